@@ -1,0 +1,53 @@
+"""The exceptions of srbench: one small tree; each message says what was expected, what came, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SrbenchError(Exception):
+    """Anything that srbench reports to its user as a message without a traceback (exit code 1)."""
+
+
+class UnknownNameError(SrbenchError):
+    """A model, dataset, protocol or weights tag that does not exist; the message offers close matches."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        choices = sorted(known)
+        close = difflib.get_close_matches(name.lower(), choices, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(choices) or 'none'}"
+        super().__init__(f"unknown {kind} {name!r}; {hint}")
+        self.kind, self.name, self.close = kind, name, close
+
+
+class ImageError(SrbenchError):
+    """An image that cannot be decoded under the decode policy, or has an unusable size."""
+
+
+class DatasetError(SrbenchError):
+    """A dataset that is missing, empty, ambiguous or does not pair with its LR files."""
+
+
+class ProtocolError(SrbenchError):
+    """A scoring or preparation asked for in a way its protocol does not define."""
+
+
+class FetchError(SrbenchError):
+    """A file that could not be fetched, or whose bytes are not the pinned ones."""
+
+
+class WeightsError(SrbenchError):
+    """Weights that do not fit the network, or a checkpoint that is not safe or not whole."""
+
+
+class UpscalerError(SrbenchError):
+    """An upscaler that cannot be built, or returned something that is not an SR image."""
+
+
+class ResultsError(SrbenchError):
+    """A results folder that is unreadable, belongs to another run, or cannot be written."""
+
+
+class ComparisonError(SrbenchError):
+    """Two runs that must not be compared: another protocol, scale, HR or LR."""
