@@ -1,0 +1,60 @@
+# Works with GNU make 3.81 and BSD tools. `make help` lists the targets.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+CACHES := build .mypy_cache .pytest_cache .ruff_cache .hypothesis srbench.egg-info
+
+.PHONY: help env demo test lint bench reproduce clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make env        .venv with srbench and its development tools'
+	@echo 'make demo       bicubic on the embedded images under two protocols, without a network'
+	@echo 'make test       the test suite; with SRBENCH_TEST_DATA also the tests on real data'
+	@echo 'make lint       ruff and mypy --strict'
+	@echo 'make bench      speed against peers and limits, as a Markdown table'
+	@echo 'make reproduce  every table of the report (needs SRBENCH_TEST_DATA)'
+	@echo 'make clean      remove .venv and everything generated (fetched files stay in the cache)'
+
+env: $(STAMP)
+
+# A name on PATH is not yet an interpreter (shims of version managers fail when run, Debian splits off ensurepip),
+# so each candidate has to prove itself by running.
+$(STAMP): pyproject.toml constraints.txt
+	@set -e; \
+	if ! $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	  chosen=; \
+	  for candidate in python3.13 python3.12 python3.11; do \
+	    if $$candidate -c 'import ensurepip, venv' >/dev/null 2>&1; then chosen=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$chosen" ]; then \
+	    echo 'srbench needs Python 3.13, 3.12 or 3.11 with venv and ensurepip; none of them runs here.' >&2; \
+	    echo 'Debian, Ubuntu: apt install python3-venv; Fedora: dnf install python3.13; macOS: brew install python@3.13' >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "creating $(VENV) with $$chosen"; \
+	  $$chosen -m venv --clear $(VENV); \
+	fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	SRBENCH_OFFLINE=1 $(BIN)/srbench evaluate --model bicubic --dataset Sample --scale 4 --protocol matlab-y --protocol bam2021
+
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+reproduce: $(STAMP)
+	$(BIN)/python -m benchmarks.reproduce
+
+clean:
+	rm -rf $(VENV) $(CACHES)
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
