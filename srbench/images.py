@@ -1,0 +1,114 @@
+"""Decoding images under one policy, saving them, and hashing their pixels.
+
+Everywhere an image is an RGB uint8 array H×W×3. Decoding ignores EXIF orientation, ICC profiles and gamma, as
+MATLAB's ``imread`` does (PROTOCOLS: "Decoding").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from srbench.errors import ImageError
+from srbench.files import write_atomic
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+"""File name endings (lower case) that count as images in a folder."""
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_BIT_DEPTH_AT = 24
+_TIFF_BITS_PER_SAMPLE = 258
+# What Pillow raises on damaged input, depending on format and on where the damage is.
+_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, UnidentifiedImageError,
+                   Image.DecompressionBombError)
+
+
+def decode(source: Path | bytes, *, name: str | None = None) -> NDArray[np.uint8]:
+    """Decode one image file, or its bytes, to RGB uint8 H×W×3.
+
+    Gray is replicated to three channels, a palette is expanded, alpha that is 255 everywhere is dropped.
+    `name` is what error messages call the image; a path names itself.
+
+    Raises:
+        ImageError: empty or damaged file, other alpha, 16 bit, CMYK or animation.
+    """
+    label = name or (str(source) if isinstance(source, Path) else "image")
+    data = _read(source, label) if isinstance(source, Path) else source
+    if not data:
+        raise ImageError(f"{label}: expected an image, got an empty file; fetch or copy it again")
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            _refuse(image, data, label)
+            image.load()
+            return _to_rgb(image, label)
+    except _DECODER_ERRORS as error:
+        raise ImageError(f"{label}: expected a whole PNG, JPEG or BMP image, got one that does not decode "
+                         f"({error}); fetch or copy it again") from error
+
+
+def encode_png(image: NDArray[np.uint8]) -> bytes:
+    """PNG bytes of an RGB uint8 H×W×3 image."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG", compress_level=4)
+    return buffer.getvalue()
+
+
+def save_png(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write an RGB uint8 H×W×3 image as PNG; the file appears whole or not at all."""
+    write_atomic(path, encode_png(image))
+
+
+def pixel_sha256(image: NDArray[np.uint8]) -> str:
+    """sha256 (hex) of the RGB uint8 pixels in C order: an image's identity, whatever file holds it."""
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
+
+
+def fingerprint(hashes: Iterable[str]) -> str:
+    """sha256 of the ascending pixel hashes joined by newlines: a dataset's identity, independent of names."""
+    return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
+
+
+def _read(path: Path, label: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{label}: expected a readable image file, got {error.strerror or error}; "
+                         "check the path and its permissions") from error
+
+
+def _refuse(image: Image.Image, data: bytes, label: str) -> None:
+    found = None
+    if getattr(image, "n_frames", 1) > 1:
+        found = f"an animation of {getattr(image, 'n_frames', 0)} frames"
+    elif image.mode.startswith(("I", "F")) or _bits_per_sample(image, data) > 8:
+        found = "more than 8 bits a sample"
+    elif image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
+        found = f"colour mode {image.mode}"
+    if found:
+        raise ImageError(f"{label}: expected 8-bit gray or RGB, got {found}; convert it to 8-bit RGB PNG, "
+                         "and say so beside the scores")
+
+
+def _bits_per_sample(image: Image.Image, data: bytes) -> int:
+    # Pillow reads 16-bit RGB PNG and TIFF as 8 bit without a word, so the file's own header is asked.
+    if data.startswith(_PNG_SIGNATURE) and len(data) > _PNG_BIT_DEPTH_AT:
+        return data[_PNG_BIT_DEPTH_AT]
+    tags: Any = getattr(image, "tag_v2", {})
+    return max(np.atleast_1d(tags.get(_TIFF_BITS_PER_SAMPLE, 8)).tolist())
+
+
+def _to_rgb(image: Image.Image, label: str) -> NDArray[np.uint8]:
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema() != (255, 255):
+            raise ImageError(f"{label}: expected an opaque image, got one with transparent pixels; "
+                             "flatten it on a background of your choice first")
+    return np.array(image.convert("RGB"), dtype=np.uint8)
