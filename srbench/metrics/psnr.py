@@ -1,0 +1,39 @@
+"""Peak signal-to-noise ratio."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def psnr(first: NDArray[Any], second: NDArray[Any], *, data_range: float) -> float:
+    """10 log10(data_range² / MSE) in dB, the mean squared error in float64 over all values of both arrays.
+
+    Args:
+        first, second: arrays of one shape, any real dtype; converted to float64 before they are subtracted,
+            so that uint8 cannot wrap around.
+        data_range: the largest possible difference, 255 for 8-bit images.
+
+    Returns:
+        +inf for identical arrays.
+
+    Raises:
+        ValueError: shapes that differ, or empty arrays.
+    """
+    require_same_shape(first, second)
+    difference = first.astype(np.float64) - second.astype(np.float64)
+    error = float(np.mean(np.square(difference)))
+    return 10 * math.log10(data_range**2 / error) if error else math.inf
+
+
+def require_same_shape(first: NDArray[Any], second: NDArray[Any]) -> None:
+    """Refuse to compare arrays that NumPy would broadcast, or that hold nothing.
+
+    Raises:
+        ValueError: shapes that differ, or empty arrays.
+    """
+    if first.shape != second.shape or not first.size:
+        raise ValueError(f"expected two non-empty arrays of one shape, got {first.shape} and {second.shape}")

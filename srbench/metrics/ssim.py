@@ -1,0 +1,75 @@
+"""Structural similarity (Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 2004)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from srbench.metrics.psnr import require_same_shape
+
+# Rows worked on at a time: the dozen intermediate maps of a strip then stay in the processor's cache.
+_STRIP = 118
+
+
+def ssim(first: NDArray[Any], second: NDArray[Any], *, data_range: float, window: int, sigma: float,
+         k1: float, k2: float) -> float:
+    """Mean SSIM over the region where the Gaussian window lies wholly inside the image, in float64.
+
+    Args:
+        first, second: H×W, or H×W×C (the mean over the channels), of one shape, any real dtype.
+        data_range: the largest possible difference L, 255 for 8-bit images.
+        window: side of the square Gaussian window in pixels (11 in the paper), odd.
+        sigma: its standard deviation in pixels (1.5 in the paper).
+        k1, k2: the stabilising constants (0.01 and 0.03 in the paper).
+
+    Raises:
+        ValueError: shapes that differ, other dimensions, an even window, or a side below `window` pixels.
+
+    Source: the paper's equation 13 with the authors' ``ssim_index.m``: population statistics, no downsampling.
+    """
+    require_same_shape(first, second)
+    if first.ndim not in (2, 3):
+        raise ValueError(f"ssim: expected H×W or H×W×C, got shape {first.shape}")
+    if window % 2 == 0 or min(first.shape[:2]) < window:
+        raise ValueError(f"ssim: expected an odd window that fits the image, got {window} for {first.shape[:2]}")
+    if first.ndim == 3:
+        values = [ssim(first[..., channel], second[..., channel], data_range=data_range, window=window,
+                       sigma=sigma, k1=k1, k2=k2) for channel in range(first.shape[2])]
+        return float(np.mean(values))
+    total, count = 0.0, 0
+    for start in range(0, first.shape[0] - window + 1, _STRIP):
+        rows = slice(start, start + _STRIP + window - 1)
+        part = _ssim_map(first[rows], second[rows], _gaussian(window, sigma), (k1 * data_range) ** 2,
+                         (k2 * data_range) ** 2)
+        total, count = total + float(part.sum()), count + part.size
+    return total / count
+
+
+@lru_cache(maxsize=8)
+def _gaussian(window: int, sigma: float) -> NDArray[np.float64]:
+    offsets = np.arange(window) - window // 2
+    weights = np.exp(-(offsets**2) / (2 * sigma**2))
+    return np.asarray(weights / weights.sum(), dtype=np.float64)
+
+
+def _ssim_map(first: NDArray[Any], second: NDArray[Any], kernel: NDArray[np.float64], c1: float,
+              c2: float) -> NDArray[np.float64]:
+    x, y = first.astype(np.float64), second.astype(np.float64)
+    mean_x, mean_y = _blur(x, kernel), _blur(y, kernel)
+    product, squares = mean_x * mean_y, mean_x**2 + mean_y**2
+    # The variances only ever enter as their sum, so one filtering serves both.
+    covariance = _blur(x * y, kernel) - product
+    variances = _blur(x * x + y * y, kernel) - squares
+    return (2 * product + c1) * (2 * covariance + c2) / ((squares + c1) * (variances + c2))
+
+
+def _blur(image: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Separable Gaussian filtering, only where the window is wholly inside the image."""
+    half = len(kernel) // 2
+    height, width = image.shape
+    filtered = cv2.sepFilter2D(image, cv2.CV_64F, kernel, kernel, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(filtered[half : height - half, half : width - half])

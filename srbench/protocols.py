@@ -1,0 +1,273 @@
+"""Named, versioned evaluation protocols: a Protocol is a Preparation (HR rule, degradation) plus a Scoring.
+
+The protocols are entries of one table at the end of this module; PROTOCOLS in the documentation gives the
+measurements behind each choice. Scores of two protocols are never compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from srbench.errors import ProtocolError, UnknownNameError
+from srbench.imresize import imresize
+from srbench.metrics import luma, luma_rounded, psnr, shave, ssim
+
+Images = NDArray[np.uint8]
+HrRule = Callable[..., Images]
+Degradation = Callable[..., Images]
+Channels = Literal["y", "rgb"]
+
+SCALES = (2, 3, 4, 8)
+"""The scales that protocols are defined for."""
+
+SSIM_WINDOW = 11
+_SSIM = {"data_range": 255.0, "window": SSIM_WINDOW, "sigma": 1.5, "k1": 0.01, "k2": 0.03}
+# A float image belongs in [0, 1]; networks overshoot a little, but nothing sensible reaches this.
+_LARGEST_FLOAT = 2.0
+
+
+@dataclass(frozen=True)
+class Luma:
+    """How RGB becomes Y; see `srbench.metrics.luma`."""
+
+    coefficients: tuple[float, float, float]
+    divisor: float
+    rounded: bool = False
+
+    def __call__(self, image: NDArray[Any]) -> NDArray[np.float64]:
+        """Y of an RGB image H×W×3 in 0…255."""
+        convert = luma_rounded if self.rounded else luma
+        return convert(image, coefficients=self.coefficients, divisor=self.divisor)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """HR image in, (HR', LR) out. Preparations of one `key` give equal results and share one forward pass."""
+
+    key: str
+    hr_rule: HrRule
+    degradation: Degradation
+    scales: tuple[int, ...] = SCALES
+    ships_lr: bool = False
+
+    def prepare(self, hr: Images, *, scale: int, name: str = "") -> tuple[Images, Images]:
+        """HR cut or resized to a multiple of the scale, and the LR made from it; both uint8 H×W×3.
+
+        `name` is the image's name; only degradations with noise depend on it.
+
+        Raises:
+            ProtocolError: not an RGB uint8 image, a scale this is not defined for, or an image below the scale.
+        """
+        reference = self.reference(hr, scale=scale)
+        return reference, self.degrade(reference, scale=scale, name=name)
+
+    def reference(self, hr: Images, *, scale: int) -> Images:
+        """HR' alone, uint8, its sides multiples of the scale. Errors as for `prepare`."""
+        self.require_scale(scale)
+        _require_rgb_uint8(hr, "hr")
+        if min(hr.shape[:2]) < scale:
+            raise ProtocolError(f"expected an HR image of at least {scale}×{scale} pixels at ×{scale}, got "
+                                f"{hr.shape[1]}×{hr.shape[0]}; leave it out or use a smaller scale")
+        return self.hr_rule(hr, scale=scale)
+
+    def degrade(self, hr: Images, *, scale: int, name: str = "") -> Images:
+        """LR of an image whose sides are multiples of the scale; uint8 in, uint8 out."""
+        return self.degradation(hr, scale=scale, name=name)
+
+    def require_scale(self, scale: int) -> None:
+        """Raises ProtocolError unless this is defined for the scale."""
+        if scale not in self.scales:
+            defined = ", ".join(f"×{known}" for known in self.scales)
+            raise ProtocolError(f"the degradation {self.key!r} is defined for {defined}, got ×{scale}")
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """SR and HR' in, scores out."""
+
+    rounded: bool
+    channels: Channels
+    luma: Luma | None
+    extra_shave: int = 0
+
+    def score(self, sr: Any, hr: Images, *, scale: int) -> dict[str, float | None]:
+        """PSNR (dB, +inf if identical) and SSIM (None below 11 pixels after the shave).
+
+        Args:
+            sr: uint8 H×W×3, taken as quantised; or floating H×W×3 in [0, 1]; or a torch tensor 3×H×W or
+                1×3×H×W of either kind.
+            hr: uint8 H×W×3 of the same size.
+            scale: fixes the shave.
+
+        Raises:
+            ProtocolError: sizes that differ, a float above 2, NaN, another dtype, or nothing left after the shave.
+        """
+        _require_rgb_uint8(hr, "hr")
+        values = self.quantise(sr)
+        if values.shape != hr.shape:
+            raise ProtocolError(f"expected an SR image of {hr.shape[1]}×{hr.shape[0]} pixels like its HR, got "
+                                f"{values.shape[1]}×{values.shape[0]}; was it made at another scale?")
+        border = scale + self.extra_shave
+        if min(hr.shape[:2]) <= 2 * border:
+            raise ProtocolError(f"expected more than {2 * border} pixels on both sides, since this protocol shaves "
+                                f"{border} from each at ×{scale}; got {hr.shape[1]}×{hr.shape[0]}")
+        first, second = (self._comparable(shave(image, border=border)) for image in (values, hr))
+        similarity = ssim(first, second, **_SSIM) if min(first.shape[:2]) >= SSIM_WINDOW else None  # type: ignore[arg-type]  # the keywords' types are uniform only in the table
+        return {f"psnr_{self.channels}": psnr(first, second, data_range=255), f"ssim_{self.channels}": similarity}
+
+    def quantise(self, sr: Any) -> NDArray[Any]:
+        """The values that are compared, H×W×3 in 0…255: uint8, or float32 where the protocol does not round."""
+        image = _to_array(sr)
+        if image.dtype == np.uint8:
+            return image
+        scaled = _checked_float(image) * np.float32(255)
+        return np.rint(scaled).astype(np.uint8) if self.rounded else scaled
+
+    def _comparable(self, image: NDArray[Any]) -> NDArray[Any]:
+        return self.luma(image) if self.luma else image
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A named, versioned way to make a score. `version` grows whenever a number could change."""
+
+    name: str
+    version: int
+    summary: str
+    preparation: Preparation
+    scoring: Scoring
+    ranked: bool = True
+
+    def prepare(self, hr: Images, *, scale: int, name: str = "") -> tuple[Images, Images]:
+        """(HR', LR) of an HR image; see `Preparation.prepare`."""
+        return self.preparation.prepare(hr, scale=scale, name=name)
+
+    def score(self, sr: Any, hr: Images, *, scale: int) -> dict[str, float | None]:
+        """Scores of an SR image against HR'; see `Scoring.score`."""
+        return self.scoring.score(sr, hr, scale=scale)
+
+    def psnr_lr(self, sr: Any, lr: Images, *, scale: int, name: str = "") -> float:
+        """PSNR in dB over R, G, B between the SR image shrunk by this protocol's degradation and its LR.
+
+        An honest result stays close to its LR; a shifted, foreign or mis-scaled one shows at once.
+        """
+        image = _to_array(sr)
+        quantised = image if image.dtype == np.uint8 else np.rint(_checked_float(image) * 255).astype(np.uint8)
+        return psnr(self.preparation.degrade(quantised, scale=scale, name=name), lr, data_range=255)
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        """The names of the two scores."""
+        return f"psnr_{self.scoring.channels}", f"ssim_{self.scoring.channels}"
+
+
+def get_protocol(name: str) -> Protocol:
+    """The protocol of that name.
+
+    Raises:
+        UnknownNameError: no such protocol; the message offers close matches.
+    """
+    if name not in _PROTOCOLS:
+        raise UnknownNameError("protocol", name, _PROTOCOLS)
+    return _PROTOCOLS[name]
+
+
+def protocol_names() -> list[str]:
+    """All protocols, the default first."""
+    return list(_PROTOCOLS)
+
+
+def crop_to_multiple(hr: Images, *, scale: int) -> Images:
+    """Drop pixels at the right and bottom until both sides are multiples of the scale."""
+    height, width = (side - side % scale for side in hr.shape[:2])
+    return np.ascontiguousarray(hr[:height, :width])
+
+
+def matlab_bicubic(hr: Images, *, scale: int, name: str = "") -> Images:
+    """MATLAB's bicubic LR (symmetric border); `name` is not used."""
+    return imresize(hr, Fraction(1, scale))
+
+
+def _pillow_resize(image: Images, width: int, height: int) -> Images:
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _resize_to_multiple(hr: Images, *, scale: int) -> Images:
+    height, width = (side - side % scale for side in hr.shape[:2])
+    return _pillow_resize(hr, width, height)
+
+
+def _pillow_bicubic(hr: Images, *, scale: int, name: str = "") -> Images:
+    return _pillow_resize(hr, hr.shape[1] // scale, hr.shape[0] // scale)
+
+
+def _require_rgb_uint8(image: Any, label: str) -> None:
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise ProtocolError(f"{label}: expected RGB uint8 H×W×3, got {got}; decode it with srbench.images.decode")
+
+
+def _to_array(sr: Any) -> NDArray[Any]:
+    """H×W×3 from an array, or from a channels-first torch tensor (known by `detach`: torch need not be loaded)."""
+    if hasattr(sr, "detach"):
+        tensor = sr.detach().cpu()
+        tensor = tensor[0] if tensor.ndim == 4 and tensor.shape[0] == 1 else tensor
+        if tensor.ndim != 3 or tensor.shape[0] != 3:
+            raise ProtocolError(f"sr: expected a tensor 3×H×W or 1×3×H×W, got shape {tuple(sr.shape)}")
+        sr = (tensor if "uint8" in str(tensor.dtype) else tensor.float()).permute(1, 2, 0).numpy()
+    if not isinstance(sr, np.ndarray) or sr.ndim != 3 or sr.shape[2] != 3:
+        raise ProtocolError(f"sr: expected an RGB image H×W×3, got {getattr(sr, 'shape', type(sr).__name__)}")
+    if sr.dtype != np.uint8 and not np.issubdtype(sr.dtype, np.floating):
+        raise ProtocolError(f"sr: expected uint8, or floating values in [0, 1], got {sr.dtype}")
+    return sr
+
+
+def _checked_float(image: NDArray[Any]) -> NDArray[np.float32]:
+    """The image in float32, clamped to [0, 1]."""
+    largest = float(image.max())
+    if not np.isfinite(largest) or not np.isfinite(image.min()):
+        raise ProtocolError("sr: expected finite values, got NaN or infinity; check the model's precision and weights")
+    if largest > _LARGEST_FLOAT:
+        raise ProtocolError(f"sr: expected floating values in [0, 1], got up to {largest:g}; divide by 255 first")
+    return np.clip(image.astype(np.float32), 0, 1)
+
+
+MATLAB_LUMA = Luma((65.481, 128.553, 24.966), 255)
+"""ITU-R BT.601 luma as MATLAB's ``rgb2ycbcr`` defines it for floating input."""
+
+# 64.738 is the BAM authors' slip for 65.738; their numbers carry it, so the protocol that explains them keeps it.
+_BAM_LUMA = Luma((64.738, 129.057, 25.064), 256)
+
+MATLAB_PREPARATION = Preparation("crop, matlab bicubic", crop_to_multiple, matlab_bicubic)
+"""HR cropped right and bottom to a multiple of the scale, LR by MATLAB's bicubic."""
+
+
+def _table(*entries: Protocol) -> dict[str, Protocol]:
+    names = [entry.name for entry in entries]
+    if len(set(names)) != len(names):
+        raise ProtocolError(f"a protocol is registered twice among {', '.join(names)}")
+    return {entry.name: entry for entry in entries}
+
+
+_PROTOCOLS = _table(
+    Protocol("matlab-y", 1, "crop, MATLAB bicubic LR, 8-bit output, MATLAB Y, shave = scale",
+             MATLAB_PREPARATION, Scoring(rounded=True, channels="y", luma=MATLAB_LUMA)),
+    Protocol("matlab-y-rounded", 1, "as matlab-y, with Y rounded to an integer as rgb2ycbcr does on uint8",
+             MATLAB_PREPARATION,
+             Scoring(rounded=True, channels="y", luma=Luma(MATLAB_LUMA.coefficients, 255, rounded=True))),
+    Protocol("matlab-rgb", 1, "as matlab-y, over R, G and B together",
+             MATLAB_PREPARATION, Scoring(rounded=True, channels="rgb", luma=None)),
+    Protocol("div2k-rgb", 1, "given LR files, 8-bit output, R, G and B together, shave = scale + 6",
+             Preparation(MATLAB_PREPARATION.key, crop_to_multiple, matlab_bicubic, ships_lr=True),
+             Scoring(rounded=True, channels="rgb", luma=None, extra_shave=6)),
+    Protocol("bam2021", 1, "HR resized by Pillow, Pillow bicubic LR, output not rounded, the BAM code's Y, shave = scale",
+             Preparation("resize, pillow bicubic", _resize_to_multiple, _pillow_bicubic),
+             Scoring(rounded=False, channels="y", luma=_BAM_LUMA)),
+)

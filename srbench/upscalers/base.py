@@ -1,0 +1,76 @@
+"""What every upscaler is: something that turns LR into SR and can say what it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srbench.errors import UpscalerError
+
+Image = NDArray[np.uint8] | NDArray[np.float32]
+"""An SR image H×W×3: uint8 as it is, or float32 in [0, 1], not clamped."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an upscaler is run. Everything here can change the score, so all of it is part of a run's key.
+
+    Attributes:
+        device: torch device; "auto" takes a GPU where there is one.
+        precision: "fp32", "bf16" or "fp16"; the last convolution and the global skip stay in fp32.
+        tile: side of the LR tiles in pixels, None for the whole image. Never chosen unasked.
+        self_ensemble: average over the eight flips and rotations.
+    """
+
+    device: str = "auto"
+    precision: str = "fp32"
+    tile: int | None = None
+    self_ensemble: bool = False
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What an upscaler is, for the record: `spec` as the user would write it again, and where its weights are from."""
+
+    spec: str
+    weights_sha256: str | None = None
+    parameters: int | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Upscaler(ABC):
+    """One model at one scale. `identity` and `options` go into the record."""
+
+    identity: Identity
+    options: Options
+    scale: int
+
+    @abstractmethod
+    def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
+        """SR of one LR image uint8 h×w×3; the result has `scale` times its size.
+
+        `dataset` and `name` say which image it is: upscalers that read finished images need them.
+        """
+
+    def checked(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
+        """`upscale`, its result held to the contract.
+
+        Raises:
+            UpscalerError: another size, dtype or number of channels, NaN or infinity.
+        """
+        sr = self.upscale(lr, dataset=dataset, name=name)
+        height, width = (side * self.scale for side in lr.shape[:2])
+        where = f"{self.identity.spec} on {dataset}/{name}"
+        if sr.shape != (height, width, 3):
+            raise UpscalerError(f"{where}: expected {height}×{width}×3 at ×{self.scale} from an LR of "
+                                f"{lr.shape[0]}×{lr.shape[1]}, got shape {sr.shape}")
+        if sr.dtype not in (np.uint8, np.float32):
+            raise UpscalerError(f"{where}: expected uint8, or float32 in [0, 1], got {sr.dtype}")
+        if sr.dtype == np.float32 and not np.isfinite(sr).all():
+            raise UpscalerError(f"{where}: expected finite values, got NaN or infinity; check the weights, "
+                                "or use --precision fp32")
+        return sr
