@@ -1,0 +1,25 @@
+"""The model zoo. Listing it (`srbench.zoo.networks`, `.catalogue`) imports no torch; building and loading do."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from srbench.zoo.building import build, key_tables
+    from srbench.zoo.checkpoints import LoadedNetwork, load
+
+__all__ = ["LoadedNetwork", "build", "key_tables", "load"]
+
+_HOME = {
+    "build": "srbench.zoo.building",
+    "key_tables": "srbench.zoo.building",
+    "load": "srbench.zoo.checkpoints",
+    "LoadedNetwork": "srbench.zoo.checkpoints",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

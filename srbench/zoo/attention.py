@@ -1,0 +1,239 @@
+"""The attention parts that networks host: each takes and returns N×C×H×W.
+
+Notation: x the input, GAP and GMP the mean and maximum over H×W, σ the sigmoid, W a convolution, ⊙ the product with
+broadcasting, r the reduction. Every part returns its map times x, unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from srbench.errors import UpscalerError
+from srbench.zoo.keys import Row
+
+AttentionFactory = Callable[[int], nn.Module]
+"""Makes the attention part for a number of channels; what else it needs (the reduction) is bound already."""
+
+
+class ACAM(nn.Module):
+    """Adaptive channel attention of BAM: x ⊙ σ(W2 PReLU(W1 GAP(x))), without biases (BAM paper, section 3).
+
+    `add_max` adds W2 PReLU(W1 GMP(x)) before the sigmoid. PReLU has one slope per hidden channel.
+    """
+
+    def __init__(self, channels: int, *, reduction: int, add_max: bool = False) -> None:
+        super().__init__()
+        hidden = _hidden(channels, reduction)
+        self.add_max = add_max
+        self.squeeze = nn.Conv2d(channels, hidden, 1, bias=False)
+        self.slope = nn.PReLU(hidden)
+        self.excite = nn.Conv2d(hidden, channels, 1, bias=False)
+
+    def map(self, x: Tensor) -> Tensor:
+        """The channel map, N×C×1×1 in (0, 1)."""
+        logits = self._logits(x.mean((2, 3), keepdim=True))
+        if self.add_max:
+            logits = logits + self._logits(x.amax((2, 3), keepdim=True))
+        return torch.sigmoid(logits)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x times its channel map."""
+        return x * self.map(x)
+
+    def _logits(self, pooled: Tensor) -> Tensor:
+        excited: Tensor = self.excite(self.slope(self.squeeze(pooled)))
+        return excited
+
+
+class MSAM(nn.Module):
+    """Maximum spatial attention of BAM: x ⊙ σ(W7×7 max_c(x)), without bias (BAM paper, section 3).
+
+    `add_mean` stacks the mean over the channels before the maximum, so that the convolution sees two planes.
+    """
+
+    def __init__(self, *, add_mean: bool = False) -> None:
+        super().__init__()
+        self.add_mean = add_mean
+        self.conv = nn.Conv2d(2 if add_mean else 1, 1, 7, padding=3, bias=False)
+
+    def map(self, x: Tensor) -> Tensor:
+        """The spatial map, N×1×H×W in (0, 1)."""
+        pooled = x.amax(1, keepdim=True)
+        if self.add_mean:
+            pooled = torch.cat((x.mean(1, keepdim=True), pooled), 1)
+        return torch.sigmoid(self.conv(pooled))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x times its spatial map."""
+        return x * self.map(x)
+
+
+class BAM(nn.Module):
+    """Balanced attention: x ⊙ ACAM map(x) ⊙ MSAM map(x), both maps from the same x (BAM paper, section 3).
+
+    `both_pools` gives both halves both poolings (the ablation's `bam-add`).
+    """
+
+    def __init__(self, channels: int, *, reduction: int, both_pools: bool = False) -> None:
+        super().__init__()
+        self.channel = ACAM(channels, reduction=reduction, add_max=both_pools)
+        self.spatial = MSAM(add_mean=both_pools)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x times both maps."""
+        return self.channel.map(x) * self.spatial.map(x) * x
+
+
+class CA(nn.Module):
+    """Channel attention of RCAN: x ⊙ σ(W2 ReLU(W1 GAP(x))), with biases (RCAN, equations 9 to 11)."""
+
+    def __init__(self, channels: int, *, reduction: int, bias: bool = True) -> None:
+        super().__init__()
+        hidden = _hidden(channels, reduction)
+        self.squeeze = nn.Conv2d(channels, hidden, 1, bias=bias)
+        self.excite = nn.Conv2d(hidden, channels, 1, bias=bias)
+
+    def statistic(self, x: Tensor) -> Tensor:
+        """What describes a channel, N×C×1×1: its mean."""
+        return x.mean((2, 3), keepdim=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x times its channel map."""
+        return x * torch.sigmoid(self.excite(torch.relu(self.squeeze(self.statistic(x)))))
+
+
+class CCA(CA):
+    """Contrast-aware channel attention of IMDN: CA on the standard deviation (over N, not N - 1) plus the mean."""
+
+    def statistic(self, x: Tensor) -> Tensor:
+        """What describes a channel, N×C×1×1: its contrast."""
+        mean = x.mean((2, 3), keepdim=True)
+        variance = (x - mean).square().mean((2, 3), keepdim=True)
+        return variance.sqrt() + mean
+
+
+class SE(CA):
+    """Squeeze and excitation: CA without biases (SENet, equations 2 to 4)."""
+
+    def __init__(self, channels: int, *, reduction: int) -> None:
+        super().__init__(channels, reduction=reduction, bias=False)
+
+
+class CBAM(nn.Module):
+    """CBAM, channel then spatial: y = x ⊙ σ(f(GAP(x)) + f(GMP(x))), f = W2 ReLU W1; y ⊙ σ(W7×7 [mean_c y, max_c y])."""
+
+    def __init__(self, channels: int, *, reduction: int) -> None:
+        super().__init__()
+        hidden = _hidden(channels, reduction)
+        self.squeeze = nn.Conv2d(channels, hidden, 1, bias=False)
+        self.excite = nn.Conv2d(hidden, channels, 1, bias=False)
+        self.spatial = MSAM(add_mean=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x refined by channel, then by place."""
+        pools = (x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True))
+        logits = [self.excite(torch.relu(self.squeeze(pool))) for pool in pools]
+        refined: Tensor = self.spatial(x * torch.sigmoid(logits[0] + logits[1]))
+        return refined
+
+
+class PA(nn.Module):
+    """Pixel attention of PAN: x ⊙ σ(W1×1 x), a map of its own for every value (PAN, equation 3)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x times its pixel map."""
+        return x * torch.sigmoid(self.conv(x))
+
+
+class LA(nn.Module):
+    """Laplacian attention of DRLN: x ⊙ σ(W4 [ReLU W_d g for d in 3, 5, 7]), g = GAP(x) (DRLN, section 3.3).
+
+    The 3×3 convolutions run on a 1×1 map, so only their centre taps act; all taps are kept as parameters.
+    """
+
+    def __init__(self, channels: int, *, reduction: int) -> None:
+        super().__init__()
+        hidden = _hidden(channels, reduction)
+        self.squeeze = nn.ModuleList(nn.Conv2d(channels, hidden, 3, padding=d, dilation=d) for d in (3, 5, 7))
+        self.excite = nn.Conv2d(3 * hidden, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x times its channel map."""
+        pooled = x.mean((2, 3), keepdim=True)
+        pyramid = torch.cat([torch.relu(conv(pooled)) for conv in self.squeeze], 1)
+        return x * torch.sigmoid(self.excite(pyramid))
+
+
+def _hidden(channels: int, reduction: int) -> int:
+    if reduction < 1 or channels % reduction:
+        raise UpscalerError(
+            f"expected a reduction that divides the attention's {channels} channels, got {reduction}; "
+            "choose another with the option reduction"
+        )
+    return channels // reduction
+
+
+_REDUCED: Mapping[str, Callable[..., nn.Module]] = {
+    "bam": BAM,
+    "acam": ACAM,
+    "acam-max": partial(ACAM, add_max=True),
+    "bam-add": partial(BAM, both_pools=True),
+    "ca": CA,
+    "cca": CCA,
+    "se": SE,
+    "cbam": CBAM,
+    "la": LA,
+}
+
+
+def attention_factory(kind: str, *, reduction: int) -> AttentionFactory:
+    """The factory of one kind of attention (`networks.ATTENTIONS` lists them) with its reduction bound."""
+    plain: Mapping[str, AttentionFactory] = {
+        "none": lambda channels: nn.Identity(),
+        "msam": lambda channels: MSAM(),
+        "msam-avg": lambda channels: MSAM(add_mean=True),
+        "pa": PA,
+    }
+    return plain[kind] if kind in plain else partial(_REDUCED[kind], reduction=reduction)
+
+
+_CHANNEL: tuple[Row, ...] = (("fc1", "squeeze"), ("relu1", "slope"), ("fc2", "excite"))
+_SPATIAL: tuple[Row, ...] = (("conv1", "conv"),)
+_BOTH: tuple[Row, ...] = (
+    ("ca.fc1", "channel.squeeze"),
+    ("ca.relu1", "channel.slope"),
+    ("ca.fc2", "channel.excite"),
+    ("sa.conv1", "spatial.conv"),
+)
+_CONV_DU: tuple[Row, ...] = (("conv_du.0", "squeeze"), ("conv_du.2", "excite"))
+
+ATTENTION_KEYS: Mapping[str, tuple[Row, ...]] = {
+    "none": (),
+    "bam": _BOTH,
+    "bam-add": _BOTH,
+    "acam": _CHANNEL,
+    "acam-max": _CHANNEL,
+    "msam": _SPATIAL,
+    "msam-avg": _SPATIAL,
+    "ca": _CONV_DU,
+    "cca": _CONV_DU,
+    "cbam": (("ca.fc1", "squeeze"), ("ca.fc2", "excite"), ("sa.conv1", "spatial.conv")),
+    "pa": (("conv", "conv"),),
+    "la": (
+        ("c1.body.0", "squeeze.0"),
+        ("c2.body.0", "squeeze.1"),
+        ("c3.body.0", "squeeze.2"),
+        ("c4.body.0", "excite"),
+    ),
+    # No checkpoint with SE is public: it keeps our names.
+    "se": (("squeeze", "squeeze"), ("excite", "excite")),
+}
+"""For each kind, (path in published checkpoints, path in our part), both below the slot."""

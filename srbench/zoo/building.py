@@ -1,0 +1,65 @@
+"""From a network's name to an untrained module, and to the tables that rename its published keys."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Literal
+
+import torch
+
+from srbench.errors import UnknownNameError, UpscalerError
+from srbench.zoo.attention import attention_factory
+from srbench.zoo.blocks import SRNetwork
+from srbench.zoo.keys import KeyTable
+from srbench.zoo.networks import Option, Variant, find_variant
+
+Form = Literal["authors", "paper"]
+
+
+def build(
+    name: str,
+    *,
+    scale: int,
+    device: torch.device | str = "cpu",
+    form: Form = "authors",
+    **options: Option,
+) -> SRNetwork:
+    """An untrained network of the size of the BAM paper's Table 1, in training mode, on `device` (`meta` too).
+
+    `options` override the entry's hyper-parameters, `value_range` and the attention's `reduction`; `form="paper"` runs
+    the network as the BAM paper's code runs its BAM variant. Raises UnknownNameError and UpscalerError.
+    """
+    variant = find_variant(name)
+    settings = _settings(variant, form, options)
+    if scale not in variant.network.scales:
+        raise UpscalerError(f"{variant.title} has scales {variant.network.scales}, got {scale}")
+    reduction = settings.pop("reduction")
+    factory = attention_factory(variant.attention, reduction=int(reduction))
+    module, _, class_name = variant.network.module.partition(":")
+    with torch.device(device):
+        network = getattr(importlib.import_module(module), class_name)(scale=scale, attention=factory, **settings)
+    if not isinstance(network, SRNetwork):
+        raise UpscalerError(f"{variant.network.module} is not an SRNetwork")
+    return network
+
+
+def key_tables(name: str) -> tuple[KeyTable, ...]:
+    """The rename tables of a variant, one per family of published keys; the first is the usual one."""
+    variant = find_variant(name)
+    module, _, _ = variant.network.module.partition(":")
+    tables: tuple[KeyTable, ...] = importlib.import_module(module).key_tables(variant.attention)
+    return tables
+
+
+def _settings(variant: Variant, form: Form, options: dict[str, Option]) -> dict[str, Option]:
+    network = variant.network
+    settings = dict(network.options) | {"value_range": network.value_range, "reduction": variant.reduction}
+    if form == "paper":
+        settings |= network.paper_form
+    elif form != "authors":
+        raise UnknownNameError("form", form, ("authors", "paper"))
+    for option, value in options.items():
+        if option not in settings:
+            raise UnknownNameError(f"option of {network.title}", option, settings)
+        settings[option] = value
+    return settings

@@ -1,0 +1,165 @@
+"""The networks of the zoo as typed data: names, variants, hyper-parameters. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from srbench.errors import UnknownNameError, UpscalerError
+
+Option = int | float | bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """One kind of attention: its name in a model spec, and the reduction it insists on, if it does."""
+
+    name: str
+    title: str
+    reduces: bool = True
+    fixed_reduction: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """One network at the size of its paper, as its authors run it.
+
+    `options` are the constructor's keywords with their defaults; `paper_form` is what the BAM paper's own code sets
+    differently in its BAM variant (`build(..., form="paper")`). `value_range` is the range its weights were trained on.
+    """
+
+    name: str
+    title: str
+    module: str
+    source: str
+    citation: str
+    value_range: float
+    attention: str = "none"
+    slot: str
+    slot_channels: int
+    reduction: int = 16
+    scales: tuple[int, ...] = (2, 3, 4)
+    options: Mapping[str, Option]
+    paper_form: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
+
+    def hosts(self, attention: str) -> bool:
+        """Whether the slot's channels divide by the reduction that this kind of attention needs."""
+        kind = ATTENTIONS[attention]
+        return not kind.reduces or self.slot_channels % (kind.fixed_reduction or self.reduction) == 0
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A network with one kind of attention in its slot; `name` is what a model spec calls it."""
+
+    network: Network
+    attention: str
+
+    @property
+    def name(self) -> str:
+        """`imdn` with the network's own attention, `imdn-bam` with another."""
+        own = self.attention == self.network.attention
+        return self.network.name if own else f"{self.network.name}-{self.attention}"
+
+    @property
+    def title(self) -> str:
+        """`IMDN` or `IMDN-BAM`."""
+        own = self.attention == self.network.attention
+        return self.network.title if own else f"{self.network.title}-{ATTENTIONS[self.attention].title}"
+
+    @property
+    def reduction(self) -> int:
+        """The reduction of the attention in the slot."""
+        return ATTENTIONS[self.attention].fixed_reduction or self.network.reduction
+
+
+ATTENTIONS: Mapping[str, Attention] = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            Attention(name="none", title="none", reduces=False),
+            Attention(name="bam", title="BAM"),
+            Attention(name="acam", title="ACAM"),
+            Attention(name="msam", title="MSAM", reduces=False),
+            Attention(name="acam-max", title="ACAM+max"),
+            Attention(name="msam-avg", title="MSAM+avg", reduces=False),
+            Attention(name="bam-add", title="BAM+both"),
+            Attention(name="ca", title="CA"),
+            Attention(name="cca", title="CCA"),
+            Attention(name="se", title="SE"),
+            # The BAM paper's code builds CBAM with 16, whatever is asked for.
+            Attention(name="cbam", title="CBAM", fixed_reduction=16),
+            Attention(name="pa", title="PA", reduces=False),
+            Attention(name="la", title="LA"),
+        )
+    }
+)
+"""Every kind of attention by its name in a model spec."""
+
+_ENTRIES = (
+    Network(
+        name="imdn",
+        title="IMDN",
+        module="srbench.zoo.imdn:IMDN",
+        source="Zheng222/IMDN",
+        citation="Hui et al., Lightweight Image SR with Information Multi-distillation Network, ACM MM 2019",
+        value_range=1.0,
+        attention="cca",
+        slot="on the distilled features of each block, before their 1×1 fusion",
+        slot_channels=64,
+        options={"channels": 64, "blocks": 6},
+    ),
+    Network(
+        name="pan",
+        title="PAN",
+        module="srbench.zoo.pan:PAN",
+        source="zhaohengyuan1/PAN",
+        citation="Zhao et al., Efficient Image Super-Resolution Using Pixel Attention, ECCV Workshops 2020",
+        value_range=1.0,
+        attention="pa",
+        slot="in each up-sampling stage, between its two convolutions",
+        slot_channels=24,
+        reduction=8,
+        options={"channels": 40, "up_channels": 24, "blocks": 16},
+    ),
+)
+
+NETWORKS: Mapping[str, Network] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
+"""Every network by its name in a model spec."""
+
+_ABLATION = ("ca", "se", "cbam", "acam", "msam", "acam-max", "msam-avg", "bam-add", "none")
+
+VARIANTS: tuple[Variant, ...] = tuple(
+    Variant(entry, attention)
+    for entry in _ENTRIES
+    for attention in (entry.attention, "bam", *(_ABLATION if entry.name == "imdn" else ()))
+)
+"""The variants that are listed: every network plain and with BAM, and IMDN with every attention of the ablation."""
+
+
+def find_variant(name: str) -> Variant:
+    """The variant that a name such as `rcan-bam` or `edsr-se` stands for.
+
+    Raises UnknownNameError for a typo, UpscalerError for an attention that the network cannot host.
+    """
+    for network_name in sorted(NETWORKS, key=len, reverse=True):
+        if name == network_name:
+            return Variant(NETWORKS[name], NETWORKS[name].attention)
+        if name.startswith(network_name + "-"):
+            return _with_attention(NETWORKS[network_name], name.removeprefix(network_name + "-"), name)
+    raise UnknownNameError("network", name, [variant.name for variant in VARIANTS])
+
+
+def _with_attention(network: Network, attention: str, name: str) -> Variant:
+    if attention not in ATTENTIONS:
+        raise UnknownNameError("network", name, [f"{network.name}-{kind}" for kind in ATTENTIONS])
+    if not network.hosts(attention):
+        able = ", ".join(entry.name for entry in NETWORKS.values() if entry.hosts(attention)) or "none"
+        fits = ", ".join(kind for kind in ATTENTIONS if network.hosts(kind))
+        raise UpscalerError(
+            f"{network.title} cannot host {attention}: the {network.slot_channels} channels of its slot do not "
+            f"divide by the reduction {ATTENTIONS[attention].fixed_reduction or network.reduction}. "
+            f"Networks that host {attention}: {able}. {network.title} hosts: {fits}"
+        )
+    return Variant(network, attention)
