@@ -1,0 +1,287 @@
+"""The catalogue of weights: one frozen, typed entry per file, with its provenance. No torch here: listing is cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from srbench.errors import UnknownNameError, WeightsError
+from srbench.files import RemoteFile
+
+Tag = Literal["authors", "srbench", "super-image"]
+Setting = tuple[str, int | float | bool]
+
+TAGS: tuple[Tag, ...] = ("authors", "srbench", "super-image")
+DEFAULT_TAG: Tag = "srbench"
+_SCALES = (2, 3, 4, 8)
+
+
+@dataclass(frozen=True)
+class ExpectedScore:
+    """What a weights file scores on one set under `matlab-y`: PSNR in dB and SSIM, both on Y, means over the set."""
+
+    scale: int
+    dataset: str
+    psnr_y: float
+    ssim_y: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsEntry:
+    """One weights file: what it is, where it comes from, what it was trained on and what it should score.
+
+    `name` is the word in a model spec (`zoo:NAME@TAG`), `network` what `zoo.build` makes, with `options` as the
+    hyper-parameters that differ from its default; `keys` names the key family that the file's tensors follow.
+    A file without a hash is unpinned; `sha256_prefix` is the part of its hash that is known from its address.
+    """
+
+    name: str
+    tag: Tag
+    scales: tuple[int, ...]
+    network: str
+    options: tuple[Setting, ...] = ()
+    keys: Literal["authors", "srbench", "super-image"]
+    file: RemoteFile
+    sha256_prefix: str = ""
+    licence: str
+    source: str
+    training_data: str
+    scores: tuple[ExpectedScore, ...] = ()
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.scales or not set(self.scales) <= set(_SCALES):
+            raise WeightsError(f"{self.spec}: expected scales out of {_SCALES}, got {self.scales}")
+        if strange := [score for score in self.scores if score.scale not in self.scales]:
+            raise WeightsError(f"{self.spec}: scores of scales that the file does not serve: {strange}")
+        if len({key for key, _ in self.options}) != len(self.options):
+            raise WeightsError(f"{self.spec}: an option is given twice: {self.options}")
+
+    @property
+    def spec(self) -> str:
+        """The model spec that loads this file."""
+        return f"zoo:{self.name}@{self.tag}"
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the whole hash of the file is known."""
+        return self.file.pinned
+
+
+def catalogue(entries: Iterable[WeightsEntry]) -> tuple[WeightsEntry, ...]:
+    """The entries as a tuple, after checking that no name, tag and scale is served twice and no file name repeats."""
+    checked: list[WeightsEntry] = []
+    seen: set[tuple[str, ...]] = set()
+    for entry in entries:
+        claims = {(entry.name, entry.tag, str(scale)) for scale in entry.scales} | {("file", entry.file.name)}
+        if twice := seen & claims:
+            raise WeightsError(f"the catalogue has this twice: {sorted(twice)}")
+        seen |= claims
+        checked.append(entry)
+    return tuple(checked)
+
+
+def entries_of(name: str) -> tuple[WeightsEntry, ...]:
+    """All entries of the network called `name`; empty if there are none."""
+    return tuple(entry for entry in CATALOGUE if entry.name == name)
+
+
+def find_weights(name: str, *, tag: str | None, scale: int) -> WeightsEntry:
+    """The entry that serves `zoo:NAME@TAG` at `scale`; without a tag, `@srbench`.
+
+    Raises UnknownNameError for a tag that nobody uses, WeightsError, listing what exists, where the network has no
+    weights under the tag or none for the scale. Whether `name` is a network at all is for the registry to say.
+    """
+    wanted = DEFAULT_TAG if tag is None else tag
+    if wanted not in TAGS:
+        raise UnknownNameError("weights tag", wanted, TAGS)
+    entries = entries_of(name)
+    tagged = [entry for entry in entries if entry.tag == wanted]
+    if not tagged:
+        raise WeightsError(_no_such_tag(name, wanted, entries))
+    for entry in tagged:
+        if scale in entry.scales:
+            return entry
+    served = sorted({served for entry in tagged for served in entry.scales})
+    raise WeightsError(f"zoo:{name}@{wanted} has no weights for ×{scale}; it has {times(served)}")
+
+
+def _no_such_tag(name: str, tag: str, entries: tuple[WeightsEntry, ...]) -> str:
+    existing = sorted({entry.tag for entry in entries})
+    if not existing:
+        return f"zoo:{name} has no published weights; train them (srbench train --model {name})"
+    specs = " or ".join(f"zoo:{name}@{other}" for other in existing)
+    return f"zoo:{name} has no weights tagged @{tag}; tags that exist: {', '.join(existing)} (write {specs})"
+
+
+def times(scales: Iterable[int]) -> str:
+    """Scales as text: `×2, ×3`."""
+    return ", ".join(f"×{scale}" for scale in scales)
+
+
+def _raw(repository: str, commit: str, path: str) -> tuple[str, ...]:
+    return (f"https://raw.githubusercontent.com/{repository}/{commit}/{path}",)
+
+
+def _scores(scale: int, **means: tuple[float, float]) -> tuple[ExpectedScore, ...]:
+    return tuple(ExpectedScore(scale, dataset, psnr, ssim) for dataset, (psnr, ssim) in means.items())
+
+
+def _imdn(scale: int, size: int, sha256: str, scores: tuple[ExpectedScore, ...]) -> WeightsEntry:
+    commit = "8f158e6a5ac9db6e5857d9159fd4a6c4214da574"
+    name = f"IMDN_x{scale}.pth"
+    return WeightsEntry(
+        name="imdn",
+        tag="authors",
+        scales=(scale,),
+        network="imdn",
+        keys="authors",
+        file=RemoteFile(name, _raw("Zheng222/IMDN", commit, f"checkpoints/{name}"), size, sha256),
+        licence="not stated",
+        source="Hui et al., Lightweight image super-resolution with information multi-distillation network, MM 2019",
+        training_data="DIV2K, 800 images",
+        scores=scores,
+    )
+
+
+def _pan(scale: int, size: int, sha256: str, scores: tuple[ExpectedScore, ...]) -> WeightsEntry:
+    commit = "4d045d18592c5771cd3990da88f292812774e538"
+    name = f"PANx{scale}_DF2K.pth"
+    return WeightsEntry(
+        name="pan",
+        tag="authors",
+        scales=(scale,),
+        network="pan",
+        keys="authors",
+        file=RemoteFile(name, _raw("zhaohengyuan1/PAN", commit, f"experiments/pretrained_models/{name}"), size, sha256),
+        licence="not stated",
+        source="Zhao et al., Efficient image super-resolution using pixel attention, ECCV workshops 2020",
+        training_data="DF2K: DIV2K and Flickr2K, 3450 images",
+        scores=scores,
+    )
+
+
+# Scores measured under matlab-y with these very files; what the authors print agrees to every digit on Set5 and Set14.
+_IMDN = (
+    _imdn(
+        2,
+        2_796_052,
+        "740b39653592bd3f49955a21cd9e16f2d37f2c413368cc09327601b8fbe42ce1",
+        _scores(2, Set5=(37.996, 0.9605), Set14=(33.627, 0.9177), BSD100=(32.189, 0.8996)),
+    ),
+    _imdn(
+        3,
+        2_830_672,
+        "11b1716a19bc16e5e353e1db798d476169338e631eb170c82d765559888cb028",
+        _scores(3, Set5=(34.360, 0.9270), Set14=(30.322, 0.8417), BSD100=(29.094, 0.8046)),
+    ),
+    _imdn(
+        4,
+        2_879_112,
+        "e660c38221147217a136debeb99eb304d62d9c0f73ac421ed66281b619719714",
+        _scores(4, Set5=(32.210, 0.8948), Set14=(28.582, 0.7811), BSD100=(27.560, 0.7353)),
+    ),
+)
+
+_PAN = (
+    _pan(
+        2,
+        1_076_593,
+        "fcf8ed48656abbaae46309ee91745684b80235a9c8b37a2d8fb0715a3ad3f00f",
+        _scores(2, Set5=(38.001, 0.9605), Set14=(33.593, 0.9181)),
+    ),
+    _pan(
+        3,
+        1_076_593,
+        "86491751d73645a8816a0d6ec62ccde6b22ce5da930e36b3b87f5437167fbc89",
+        _scores(3, Set5=(34.400, 0.9272), Set14=(30.355, 0.8422), BSD100=(29.112, 0.8051)),
+    ),
+    _pan(
+        4,
+        1_121_681,
+        "739fab99ee7b7058dab4d1b84aa2869bb9fc3995a1c08789c20355bee943833c",
+        _scores(4, Set5=(32.131, 0.8948), Set14=(28.611, 0.7822), BSD100=(27.598, 0.7365)),
+    ),
+)
+
+_CARN_COMMIT = "40d3514f81cccd680d846cd5ab07af35f2c8e0e2"
+_CARN_PAPER = "Ahn et al., Fast, accurate, and lightweight super-resolution with cascading residual network, ECCV 2018"
+_CARN = (
+    WeightsEntry(
+        name="carn",
+        tag="authors",
+        scales=(2, 3, 4),
+        network="carn",
+        keys="authors",
+        file=RemoteFile("carn.pth", _raw("nmhkahn/CARN-pytorch", _CARN_COMMIT, "checkpoint/carn.pth"), None, None),
+        licence="MIT",
+        source=_CARN_PAPER,
+        training_data="DIV2K, 800 images, all scales in one training",
+    ),
+    WeightsEntry(
+        name="carn-m",
+        tag="authors",
+        scales=(2, 3, 4),
+        network="carn-m",
+        options=(("groups", 4),),
+        keys="authors",
+        file=RemoteFile(
+            "carn_m.pth",
+            _raw("nmhkahn/CARN-pytorch", _CARN_COMMIT, "checkpoint/carn_m.pth"),
+            1_670_695,
+            "d48a759a84509351facb6b7c6d5bd6edec98b98519b8c464ee4ab44d2ba964ff",
+        ),
+        licence="MIT",
+        source=_CARN_PAPER,
+        training_data="DIV2K, 800 images, all scales in one training",
+        note="group convolutions of 4: 414.8 K parameters, where the network of the paper's Table 1 has 1161.3 K",
+    ),
+)
+
+_S_LWSR = (
+    WeightsEntry(
+        name="s-lwsr32",
+        tag="authors",
+        scales=(4,),
+        network="s-lwsr32",
+        keys="authors",
+        file=RemoteFile(
+            "s-LWSR32_x4_model_best.pt",
+            _raw(
+                "Sudo-Biao/s-LWSR",
+                "789ed425830873018c632fe56a8d6953a96edbc5",
+                "Train/experiment/s-LWSR_BIX4_P48/model/model_best.pt",
+            ),
+            2_309_785,
+            "bbee3a005429524322e4aa32885a9af8f99cdc92613e58872af455acd76d872c",
+        ),
+        licence="MIT",
+        source="Li et al., s-LWSR: super lightweight super-resolution network, IEEE TIP 29, 2020",
+        training_data="DIV2K, 800 images; one epoch of 1000 steps, batch 16, patch 192",
+        note="an early checkpoint: the training log that lies beside it ends after epoch 1 of 1000",
+    ),
+)
+
+
+def _edsr(scale: int, prefix: str) -> WeightsEntry:
+    name = f"edsr_x{scale}-{prefix}.pt"
+    return WeightsEntry(
+        name="edsr",
+        tag="authors",
+        scales=(scale,),
+        network="edsr",
+        keys="authors",
+        file=RemoteFile(name, (f"https://cv.snu.ac.kr/research/EDSR/models/{name}",), None, None),
+        sha256_prefix=prefix,
+        licence="MIT",
+        source="Lim et al., Enhanced deep residual networks for single image super-resolution, CVPR workshops 2017",
+        training_data="DIV2K, 800 images",
+    )
+
+
+_EDSR = (_edsr(2, "0edfb8a3"), _edsr(3, "ea3ef2c6"), _edsr(4, "4f62e9ef"))
+
+
+CATALOGUE: tuple[WeightsEntry, ...] = catalogue((*_IMDN, *_PAN, *_CARN, *_S_LWSR, *_EDSR))
+"""Every weights file that srbench knows, in the order of the listing."""

@@ -1,0 +1,199 @@
+"""From a name, a tag and a scale, or from a file, to a network with its weights in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from srbench.errors import WeightsError
+from srbench.files import fetch, sha256_of
+from srbench.zoo.blocks import SRNetwork
+from srbench.zoo.building import build, key_tables
+from srbench.zoo.catalogue import CATALOGUE, Setting, WeightsEntry, entries_of, find_weights, times
+from srbench.zoo.keys import KeyTable
+from srbench.zoo.networks import VARIANTS, find_variant
+from srbench.zoo.reading import Checkpoint, Mismatch, State, compare, read_checkpoint
+
+FILE_TAG = "file"
+"""The tag of weights that came from a file of the user's."""
+
+RECORD_KEY = "srbench"
+"""Where a safetensors file that srbench wrote keeps its record, as JSON."""
+
+
+@dataclass(frozen=True)
+class LoadedNetwork:
+    """A network in evaluation mode on the CPU, float32, with where its weights came from.
+
+    `network` is the name that was asked for, `tag` the weights tag or `file`, `weights_sha256` the file's hash.
+    """
+
+    module: SRNetwork
+    network: str
+    tag: str
+    scale: int
+    weights_sha256: str
+    weights_file: Path
+    entry: WeightsEntry | None
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A network, a scale, and the hyper-parameters that differ from its default: what a checkpoint may belong to."""
+
+    network: str
+    scale: int
+    options: tuple[Setting, ...] = ()
+
+    def __str__(self) -> str:
+        options = ", ".join(f"{key}={value}" for key, value in self.options)
+        return f"{self.network} ×{self.scale}" + (f" ({options})" if options else "")
+
+    def build(self, device: torch.device | str = "cpu") -> SRNetwork:
+        """The untrained network; on `meta` it has shapes alone."""
+        options: dict[str, Any] = dict(self.options)
+        return build(self.network, scale=self.scale, device=device, **options)
+
+
+def load(
+    name: str, *, tag: str | None = None, scale: int, file: Path | None = None, allow_unpinned: bool = False
+) -> LoadedNetwork:
+    """The network `name` with the weights tagged `tag` (default `srbench`) for `scale`, or with those in `file`.
+
+    Weights are fetched where they are missing and their hash is enforced; an unpinned file needs `allow_unpinned`.
+    Raises UnknownNameError for a name or tag that does not exist, WeightsError where weights are missing or do not fit.
+    """
+    if not entries_of(name):
+        find_variant(name)
+    if file is not None:
+        return _load_file(name, scale, file)
+    entry = find_weights(name, tag=tag, scale=scale)
+    path = fetch_weights(entry, allow_unpinned=allow_unpinned)
+    module = fill(Fit(entry.network, scale, entry.options), read_checkpoint(path))
+    return LoadedNetwork(module, name, entry.tag, scale, sha256_of(path), path, entry)
+
+
+def fetch_weights(entry: WeightsEntry, *, allow_unpinned: bool = False) -> Path:
+    """The path of an entry's file with the right bytes, fetched where it is missing.
+
+    An unpinned file is fetched only when `allow_unpinned`; its hash is kept beside it and enforced from then on.
+    Raises FetchError where no source has the right bytes, WeightsError where the known part of the hash is not met.
+    """
+    path = fetch(entry.file, allow_unpinned=allow_unpinned)
+    found = sha256_of(path)
+    if not found.startswith(entry.sha256_prefix):
+        raise WeightsError(
+            f"expected a sha256 that starts with {entry.sha256_prefix}, got {found} for {path}; delete it and retry"
+        )
+    return path
+
+
+def fill(fit: Fit, checkpoint: Checkpoint) -> SRNetwork:
+    """The network with the checkpoint's tensors in it, strictly, under whichever of its key families fits.
+
+    In evaluation mode, without gradients, on the CPU. Where none fits, raises WeightsError with the mismatch report of
+    the closest family and with what the checkpoint would fit.
+    """
+    state = renamed(checkpoint, fit)
+    module = fit.build()
+    if report := compare(state, module.state_dict()):
+        raise WeightsError(_misfit(checkpoint, fit, report))
+    module.load_state_dict(state, strict=True)
+    return module.eval().requires_grad_(False)
+
+
+def renamed(checkpoint: Checkpoint, fit: Fit) -> State:
+    """The checkpoint's tensors under our names: those of the key family that fits `fit` best."""
+    expected = skeleton(fit)
+    families = [_rename(checkpoint.state, table) for table in key_tables(fit.network)]
+    return min((*families, checkpoint.state), key=lambda state: len(compare(state, expected)))
+
+
+def skeleton(fit: Fit) -> dict[str, Tensor]:
+    """The tensors that a network expects, by key: shapes without values."""
+    return fit.build("meta").state_dict()
+
+
+def detect(checkpoint: Checkpoint) -> tuple[Fit, ...]:
+    """Every network, scale and set of hyper-parameters that the checkpoint's keys and shapes fit; may be empty."""
+    if fits := recorded(checkpoint):
+        return fits
+    known = [fit for fit in known_fits() if any(_knows(table, checkpoint.state) for table in key_tables(fit.network))]
+    return tuple(fit for fit in known if not compare(renamed(checkpoint, fit), skeleton(fit)))
+
+
+def recorded(checkpoint: Checkpoint) -> tuple[Fit, ...]:
+    """What a safetensors file that srbench wrote says of itself, one fit per scale; empty for any other file."""
+    text = checkpoint.metadata.get(RECORD_KEY)
+    if text is None:
+        return ()
+    try:
+        record = json.loads(text)
+        options = tuple((str(key), value) for key, value in record["options"].items())
+        return tuple(Fit(str(record["network"]), int(scale), options) for scale in record["scales"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{checkpoint.path} has a record that cannot be read ({error}); convert it again") from error
+
+
+def forms(name: str) -> tuple[tuple[str, tuple[Setting, ...]], ...]:
+    """The networks and hyper-parameters that a name stands for: the paper's size, then its published weights'."""
+    published = [(entry.network, entry.options) for entry in entries_of(name)]
+    plain = [(name, ())] if all(network == name for network, _ in published) else []
+    return tuple(dict.fromkeys((*plain, *published)))
+
+
+def known_fits() -> Iterator[Fit]:
+    """Every listed variant and every published form, at each of its scales."""
+    names = dict.fromkeys((*(variant.name for variant in VARIANTS), *(entry.name for entry in CATALOGUE)))
+    for network, options in dict.fromkeys(form for name in names for form in forms(name)):
+        for scale in find_variant(network).network.scales:
+            yield Fit(network, scale, options)
+
+
+def entry_of(sha256: str) -> WeightsEntry | None:
+    """The catalogue's entry for the file with this hash, if there is one."""
+    return next((entry for entry in CATALOGUE if entry.file.sha256 == sha256), None)
+
+
+def _load_file(name: str, scale: int, file: Path) -> LoadedNetwork:
+    checkpoint, sha256 = read_checkpoint(file), sha256_of(file)
+    entry = entry_of(sha256)
+    if entry and (name != entry.name or scale not in entry.scales):
+        raise WeightsError(f"{file} holds {entry.spec} for {times(entry.scales)}, asked for {name} ×{scale}")
+    candidates = [Fit(network, scale, options) for network, options in forms(name)]
+    if fits := recorded(checkpoint):
+        networks = {fit.network for fit in candidates}
+        candidates = [fit for fit in fits if fit.network in networks and fit.scale == scale]
+        if not candidates:
+            raise WeightsError(f"{file} holds {_alternatives(fits)}, asked for {name} ×{scale}")
+    module = fill(min(candidates, key=lambda fit: len(compare(renamed(checkpoint, fit), skeleton(fit)))), checkpoint)
+    return LoadedNetwork(module, name, FILE_TAG, scale, sha256, file, entry)
+
+
+def _rename(state: State, table: KeyTable) -> State:
+    result: State = {}
+    for key, tensor in state.items():
+        ours = table.ours(key)
+        # A key that no row knows, or that lands on a taken name, keeps its own and is reported as unexpected.
+        result[key if ours is None or ours in result else ours] = tensor
+    return result
+
+
+def _knows(table: KeyTable, state: State) -> bool:
+    return all(table.ours(key) is not None for key in state)
+
+
+def _misfit(checkpoint: Checkpoint, fit: Fit, report: Mismatch) -> str:
+    fits = [other for other in detect(checkpoint) if other != fit]
+    hint = f"it fits {_alternatives(tuple(fits))}" if fits else "it fits no network that srbench knows"
+    return f"{checkpoint.path} does not fit {fit}: {report}; {hint}"
+
+
+def _alternatives(fits: tuple[Fit, ...]) -> str:
+    return " or ".join(str(fit) for fit in fits)
