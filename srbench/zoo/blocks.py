@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from srbench.errors import UpscalerError
 
@@ -68,3 +69,98 @@ def run_all(layers: nn.ModuleList, x: Tensor) -> Tensor:
     for layer in layers:
         x = layer(x)
     return x
+
+
+class MeanShift(nn.Conv2d):
+    """Adds `sign` × `peak` × the DIV2K mean: an ordinary 1×1 convolution, because published checkpoints have moved it.
+
+    `frozen` leaves it out of training; in the EDSR lineage it is trained, in CARN and DRLN it is not.
+    """
+
+    def __init__(self, *, sign: int, peak: float, frozen: bool) -> None:
+        super().__init__(3, 3, 1)
+        with torch.no_grad():
+            self.weight.copy_(torch.eye(3).reshape(3, 3, 1, 1))
+            self.bias_of().copy_(torch.tensor([sign * peak * mean for mean in DIV2K_MEAN]))
+        self.requires_grad_(not frozen)
+
+    def bias_of(self) -> Tensor:
+        """The bias; a mean shift always has one."""
+        if self.bias is None:
+            raise UpscalerError("expected a mean shift with a bias, got one without; build it anew")
+        return self.bias
+
+
+class MeanShiftedNetwork(SRNetwork):
+    """A network that takes the mean off its input and adds it to its output.
+
+    `mean_shift=False` keeps the two convolutions in the state and leaves them out of the computation, as the BAM
+    paper's code does.
+    """
+
+    def __init__(self, *, scale: int, value_range: float, mean_shift: bool, peak: float, frozen: bool) -> None:
+        super().__init__(scale=scale, value_range=value_range)
+        self.mean_shift = mean_shift
+        self.sub_mean = MeanShift(sign=-1, peak=peak, frozen=frozen)
+        self.add_mean = MeanShift(sign=1, peak=peak, frozen=frozen)
+
+    def without_mean(self, x: Tensor) -> Tensor:
+        """x with the mean taken off."""
+        return self.sub_mean(x) if self.mean_shift else x
+
+    def with_mean(self, x: Tensor) -> Tensor:
+        """x with the mean added."""
+        return self.add_mean(x) if self.mean_shift else x
+
+
+class ResidualBlock(nn.Module):
+    """Convolution, ReLU, convolution, times `residual_scale`, plus the input (EDSR)."""
+
+    def __init__(self, channels: int, *, residual_scale: float = 1.0) -> None:
+        super().__init__()
+        self.residual_scale = residual_scale
+        self.first = conv(channels, channels)
+        self.second = conv(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×C×H×W to the same shape."""
+        residual: Tensor = self.second(torch.relu(self.first(x)))
+        return x + (residual if self.residual_scale == 1 else residual * self.residual_scale)
+
+
+class RectifiedBlock(nn.Module):
+    """Convolution, ReLU, convolution (and with `pointwise` ReLU and a 1×1), plus the input, ReLU (CARN, DRLN)."""
+
+    def __init__(self, channels: int, *, groups: int = 1, pointwise: bool = False) -> None:
+        super().__init__()
+        self.first = conv(channels, channels, groups=groups)
+        self.second = conv(channels, channels, groups=groups)
+        self.third = conv(channels, channels, 1) if pointwise else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×C×H×W to the same shape."""
+        residual = self.second(torch.relu(self.first(x)))
+        if self.third is not None:
+            residual = self.third(torch.relu(residual))
+        return torch.relu(residual + x)
+
+
+class Upsampler(nn.Module):
+    """Convolution to f²·C and pixel shuffle f: once for ×2 and ×3, twice with f = 2 for ×4.
+
+    `rectified` puts a ReLU before each pixel shuffle (CARN, DRLN).
+    """
+
+    def __init__(self, channels: int, scale: int, *, rectified: bool = False, groups: int = 1) -> None:
+        super().__init__()
+        self.rectified = rectified
+        self.factor = 2 if scale == 4 else scale
+        count = 2 if scale == 4 else 1
+        self.stages = nn.ModuleList(conv(channels, channels * self.factor**2, groups=groups) for _ in range(count))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×C×H×W to N×C×sH×sW."""
+        for stage in self.stages:
+            x = torch.relu(stage(x)) if self.rectified else stage(x)
+            x = functional.pixel_shuffle(x, self.factor)
+        return x

@@ -43,8 +43,10 @@ def _rename(key: str, rules: Iterable[_Rule]) -> str | None:
     path, _, leaf = key.rpartition(".")
     for pattern, template, offsets, targets in rules:
         if match := pattern.fullmatch(path):
-            numbers = {name: int(text) - offsets[name] + targets[name] for name, text in match.groupdict().items()}
-            return f"{template.format(**numbers)}.{leaf}"
+            numbers = {name: int(text) - offsets[name] for name, text in match.groupdict().items()}
+            if min(numbers.values(), default=0) >= 0:
+                shifted = {name: number + targets[name] for name, number in numbers.items()}
+                return f"{template.format(**shifted)}.{leaf}"
     return None
 
 

@@ -17,6 +17,24 @@ from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.networks import Option
 
 CLAIMS = {
+    "edsr": "edsr",
+    "edsr_bam": "edsr-bam",
+    "carn": "carn",
+    "carn_bam": "carn-bam",
+    "carn_m": "carn-m",
+    "carn_m_g1": "carn-m",
+    "carn_m_bam": "carn-m-bam",
+    "msrn": "msrn",
+    "msrn_bam": "msrn-bam",
+    "lwsr": "s-lwsr32",
+    "lwsr_bam": "s-lwsr32-bam",
+    "awsrn": "awsrn",
+    "awsrn_v2": "awsrn",
+    "awsrn_bam": "awsrn-bam",
+    "rcan": "rcan",
+    "rcan_bam": "rcan-bam",
+    "drln": "drln",
+    "drln_bam": "drln-bam",
     "imdn": "imdn",
     "imdn_bam": "imdn-bam",
     "imdn_cbam": "imdn-cbam",
@@ -32,12 +50,23 @@ CLAIMS = {
 
 _OPTIONS = {
     "nf": "channels",
-    "num_modules": "blocks",
-    "attention_reduction": "reduction",
-    "bam_reduction": "reduction",
+    "n_feats": "channels",
+    "chs": "channels",
     "unf": "up_channels",
+    "block_feats": "wide",
     "nb": "blocks",
+    "num_modules": "blocks",
+    "n_blocks": "blocks",
+    "n_resblocks": "blocks",
+    "n_resgroups": "groups",
+    "group": "groups",
+    "n_awru": "units",
+    "attention_reduction": "reduction",
+    "ca_reduction": "reduction",
+    "reduction": "reduction",
+    "bam_reduction": "reduction",
 }
+"""Sizes in a vector's config, and the options of ours that they are."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,170 @@
+"""AWSRN: adaptive weighted network (Wang et al., 2019), after the authors' ChaofWang/AWSRN."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from srbench.zoo.attention import ATTENTION_KEYS, AttentionFactory
+from srbench.zoo.blocks import DIV2K_MEAN, SRNetwork, conv, run_all
+from srbench.zoo.keys import KeyTable, slot_rows
+
+_PEAK = 255.0
+_SPREAD = 127.5
+_KERNELS = (3, 5, 7, 9)
+
+
+class WeightNormConv(nn.Module):
+    """A convolution with weight g · v / ‖v‖, the norm taken per output channel; keys `weight_g`, `weight_v`, `bias`."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
+        super().__init__()
+        plain = conv(inputs, outputs, kernel)
+        self.padding = kernel // 2
+        self.weight_v = nn.Parameter(plain.weight.detach())
+        self.weight_g = nn.Parameter(_norm(self.weight_v.detach()))
+        self.bias = plain.bias
+
+    @property
+    def weight(self) -> Tensor:
+        """The weight that the convolution uses, O×I×K×K."""
+        return self.weight_v * (self.weight_g / _norm(self.weight_v))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×I×H×W to N×O×H×W."""
+        return functional.conv2d(x, self.weight, self.bias, padding=self.padding)
+
+
+class Scale(nn.Module):
+    """One learned factor."""
+
+    def __init__(self, initial: float = 1.0) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor([initial]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x times the factor."""
+        return x * self.scale
+
+
+class WeightedUnit(nn.Module):
+    """Wide convolution, ReLU, convolution; residual and input each with a learned factor."""
+
+    def __init__(self, channels: int, wide: int) -> None:
+        super().__init__()
+        self.widen = WeightNormConv(channels, wide)
+        self.narrow = WeightNormConv(wide, channels)
+        self.residual_scale = Scale()
+        self.input_scale = Scale()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×C×H×W to the same shape."""
+        residual = self.residual_scale(self.narrow(torch.relu(self.widen(x))))
+        total: Tensor = residual + self.input_scale(x)
+        return total
+
+
+class LocalFusionBlock(nn.Module):
+    """A chain of units whose outputs are all reduced together; residual and input each with a learned factor."""
+
+    def __init__(self, channels: int, wide: int, units: int) -> None:
+        super().__init__()
+        self.units = nn.ModuleList(WeightedUnit(channels, wide) for _ in range(units))
+        self.reduce = WeightNormConv(units * channels, channels)
+        self.residual_scale = Scale()
+        self.input_scale = Scale()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×C×H×W to the same shape."""
+        outputs = [x]
+        for unit in self.units:
+            outputs.append(unit(outputs[-1]))
+        reduced = self.residual_scale(self.reduce(torch.cat(outputs[1:], 1)))
+        total: Tensor = reduced + self.input_scale(x)
+        return total
+
+
+class AWSRN(SRNetwork):
+    """AWSRN with `blocks` fusion blocks of `units` units; the attention sits between body and tail.
+
+    The tail sums branches of four kernel sizes, each with a learned factor, and a branch from the input. `normalise`
+    brings 0…255 to about -1…1 by the DIV2K mean, in code: no mean-shift tensors.
+    """
+
+    def __init__(
+        self,
+        *,
+        scale: int,
+        attention: AttentionFactory,
+        value_range: float = 255.0,
+        normalise: bool = True,
+        channels: int = 32,
+        wide: int = 128,
+        blocks: int = 4,
+        units: int = 4,
+    ) -> None:
+        super().__init__(scale=scale, value_range=value_range)
+        outputs = 3 * scale**2
+        self.normalise = normalise
+        self.first = WeightNormConv(3, channels)
+        self.blocks = nn.ModuleList(LocalFusionBlock(channels, wide, units) for _ in range(blocks))
+        self.attention = attention(channels)
+        self.branches = nn.ModuleList(WeightNormConv(channels, outputs, kernel) for kernel in _KERNELS)
+        self.branch_scales = nn.ModuleList(Scale(1 / len(_KERNELS)) for _ in _KERNELS)
+        self.skip = WeightNormConv(3, outputs)
+
+    def shallow_features(self, x: Tensor) -> Tensor:
+        """The first convolution, on the normalised input."""
+        features: Tensor = self.first(self._normalised(x))
+        return features
+
+    def deep_features(self, shallow: Tensor) -> Tensor:
+        """All blocks and the attention: N×C×H×W."""
+        features: Tensor = self.attention(run_all(self.blocks, shallow))
+        return features
+
+    def reconstruct(self, deep: Tensor, shallow: Tensor, x: Tensor) -> Tensor:
+        """The branches of the tail, the skip from the input, one pixel shuffle."""
+        total = self.skip(self._normalised(x))
+        for branch, factor in zip(self.branches, self.branch_scales, strict=True):
+            total = total + factor(branch(deep))
+        sr = functional.pixel_shuffle(total, self.scale)
+        return _each_channel(sr, _SPREAD, [_PEAK * mean for mean in DIV2K_MEAN]) if self.normalise else sr
+
+    def _normalised(self, x: Tensor) -> Tensor:
+        offsets = [-_PEAK * mean / _SPREAD for mean in DIV2K_MEAN]
+        return _each_channel(x, 1 / _SPREAD, offsets) if self.normalise else x
+
+
+def _norm(weight: Tensor) -> Tensor:
+    return weight.square().sum((1, 2, 3), keepdim=True).sqrt()
+
+
+def _each_channel(x: Tensor, factor: float, offsets: list[float]) -> Tensor:
+    # Plain numbers rather than a buffer: a buffer outside the state would stay on `meta` when weights are assigned.
+    return torch.cat([x[:, c : c + 1] * factor + offset for c, offset in enumerate(offsets)], 1)
+
+
+def key_tables(attention: str) -> tuple[KeyTable, ...]:
+    """Rename tables of ChaofWang/AWSRN's two key families (`awsrn.py`; `awsrnv2.py`, which the BAM form follows)."""
+    return tuple(_table(unit, attention) for unit in ("body.{i}.b{j}", "body.{i}.lfl.{j}"))
+
+
+def _table(unit: str, attention: str) -> KeyTable:
+    return KeyTable(
+        (
+            ("head.0", "first"),
+            (f"{unit}.body.0", "blocks.{i}.units.{j}.widen"),
+            (f"{unit}.body.2", "blocks.{i}.units.{j}.narrow"),
+            (f"{unit}.res_scale", "blocks.{i}.units.{j}.residual_scale"),
+            (f"{unit}.x_scale", "blocks.{i}.units.{j}.input_scale"),
+            ("body.{i}.reduction", "blocks.{i}.reduce"),
+            ("body.{i}.res_scale", "blocks.{i}.residual_scale"),
+            ("body.{i}.x_scale", "blocks.{i}.input_scale"),
+            *((f"tail.tail_k{kernel}", f"branches.{index}") for index, kernel in enumerate(_KERNELS)),
+            *((f"tail.scale_k{kernel}", f"branch_scales.{index}") for index, kernel in enumerate(_KERNELS)),
+            ("skip.0", "skip"),
+            *slot_rows("attention", "attention", ATTENTION_KEYS[attention]),
+        )
+    )

@@ -1,0 +1,104 @@
+"""DRLN: densely residual Laplacian network (Anwar and Barnes, IEEE TPAMI 2020), after the authors' saeed-anwar/DRLN."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from srbench.zoo.attention import ATTENTION_KEYS, AttentionFactory
+from srbench.zoo.blocks import MeanShiftedNetwork, RectifiedBlock, Upsampler, conv
+from srbench.zoo.keys import KeyTable, slot_rows
+
+_GROUPS = (3, 3, 3, 3, 4, 4)
+_UNREAD_FUSION = 3
+
+
+class DenseResidualBlock(nn.Module):
+    """Three residual units of growing width, each seeing all before it; 1×1 fusion, ReLU, the attention."""
+
+    def __init__(self, channels: int, attention: AttentionFactory) -> None:
+        super().__init__()
+        self.units = nn.ModuleList(RectifiedBlock(channels * 2**step) for step in range(3))
+        self.fuse = conv(8 * channels, channels, 1)
+        self.attention = attention(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×C×H×W to the same shape."""
+        for unit in self.units:
+            x = torch.cat((x, unit(x)), 1)
+        attended: Tensor = self.attention(torch.relu(self.fuse(x)))
+        return attended
+
+
+class DRLN(MeanShiftedNetwork):
+    """DRLN with twenty dense blocks of `channels` channels in six cascading groups; the attention ends each block.
+
+    The fusion after block 4 is in the state and has no effect: block 5 reads the sum that block 4 read, in the
+    authors' code, and published weights were trained so. It is not computed.
+    """
+
+    def __init__(
+        self,
+        *,
+        scale: int,
+        attention: AttentionFactory,
+        value_range: float = 255.0,
+        mean_shift: bool = True,
+        channels: int = 64,
+    ) -> None:
+        super().__init__(scale=scale, value_range=value_range, mean_shift=mean_shift, peak=1.0, frozen=True)
+        widths = [step + 2 for size in _GROUPS for step in range(size)]
+        self.first = conv(3, channels)
+        self.blocks = nn.ModuleList(DenseResidualBlock(channels, attention) for _ in widths)
+        self.fuse = nn.ModuleList(conv(width * channels, channels) for width in widths)
+        self.up = Upsampler(channels, scale, rectified=True)
+        self.last = conv(channels, 3)
+
+    def shallow_features(self, x: Tensor) -> Tensor:
+        """The first convolution, on the input without its mean."""
+        features: Tensor = self.first(self.without_mean(x))
+        return features
+
+    def deep_features(self, shallow: Tensor) -> Tensor:
+        """All groups, the global skip, and the up-sampler: N×C×sH×sW."""
+        fused, total, start = shallow, shallow, 0
+        for size in _GROUPS:
+            fused = self._cascade(fused, total, range(start, start + size))
+            total = total + fused
+            start += size
+        enlarged: Tensor = self.up(total + shallow)
+        return enlarged
+
+    def reconstruct(self, deep: Tensor, shallow: Tensor, x: Tensor) -> Tensor:
+        """The last convolution and the mean."""
+        return self.with_mean(self.last(deep))
+
+    def _cascade(self, fused: Tensor, total: Tensor, indices: range) -> Tensor:
+        """One group: its blocks start from the running total, its dense features from the former group's fusion."""
+        seen, x = fused, total
+        for index in indices:
+            seen = torch.cat((seen, self.blocks[index](x)), 1)
+            if index != _UNREAD_FUSION:
+                x = torch.relu(self.fuse[index](seen))
+        return x
+
+
+def key_tables(attention: str) -> tuple[KeyTable, ...]:
+    """Rename tables between saeed-anwar/DRLN (BAM form: dandingbudanding/BAM) and this module."""
+    return (
+        KeyTable(
+            (
+                ("sub_mean.shifter", "sub_mean"),
+                ("add_mean.shifter", "add_mean"),
+                ("head", "first"),
+                ("b{i+1}.r{j+1}.body.0", "blocks.{i}.units.{j}.first"),
+                ("b{i+1}.r{j+1}.body.2", "blocks.{i}.units.{j}.second"),
+                ("b{i+1}.g.body.0", "blocks.{i}.fuse"),
+                *slot_rows("b{i+1}.ca", "blocks.{i}.attention", ATTENTION_KEYS[attention]),
+                ("c{i+1}.body.0", "fuse.{i}"),
+                ("upsample.up.body.0", "up.stages.0"),
+                ("upsample.up.body.3", "up.stages.1"),
+                ("tail", "last"),
+            )
+        ),
+    )

@@ -1,0 +1,66 @@
+"""EDSR: enhanced deep residual network (Lim et al., CVPR Workshops 2017), after the EDSR-PyTorch lineage."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from srbench.zoo.attention import ATTENTION_KEYS, AttentionFactory
+from srbench.zoo.blocks import MeanShiftedNetwork, ResidualBlock, Upsampler, conv, run_all
+from srbench.zoo.keys import KeyTable, slot_rows
+
+
+class EDSR(MeanShiftedNetwork):
+    """EDSR with `blocks` residual blocks of `channels` channels; the attention sits after the body, before the skip."""
+
+    def __init__(
+        self,
+        *,
+        scale: int,
+        attention: AttentionFactory,
+        value_range: float = 255.0,
+        mean_shift: bool = True,
+        channels: int = 256,
+        blocks: int = 32,
+        residual_scale: float = 0.1,
+    ) -> None:
+        super().__init__(scale=scale, value_range=value_range, mean_shift=mean_shift, peak=255.0, frozen=False)
+        self.first = conv(3, channels)
+        self.body = nn.ModuleList(ResidualBlock(channels, residual_scale=residual_scale) for _ in range(blocks))
+        self.body.append(conv(channels, channels))
+        self.attention = attention(channels)
+        self.up = Upsampler(channels, scale)
+        self.last = conv(channels, 3)
+
+    def shallow_features(self, x: Tensor) -> Tensor:
+        """The first convolution, on the input without its mean."""
+        features: Tensor = self.first(self.without_mean(x))
+        return features
+
+    def deep_features(self, shallow: Tensor) -> Tensor:
+        """The body, its attention, the global skip, and the up-sampler: N×C×sH×sW."""
+        enlarged: Tensor = self.up(self.attention(run_all(self.body, shallow)) + shallow)
+        return enlarged
+
+    def reconstruct(self, deep: Tensor, shallow: Tensor, x: Tensor) -> Tensor:
+        """The last convolution and the mean."""
+        return self.with_mean(self.last(deep))
+
+
+def key_tables(attention: str) -> tuple[KeyTable, ...]:
+    """Rename tables between the EDSR-PyTorch lineage (BAM form: dandingbudanding/BAM) and this module."""
+    return (
+        KeyTable(
+            (
+                ("sub_mean", "sub_mean"),
+                ("add_mean", "add_mean"),
+                ("head.0", "first"),
+                ("body.{i}.body.0", "body.{i}.first"),
+                ("body.{i}.body.2", "body.{i}.second"),
+                ("body.{i}", "body.{i}"),
+                *slot_rows("attention", "attention", ATTENTION_KEYS[attention]),
+                ("tail.0.0", "up.stages.0"),
+                ("tail.0.2", "up.stages.1"),
+                ("tail.1", "last"),
+            )
+        ),
+    )
