@@ -1,0 +1,234 @@
+"""Paired comparison of two runs on the same images: differences, intervals, tests; like with like or not at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from srbench.errors import ComparisonError
+from srbench.scores import Run
+
+MIN_IMAGES = 10
+"""Below this many images neither an interval nor a p-value means anything, so only differences are given."""
+METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
+"""The score columns that are compared, as far as both runs have them."""
+STATEMENT = "This speaks of two checkpoints on these images, not of their architectures."
+"""What a comparison does not say: another training of either network may turn it round."""
+
+_RESAMPLES = 9999
+_BATCH_VALUES = 4_000_000  # resampled values held at once: 32 MB
+_IMAGE_KEY = ["protocol", "scale", "dataset", "image"]
+_SAME = {"protocol_version": "protocol version", "hr_sha256": "HR", "lr_sha256": "LR"}
+_FORMS = ("precision", "tile", "self_ensemble")  # each moves the score, so each forms a group of its own
+_TRAINING = ("recipe", "training_data", "steps")
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """One metric on one dataset, A minus B, in the metric's unit (dB for PSNR).
+
+    `n` images are paired. `mean` is over the finite differences and None when an image lacks the score; `interval` is
+    the 95 % BCa bootstrap interval of that mean over images; `p_value` is Wilcoxon's signed-rank test, two-sided, and
+    `p_holm` the same corrected over the datasets of the call. Below `MIN_IMAGES` all three are None. `won` and `lost`
+    are the shares of images on which A scored higher or lower.
+    """
+
+    n: int
+    mean: float | None
+    interval: tuple[float, float] | None
+    p_value: float | None
+    p_holm: float | None
+    won: float | None
+    lost: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs under one protocol and scale: `datasets[dataset][metric]`, and in `unmatched` what else differs."""
+
+    model_a: str
+    model_b: str
+    scale: int
+    protocol: str
+    datasets: dict[str, dict[str, PairedDifference]]
+    unmatched: tuple[str, ...]
+
+
+def compare_runs(a: Run, b: Run, *, unmatched: bool = False, seed: int = 0) -> list[Comparison]:
+    """Compare two runs image by image, one `Comparison` per protocol and scale, in the order of run A.
+
+    Raises ComparisonError when protocol, scale, images, HR or LR differ, or, unless `unmatched`, when precision, tile,
+    self-ensemble or training do; `unmatched` lists those differences instead. `seed` starts the bootstrap.
+    """
+    left, right = _indexed(a, "A"), _indexed(b, "B")
+    _require_same_inputs(left, right)
+    differs = tuple(_unmatched(a.record, b.record))
+    if differs and not unmatched:
+        raise ComparisonError(f"the runs are not made alike: {'; '.join(differs)}; --unmatched compares them anyway")
+    pairs = left.add_suffix("_a").join(right.add_suffix("_b"))
+    return [_comparison(rows, differs, seed) for _, rows in pairs.groupby(level=["protocol", "scale"], sort=False)]
+
+
+def paired_difference(a: NDArray[np.float64], b: NDArray[np.float64], *, seed: int = 0) -> PairedDifference:
+    """Compare two equally long float64 vectors of one metric, one value per image; `p_holm` stays None.
+
+    Two infinite scores differ by 0. One infinite score is a win that no mean can hold: it leaves mean and interval and
+    counts in the shares and, as the largest rank, in the test. A NaN leaves everything but `n` None.
+    """
+    n = len(a)
+    if n == 0 or np.isnan(a).any() or np.isnan(b).any():
+        return PairedDifference(n, None, None, None, None, None, None)
+    with np.errstate(invalid="ignore"):
+        difference = np.where(a == b, 0.0, a - b)
+    finite = difference[np.isfinite(difference)]
+    enough = len(finite) >= MIN_IMAGES
+    return PairedDifference(
+        n=n,
+        mean=float(finite.mean()) if len(finite) else None,
+        interval=bca_interval(finite, seed=seed) if enough else None,
+        p_value=signed_rank_p(difference) if enough else None,
+        p_holm=None,
+        won=float((difference > 0).mean()),
+        lost=float((difference < 0).mean()),
+    )
+
+
+def bca_interval(values: NDArray[np.float64], *, seed: int = 0) -> tuple[float, float]:
+    """The 95 % bias-corrected and accelerated bootstrap interval of the mean (Efron 1987) of a finite vector.
+
+    Values that are all equal leave nothing to resample: the interval is that point.
+    """
+    if np.ptp(values) == 0:
+        return float(values[0]), float(values[0])
+    result = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=_RESAMPLES,
+        batch=max(1, _BATCH_VALUES // len(values)),
+        method="BCa",
+        confidence_level=0.95,
+        rng=np.random.default_rng(seed),
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def signed_rank_p(difference: NDArray[np.float64]) -> float:
+    """Two-sided p of Wilcoxon's signed-rank test on paired differences; zeros are dropped, and all zeros give 1."""
+    moved = difference[difference != 0]
+    return float(stats.wilcoxon(moved).pvalue) if len(moved) else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction (1979): adjusted p-values in the order given, each at most 1."""
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+def _comparison(rows: pd.DataFrame, differs: tuple[str, ...], seed: int) -> Comparison:
+    return Comparison(
+        model_a=str(rows["model_a"].iloc[0]),
+        model_b=str(rows["model_b"].iloc[0]),
+        scale=int(rows.index.get_level_values("scale")[0]),
+        protocol=str(rows.index.get_level_values("protocol")[0]),
+        datasets=_tables(rows, seed),
+        unmatched=differs,
+    )
+
+
+def _tables(rows: pd.DataFrame, seed: int) -> dict[str, dict[str, PairedDifference]]:
+    metrics = [metric for metric in METRICS if _scored(rows, f"{metric}_a") and _scored(rows, f"{metric}_b")]
+    tables: dict[str, dict[str, PairedDifference]] = {
+        str(dataset): {
+            metric: paired_difference(_values(images, f"{metric}_a"), _values(images, f"{metric}_b"), seed=seed)
+            for metric in metrics
+        }
+        for dataset, images in rows.groupby(level="dataset", sort=False)
+    }
+    for metric in metrics:
+        _correct(tables, metric)
+    return tables
+
+
+def _correct(tables: dict[str, dict[str, PairedDifference]], metric: str) -> None:
+    tested = {name: table[metric].p_value for name, table in tables.items()}
+    known = {name: p for name, p in tested.items() if p is not None}
+    for name, p_holm in zip(known, holm(list(known.values())), strict=True):
+        tables[name][metric] = replace(tables[name][metric], p_holm=p_holm)
+
+
+def _scored(rows: pd.DataFrame, column: str) -> bool:
+    return column in rows and bool(rows[column].notna().any())
+
+
+def _values(rows: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    return rows[column].to_numpy(dtype=np.float64, na_value=math.nan)
+
+
+def _indexed(run: Run, which: str) -> pd.DataFrame:
+    scores = run.scores.set_index(_IMAGE_KEY)
+    if scores.empty:
+        raise ComparisonError(f"run {which} holds no scores; evaluate it first")
+    if scores.index.has_duplicates:
+        twice = scores.index[scores.index.duplicated()][0]
+        raise ComparisonError(f"run {which} scores {_spell(twice)} twice; a comparison needs one row per image")
+    return scores
+
+
+def _require_same_inputs(left: pd.DataFrame, right: pd.DataFrame) -> None:
+    for level in ("protocol", "scale"):
+        in_a, in_b = _level(left, level), _level(right, level)
+        if in_a != in_b:
+            raise ComparisonError(
+                f"the {level}s differ: A has {', '.join(in_a)}, B has {', '.join(in_b)}; evaluate both alike"
+            )
+    alone = left.index.symmetric_difference(right.index)
+    if len(alone):
+        raise ComparisonError(f"the images differ: only one run has {_some(alone)}; evaluate both on the same images")
+    theirs = right.reindex(left.index)
+    for column, what in _SAME.items():
+        unequal = left.index[left[column].to_numpy() != theirs[column].to_numpy()]
+        if len(unequal):
+            raise ComparisonError(f"the {what} differs for {_some(unequal)}; evaluate both runs on the same {what}")
+
+
+def _level(scores: pd.DataFrame, level: str) -> list[str]:
+    return sorted({str(value) for value in scores.index.get_level_values(level)})
+
+
+def _some(keys: Iterable[Any]) -> str:
+    names = [_spell(key) for key in keys]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _spell(key: tuple[Any, ...]) -> str:
+    protocol, scale, dataset, image = key
+    return f"{dataset}/{image} (×{scale}, {protocol})"
+
+
+def _unmatched(a: dict[str, Any], b: dict[str, Any]) -> Iterable[str]:
+    for name in _FORMS:
+        in_a, in_b = a["key"].get(name), b["key"].get(name)
+        if in_a != in_b:
+            yield f"{name.replace('_', '-')} is {in_a} in A and {in_b} in B"
+    if _base_and_variant(a["model"]["spec"], b["model"]["spec"]):
+        for name in _TRAINING:
+            in_a, in_b = a["model"].get(name), b["model"].get(name)
+            if in_a != in_b or in_a is None:
+                yield f"the {name.replace('_', ' ')} of A is {in_a or 'unknown'}, of B {in_b or 'unknown'}"
+
+
+def _base_and_variant(a: str, b: str) -> bool:
+    """Whether one spec names a network and the other the same network with another part, as imdn and imdn-bam."""
+    shorter, longer = sorted((spec.partition("@")[0] for spec in (a, b)), key=len)
+    return longer.startswith(f"{shorter}-")

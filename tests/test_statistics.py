@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from srbench.errors import ComparisonError
+from srbench.scores import Run
+from srbench.statistics import Comparison, bca_interval, compare_runs, holm, paired_difference, signed_rank_p
+
+
+def make_run(
+    scores: NDArray[np.float64], *, model: dict[str, Any] | None = None, precision: str = "fp32", **columns: Any
+) -> Run:
+    count = len(scores)
+    record = {"key": {"precision": precision}, "model": model or {"spec": "zoo:net@authors"}}
+    table = {
+        "model": record["model"]["spec"],
+        "dataset": "Set",
+        "scale": 4,
+        "protocol": "matlab-y",
+        "protocol_version": 1,
+        "image": [f"i{index:03}" for index in range(count)],
+        "psnr_y": scores,
+        "ssim_y": np.linspace(0.8, 0.9, count),
+        "seconds": 0.1,
+        "hr_sha256": [f"hr{index}" for index in range(count)],
+        "lr_sha256": [f"lr{index}" for index in range(count)],
+    }
+    return Run(pd.DataFrame(table | columns), record, Path("run"))
+
+
+def only(comparisons: list[Comparison]) -> Comparison:
+    (comparison,) = comparisons
+    return comparison
+
+
+def own_bca(values: NDArray[np.float64], *, draws: int) -> tuple[float, float]:
+    """Efron's formulas written out, as a second opinion."""
+    rng, count = np.random.default_rng(5), len(values)
+    means = values[rng.integers(0, count, (draws, count))].mean(axis=1)
+    bias = norm.ppf((means < values.mean()).mean())
+    left_out = (values.sum() - values) / (count - 1)
+    spread = left_out.mean() - left_out
+    acceleration = (spread**3).sum() / (6 * (spread**2).sum() ** 1.5)
+    z = bias + norm.ppf([0.025, 0.975])
+    low, high = np.quantile(means, norm.cdf(bias + z / (1 - acceleration * z)))
+    return float(low), float(high)
+
+
+def test_signed_rank_gives_the_p_of_hollander_and_wolfe() -> None:
+    # Hollander & Wolfe (1973), 29 f.: depression scale at two visits; R's ?wilcox.test prints p = 0.01953 one-sided.
+    first = np.array([1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30])
+    second = np.array([0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29])
+    assert signed_rank_p(first - second) == pytest.approx(2 * 0.01953125)
+
+
+def test_holm_gives_what_r_prints() -> None:
+    # R: p.adjust(c(0.01, 0.02, 0.03, 0.04, 0.05), "holm") is 0.05 0.08 0.09 0.09 0.09; the order of the input is kept.
+    assert holm([0.03, 0.01, 0.05, 0.02, 0.04]) == pytest.approx([0.09, 0.05, 0.09, 0.08, 0.09])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_the_interval_is_efrons() -> None:
+    skewed = np.random.default_rng(3).lognormal(size=40)
+    assert bca_interval(skewed, seed=1) == pytest.approx(own_bca(skewed, draws=40_000), rel=0.03)
+    plain = skewed.mean() + norm.ppf([0.025, 0.975]) * skewed.std(ddof=1) / math.sqrt(40)
+    assert bca_interval(skewed, seed=1)[0] > plain[0] + 0.1, "BCa follows the skew, the normal interval does not"
+
+
+def test_the_seed_fixes_the_interval() -> None:
+    values = np.random.default_rng(4).normal(size=25)
+    assert bca_interval(values, seed=7) == bca_interval(values, seed=7)
+    assert bca_interval(values, seed=7) != bca_interval(values, seed=8)
+
+
+def test_below_ten_images_only_differences() -> None:
+    result = paired_difference(np.arange(9.0) + 1, np.arange(9.0))
+    assert (result.mean, result.won, result.lost) == (1.0, 1.0, 0.0)
+    assert (result.interval, result.p_value) == (None, None)
+    assert paired_difference(np.arange(10.0) + 1, np.arange(10.0)).interval == (1.0, 1.0)
+
+
+def test_identical_runs_differ_by_nothing() -> None:
+    scores = np.linspace(20, 40, 12)
+    result = paired_difference(scores, scores.copy())
+    assert (result.mean, result.interval, result.p_value, result.won, result.lost) == (0.0, (0.0, 0.0), 1.0, 0.0, 0.0)
+
+
+def test_infinite_scores() -> None:
+    base = np.linspace(20, 40, 12)
+    a, b = base + np.linspace(0.1, 0.2, 12), base.copy()
+    a[0] = b[0] = math.inf
+    a[1] = math.inf
+    result = paired_difference(a, b)
+    assert result.mean == pytest.approx(np.r_[0.0, (a - base)[2:]].mean()), "one infinite is out, two count as 0"
+    assert result.interval is not None
+    assert math.isfinite(result.interval[1])
+    assert (result.n, result.won, result.lost) == (12, 11 / 12, 0.0)
+    all_infinite = paired_difference(np.full(12, math.inf), base)
+    assert (all_infinite.mean, all_infinite.interval, all_infinite.p_value, all_infinite.won) == (None, None, None, 1.0)
+
+
+def test_a_missing_score_makes_the_mean_null() -> None:
+    scores = np.linspace(20, 40, 12)
+    result = paired_difference(np.where(np.arange(12) == 3, np.nan, scores), scores)
+    assert (result.n, result.mean, result.interval, result.p_value, result.won) == (12, None, None, None, None)
+
+
+def test_rows_pair_by_image_and_holm_spans_the_datasets() -> None:
+    rng = np.random.default_rng(0)
+    gain = rng.normal(0.05, 0.1, 36)
+    sets = np.repeat(["Set5", "Set14", "Urban"], [4, 12, 20])
+    a = make_run(30 + gain, dataset=sets)
+    b = make_run(np.full(36, 30.0), dataset=sets)
+    b = replace(b, scores=b.scores.sample(frac=1, random_state=1))
+    result = only(compare_runs(a, b))
+    assert list(result.datasets) == ["Set5", "Set14", "Urban"]
+    assert result.datasets["Set5"]["psnr_y"].p_holm is None
+    tested = [result.datasets[name]["psnr_y"] for name in ("Set14", "Urban")]
+    assert [item.p_holm for item in tested] == holm([item.p_value or 0.0 for item in tested])
+    assert tested[1].mean == pytest.approx(gain[16:].mean())
+    assert result.datasets["Urban"]["ssim_y"].mean == 0.0
+    assert "psnr_rgb" not in result.datasets["Urban"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"protocol": "bam2021"}, r"protocols differ: A has matlab-y, B has bam2021"),
+        ({"scale": 2}, r"scales differ: A has 4, B has 2"),
+        ({"image": ["i000", "other"]}, r"images differ: .*Set/i001 .*Set/other"),
+        ({"hr_sha256": ["hr0", "?"]}, r"the HR differs for Set/i001 \(×4, matlab-y\);"),
+        ({"lr_sha256": ["?", "?"]}, r"the LR differs for Set/i000 .*, Set/i001"),
+        ({"protocol_version": 2}, r"the protocol version differs"),
+        ({"image": ["i000", "i000"]}, r"run B scores Set/i000 .* twice"),
+    ],
+)
+def test_unlike_inputs_are_refused_and_named(columns: dict[str, Any], message: str) -> None:
+    scores = np.array([30.0, 31.0])
+    for unmatched in (False, True):
+        with pytest.raises(ComparisonError, match=message):
+            compare_runs(make_run(scores), make_run(scores, **columns), unmatched=unmatched)
+
+
+def test_another_precision_is_compared_only_as_unmatched() -> None:
+    scores = np.array([30.0, 31.0])
+    a, b = make_run(scores), make_run(scores, precision="bf16")
+    with pytest.raises(ComparisonError, match=r"precision is fp32 in A and bf16 in B; --unmatched"):
+        compare_runs(a, b)
+    assert only(compare_runs(a, b, unmatched=True)).unmatched == ("precision is fp32 in A and bf16 in B",)
+
+
+def test_a_base_and_its_variant_need_one_known_training() -> None:
+    scores = np.array([30.0, 31.0])
+    recipe = {"recipe": "short", "training_data": "DIV2K", "steps": 1000}
+    base = make_run(scores, model={"spec": "zoo:net@srbench", **recipe})
+    variant = {"spec": "zoo:net-bam@srbench", **recipe}
+    assert only(compare_runs(base, make_run(scores, model=variant))).unmatched == ()
+    with pytest.raises(ComparisonError, match="the steps of A is 1000, of B 2000;"):
+        compare_runs(base, make_run(scores, model=variant | {"steps": 2000}))
+    with pytest.raises(ComparisonError, match="the recipe of A is unknown, of B unknown"):
+        compare_runs(make_run(scores), make_run(scores, model={"spec": "zoo:net-bam@authors"}))
+    other = {"spec": "zoo:other@authors"}
+    assert only(compare_runs(base, make_run(scores, model=other))).unmatched == ()
