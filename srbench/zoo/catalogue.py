@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -283,5 +283,48 @@ def _edsr(scale: int, prefix: str) -> WeightsEntry:
 _EDSR = (_edsr(2, "0edfb8a3"), _edsr(3, "ea3ef2c6"), _edsr(4, "4f62e9ef"))
 
 
-CATALOGUE: tuple[WeightsEntry, ...] = catalogue((*_IMDN, *_PAN, *_CARN, *_S_LWSR, *_EDSR))
+def _super_image(name: str, options: Mapping[str, float | bool], network: str = "") -> tuple[WeightsEntry, ...]:
+    """The hub files of one super-image network; that package feeds 0…1 throughout, whatever a network's authors do."""
+    return tuple(
+        WeightsEntry(
+            name=name,
+            tag="super-image",
+            scales=(scale,),
+            network=network or name,
+            options=tuple(options.items()),
+            keys="super-image",
+            # The hub calls every network's file alike; a cache and a mirror need names that tell them apart.
+            file=RemoteFile(
+                f"super-image_{name}_x{scale}.pt",
+                (f"https://huggingface.co/eugenesiow/{name}/resolve/main/pytorch_model_{scale}x.pt",),
+                None,
+                None,
+            ),
+            licence="Apache-2.0",
+            source=f"eugenesiow/{name}, for the package super-image",
+            training_data="DIV2K, 800 images, augmented",
+        )
+        for scale in (2, 3, 4)
+    )
+
+
+_UNSHIFTED = {"value_range": 1.0, "mean_shift": False}
+_SUPER_IMAGE = (
+    *_super_image("edsr", {"residual_scale": 1.0, **_UNSHIFTED}),
+    *_super_image("edsr-base", {"channels": 64, "blocks": 16, "residual_scale": 1.0, **_UNSHIFTED}, "edsr"),
+    *_super_image("msrn", _UNSHIFTED),
+    *_super_image("msrn-bam", _UNSHIFTED),
+    *_super_image("awsrn-bam", {"value_range": 1.0, "normalise": False}),
+    *_super_image("carn", {}),
+    *_super_image("carn-bam", {}),
+    *_super_image("pan", {}),
+    *_super_image("pan-bam", {}),
+    *_super_image("drln", {"value_range": 1.0}),
+    *_super_image("drln-bam", {"value_range": 1.0}),
+    # Its mean shift is made for 0…255 and fed 0…1; being a matrix in the file, it is loaded as it is.
+    *_super_image("rcan-bam", {"value_range": 1.0}),
+)
+
+
+CATALOGUE: tuple[WeightsEntry, ...] = catalogue((*_IMDN, *_PAN, *_CARN, *_S_LWSR, *_EDSR, *_SUPER_IMAGE))
 """Every weights file that srbench knows, in the order of the listing."""

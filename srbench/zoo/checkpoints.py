@@ -111,8 +111,18 @@ def fill(fit: Fit, checkpoint: Checkpoint) -> SRNetwork:
 def renamed(checkpoint: Checkpoint, fit: Fit) -> State:
     """The checkpoint's tensors under our names: those of the key family that fits `fit` best."""
     expected = skeleton(fit)
-    families = [_rename(checkpoint.state, table) for table in key_tables(fit.network)]
-    return min((*families, checkpoint.state), key=lambda state: len(compare(state, expected)))
+    candidates = [_rename(checkpoint.state, table) for table in families(fit.network)]
+    return min((*candidates, checkpoint.state), key=lambda state: len(compare(state, expected)))
+
+
+def families(network: str) -> tuple[KeyTable, ...]:
+    """The rename tables of a network: those of its authors, then super-image's.
+
+    super-image keeps the authors' names, but its CARN holds the mean shift as a convolution of its own.
+    """
+    authors = key_tables(network)
+    bare = [tuple((theirs.replace("_mean.shifter", "_mean"), ours) for theirs, ours in table.rows) for table in authors]
+    return (*authors, *(KeyTable(rows) for rows, table in zip(bare, authors, strict=True) if rows != table.rows))
 
 
 def skeleton(fit: Fit) -> dict[str, Tensor]:
@@ -124,7 +134,7 @@ def detect(checkpoint: Checkpoint) -> tuple[Fit, ...]:
     """Every network, scale and set of hyper-parameters that the checkpoint's keys and shapes fit; may be empty."""
     if fits := recorded(checkpoint):
         return fits
-    known = [fit for fit in known_fits() if any(_knows(table, checkpoint.state) for table in key_tables(fit.network))]
+    known = [fit for fit in known_fits() if any(_knows(table, checkpoint.state) for table in families(fit.network))]
     return tuple(fit for fit in known if not compare(renamed(checkpoint, fit), skeleton(fit)))
 
 

@@ -1,0 +1,115 @@
+"""Published checkpoints as safetensors under our names, with the record of what they are in the file's metadata."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from srbench.errors import WeightsError
+from srbench.files import atomic_path, sha256_of
+from srbench.zoo.catalogue import Setting, WeightsEntry, times
+from srbench.zoo.checkpoints import RECORD_KEY, Fit, detect, entry_of, fill
+from srbench.zoo.networks import find_variant
+from srbench.zoo.reading import Checkpoint, read_checkpoint
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A converted checkpoint: the file that was written, and the record that it carries."""
+
+    path: Path
+    record: dict[str, Any]
+
+
+def convert(
+    source: Path,
+    target: Path | None = None,
+    *,
+    network: str | None = None,
+    scale: int | None = None,
+    options: tuple[Setting, ...] | None = None,
+) -> Conversion:
+    """Write `source` to `target` (default: beside it, as `.safetensors`) under our names, strictly fitted.
+
+    Network, scale and hyper-parameters are detected from keys and shapes, or from the hash of a file that the catalogue
+    knows; `network`, `scale` and `options` choose where several fit. Raises WeightsError where none does, or several.
+    """
+    target = source.with_suffix(".safetensors") if target is None else target
+    if target.resolve() == source.resolve():
+        raise WeightsError(f"{source} would be overwritten by its own conversion; name another file with --output")
+    checkpoint = read_checkpoint(source)
+    sha256 = sha256_of(source)
+    fits = _chosen(checkpoint, entry_of(sha256), network, scale, options)
+    module = fill(fits[0], checkpoint)
+    record = _record(checkpoint, sha256, fits)
+    tensors = {key: tensor.contiguous() for key, tensor in module.state_dict().items()}
+    with atomic_path(target, error=WeightsError) as temporary:
+        save_file(tensors, temporary, metadata={"format": "pt", RECORD_KEY: json.dumps(record, sort_keys=True)})
+    return Conversion(target, record)
+
+
+def _chosen(
+    checkpoint: Checkpoint,
+    entry: WeightsEntry | None,
+    network: str | None,
+    scale: int | None,
+    options: tuple[Setting, ...] | None,
+) -> tuple[Fit, ...]:
+    """One fit, or one for every scale where a single file serves them all."""
+    if network is not None and scale is not None:
+        # Both are named: fit exactly that, so that a mismatch is reported key by key.
+        fits: tuple[Fit, ...] = (Fit(network, scale, options or ()),)
+        fill(fits[0], checkpoint)
+        return fits
+    known = tuple(Fit(entry.network, served, entry.options) for served in entry.scales) if entry else detect(checkpoint)
+    fits = tuple(
+        fit
+        for fit in known
+        if network in (None, fit.network) and scale in (None, fit.scale) and options in (None, fit.options)
+    )
+    if not fits:
+        found = " or ".join(map(str, known)) or "no network that srbench knows"
+        asked = f", asked for {network or 'any network'} {times([scale]) if scale else 'at any scale'}"
+        raise WeightsError(f"{checkpoint.path} fits {found}{asked}; name both to see key by key what differs")
+    if entry is None and not _one_file(fits):
+        raise WeightsError(
+            f"{checkpoint.path} fits several: {', '.join(map(str, fits))}; their keys and shapes are the same, "
+            "so say which it is with --network, --scale and, where hyper-parameters differ, --option"
+        )
+    return fits
+
+
+def _one_file(fits: tuple[Fit, ...]) -> bool:
+    """Whether there is one fit, or one for each scale of one network: then its shapes hold the heads of all scales."""
+    if len({(fit.network, fit.options) for fit in fits}) > 1:
+        return False
+    return len(fits) == 1 or len(fits) == len(find_variant(fits[0].network).network.scales)
+
+
+def _record(checkpoint: Checkpoint, sha256: str, fits: tuple[Fit, ...]) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "network": fits[0].network,
+        "scales": [fit.scale for fit in fits],
+        "options": dict(fits[0].options),
+        "source_file": checkpoint.path.name,
+        "source_sha256": sha256,
+        "wrapping": list(checkpoint.wrapping),
+        "tensors": len(checkpoint.state),
+    }
+    if entry := entry_of(sha256):
+        record |= {"tag": entry.tag, "licence": entry.licence, "source": entry.source}
+        record |= {"training_data": entry.training_data, "urls": list(entry.file.urls)}
+    return record
+
+
+def describe(conversion: Conversion) -> str:
+    """What was found and written, in one line."""
+    record = conversion.record
+    options = "".join(f", {key}={value}" for key, value in record["options"].items())
+    found = f"{record['network']} {times(record['scales'])}{options}: {record['tensors']} tensors"
+    wrapping = f", taken out of {' '.join(record['wrapping'])}" if record["wrapping"] else ""
+    return f"{record['source_file']} is {found}{wrapping}; written to {conversion.path}"
