@@ -1,0 +1,177 @@
+"""The registry of networks: what is listed builds, costs what is stored, and refuses what makes no sense."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from srbench.errors import UnknownNameError, UpscalerError
+from srbench.zoo import build
+from srbench.zoo.costs import COSTS, Cost
+from srbench.zoo.counting import count_parameters, macs_for_output
+from srbench.zoo.networks import ATTENTIONS, NETWORKS, VARIANTS, Option, Variant, find_variant
+
+# The BAM paper's Table 1 and Table 2, in K, as counted in the authors' code: ×2, ×3, ×4.
+_PARAMETERS_K = {
+    "edsr": (40729.6, 43680.0, 43089.9),
+    "edsr-bam": (40737.9, 43688.3, 43098.2),
+    "carn": (1592.0, 1592.0, 1592.0),
+    "carn-bam": (1593.7, 1593.7, 1593.7),
+    "carn-m": (1161.3, 1161.3, 1161.3),
+    "carn-m-bam": (1163.0, 1163.0, 1163.0),
+    "msrn": (5930.3, 6115.0, 6078.0),
+    "msrn-bam": (5934.9, 6119.5, 6082.6),
+    "s-lwsr32": (534.1, 580.4, 571.1),
+    "s-lwsr32-bam": (534.3, 580.6, 571.3),
+    "awsrn": (1396.9, 1476.1, 1587.1),
+    "awsrn-bam": (1397.2, 1476.5, 1587.4),
+    "rcan": (15444.7, 15629.3, 15592.4),
+    "rcan-bam": (15441.7, 15626.3, 15589.4),
+    "imdn": (694.4, 703.1, 715.2),
+    "imdn-bam": (694.3, 703.0, 715.1),
+    "pan": (261.4, 261.4, 272.4),
+    "pan-bam": (261.0, 261.0, 271.6),
+    "drln": (34430.2, 34614.8, 34577.9),
+    "drln-bam": (34163.5, 34348.1, 34311.2),
+    "imdn-ca": (694.4, 703.1, 715.2),
+    "imdn-se": (694.0, 702.7, 714.8),
+    "imdn-cbam": (694.6, 703.2, 715.4),
+    "imdn-acam": (694.0, 702.7, 714.8),
+    "imdn-msam": (691.2, 699.9, 712.0),
+    "imdn-acam-max": (694.0, 702.7, 714.8),
+    "imdn-msam-avg": (691.5, 700.2, 712.3),
+    "imdn-bam-add": (694.6, 703.3, 715.4),
+}
+
+# Giga multiply-accumulates for a 1280×720 output, from the papers of CARN, AWSRN, IMDN and PAN: ×2, ×3, ×4.
+_PUBLISHED_GMACS = {
+    "carn": (222.8, 118.8, 90.9),
+    "awsrn": (320.5, 150.6, 91.1),
+    "imdn": (158.8, 71.5, 40.9),
+    "pan": (70.5, 39.0, 28.2),
+}
+
+_SMALL: dict[str, dict[str, Option]] = {
+    "edsr": {"channels": 16, "blocks": 1},
+    "carn": {"channels": 16},
+    "carn-m": {"channels": 16, "groups": 4},
+    "msrn": {"channels": 16, "blocks": 1},
+    "s-lwsr32": {"channels": 16},
+    "awsrn": {"channels": 16, "wide": 16, "blocks": 1, "units": 1},
+    "rcan": {"channels": 16, "groups": 1, "blocks": 1},
+    "imdn": {"channels": 16, "blocks": 1},
+    "pan": {"channels": 8, "blocks": 1},
+    "drln": {"channels": 16},
+}
+_HOSTED = [(entry.name, kind) for entry in NETWORKS.values() for kind in ATTENTIONS if entry.hosts(kind)]
+
+
+def test_listing_imports_no_torch() -> None:
+    code = "import sys, srbench.zoo, srbench.zoo.networks, srbench.zoo.costs; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_sixty_networks_of_the_paper_are_listed() -> None:
+    names = {variant.name for variant in VARIANTS}
+    assert len(NETWORKS) == 10
+    assert {f"{name}{suffix}" for name in NETWORKS for suffix in ("", "-bam")} <= names
+    assert set(COSTS) == {(name, scale) for name in names for scale in (2, 3, 4)}
+
+
+@pytest.mark.parametrize("name", _PARAMETERS_K)
+def test_parameters_are_the_published_ones(name: str) -> None:
+    counted = tuple(round(COSTS[name, scale].parameters / 1000, 1) for scale in (2, 3, 4))
+    assert counted == pytest.approx(_PARAMETERS_K[name], abs=0.051)
+
+
+@pytest.mark.parametrize("name", _PUBLISHED_GMACS)
+def test_macs_are_the_published_ones(name: str) -> None:
+    counted = tuple(COSTS[name, scale].macs / 1e9 for scale in (2, 3, 4))
+    assert counted == pytest.approx(_PUBLISHED_GMACS[name], abs=0.0501)
+
+
+def test_macs_of_the_grouped_carn_m_are_the_published_ones() -> None:
+    networks = [build("carn-m", scale=scale, device="meta", groups=4) for scale in (2, 3, 4)]
+    macs = [macs_for_output(network, scale=network.scale) / 1e9 for network in networks]
+    assert macs == pytest.approx([91.2, 46.1, 32.5], abs=0.0501)
+    assert [count_parameters(network) for network in networks] == [414_811] * 3
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_stored_costs_are_those_of_the_modules(variant: Variant) -> None:
+    for scale in variant.network.scales:
+        network = build(variant.name, scale=scale, device="meta")
+        assert COSTS[variant.name, scale] == Cost(count_parameters(network), macs_for_output(network, scale=scale))
+
+
+@pytest.mark.parametrize(("name", "kind"), _HOSTED, ids=lambda part: part)
+def test_a_hosted_attention_runs(name: str, kind: str) -> None:
+    variant = find_variant(f"{name}-{kind}")
+    network = build(variant.name, scale=3, reduction=8, **_SMALL[name]).eval()
+    with torch.inference_mode():
+        sr = network(torch.rand(2, 3, 7, 5))
+    assert sr.shape == (2, 3, 21, 15)
+    assert sr.isfinite().all()
+
+
+def test_an_attention_of_its_own_is_the_plain_network() -> None:
+    assert find_variant("imdn-cca") == find_variant("imdn")
+    assert find_variant("carn-none").name == "carn"
+    assert find_variant("carn-m-bam").network.name == "carn-m"
+
+
+def test_a_network_that_cannot_host_says_which_can() -> None:
+    with pytest.raises(
+        UpscalerError, match=r"PAN cannot host cbam: the 24 channels .* host cbam: edsr, carn.* hosts: none"
+    ):
+        find_variant("pan-cbam")
+
+
+@pytest.mark.parametrize(("name", "hint"), [("imdm", "imdn"), ("rcan-bma", "rcan-bam"), ("carnm", "carn-m")])
+def test_a_typo_is_answered_with_a_close_match(name: str, hint: str) -> None:
+    with pytest.raises(UnknownNameError, match=hint):
+        find_variant(name)
+
+
+def test_build_refuses_unknown_options_scales_and_reductions() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean channels"):
+        build("imdn", scale=4, chanels=32)
+    with pytest.raises(UpscalerError, match=r"scales \(2, 3, 4\), got 8"):
+        build("imdn", scale=8)
+    with pytest.raises(UpscalerError, match="divides the attention's 64 channels, got 7"):
+        build("imdn", scale=4, reduction=7, device="meta")
+
+
+@pytest.mark.parametrize(
+    "batch", [torch.zeros(1, 3, 8, 8, dtype=torch.uint8), torch.rand(3, 8, 8), torch.rand(1, 1, 8, 8)]
+)
+def test_the_door_refuses_what_is_no_rgb_batch(batch: torch.Tensor) -> None:
+    with pytest.raises(UpscalerError, match="expected a float N×3×H×W tensor"):
+        build("imdn", scale=2, **_SMALL["imdn"])(batch)
+
+
+def test_the_value_range_is_applied_at_the_door() -> None:
+    lr = torch.rand(1, 3, 9, 8)
+    network = build("rcan", scale=2, **_SMALL["rcan"]).eval()
+    with torch.inference_mode():
+        sr = network(lr)
+        network.value_range = 1.0
+        assert torch.equal(sr, network(lr * 255) / 255)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_low_precision_stays_out_of_the_first_and_last_step(name: str) -> None:
+    torch.manual_seed(0)
+    network = build(name, scale=2, **_SMALL[name]).eval()
+    lr = torch.rand(1, 3, 24, 24)
+    with torch.inference_mode():
+        exact = network(lr)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            everywhere = network(lr)
+        network.deep_dtype = torch.bfloat16
+        middle = network(lr)
+    assert middle.dtype == torch.float32
+    assert 0 < (middle - exact).abs().mean() < (everywhere.float() - exact).abs().mean()
