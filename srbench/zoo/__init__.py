@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from srbench.zoo.building import build, key_tables
-    from srbench.zoo.loading import LoadedNetwork, load
+    from srbench.zoo.checkpoints import LoadedNetwork, load
 
 __all__ = ["LoadedNetwork", "build", "key_tables", "load"]
 
 _HOME = {
     "build": "srbench.zoo.building",
     "key_tables": "srbench.zoo.building",
-    "load": "srbench.zoo.loading",
-    "LoadedNetwork": "srbench.zoo.loading",
+    "load": "srbench.zoo.checkpoints",
+    "LoadedNetwork": "srbench.zoo.checkpoints",
 }
 
 

@@ -47,6 +47,7 @@ _PARAMETERS_K = {
 }
 
 # Giga multiply-accumulates for a 1280×720 output, from the papers of CARN, AWSRN, IMDN and PAN: ×2, ×3, ×4.
+# One digit is printed, and IMDN rounds the LR width at ×3 up.
 _PUBLISHED_GMACS = {
     "carn": (222.8, 118.8, 90.9),
     "awsrn": (320.5, 150.6, 91.1),
@@ -90,7 +91,7 @@ def test_parameters_are_the_published_ones(name: str) -> None:
 @pytest.mark.parametrize("name", _PUBLISHED_GMACS)
 def test_macs_are_the_published_ones(name: str) -> None:
     counted = tuple(COSTS[name, scale].macs / 1e9 for scale in (2, 3, 4))
-    assert counted == pytest.approx(_PUBLISHED_GMACS[name], abs=0.0501)
+    assert counted == pytest.approx(_PUBLISHED_GMACS[name], abs=0.06)
 
 
 def test_macs_of_the_grouped_carn_m_are_the_published_ones() -> None:
