@@ -1,0 +1,129 @@
+"""The frame of the house: who may import whom, how long a piece may be, what listing may cost."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAX_FUNCTION, MAX_FILE = 60, 400
+HEAVY = ("torch", "pandas", "pyarrow", "datasets", "requests", "scipy", "skimage", "cv2")
+
+# Each room and the rooms right below it; a room may import everything below those too.
+BELOW: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "files": ("errors",),
+    "images": ("files",),
+    "imresize": ("images",),
+    "metrics": ("images",),
+    "protocols": ("imresize", "metrics"),
+    "datasets": ("protocols",),
+    "zoo": ("protocols",),
+    "upscalers": ("datasets", "zoo"),
+    "scores": ("files",),
+    "environment": ("errors",),
+    "evaluation": ("upscalers", "scores", "environment"),
+    "statistics": ("scores",),
+    "submissions": ("scores",),
+    "charts": ("errors",),
+    "audit": ("evaluation",),
+    "speed": ("evaluation",),
+    "training": ("evaluation",),
+    "verification": ("evaluation", "submissions"),
+    "leaderboard": ("submissions", "statistics", "charts"),
+    "cli": ("audit", "speed", "training", "verification", "leaderboard"),
+    "__main__": ("cli",),
+}
+
+SOURCES = sorted(path for name in ("srbench", "leaderboard") for path in (ROOT / name).rglob("*.py"))
+LAZY = ROOT / "srbench" / "__init__.py"  # its public names come from everywhere, when they are asked for
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in SOURCES}
+
+
+def room(module: str) -> str:
+    package, _, inner = module.partition(".")
+    return inner.split(".")[0] if package == "srbench" else package
+
+
+def imported_modules(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and full name of each module of this project that is imported; `from a import b` names a.b if it is one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names if ours(alias.name))
+        elif isinstance(node, ast.ImportFrom) and node.module and ours(node.module):
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from ((node.lineno, name if name in MODULES else node.module) for name in inner)
+
+
+def ours(module: str) -> bool:
+    return module.split(".")[0] in ("srbench", "leaderboard")
+
+
+def reach(name: str) -> set[str]:
+    return {name}.union(*(reach(lower) for lower in BELOW[name]))
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if path != LAZY], ids=name_of)
+def test_imports_point_down(path: Path) -> None:
+    home = room(module_name(path))
+    assert home in BELOW, f"{home} is a new room: give it a place in BELOW and in ARCHITECTURE.md"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    wrong = [f"line {line}: {name}" for line, name in imported_modules(tree) if room(name) not in reach(home)]
+    assert not wrong, f"{home} may import {sorted(reach(home))}, not {wrong}"
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    graph = {
+        name: {target for _, target in imported_modules(ast.parse(path.read_text(encoding="utf-8"))) if target != name}
+        for name, path in MODULES.items()
+        if path != LAZY
+    }
+    list(graphlib.TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_pieces_stay_short_and_imports_on_top(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= MAX_FILE
+    tree = ast.parse(text)
+    long = [f"{node.name}: {node.end_lineno - node.lineno + 1} lines" for node in functions(tree)
+            if node.end_lineno and node.end_lineno - node.lineno + 1 > MAX_FUNCTION]  # fmt: skip
+    assert not long
+    if "cli" not in path.parts and path != LAZY:
+        assert not [f"{node.name}: {name}" for node in functions(tree) for _, name in imported_modules(node)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import srbench",
+        "from srbench.cli import main; main(['--help'], standalone_mode=False)",
+        "from srbench.cli import main; main(['zoo', 'list'], standalone_mode=False)",
+        "from srbench.cli import main; main(['data', 'list'], standalone_mode=False)",
+    ],
+)
+def test_listing_loads_nothing_heavy(statement: str) -> None:
+    program = f"import sys; {statement}; sys.exit(' '.join(m for m in {HEAVY} if m in sys.modules) or 0)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
