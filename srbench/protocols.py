@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from srbench.errors import ProtocolError, UnknownNameError
-from srbench.imresize import imresize
+from srbench.resize import imresize
 from srbench.metrics import luma, luma_rounded, psnr, shave, ssim
 
 Images = NDArray[np.uint8]

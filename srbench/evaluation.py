@@ -1,0 +1,234 @@
+"""The evaluation loop: dataset × upscaler × protocol -> scores.
+
+Decoding and degrading the next image, and scoring the last one, run beside the network. Protocols that share a
+preparation share one forward pass; rows that a journal already holds are not computed again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from srbench.datasets import ImageSet, open_dataset
+from srbench.errors import DatasetError, ImageError, ProtocolError, SrbenchError
+from srbench.images import pixel_sha256, save_png
+from srbench.protocols import Preparation, Protocol, get_protocol
+from srbench.scores import Key, Row, to_frame
+from srbench.upscalers.base import Image, Options, Upscaler
+from srbench.upscalers.specs import open_upscaler
+
+LrSource = Literal["made", "given"]
+"""Where LR comes from: made from HR by the protocol's degradation, or the dataset's own files."""
+
+OnRows = Callable[[list[Row]], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides an evaluation's numbers, and where finished work is kept."""
+
+    upscaler: Upscaler
+    sets: Sequence[ImageSet]
+    protocols: Sequence[Protocol]
+    lr: LrSource = "made"
+    save_images: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.sets or not self.protocols:
+            raise ProtocolError("expected at least one dataset and one protocol, got none")
+        for protocol in self.protocols:
+            protocol.preparation.require_scale(self.upscaler.scale)
+        if self.save_images and len({self.source_key(protocol) for protocol in self.protocols}) > 1:
+            raise ProtocolError("--save-images: expected protocols that share one preparation, got "
+                                f"{', '.join(protocol.name for protocol in self.protocols)}; they give different SR "
+                                "images of one name, so save them in separate runs")
+
+    def lr_source(self, protocol: Protocol, dataset: ImageSet) -> LrSource:
+        """The LR that a protocol gets; one that is defined on shipped LR takes those files where they exist."""
+        given = self.lr == "given" or (protocol.preparation.ships_lr and dataset.has_given_lr(self.upscaler.scale))
+        return "given" if given else "made"
+
+    def source_key(self, protocol: Protocol) -> tuple[str, LrSource]:
+        """Protocols of one key share one forward pass (for every set, `lr_source` only widens this)."""
+        return protocol.preparation.key, self.lr
+
+    def key(self) -> Key:
+        """What makes two evaluations the same run."""
+        options = self.upscaler.options
+        return {
+            "model": self.upscaler.identity.spec,
+            "weights_sha256": self.upscaler.identity.weights_sha256,
+            "images_sha256": self.upscaler.identity.details.get("images_sha256"),
+            "scale": self.upscaler.scale,
+            "protocols": {protocol.name: protocol.version for protocol in self.protocols},
+            "datasets": {dataset.name: dataset.fingerprint for dataset in self.sets},
+            "lr": self.lr,
+            "precision": options.precision,
+            "tile": options.tile,
+            "self_ensemble": options.self_ensemble,
+        }
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One forward pass: an image, its preparation and the protocols that score the result."""
+
+    dataset: ImageSet
+    name: str
+    preparation: Preparation
+    protocols: tuple[Protocol, ...]
+    lr: LrSource
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    task: _Task
+    hr: NDArray[np.uint8]
+    lr: NDArray[np.uint8]
+    hr_sha256: str
+
+
+def evaluate(model: str | Upscaler, dataset: str | ImageSet | Sequence[str | ImageSet], *, scale: int,
+             protocol: str | Sequence[str] = "matlab-y", lr: LrSource = "made", data_root: Path | str | None = None,
+             options: Options | None = None) -> pd.DataFrame:
+    """Score a model on one or more datasets.
+
+    Args:
+        model: a model spec, or an upscaler that is already open (it keeps its own options).
+        dataset: a name such as "Set5", "folder:DIR", an `ImageSet` or a dataset view, or a list of these.
+        scale: 2, 3, 4 or 8.
+        protocol: one name or several; those that share a preparation cost one forward pass.
+        lr: "made" by the protocol, or "given": the dataset's own LR files.
+        data_root: where datasets lie, if not at `$SRBENCH_DATA` or the user's data folder.
+        options: device, precision, tile and self-ensemble.
+
+    Returns:
+        One row per image and protocol, with the columns of `srbench.scores.SCHEMA`.
+
+    Raises:
+        SrbenchError: anything that keeps a number from being trusted.
+    """
+    upscaler = open_upscaler(model, scale=scale, options=options) if isinstance(model, str) else model
+    if upscaler.scale != scale:
+        raise ProtocolError(f"expected an upscaler for ×{scale}, got one for ×{upscaler.scale}")
+    root = Path(data_root) if data_root is not None else None
+    chosen = [dataset] if isinstance(dataset, str) or not isinstance(dataset, Sequence) else dataset
+    names = [protocol] if isinstance(protocol, str) else protocol
+    plan = Plan(upscaler, [_as_set(entry, root) for entry in chosen], [get_protocol(name) for name in names], lr)
+    return to_frame([row for rows in run(plan) for row in rows])
+
+
+def run(plan: Plan, *, done: Iterable[tuple[str, str, str]] = ()) -> Iterator[list[Row]]:
+    """Evaluate a plan, image by image: yields the rows of each forward pass as soon as they are scored, in order.
+
+    Args:
+        done: (dataset, protocol, image) of rows that need not be computed again.
+    """
+    tasks = _tasks(plan, frozenset(done))
+    with ThreadPoolExecutor(1, "srbench-load") as loader, ThreadPoolExecutor(1, "srbench-score") as scorer:
+        upcoming = (loader.submit(_prepare, task, plan.upscaler.scale) for task in tasks)
+        scoring: Future[list[Row]] | None = None
+        try:
+            for loaded in _ahead(upcoming):
+                prepared = loaded.result()
+                sr, seconds = _forward(plan.upscaler, prepared)
+                if scoring is not None:
+                    yield scoring.result()
+                scoring = scorer.submit(_score, plan, prepared, sr, seconds)
+        except SrbenchError:
+            # What is already computed must not be lost with the image that failed.
+            if scoring is not None:
+                with suppress(SrbenchError):
+                    yield scoring.result()
+            raise
+        if scoring is not None:
+            yield scoring.result()
+
+
+def count_forward_passes(plan: Plan, done: Iterable[tuple[str, str, str]] = ()) -> int:
+    """How many forward passes `run` will make."""
+    return sum(1 for _ in _tasks(plan, frozenset(done)))
+
+
+def _as_set(entry: Any, root: Path | None) -> ImageSet:
+    if isinstance(entry, str):
+        return open_dataset(entry, data_root=root)
+    images = getattr(entry, "images", entry)
+    if not isinstance(images, ImageSet):
+        raise DatasetError(f"expected a dataset name, an ImageSet or a dataset view, got {type(entry).__name__}")
+    return images
+
+
+def _tasks(plan: Plan, done: frozenset[tuple[str, str, str]]) -> Iterator[_Task]:
+    for dataset in plan.sets:
+        groups: dict[tuple[str, LrSource], list[Protocol]] = {}
+        for protocol in plan.protocols:
+            groups.setdefault((protocol.preparation.key, plan.lr_source(protocol, dataset)), []).append(protocol)
+        for (_, lr), members in groups.items():
+            for name in dataset.names:
+                missing = tuple(member for member in members if (dataset.name, member.name, name) not in done)
+                if missing:
+                    yield _Task(dataset, name, missing[0].preparation, missing, lr)
+
+
+def _ahead(futures: Iterator[Future[_Prepared]]) -> Iterator[Future[_Prepared]]:
+    """The futures in order, the next one always started before the current one is handed out."""
+    current = next(futures, None)
+    while current is not None:
+        following = next(futures, None)
+        yield current
+        current = following
+
+
+def _prepare(task: _Task, scale: int) -> _Prepared:
+    original = task.dataset.hr(task.name)
+    try:
+        if task.lr == "given":
+            hr = task.preparation.reference(original, scale=scale)
+            lr = task.dataset.given_lr(task.name, scale=scale)
+            _require_pair(task, hr, lr, scale)
+        else:
+            hr, lr = task.preparation.prepare(original, scale=scale, name=task.name)
+    except ProtocolError as error:
+        raise ImageError(f"{task.dataset.name}/{task.name}: {error}") from error
+    return _Prepared(task, hr, lr, pixel_sha256(original))
+
+
+def _require_pair(task: _Task, hr: NDArray[np.uint8], lr: NDArray[np.uint8], scale: int) -> None:
+    if (lr.shape[0] * scale, lr.shape[1] * scale) != hr.shape[:2]:
+        raise DatasetError(f"{task.dataset.name}/{task.name}: expected a given LR of {hr.shape[1] // scale}×"
+                           f"{hr.shape[0] // scale} at ×{scale}, got {lr.shape[1]}×{lr.shape[0]}; "
+                           "use --lr made, or get the LR files of this HR")
+
+
+def _forward(upscaler: Upscaler, prepared: _Prepared) -> tuple[Image, float]:
+    started = time.perf_counter()
+    sr = upscaler.checked(prepared.lr, dataset=prepared.task.dataset.name, name=prepared.task.name)
+    return sr, time.perf_counter() - started
+
+
+def _score(plan: Plan, prepared: _Prepared, sr: Image, seconds: float) -> list[Row]:
+    task, scale = prepared.task, plan.upscaler.scale
+    try:
+        shared = {
+            "model": plan.upscaler.identity.spec, "dataset": task.dataset.name, "scale": scale, "image": task.name,
+            "psnr_lr": task.protocols[0].psnr_lr(sr, prepared.lr, scale=scale, name=task.name), "seconds": seconds,
+            "lr_source": task.lr, "hr_sha256": prepared.hr_sha256, "lr_sha256": pixel_sha256(prepared.lr),
+        }
+        rows = [{**shared, "protocol": protocol.name, "protocol_version": protocol.version,
+                 **protocol.score(sr, prepared.hr, scale=scale)} for protocol in task.protocols]
+    except ProtocolError as error:
+        raise ImageError(f"{task.dataset.name}/{task.name}: {error}") from error
+    if plan.save_images is not None:
+        quantised = get_protocol("matlab-y").scoring.quantise(sr)
+        save_png(plan.save_images / task.dataset.name / f"{task.name}.png", quantised)
+    return rows

@@ -1,0 +1,240 @@
+"""The score table and the run record: their schema, the journal behind an unfinished run, Parquet and JSON.
+
+One row is image × dataset × scale × protocol × model. A run writes a journal, one synced line per image and protocol;
+a finished run is `scores.parquet` beside `run.json`, which carries the hash of the table it belongs to.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from srbench.errors import ResultsError
+from srbench.files import explain, sha256_of, write_atomic
+
+SCHEMA_VERSION = 1
+"""Version of the layout of `scores.parquet` and `run.json`."""
+
+SCORES_NAME, RECORD_NAME, JOURNAL_NAME = "scores.parquet", "run.json", "journal.jsonl"
+
+SCHEMA = pa.schema([
+    ("model", pa.string()),
+    ("dataset", pa.string()),
+    ("scale", pa.int32()),
+    ("protocol", pa.string()),
+    ("protocol_version", pa.int32()),
+    ("image", pa.string()),
+    ("psnr_y", pa.float64()),
+    ("ssim_y", pa.float64()),
+    ("psnr_rgb", pa.float64()),
+    ("ssim_rgb", pa.float64()),
+    ("psnr_lr", pa.float64()),
+    ("seconds", pa.float64()),
+    ("lr_source", pa.string()),
+    ("hr_sha256", pa.string()),
+    ("lr_sha256", pa.string()),
+])
+"""Columns of the score table. PSNR in dB; `psnr_y`/`ssim_y` are null under RGB protocols and the other way round.
+`seconds` is the upscaler's time; `hr_sha256` is of the dataset's decoded HR, `lr_sha256` of the LR that was used."""
+
+Row = dict[str, Any]
+"""One line of the score table, by column name."""
+
+Key = dict[str, Any]
+"""What makes two runs the same run: a folder is only ever continued by a run of an equal key."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its table and its record."""
+
+    scores: pd.DataFrame
+    record: dict[str, Any]
+    path: Path
+
+
+def to_frame(rows: list[Row]) -> pd.DataFrame:
+    """The score table of rows, with every column of `SCHEMA` in order."""
+    return _to_table(rows).to_pandas()
+
+
+def row_id(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What tells the rows of one run apart: dataset, protocol, image."""
+    return row["dataset"], row["protocol"], row["image"]
+
+
+def json_number(value: float | None) -> float | str | None:
+    """A number as JSON writes it here: infinity is the string "inf", a missing value null."""
+    if value is None or math.isnan(value):
+        return None
+    return "inf" if math.isinf(value) else value
+
+
+class RunFolder:
+    """A run's output folder: a journal while it works, table and record when it is finished.
+
+    Opening it takes up an unfinished or finished run of the same key; `rows` holds what is already computed.
+
+    Raises:
+        ResultsError: the folder belongs to a run of another key, its files are damaged, or it cannot be written.
+    """
+
+    def __init__(self, path: Path, key: Key) -> None:
+        self.path, self.key = path, key
+        self.rows: list[Row] = []
+        self._journal = path / JOURNAL_NAME
+        with _writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        if (path / RECORD_NAME).exists():
+            run = read_run(path)
+            _require_key(run.record["key"], key, path)
+            self.rows = _to_rows(run.scores)
+            self.finished = True
+        else:
+            self.finished = False
+            self._open_journal()
+
+    def append(self, rows: list[Row]) -> None:
+        """Record rows for good: they are on the disk when this returns."""
+        with _writing(self._journal), self._journal.open("ab") as file:
+            for row in rows:
+                file.write(json.dumps({**row, **_special(row)}, allow_nan=False).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.rows.extend(rows)
+
+    def finish(self, record: dict[str, Any]) -> None:
+        """Write table and record, each whole or not at all, then drop the journal."""
+        buffer = BytesIO()
+        pq.write_table(_to_table(self.rows), buffer)
+        with _writing(self.path):
+            write_atomic(self.path / SCORES_NAME, buffer.getvalue(), error=ResultsError)
+            document = {**record, "key": self.key, "scores_sha256": sha256_of(self.path / SCORES_NAME)}
+            text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+            write_atomic(self.path / RECORD_NAME, text, error=ResultsError)
+            self._journal.unlink(missing_ok=True)
+        self.finished = True
+
+    def _open_journal(self) -> None:
+        if not self._journal.exists():
+            self._begin_journal()
+            return
+        data = self._journal.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        lines = whole.splitlines()
+        if not lines:
+            self._begin_journal()
+            return
+        documents = [_parse_line(line, number, self._journal) for number, line in enumerate(lines, start=1)]
+        _require_key(documents[0].get("key"), self.key, self.path)
+        self.rows = [_from_json(document) for document in documents[1:]]
+        if len(whole) < len(data):  # the run was killed in the middle of a line
+            with _writing(self._journal), self._journal.open("r+b") as file:
+                file.truncate(len(whole))
+
+    def _begin_journal(self) -> None:
+        write_atomic(self._journal, json.dumps({"key": self.key}) + "\n", error=ResultsError)
+
+
+def read_run(path: Path) -> Run:
+    """A finished run, from its folder or from the `scores.parquet` in it.
+
+    Raises:
+        ResultsError: no finished run there, or files that are damaged or do not belong together.
+    """
+    folder = path.parent if path.name == SCORES_NAME else path
+    scores, record = folder / SCORES_NAME, folder / RECORD_NAME
+    if not scores.exists() or not record.exists():
+        state = "an unfinished run (finish it by repeating its command)" if (folder / JOURNAL_NAME).exists() else "none"
+        raise ResultsError(f"{folder}: expected a finished run ({SCORES_NAME} and {RECORD_NAME}), got {state}")
+    try:
+        document = json.loads(record.read_text())
+        if not isinstance(document, dict):
+            raise ValueError("not a JSON object")
+        frame = pq.read_table(scores).select(SCHEMA.names).cast(SCHEMA).to_pandas()
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise ResultsError(f"{folder}: expected a whole run, got damaged files ({error}); run it again") from error
+    if document.get("schema_version") != SCHEMA_VERSION:
+        raise ResultsError(f"{record}: expected schema version {SCHEMA_VERSION}, got "
+                           f"{document.get('schema_version')!r}; read it with the srbench that wrote it")
+    if document.get("scores_sha256") != sha256_of(scores):
+        raise ResultsError(f"{folder}: {SCORES_NAME} is not the table that {RECORD_NAME} was written for; "
+                           "run it again")
+    return Run(frame, document, folder)
+
+
+def summarise(scores: pd.DataFrame, record: Mapping[str, Any], protocol: str,
+              columns: tuple[str, str]) -> dict[str, Any]:
+    """The JSON document of one protocol of a run: means per dataset, null where images are missing."""
+    rows = scores[scores["protocol"] == protocol]
+    datasets: dict[str, Any] = {}
+    for name, facts in record["datasets"].items():
+        part = rows[rows["dataset"] == name]
+        complete = len(part) >= facts["n_expected"] > 0
+        means = {column: json_number(mean(part[column]) if complete else None) for column in columns}
+        datasets[name] = {"n": len(part), "n_expected": facts["n_expected"], **means}
+    return {"model": record["model"]["spec"], "scale": record["scale"], "protocol": protocol,
+            "datasets": datasets, "record": dict(record)}
+
+
+def mean(values: pd.Series[float]) -> float | None:
+    """Mean of a column of scores; None if one is missing, +inf if one is infinite."""
+    if values.isna().any() or values.empty:
+        return None
+    return float(values.mean())
+
+
+def _to_table(rows: list[Row]) -> pa.Table:
+    return pa.Table.from_pylist([{name: row.get(name) for name in SCHEMA.names} for row in rows], schema=SCHEMA)
+
+
+def _to_rows(frame: pd.DataFrame) -> list[Row]:
+    return pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False).to_pylist()
+
+
+def _special(row: Row) -> Row:
+    """The infinite values of a row, in the form that JSON can hold."""
+    return {name: "inf" for name, value in row.items() if isinstance(value, float) and math.isinf(value)}
+
+
+def _from_json(document: Row) -> Row:
+    return {name: math.inf if value == "inf" and name.startswith("psnr") else value
+            for name, value in document.items()}
+
+
+def _parse_line(line: bytes, number: int, path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(line)
+    except ValueError as error:
+        raise ResultsError(f"{path}: line {number} is damaged ({error}); remove the folder and run again") from error
+    if not isinstance(document, dict) or (number > 1 and not set(document) <= set(SCHEMA.names)):
+        raise ResultsError(f"{path}: line {number} is not a score row; remove the folder and run again")
+    return document
+
+
+def _require_key(found: Any, wanted: Key, path: Path) -> None:
+    if not isinstance(found, dict):
+        raise ResultsError(f"{path}: expected a run's key in the journal's first line, got none; remove the folder")
+    differences = [f"{name}: {found.get(name)!r} there, {wanted.get(name)!r} now"
+                   for name in {**found, **wanted} if found.get(name) != wanted.get(name)]
+    if differences:
+        raise ResultsError(f"{path} holds another run ({'; '.join(differences)}); choose another --output folder")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ResultsError(f"{explain(error, path)}; what is already computed is kept") from error

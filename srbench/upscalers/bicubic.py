@@ -1,0 +1,33 @@
+"""The baselines of every table: bicubic by MATLAB's rules, and by Pillow's."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from srbench.resize import imresize
+from srbench.upscalers.base import Identity, Image, Options, Upscaler
+
+
+class MatlabBicubic(Upscaler):
+    """`bicubic`: MATLAB's ``imresize`` in uint8, rounded after each pass, under every protocol."""
+
+    def __init__(self, *, scale: int) -> None:
+        self.identity, self.options, self.scale = Identity("bicubic"), Options(device="cpu"), scale
+
+    def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
+        """SR uint8."""
+        return imresize(lr, self.scale)
+
+
+class PillowBicubic(Upscaler):
+    """`bicubic:pillow`: Pillow's 8-bit bicubic, the baseline of `bam2021`'s own code."""
+
+    def __init__(self, *, scale: int) -> None:
+        self.identity, self.options, self.scale = Identity("bicubic:pillow"), Options(device="cpu"), scale
+
+    def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
+        """SR uint8."""
+        size = (lr.shape[1] * self.scale, lr.shape[0] * self.scale)
+        return np.asarray(PillowImage.fromarray(lr).resize(size, PillowImage.Resampling.BICUBIC))

@@ -1,0 +1,107 @@
+"""From a model spec, the string that names an upscaler, to the upscaler."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from srbench.errors import UnknownNameError, UpscalerError
+from srbench.upscalers.base import Identity, Options, Upscaler
+from srbench.upscalers.bicubic import MatlabBicubic, PillowBicubic
+from srbench.upscalers.finished import FinishedImages
+from srbench.upscalers.tensors import TensorUpscaler, network_upscaler
+from srbench.zoo import load
+
+_BASELINES = {"bicubic": MatlabBicubic, "bicubic:pillow": PillowBicubic}
+
+
+def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> Upscaler:
+    """The upscaler that a model spec names, at one scale.
+
+    Specs: `zoo:NAME[@TAG]`, `bicubic`, `bicubic:pillow`, `images:DIR`, `python:pkg.module:factory`.
+
+    Raises:
+        UnknownNameError: no such kind of spec, network or tag.
+        UpscalerError, WeightsError, FetchError: the model cannot be built, loaded or fetched.
+    """
+    options = options or Options()
+    if spec in _BASELINES:
+        _require_plain(spec, options)
+        return _BASELINES[spec](scale=scale)
+    kind, _, rest = spec.partition(":")
+    if kind not in _SOURCES or not rest:
+        raise UnknownNameError("model spec", spec, [*_BASELINES, *(f"{name}:…" for name in _SOURCES)])
+    return _SOURCES[kind](rest, scale, options)
+
+
+def _require_plain(spec: str, options: Options) -> None:
+    if options.tile is not None or options.self_ensemble or options.precision != "fp32":
+        raise UpscalerError(f"{spec}: --tile, --self-ensemble and --precision are for networks; leave them out")
+
+
+def _open_images(folder: str, scale: int, options: Options) -> Upscaler:
+    _require_plain(f"images:{folder}", options)
+    return FinishedImages(Path(folder), scale=scale)
+
+
+def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
+    name, at, tag = rest.partition("@")
+    loaded = load(name, tag=tag if at else None, scale=scale)
+    identity = Identity(f"zoo:{name}@{loaded.tag}", loaded.weights_sha256, _count(loaded.module),
+                        {"weights_file": loaded.weights_file.name, "training_data": loaded.entry.training_data,
+                         "source": loaded.entry.source, "licence": loaded.entry.licence})
+    return network_upscaler(loaded.module, identity, scale=scale, options=options)
+
+
+def _open_python(rest: str, scale: int, options: Options) -> Upscaler:
+    module_name, _, factory_name = rest.partition(":")
+    spec = f"python:{rest}"
+    if not factory_name:
+        raise UpscalerError(f"{spec}: expected python:pkg.module:factory, got no factory")
+    model = _call_factory(spec, module_name, factory_name, scale)
+    if isinstance(model, nn.Module):
+        identity = Identity(spec, _state_sha256(model), _count(model))
+        return network_upscaler(model, identity, scale=scale, options=options)
+    if not callable(model):
+        raise UpscalerError(f"{spec}: expected the factory to return a torch module or a function of tensors, "
+                            f"got {type(model).__name__}")
+    if options.precision != "fp32":
+        raise UpscalerError(f"{spec}: --precision is for zoo networks; leave it out")
+    return TensorUpscaler(model, Identity(spec), scale=scale, options=options)
+
+
+def _call_factory(spec: str, module_name: str, factory_name: str, scale: int) -> Any:
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # a user's own module lies in the folder srbench is called from
+    try:
+        factory: Callable[..., Any] = getattr(importlib.import_module(module_name), factory_name)
+    except (ImportError, AttributeError) as error:
+        raise UpscalerError(f"{spec}: expected an importable module with that factory, got {error}; "
+                            "run srbench where the module can be found, or set PYTHONPATH") from error
+    return factory(scale=scale)
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _state_sha256(module: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+_SOURCES: dict[str, Callable[[str, int, Options], Upscaler]] = {
+    "zoo": _open_zoo,
+    "images": _open_images,
+    "python": _open_python,
+}

@@ -1,0 +1,150 @@
+"""Upscalers that are functions of tensors: device, precision, tiling, self-ensemble, window padding."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from srbench.errors import UpscalerError
+from srbench.upscalers.base import Identity, Image, Options, Upscaler
+from srbench.zoo.blocks import SRNetwork
+
+TILE_OVERLAP = 32
+"""LR pixels that a tile reaches beyond its part on each side."""
+
+_DEEP_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = tuple(_DEEP_DTYPES)
+"""The arithmetic a network's middle can run in."""
+
+Forward = Callable[[Tensor], Tensor]
+
+
+class TensorUpscaler(Upscaler):
+    """Runs `forward`, a function from N×3×h×w RGB in [0, 1] to N×3×sh×sw, not clamped, on whole images.
+
+    Args:
+        window: sides are padded right and bottom by reflection to a multiple of this, and the result is cropped.
+    """
+
+    def __init__(self, forward: Forward, identity: Identity, *, scale: int, options: Options, window: int = 1) -> None:
+        self.identity, self.options, self.scale = identity, options, scale
+        self.device = pick_device(options.device)
+        self._forward, self._window = forward, window
+        if options.tile is not None and options.tile < 1:
+            raise UpscalerError(f"--tile: expected a positive number of LR pixels, got {options.tile}")
+        deterministic_float32()
+
+    def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
+        """SR float32 H×W×3, not clamped. Raises UpscalerError when memory does not suffice."""
+        batch = torch.from_numpy(np.ascontiguousarray(lr)).to(self.device)
+        batch = batch.permute(2, 0, 1)[None].float() / 255
+        run: Forward = self._padded
+        if self.options.tile is not None:
+            run = tiled(run, tile=self.options.tile, scale=self.scale)
+        if self.options.self_ensemble:
+            run = self_ensembled(run)
+        with torch.inference_mode():
+            try:
+                sr = run(batch)
+            except torch.OutOfMemoryError as error:
+                height, width = lr.shape[:2]
+                raise UpscalerError(f"{dataset}/{name}: not enough memory on {self.device} for an LR of "
+                                    f"{width}×{height}; try --tile 256 (it changes the score, and is recorded)"
+                                    ) from error
+        if not isinstance(sr, Tensor) or sr.ndim != 4 or sr.shape[:2] != (1, 3) or not sr.is_floating_point():
+            got = f"{sr.dtype} {tuple(sr.shape)}" if isinstance(sr, Tensor) else type(sr).__name__
+            raise UpscalerError(f"{self.identity.spec}: expected a floating tensor 1×3×H×W, got {got}")
+        return sr[0].permute(1, 2, 0).float().cpu().numpy()
+
+    def _padded(self, lr: Tensor) -> Tensor:
+        height, width = lr.shape[-2:]
+        below, right = -height % self._window, -width % self._window
+        if not below and not right:
+            return self._forward(lr)
+        padded = functional.pad(lr, (0, right, 0, below), mode="reflect")
+        return self._forward(padded)[..., : height * self.scale, : width * self.scale]
+
+
+def network_upscaler(module: nn.Module, identity: Identity, *, scale: int, options: Options) -> TensorUpscaler:
+    """An upscaler of a module that takes and returns RGB in [0, 1]; it is put in evaluation mode on the device.
+
+    Raises:
+        UpscalerError: an unknown precision or device, or low precision asked of a module that is not a zoo network
+            (only those keep the last convolution and the global skip in fp32).
+    """
+    if options.precision not in _DEEP_DTYPES:
+        raise UpscalerError(f"--precision: expected one of {', '.join(PRECISIONS)}, got {options.precision!r}")
+    module = module.to(pick_device(options.device)).eval().requires_grad_(False)
+    if isinstance(module, SRNetwork):
+        module.deep_dtype = _DEEP_DTYPES[options.precision]
+    elif options.precision != "fp32":
+        raise UpscalerError(f"{identity.spec}: {options.precision} is for zoo networks, whose last convolution stays "
+                            "in fp32; use --precision fp32")
+    return TensorUpscaler(module, identity, scale=scale, options=options)
+
+
+def pick_device(name: str) -> torch.device:
+    """The torch device of that name; "auto" is the first GPU, else the CPU.
+
+    Raises:
+        UpscalerError: an unknown name, or a device that this machine does not have.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UpscalerError(f"--device: expected a device of this machine such as cpu or cuda, got {name!r} "
+                            f"({str(error).splitlines()[0]})") from error
+    return device
+
+
+def deterministic_float32() -> None:
+    """Full float32 on GPUs: TF32 and algorithm search would move scores in the fourth decimal."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+
+
+def tiled(forward: Forward, *, tile: int, scale: int, overlap: int = TILE_OVERLAP) -> Forward:
+    """`forward` in tiles of `tile` LR pixels, each computed with `overlap` more around it that is thrown away.
+
+    Equal to the whole image for a network whose receptive field reaches at most `overlap` and that pools nothing
+    over the image. The input is moved tile by tile, so memory does not grow with the image beyond input and output.
+    """
+
+    def run(lr: Tensor) -> Tensor:
+        height, width = lr.shape[-2:]
+        sr = lr.new_empty((*lr.shape[:-2], height * scale, width * scale))
+        for top, left in itertools.product(range(0, height, tile), range(0, width, tile)):
+            bottom, right = min(top + tile, height), min(left + tile, width)
+            above, before = max(0, top - overlap), max(0, left - overlap)
+            part = forward(lr[..., above : min(bottom + overlap, height), before : min(right + overlap, width)])
+            rows = slice((top - above) * scale, (bottom - above) * scale)
+            columns = slice((left - before) * scale, (right - before) * scale)
+            sr[..., top * scale : bottom * scale, left * scale : right * scale] = part[..., rows, columns]
+        return sr
+
+    return run
+
+
+def self_ensembled(forward: Forward) -> Forward:
+    """The mean of the eight unclamped float32 outputs over flips and rotations (EDSR's "+", Lim et al. 2017)."""
+
+    def run(lr: Tensor) -> Tensor:
+        total: Any = 0
+        for flip, turns in itertools.product((False, True), range(4)):
+            view = torch.rot90(lr.flip(-1) if flip else lr, turns, (-2, -1))
+            sr = torch.rot90(forward(view.contiguous()).float(), -turns, (-2, -1))
+            total = total + (sr.flip(-1) if flip else sr)
+        return total / 8  # type: ignore[no-any-return]  # the sum starts from the number 0
+
+    return run
