@@ -1,0 +1,230 @@
+"""The seven datasets of the benchmark as frozen data: citation, licence, splits, names, sources, known pixels.
+
+Nothing here opens an image or the network. Sources: the projects' own pages, the fingerprints measured on the files
+that circulate.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from srbench.errors import DatasetError, UnknownNameError
+from srbench.files import RemoteFile
+
+EDSR_LEVELS = (
+    33, 37, 41, 45, 49, 53, 57, 61, 66, 74, 82, 90, 98, 106, 114, 122, 132, 148, 164, 180, 196, 212, 228, 244,
+)  # fmt: skip
+"""The 24 gray levels that are one lower in the edsr variant of B100 and Urban100: v becomes floor(v·(1/255)·255)."""
+
+
+@dataclass(frozen=True)
+class KnownImage:
+    """A canonical image: name, size in pixels, sha256 of its RGB pixels, and that of its edsr variant where known."""
+
+    name: str
+    width: int
+    height: int
+    sha256: str
+    edsr_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a dataset. `hr_folders` and `lr_prefixes` are the names that its folders carry on people's disks."""
+
+    name: str
+    count: int | None
+    hr_folders: tuple[str, ...] = ("HR",)
+    lr_prefixes: tuple[str, ...] = ("LR_bicubic",)
+    first: int | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A dataset. `access` tells how one may get it; `sources` are archives; `numbers` says how numbered files map.
+
+    `default_split` is what is evaluated; `hidden` names parts that exist but were never published.
+    """
+
+    name: str
+    title: str
+    citation: str
+    licence: str
+    access: str
+    splits: tuple[Split, ...]
+    default_split: str
+    aliases: tuple[str, ...] = ()
+    sources: tuple[RemoteFile, ...] = ()
+    archive_folder: str = ""
+    hidden: str = ""
+    scales: tuple[int, ...] = (2, 3, 4)
+    redistributable: bool = True
+
+    def split(self, name: str | None = None) -> Split:
+        """The split of that name, or the one that is evaluated."""
+        for split in self.splits:
+            if split.name == (name or self.default_split):
+                return split
+        if name and name in self.hidden.split(" ")[:1]:
+            raise DatasetError(f"the {name} split of {self.name} is hidden: {self.hidden}")
+        raise UnknownNameError(f"split of {self.name}", str(name), [split.name for split in self.splits])
+
+
+_EDSR_BENCHMARK = RemoteFile(
+    "benchmark.tar",
+    ("https://cv.snu.ac.kr/research/EDSR/benchmark.tar",),
+    size=None,
+    sha256=None,
+    md5="4ace41d33c2384b97e6b320cd0afd6ba",
+)
+_DIV2K_MD5 = {
+    "DIV2K_train_HR.zip": "bdc2d9338d4e574fe81bf7d158758658",
+    "DIV2K_train_LR_bicubic_X2.zip": "9a637d2ef4db0d0a81182be37fb00692",
+    "DIV2K_train_LR_bicubic_X3.zip": "ad80b9fe40c049a07a8a6c51bfab3b6d",
+    "DIV2K_train_LR_bicubic_X4.zip": "76c43ec4155851901ebbe8339846d93d",
+    "DIV2K_valid_HR.zip": "9fcdda83005c5e5997799b69f955ff88",
+    "DIV2K_valid_LR_bicubic_X2.zip": "1512c9a3f7bde2a1a21a73044e46b9cb",
+    "DIV2K_valid_LR_bicubic_X3.zip": "18b1d310f9f88c13618c287927b29898",
+    "DIV2K_valid_LR_bicubic_X4.zip": "21962de700c8d368c6ff83314480eff0",
+}
+_ETHZ = "https://data.vision.ee.ethz.ch/cvl/DIV2K/"
+_HUB = "https://huggingface.co/datasets/eugenesiow/"
+
+
+def _hub_archive(repository: str, name: str) -> RemoteFile:
+    # No hash of these archives is published: they are fetched only when unpinned files are allowed.
+    return RemoteFile(name, (f"{_HUB}{repository}/resolve/main/data/{name}",), size=None, sha256=None)
+
+
+def _test_split(count: int) -> tuple[Split, ...]:
+    return (Split("test", count),)
+
+
+_ENTRIES = (
+    Entry(
+        name="Set5",
+        title="five photographs",
+        citation="Bevilacqua, Roumy, Guillemot, Alberi-Morel: Low-complexity single-image super-resolution based on "
+        "nonnegative neighbor embedding. BMVC 2012",
+        licence="research use; the photographs' own terms are not stated",
+        access="public archives with MATLAB LR (EDSR's benchmark.tar), HR alone on the Hugging Face hub",
+        splits=_test_split(5),
+        default_split="test",
+        aliases=("set5", "Set 5"),
+        sources=(_EDSR_BENCHMARK, _hub_archive("Set5", "Set5_HR.tar.gz")),
+        archive_folder="Set5",
+    ),
+    Entry(
+        name="Set14",
+        title="fourteen photographs and graphics",
+        citation="Zeyde, Elad, Protter: On single image scale-up using sparse-representations. "
+        "Curves and Surfaces 2010",
+        licence="research use; the photographs' own terms are not stated",
+        access="public archives with MATLAB LR (EDSR's benchmark.tar), HR alone on the Hugging Face hub",
+        splits=_test_split(14),
+        default_split="test",
+        aliases=("set14", "Set 14"),
+        sources=(_EDSR_BENCHMARK, _hub_archive("Set14", "Set14_HR.tar.gz")),
+        archive_folder="Set14",
+    ),
+    Entry(
+        name="BSD100",
+        title="the test images of BSDS300",
+        citation="Martin, Fowlkes, Tal, Malik: A database of human segmented natural images and its application to "
+        "evaluating segmentation algorithms and measuring ecological statistics. ICCV 2001",
+        licence="non-commercial research and education",
+        access="val of BSDS500 (JPEG, github.com/BIDS/BSDS500) is the same hundred images; benchmark.tar has the edsr "
+        "variant of them as B100",
+        splits=_test_split(100),
+        default_split="test",
+        aliases=("B100", "BSDS100", "BSD 100", "bsd100"),
+        sources=(_EDSR_BENCHMARK, _hub_archive("BSD100", "BSD100_HR.tar.gz")),
+        archive_folder="B100",
+    ),
+    Entry(
+        name="Urban100",
+        title="a hundred buildings",
+        citation="Huang, Singh, Ahuja: Single image super-resolution from transformed self-exemplars. CVPR 2015",
+        licence="photographs from Flickr under Creative Commons; research use",
+        access="github.com/jbhuang0604/SelfExSR (its SRF_2 is half size and not Urban100 ×2), or benchmark.tar, which "
+        "has the edsr variant",
+        splits=_test_split(100),
+        default_split="test",
+        aliases=("urban100", "Urban 100"),
+        sources=(_EDSR_BENCHMARK, _hub_archive("Urban100", "Urban100_HR.tar.gz")),
+        archive_folder="Urban100",
+    ),
+    Entry(
+        name="Manga109",
+        title="one drawn page of each of 109 manga",
+        citation="Matsui, Ito, Aramaki, Fujimoto, Ogawa, Yamasaki, Aizawa: Sketch-based manga retrieval using Manga109 "
+        "dataset. Multimedia Tools and Applications 2017",
+        licence="academic use on request; redistribution forbidden",
+        access="ask its authors at www.manga109.org, then `srbench data import Manga109 PATH` with the folder of the "
+        "109 benchmark PNGs; it may not be redistributed, so there is nothing to download",
+        splits=_test_split(109),
+        default_split="test",
+        aliases=("manga109", "Manga 109"),
+        redistributable=False,
+    ),
+    Entry(
+        name="DIV2K",
+        title="a thousand photographs of 2K size",
+        citation="Agustsson, Timofte: NTIRE 2017 challenge on single image super-resolution: dataset and study. "
+        "CVPR Workshops 2017",
+        licence="academic research only",
+        access="ETH Zürich publishes the archives",
+        splits=(
+            Split("train", 800, ("DIV2K_train_HR",), ("DIV2K_train_LR_bicubic",), first=1),
+            Split("validation", 100, ("DIV2K_valid_HR",), ("DIV2K_valid_LR_bicubic",), first=801),
+        ),
+        default_split="validation",
+        aliases=("Div2k", "div2k", "DIV 2K"),
+        sources=tuple(RemoteFile(name, (_ETHZ + name,), None, None, md5) for name, md5 in _DIV2K_MD5.items()),
+        hidden="test (0901 to 1000): its HR was never published",
+    ),
+    Entry(
+        name="RealSR7",
+        title="the photographs that the BAM paper calls realSR7",
+        citation="Wang, Hu, Chen et al.: BAM, a balanced attention mechanism for single image super resolution. 2021",
+        licence="not stated",
+        access="published only through a file-sharing page with a password in the README of "
+        "github.com/dandingbudanding/BAM, so it cannot be downloaded from here; number and names of its images are "
+        "not known: put them into one folder and `srbench data import RealSR7 PATH` records their fingerprint",
+        splits=(Split("test", None),),
+        default_split="test",
+        aliases=("realSR7", "realsr7"),
+        scales=(4,),
+        redistributable=False,
+    ),
+)
+
+
+def _table(entries: tuple[Entry, ...]) -> dict[str, Entry]:
+    names = [name.lower() for entry in entries for name in {entry.name.lower(), *map(str.lower, entry.aliases)}]
+    if len(names) != len(set(names)):
+        raise DatasetError("two datasets share a name or an alias; give each its own")
+    return {entry.name: entry for entry in entries}
+
+
+CATALOGUE = _table(_ENTRIES)
+"""Every dataset by name."""
+
+
+def find_entry(name: str) -> Entry:
+    """The dataset of that name or alias, whatever its case. Raises UnknownNameError with close matches."""
+    wanted = name.lower()
+    for entry in CATALOGUE.values():
+        if wanted == entry.name.lower() or wanted in map(str.lower, entry.aliases):
+            return entry
+    raise UnknownNameError("dataset", name, [*CATALOGUE, "Sample", "folder:DIR"])
+
+
+@cache
+def known_images(name: str) -> tuple[KnownImage, ...]:
+    """The canonical images of a dataset in their fixed order (string order of names); empty where none are known."""
+    text = resources.files("srbench.datasets").joinpath("fingerprints.json").read_text(encoding="utf-8")
+    return tuple(KnownImage(*row) for row in json.loads(text).get(name, ()))

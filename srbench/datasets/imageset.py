@@ -1,0 +1,224 @@
+"""A dataset as an ordered set of named HR images with a fingerprint, from wherever it lies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srbench.datasets.catalogue import CATALOGUE, Entry, Split, find_entry, known_images
+from srbench.datasets.stores import FilesStore, FolderStore, ParquetStore, Store
+from srbench.errors import DatasetError, SrbenchError
+from srbench.files import cache_dir, user_dir, write_atomic
+from srbench.images import decode, fingerprint, pixel_sha256
+
+SAMPLE_NAMES = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "motorcycle_left")
+"""The images of the embedded Sample: photographs and gray textures that the scikit-image package ships."""
+
+
+class ImageSet:
+    """An ordered set of named HR images, RGB uint8 H×W×3, with given LR where files for it lie beside.
+
+    `names` are file stems in string order; `n_expected` is the number of images that the dataset has, wherever known.
+    """
+
+    def __init__(self, name: str, store: Store, *, n_expected: int | None = None, split: str = "test") -> None:
+        if not store.names:
+            raise DatasetError(f"{store.location}: expected images (png, jpg, bmp), found none; check the folder")
+        self.name, self.store, self.split = name, store, split
+        self.names = store.names
+        self.n_expected = n_expected if n_expected is not None else len(store.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def location(self) -> Path:
+        """The folder or file that the images come from."""
+        return self.store.location
+
+    def hr(self, name: str) -> NDArray[np.uint8]:
+        """The HR image of that name. Raises DatasetError for an unknown name, ImageError for a damaged file."""
+        return decode(self.hr_bytes(name), name=f"{self.name}/{name}")
+
+    def hr_bytes(self, name: str) -> bytes:
+        """The encoded HR image as it lies on the disk."""
+        if name not in self.names:
+            raise DatasetError(f"{self.name} has no image {name!r}; its names are {', '.join(self.names[:5])} …")
+        return self.store.hr(name)
+
+    def has_given_lr(self, scale: int) -> bool:
+        """Whether every image has a given LR at this scale."""
+        return scale in self.given_scales
+
+    @cached_property
+    def given_scales(self) -> tuple[int, ...]:
+        """The scales at which every image has a given LR."""
+        return self.store.lr_scales()
+
+    def given_lr(self, name: str, *, scale: int) -> NDArray[np.uint8]:
+        """The given LR image. Raises DatasetError where there is none or its size does not pair with the HR."""
+        hr = self.hr(name)
+        data = self.store.lr(name, scale)
+        if data is None:
+            raise DatasetError(
+                f"{self.name}/{name}: no given LR at ×{scale} beside {self.location}; "
+                f"expected LR_bicubic/X{scale}/{name}x{scale}.png, or use --lr made"
+            )
+        lr = decode(data, name=f"{self.name}/{name} LR ×{scale}")
+        require_pair(hr, lr, scale=scale, name=f"{self.name}/{name}")
+        return lr
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the pixels of all images, whatever their names and files."""
+        return fingerprint(self.pixel_hashes.values())
+
+    @cached_property
+    def pixel_hashes(self) -> dict[str, str]:
+        """sha256 of each image's RGB pixels by name; kept in the cache folder as long as the files stay untouched."""
+        place = hashlib.sha256(str(self.location.resolve()).encode()).hexdigest()
+        record = cache_dir() / "fingerprints" / f"{place}.json"
+        kept = _kept_hashes(record)
+        current = {name: [*self.store.stamp(name), self._hash(name, kept)] for name in self.names}
+        if current != kept:
+            _keep_hashes(record, current)
+        return {name: str(row[-1]) for name, row in current.items()}
+
+    @property
+    def variant(self) -> str:
+        """What the pixels are: canonical, edsr, a canonical subset, or unknown; `data verify` tells more."""
+        return identify(self.name, self.pixel_hashes.values())
+
+    def _hash(self, name: str, kept: dict[str, list[object]]) -> str:
+        row = kept.get(name)
+        if row and row[:-1] == self.store.stamp(name):
+            return str(row[-1])
+        return pixel_sha256(self.hr(name))
+
+
+def require_pair(hr: NDArray[np.uint8], lr: NDArray[np.uint8], *, scale: int, name: str) -> None:
+    """Raises DatasetError unless the LR has the HR's size divided by the scale, rounded down or up."""
+    for high, low in zip(hr.shape[:2], lr.shape[:2], strict=True):
+        if low not in {high // scale, -(-high // scale)}:
+            raise DatasetError(
+                f"{name}: expected LR of {hr.shape[1] // scale}×{hr.shape[0] // scale} pixels for HR of "
+                f"{hr.shape[1]}×{hr.shape[0]} at ×{scale}, got {lr.shape[1]}×{lr.shape[0]}; "
+                "the two folders belong to different sets or scales"
+            )
+
+
+def identify(name: str, hashes: Iterable[str]) -> str:
+    """`canonical`, `canonical subset`, `edsr` or `unknown`, from pixel hashes alone; `own` for sets without record."""
+    known = known_images(name)
+    found = set(hashes)
+    if not known:
+        return "own"
+    canonical = {image.sha256 for image in known}
+    if found == canonical:
+        return "canonical"
+    if found < canonical:
+        return "canonical subset"
+    edsr = {image.edsr_sha256 or image.sha256 for image in known}
+    return "edsr" if found == edsr else "unknown"
+
+
+def data_root(path: Path | None = None) -> Path:
+    """The folder that holds the datasets: the one given, else `$SRBENCH_DATA`, else the user's data folder."""
+    return path.expanduser() if path is not None else user_dir("SRBENCH_DATA", "data")
+
+
+_root = data_root
+
+
+def open_dataset(spec: str, *, data_root: Path | None = None) -> ImageSet:
+    """The images that a spec names: `Set5`, `DIV2K:train`, `folder:DIR` or the embedded `Sample`.
+
+    Raises:
+        UnknownNameError: no such dataset; close matches are offered.
+        DatasetError: it is not there (says where it was looked for and how to get it), empty or ambiguous.
+    """
+    kind, _, rest = spec.partition(":")
+    if kind == "folder":
+        return _open_folder(Path(rest).expanduser())
+    if spec.lower() == "sample":
+        return _sample()
+    entry = find_entry(kind)
+    split = entry.split(rest or None)
+    store = find_store(entry, split, _root(data_root))
+    if store is None:
+        raise DatasetError(_missing(entry, split, _root(data_root)))
+    return ImageSet(entry.name, store, n_expected=split.count, split=split.name)
+
+
+def available_datasets(root: Path | None = None) -> list[str]:
+    """The benchmark sets found under a data root, in the catalogue's order; only folders are looked at."""
+    return [entry.name for entry in CATALOGUE.values() if find_place(entry, entry.split(), data_root(root))]
+
+
+def find_place(entry: Entry, split: Split, root: Path) -> Path | None:
+    """The HR folder or the imported Parquet file of a split under a data root, if there is one."""
+    for name in (entry.name, *entry.aliases):
+        folders = (root / name / folder for folder in split.hr_folders)
+        for place in (*folders, root / name / f"{split.name}.parquet"):
+            if place.exists():
+                return place
+    return None
+
+
+def find_store(entry: Entry, split: Split, root: Path) -> Store | None:
+    """The images of a split under a data root, if they are there."""
+    place = find_place(entry, split, root)
+    if place is None:
+        return None
+    if place.is_file():
+        return ParquetStore(place)
+    return FolderStore(place, lr_folders=[place.parent / prefix for prefix in split.lr_prefixes])
+
+
+def _missing(entry: Entry, split: Split, root: Path) -> str:
+    places = f"{root / entry.name / split.hr_folders[0]} or {root / entry.name / split.name}.parquet"
+    if entry.sources:
+        command = f"srbench data download {entry.name}` fetches it, `srbench data import {entry.name} PATH"
+        way = f"`{command}` takes your copy"
+    else:
+        way = entry.access
+    return f"{entry.name} ({split.name}) was not found: looked for {places}; {way}. --data-root names another root"
+
+
+def _open_folder(folder: Path) -> ImageSet:
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: expected a folder of images, found none; check the path after folder:")
+    return ImageSet(folder.resolve().name, FolderStore(folder, lr_folders=[folder.parent / "LR_bicubic"]))
+
+
+def _sample() -> ImageSet:
+    # The package's location is asked for without importing it: skimage is slow to load, and only files are needed.
+    spec = find_spec("skimage")
+    if spec is None or not spec.submodule_search_locations:
+        raise DatasetError("Sample needs the images of scikit-image, which is not installed; pip install scikit-image")
+    folder = Path(spec.submodule_search_locations[0]) / "data"
+    files = {name: folder / f"{name}.png" for name in SAMPLE_NAMES if (folder / f"{name}.png").is_file()}
+    return ImageSet("Sample", FilesStore(files, folder), n_expected=len(SAMPLE_NAMES))
+
+
+def _kept_hashes(record: Path) -> dict[str, list[object]]:
+    try:
+        kept = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _keep_hashes(record: Path, hashes: dict[str, list[object]]) -> None:
+    try:
+        write_atomic(record, json.dumps(hashes))
+    except SrbenchError:
+        # The record only saves time; a cache that cannot be written must not stop an evaluation.
+        return

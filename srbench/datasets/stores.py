@@ -1,0 +1,192 @@
+"""Where the images of a set lie: folders of files, or one Parquet file; both hand out bytes by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+from srbench.errors import DatasetError
+from srbench.images import IMAGE_SUFFIXES
+
+LR_SCALES = (2, 3, 4, 8)
+"""The scales at which given LR is looked for."""
+
+
+class Store(Protocol):
+    """Encoded images by name. `names` is in string order; `stamp` changes whenever an image's file does."""
+
+    names: list[str]
+    location: Path
+
+    def hr(self, name: str) -> bytes:
+        """The encoded HR image."""
+        ...
+
+    def lr(self, name: str, scale: int) -> bytes | None:
+        """The encoded LR image that was given beside it, if there is one."""
+        ...
+
+    def lr_scales(self) -> tuple[int, ...]:
+        """Scales at which every image has a given LR."""
+        ...
+
+    def stamp(self, name: str) -> list[int]:
+        """What the file system says of the file that holds the image."""
+        ...
+
+
+def images_in(folder: Path) -> dict[str, Path]:
+    """The image files directly in a folder by stem, in string order.
+
+    Raises DatasetError where a stem matches two files: baby.png and baby.jpg cannot both be baby.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith(".") or not path.is_file():
+            continue
+        if path.stem in found:
+            raise DatasetError(
+                f"{folder}: expected one file of each name, got {found[path.stem].name} and {path.name}; remove one"
+            )
+        found[path.stem] = path
+    return dict(sorted(found.items()))
+
+
+def file_stamp(path: Path) -> list[int]:
+    """Size, times and inode of a file: equal as long as nobody has touched it."""
+    stat = path.stat()
+    # The change time cannot be set by a copy that keeps the modification time.
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+
+class FolderStore:
+    """Images in a folder, given LR in `X2`, `X3` … of sibling folders, named `babyx4.png` or like the HR."""
+
+    def __init__(self, folder: Path, *, lr_folders: Iterable[Path] = ()) -> None:
+        self.location = folder
+        self._hr = images_in(folder)
+        self.names = list(self._hr)
+        self._lr = {
+            scale: images_in(root / f"X{scale}")
+            for root in lr_folders
+            for scale in LR_SCALES
+            if (root / f"X{scale}").is_dir()
+        }
+
+    def hr(self, name: str) -> bytes:
+        """The bytes of the HR file."""
+        return _read(self._hr[name])
+
+    def lr(self, name: str, scale: int) -> bytes | None:
+        """The bytes of the LR file, None where there is none."""
+        path = self._lr_path(name, scale)
+        return _read(path) if path else None
+
+    def lr_scales(self) -> tuple[int, ...]:
+        """Scales at which every image has an LR file."""
+        return tuple(scale for scale in self._lr if all(self._lr_path(name, scale) for name in self.names))
+
+    def stamp(self, name: str) -> list[int]:
+        """Stamp of the HR file."""
+        return file_stamp(self._hr[name])
+
+    def _lr_path(self, name: str, scale: int) -> Path | None:
+        files = self._lr.get(scale, {})
+        return files.get(f"{name}x{scale}") or files.get(name)
+
+
+class FilesStore:
+    """HR files that were chosen one by one; there is no given LR."""
+
+    def __init__(self, files: dict[str, Path], location: Path) -> None:
+        self.location = location
+        self._files = dict(sorted(files.items()))
+        self.names = list(self._files)
+
+    def hr(self, name: str) -> bytes:
+        """The bytes of the file."""
+        return _read(self._files[name])
+
+    def lr(self, name: str, scale: int) -> bytes | None:
+        """None: no LR is given."""
+        return None
+
+    def lr_scales(self) -> tuple[int, ...]:
+        """Empty: no LR is given."""
+        return ()
+
+    def stamp(self, name: str) -> list[int]:
+        """Stamp of the file."""
+        return file_stamp(self._files[name])
+
+
+class ParquetStore:
+    """An imported set: columns `name`, `hr` and `lr_x2` …, each image a struct of `bytes` and `path`."""
+
+    def __init__(self, path: Path) -> None:
+        # Inside the method: reading folders needs no pyarrow, and it is slow to import.
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.location = path
+        try:
+            self._file = pq.ParquetFile(path, memory_map=True)
+            self._rows = self._index()
+        except (pa.ArrowException, OSError, KeyError) as error:
+            raise DatasetError(
+                f"{path}: expected an imported dataset, got a file that is not whole ({error}); import it again"
+            ) from error
+        self.names = sorted(self._rows)
+        self._group: tuple[int, str, Any] | None = None
+
+    def hr(self, name: str) -> bytes:
+        """The encoded HR image, as it was imported."""
+        cell = self._cell(name, "hr")
+        if not cell or cell["bytes"] is None:
+            raise DatasetError(f"{self.location}: the row {name!r} holds no HR image; import the set again")
+        return bytes(cell["bytes"])
+
+    def lr(self, name: str, scale: int) -> bytes | None:
+        """The encoded LR image, None where none was imported."""
+        column = f"lr_x{scale}"
+        cell = self._cell(name, column) if column in self._columns() else None
+        return bytes(cell["bytes"]) if cell and cell["bytes"] is not None else None
+
+    def lr_scales(self) -> tuple[int, ...]:
+        """Scales whose column has no gap."""
+        columns = (re.fullmatch(r"lr_x(\d+)", column) for column in self._columns())
+        scales = (int(match[1]) for match in columns if match)
+        return tuple(scale for scale in scales if all(self.lr(name, scale) is not None for name in self.names))
+
+    def stamp(self, name: str) -> list[int]:
+        """Stamp of the Parquet file."""
+        return file_stamp(self.location)
+
+    def _columns(self) -> list[str]:
+        return list(self._file.schema_arrow.names)
+
+    def _index(self) -> dict[str, tuple[int, int]]:
+        rows: dict[str, tuple[int, int]] = {}
+        for group in range(self._file.num_row_groups):
+            for row, name in enumerate(self._file.read_row_group(group, columns=["name"])["name"].to_pylist()):
+                if name in rows:
+                    raise DatasetError(f"{self.location}: the name {name!r} stands in two rows; import the set again")
+                rows[name] = (group, row)
+        return rows
+
+    def _cell(self, name: str, column: str) -> dict[str, Any] | None:
+        group, row = self._rows[name]
+        # Images are read in order, so that one row group in memory serves the next ones, too.
+        if self._group is None or self._group[:2] != (group, column):
+            self._group = (group, column, self._file.read_row_group(group, columns=[column])[column])
+        cell: dict[str, Any] | None = self._group[2][row].as_py()
+        return cell
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"{path}: expected a readable image, got {error.strerror}; check the file") from error
