@@ -1,0 +1,174 @@
+"""Unpacking archives that nobody vouches for: members are judged before any is written, then appear all or none."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from srbench.errors import FetchError
+from srbench.files import explain
+
+MAX_FILES = 200_000
+"""More members than any dataset here has."""
+MAX_DEPTH = 16
+"""More nested folders than any dataset here has."""
+MAX_BYTES = 64 << 30
+"""More unpacked bytes than any dataset here has; an archive may be given less."""
+MAX_RATIO = 200
+"""Images hardly compress: an archive that grows more than this while unpacking is a bomb."""
+_RATIO_FREE_BYTES = 64 << 20
+_CHUNK_BYTES = 1 << 20
+_BAD = (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A regular file in an archive: where it goes, how many bytes it announces, and how to open it."""
+
+    path: PurePosixPath
+    size: int
+    handle: tarfile.TarInfo | zipfile.ZipInfo
+
+
+def is_archive(path: Path) -> bool:
+    """Whether the file is a zip or tar archive, by its content."""
+    return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
+
+
+def unpack(archive: Path, target: Path, *, max_bytes: int = MAX_BYTES) -> list[Path]:
+    """Unpack a zip or tar archive into the new folder `target`; the files' paths, in the archive's order.
+
+    Everything is judged first: absolute paths, `..`, links, devices, sizes beyond `max_bytes`, growth beyond
+    `MAX_RATIO`, depth beyond `MAX_DEPTH`, names that meet twice. Files are written beside `target` and appear under
+    it together. Raises FetchError, with nothing left on the disk, for such an archive and for a damaged one.
+    """
+    if target.exists():
+        raise FetchError(f"{target}: expected a folder that is not there yet, to unpack {archive.name} into; remove it")
+    partial = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    try:
+        with _opened(archive) as source:
+            members = _judged(source, archive, max_bytes)
+            _need_space(archive, target.parent, sum(member.size for member in members))
+            for member in members:
+                _write(source, member, partial / member.path, archive)
+        partial.mkdir(parents=True, exist_ok=True)
+        partial.rename(target)
+    except _BAD as error:
+        raise FetchError(f"{archive}: expected a whole zip or tar archive, got a damaged one ({error})") from error
+    except OSError as error:
+        raise FetchError(explain(error, target)) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return [target / member.path for member in members]
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            yield packed
+    elif tarfile.is_tarfile(archive):
+        with tarfile.open(archive) as packed_tar:
+            yield packed_tar
+    else:
+        raise FetchError(f"{archive}: expected a zip or tar archive, got another kind of file; fetch it again")
+
+
+def _judged(source: tarfile.TarFile | zipfile.ZipFile, archive: Path, max_bytes: int) -> list[_Member]:
+    """The regular files of an archive; raises FetchError at the first member that is not to be trusted."""
+    limit = min(max_bytes, max(_RATIO_FREE_BYTES, MAX_RATIO * archive.stat().st_size))
+    members: dict[str, _Member] = {}
+    total = 0
+    for count, (name, size, problem, handle) in enumerate(_listed(source), start=1):
+        path = _safe_path(name)
+        total += size
+        problem = problem or ("a path that leaves the folder" if path is None else None)
+        if path and len(path.parts) > MAX_DEPTH:
+            problem = f"more than {MAX_DEPTH} nested folders"
+        if count > MAX_FILES:
+            problem = f"more than {MAX_FILES} members"
+        if total > limit:
+            problem = f"more than {limit} bytes when unpacked"
+        # Two names that differ by case alone are one file on many disks.
+        if path and handle is not None and str(path).lower() in members:
+            problem = "a name that comes twice"
+        if problem or path is None:
+            raise FetchError(f"{archive}: refused, since {name[:80]!r} is {problem}; nothing was unpacked")
+        if handle is not None:
+            members[str(path).lower()] = _Member(path, size, handle)
+    return list(members.values())
+
+
+def _listed(
+    source: tarfile.TarFile | zipfile.ZipFile,
+) -> Iterator[tuple[str, int, str | None, tarfile.TarInfo | zipfile.ZipInfo | None]]:
+    """Each member's name, size, what is wrong with its kind, and its handle (None for folders)."""
+    if isinstance(source, tarfile.TarFile):
+        for entry in source:
+            wrong = None if entry.isdir() or entry.isreg() else _tar_kind(entry)
+            yield entry.name, entry.size, wrong, None if entry.isdir() else entry
+        return
+    for item in source.infolist():
+        mode = item.external_attr >> 16
+        kind = stat.S_IFMT(mode)
+        wrong = "a link or device" if kind not in {0, stat.S_IFREG, stat.S_IFDIR} else None
+        if item.flag_bits & 0x1:
+            wrong = "encrypted"
+        yield item.filename, item.file_size, wrong, None if item.is_dir() else item
+
+
+def _tar_kind(entry: tarfile.TarInfo) -> str:
+    if entry.issym():
+        return "a symbolic link"
+    return "a hard link" if entry.islnk() else "a device or another special file"
+
+
+def _safe_path(name: str) -> PurePosixPath | None:
+    """The member's path inside the target; None if it would lead anywhere else."""
+    path = PurePosixPath(name)
+    parts = [part for part in path.parts if part != "."]
+    if path.is_absolute() or ".." in parts or "\\" in name or ":" in name or "\0" in name:
+        return None
+    return PurePosixPath(*parts)
+
+
+def _need_space(archive: Path, folder: Path, size: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise FetchError(f"{archive.name} unpacks to {size} bytes, {folder} has {free} free; free some space")
+
+
+def _write(source: tarfile.TarFile | zipfile.ZipFile, member: _Member, path: Path, archive: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _stream(source, member) as stream, path.open("xb") as out:
+        left = member.size
+        # A member may hold more than it announces; no byte beyond that is written.
+        while chunk := stream.read(min(_CHUNK_BYTES, left + 1)):
+            left -= len(chunk)
+            if left < 0:
+                raise FetchError(f"{archive}: refused, since {member.path} holds more bytes than it announces")
+            out.write(chunk)
+        if left:
+            raise FetchError(f"{archive}: damaged, since {member.path} ends {left} bytes early; fetch it again")
+
+
+def _stream(source: tarfile.TarFile | zipfile.ZipFile, member: _Member) -> IO[bytes]:
+    if isinstance(source, tarfile.TarFile) and isinstance(member.handle, tarfile.TarInfo):
+        stream = source.extractfile(member.handle)
+    elif isinstance(source, zipfile.ZipFile) and isinstance(member.handle, zipfile.ZipInfo):
+        stream = source.open(member.handle)
+    else:
+        stream = None
+    if stream is None:
+        raise FetchError(f"{member.path} cannot be read from its archive; fetch it again")
+    return stream
