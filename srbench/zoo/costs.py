@@ -14,6 +14,11 @@ class Cost:
     parameters: int
     macs: int
 
+    @property
+    def flops(self) -> int:
+        """Floating-point operations: two for each multiply-accumulate."""
+        return 2 * self.macs
+
 
 _SCALES = (2, 3, 4)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from srbench.errors import UnknownNameError, UpscalerError
 from srbench.zoo import build
 from srbench.zoo.costs import COSTS, Cost
 from srbench.zoo.counting import count_parameters, macs_for_output
-from srbench.zoo.networks import ATTENTIONS, NETWORKS, VARIANTS, Option, Variant, find_variant
+from srbench.zoo.networks import ATTENTIONS, NETWORKS, VARIANTS, Variant, find_variant
 
 # The BAM paper's Table 1 and Table 2, in K, as counted in the authors' code: ×2, ×3, ×4.
 _PARAMETERS_K = {
@@ -55,7 +56,7 @@ _PUBLISHED_GMACS = {
     "pan": (70.5, 39.0, 28.2),
 }
 
-_SMALL: dict[str, dict[str, Option]] = {
+_SMALL: dict[str, dict[str, Any]] = {
     "edsr": {"channels": 16, "blocks": 1},
     "carn": {"channels": 16},
     "carn-m": {"channels": 16, "groups": 4},
