@@ -1,0 +1,128 @@
+"""Five-crop augmentation: four corners and the centre, each half as high and wide, as an index over the originals.
+
+The paper's training set (800 pairs become 4000) is this index: nothing is copied. LR is cut from the LR of the whole
+image on the LR pixel grid, so a crop's LR and HR always cover the same area. The paper's own code instead makes LR
+from each HR crop by itself, with Pillow; a recipe chooses that by name (``pil-per-crop``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srbench.errors import DatasetError, UnknownNameError
+from srbench.protocols import MATLAB_PREPARATION, Preparation, get_protocol
+
+Images = NDArray[np.uint8]
+
+CROPS = ("top-left", "top-right", "bottom-left", "bottom-right", "centre")
+"""What the five crops are, in their order."""
+
+SYMMETRIES = 8
+"""Flips and 90° rotations together: the number of ways to lay a square patch; see `apply_symmetry`."""
+
+LR_MODES = ("matlab", "pil-per-crop")
+"""How a recipe may have the LR made; see `pair_maker`."""
+
+_VERTICAL, _HORIZONTAL, _TRANSPOSED = 1, 2, 4
+
+
+class Box(NamedTuple):
+    """A rectangle of an image, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def cut(self, image: NDArray[Any], *, scale: int = 1) -> NDArray[Any]:
+        """The view of an H×W or H×W×C image under this box, the box first enlarged by `scale`."""
+        top, left, height, width = (scale * value for value in self)
+        return image[top : top + height, left : left + width]
+
+
+def five_boxes(height: int, width: int) -> tuple[Box, Box, Box, Box, Box]:
+    """The boxes of `CROPS` in an image: sides half as long, rounded down; centre as torchvision's FiveCrop has it.
+
+    Raises:
+        DatasetError: a side below 2 pixels.
+    """
+    if min(height, width) < 2:
+        raise DatasetError(f"five-crop: expected an image of at least 2×2 pixels, got {width}×{height}; leave it out")
+    h, w = height // 2, width // 2
+    corners = ((0, 0), (0, width - w), (height - h, 0), (height - h, width - w))
+    first, second, third, fourth = (Box(top, left, h, w) for top, left in corners)
+    return first, second, third, fourth, Box(round((height - h) / 2), round((width - w) / 2), h, w)
+
+
+@dataclass(frozen=True)
+class FiveCropIndex:
+    """Five crops of each image, numbered image by image: item `5·i + k` is crop `k` of image `i`.
+
+    `sizes` holds (height, width) of the images' LR. Items are (image number, box in LR pixels); the box times the
+    scale is the same area in HR. A side of odd LR length loses half an LR pixel against the HR's half.
+    """
+
+    sizes: tuple[tuple[int, int], ...]
+
+    def __len__(self) -> int:
+        return len(CROPS) * len(self.sizes)
+
+    def __iter__(self) -> Iterator[tuple[int, Box]]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __getitem__(self, item: int) -> tuple[int, Box]:
+        if not 0 <= item < len(self):
+            raise IndexError(f"expected a crop number below {len(self)}, got {item}")
+        image, crop = divmod(item, len(CROPS))
+        return image, five_boxes(*self.sizes[image])[crop]
+
+
+def apply_symmetry(image: NDArray[Any], symmetry: int) -> NDArray[Any]:
+    """A view of H×W or H×W×C pixels laid in one of eight ways, 0…7.
+
+    Bit 2 transposes, then bit 0 flips top to bottom and bit 1 left to right: all flips and 90° rotations.
+    """
+    if symmetry & _TRANSPOSED:
+        image = image.swapaxes(0, 1)
+    if symmetry & _VERTICAL:
+        image = image[::-1]
+    return image[:, ::-1] if symmetry & _HORIZONTAL else image
+
+
+@dataclass(frozen=True)
+class PairMaker:
+    """An HR image in, its training pairs (HR, LR) out: one for the whole image, or one for each of its five crops."""
+
+    preparation: Preparation
+    scale: int
+    per_crop: bool = False
+
+    @property
+    def key(self) -> str:
+        """Says which pairs this makes: equal keys make equal pairs."""
+        return f"{self.preparation.key}, ×{self.scale}{', five crops' if self.per_crop else ''}"
+
+    def __call__(self, hr: Images, name: str) -> list[tuple[Images, Images]]:
+        parts = [box.cut(hr) for box in five_boxes(*hr.shape[:2])] if self.per_crop else [hr]
+        return [self.preparation.prepare(np.ascontiguousarray(part), scale=self.scale, name=name) for part in parts]
+
+
+def pair_maker(lr_mode: str, *, scale: int) -> PairMaker:
+    """The PairMaker that a recipe's `lr_mode` asks for.
+
+    ``matlab``: MATLAB bicubic of the whole image. ``pil-per-crop``: five HR crops, each resized to a multiple of the
+    scale and shrunk by Pillow's bicubic, as the BAM paper's code does.
+
+    Raises:
+        UnknownNameError: another mode.
+    """
+    if lr_mode not in LR_MODES:
+        raise UnknownNameError("LR mode", lr_mode, LR_MODES)
+    if lr_mode == "matlab":
+        return PairMaker(MATLAB_PREPARATION, scale)
+    return PairMaker(get_protocol("bam2021").preparation, scale, per_crop=True)

@@ -1,0 +1,309 @@
+"""The packed store of training pairs: every image decoded and degraded once, then memory-mapped uint8.
+
+A store is a folder: ``hr.u8`` and ``lr.u8`` hold the images one after the other, each 3×H×W, and ``store.json`` says
+where, with a hash of each. Building writes into ``NAME.partial`` beside it, with a journal: after a kill the same call
+goes on from the last image whose bytes prove whole. The folder appears under its own name only when it is finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from srbench.datasets.fivecrop import PairMaker
+from srbench.errors import DatasetError
+from srbench.files import explain, write_atomic
+from srbench.images import decode
+
+try:
+    import fcntl
+except ImportError:  # not on Windows, where two processes must not build one store at once
+    fcntl = None  # type: ignore[assignment]  # a missing module has no type
+
+FORMAT = 1
+"""Version of the folder's layout."""
+
+_HEADER, _JOURNAL, _HR, _LR = "store.json", "journal.jsonl", "hr.u8", "lr.u8"
+
+
+@dataclass(frozen=True)
+class PackedPair:
+    """One HR and LR image in a store; `height` and `width` are the LR's, hashes are of the 3×H×W bytes."""
+
+    name: str
+    height: int
+    width: int
+    hr_sha256: str
+    lr_sha256: str
+
+
+class PatchStore:
+    """A finished store, memory-mapped; images are uint8 3×H×W, RGB.
+
+    Attributes: `folder`, `scale`, `key` (which pairs were made), `pairs`, `hr` and `lr` (all bytes, flat), `hr_starts`
+    and `lr_starts` (int64: where each image begins). Pickles as its path, so workers map it anew.
+    """
+
+    def __init__(self, folder: Path, *, check: bool = True) -> None:
+        """Map the store in `folder`; with `check` every image's hash is compared first.
+
+        Raises:
+            DatasetError: no store there, another format, cut short, or (with `check`) damaged images.
+        """
+        header = _read_header(folder)
+        self.folder, self.scale, self.key = folder, int(header["scale"]), str(header["key"])
+        self.pairs = tuple(PackedPair(**pair) for source in header["sources"] for pair in source["pairs"])
+        areas = np.array([3 * pair.height * pair.width for pair in self.pairs], dtype=np.int64)
+        self.lr_starts = np.concatenate([[0], np.cumsum(areas)[:-1]])
+        self.hr_starts = self.lr_starts * self.scale**2
+        self.lr = _map(folder / _LR, int(areas.sum()))
+        self.hr = _map(folder / _HR, int(areas.sum()) * self.scale**2)
+        if check and (damaged := self.damaged()):
+            raise DatasetError(f"{folder}: expected the packed bytes as written, got others for {len(damaged)} of "
+                               f"{len(self)} images ({', '.join(damaged[:5])}); delete the folder and pack again")
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return _reopen, (self.folder,)
+
+    def image(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """(LR, HR) of one pair, views 3×H×W."""
+        pair = self.pairs[index]
+        return (_view(self.lr, int(self.lr_starts[index]), pair, 1),
+                _view(self.hr, int(self.hr_starts[index]), pair, self.scale))
+
+    def damaged(self) -> list[str]:
+        """Names of the images whose bytes are not those that were written."""
+        with ThreadPoolExecutor(_workers(None)) as pool:
+            whole = list(pool.map(self._is_whole, range(len(self))))
+        return [pair.name for pair, good in zip(self.pairs, whole, strict=True) if not good]
+
+    def _is_whole(self, index: int) -> bool:
+        lr, hr = self.image(index)
+        return _sha256(lr.data) == self.pairs[index].lr_sha256 and _sha256(hr.data) == self.pairs[index].hr_sha256
+
+
+def build_store(images: Mapping[str, Path], folder: Path, *, make: PairMaker, workers: int | None = None,
+                progress: bool = True) -> PatchStore:
+    """The store of `images` (name -> HR file, in this order) in `folder`, made by `make`; built where it is missing.
+
+    A store of the same files (name, size, time) and the same `make.key` is opened as it is; any other store there is
+    replaced. Work is spread over `workers` threads (default: the machine's cores, at most 16); memory stays flat.
+    Processes that start together build it once.
+
+    Raises:
+        DatasetError: no images, a folder that is not a store, pairs that do not fit the scale, or a full disk.
+        ImageError: an image that does not decode.
+    """
+    if not images:
+        raise DatasetError(f"{folder}: expected at least one image to pack, got none; check the training folder")
+    identity = {"format": FORMAT, "scale": make.scale, "key": make.key}
+    stamps = [_stamp(name, path) for name, path in images.items()]
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(folder.with_name(f".{folder.name}.lock")):
+            if not _is_current(folder, identity, stamps):
+                _build(list(images.items()), stamps, folder, identity, make, _workers(workers), progress)
+    except OSError as error:
+        raise DatasetError(explain(error, folder)) from error
+    return PatchStore(folder, check=False)
+
+
+def _build(images: list[tuple[str, Path]], stamps: list[list[Any]], folder: Path, identity: dict[str, Any],
+           make: PairMaker, workers: int, progress: bool) -> None:
+    partial = folder.with_name(f"{folder.name}.partial")
+    partial.mkdir(exist_ok=True)
+    sources = _resume(partial, identity, stamps)
+    todo = images[len(sources):]
+    made = _in_order(lambda item: _make(item, make), todo, workers)
+    with (
+        (partial / _HR).open("ab") as hr, (partial / _LR).open("ab") as lr, (partial / _JOURNAL).open("ab") as journal,
+        tqdm(total=len(images), initial=len(sources), desc=f"packing {folder.name}", unit="image",
+             disable=None if progress else True) as bar,
+    ):
+        if not sources:
+            _append_line(journal, identity)
+        for stamp, (pairs, blocks) in zip(stamps[len(sources):], made, strict=True):
+            for hr_block, lr_block in blocks:
+                hr.write(hr_block)
+                lr.write(lr_block)
+            # The journal speaks of bytes that have left this process, never of bytes to come.
+            hr.flush()
+            lr.flush()
+            sources.append({"stamp": stamp, "pairs": [asdict(pair) for pair in pairs]})
+            _append_line(journal, sources[-1])
+            bar.update()
+        for stream in (hr, lr):
+            os.fsync(stream.fileno())
+    write_atomic(partial / _HEADER, json.dumps({**identity, "sources": sources}), error=DatasetError)
+    _publish(partial, folder)
+    (folder / _JOURNAL).unlink()
+
+
+def _make(item: tuple[str, Path], make: PairMaker) -> tuple[list[PackedPair], list[tuple[bytes, bytes]]]:
+    name, path = item
+    pairs, blocks = [], []
+    made = make(decode(path), name)
+    for number, (hr, lr) in enumerate(made):
+        height, width = lr.shape[:2]
+        if hr.shape[:2] != (height * make.scale, width * make.scale):
+            raise DatasetError(f"{path}: expected HR of {make.scale} times its LR's {width}×{height} pixels, got "
+                               f"{hr.shape[1]}×{hr.shape[0]}; these do not pair at ×{make.scale}")
+        planes = tuple(image.transpose(2, 0, 1).tobytes() for image in (hr, lr))
+        label = f"{name}#{number}" if len(made) > 1 else name
+        pairs.append(PackedPair(label, height, width, _sha256(planes[0]), _sha256(planes[1])))
+        blocks.append((planes[0], planes[1]))
+    return pairs, blocks
+
+
+def _resume(partial: Path, identity: dict[str, Any], stamps: list[list[Any]]) -> list[dict[str, Any]]:
+    """The sources already packed, proven by their hashes; everything after them is cut off."""
+    sources: list[dict[str, Any]] = []
+    sizes = [0, 0]
+    lines = _journal_lines(partial / _JOURNAL)
+    paths = (partial / _HR, partial / _LR)
+    for path in paths:
+        path.touch()
+    with paths[0].open("rb") as hr, paths[1].open("rb") as lr:
+        if next(lines, None) == identity:
+            for line, stamp in zip(lines, stamps, strict=False):
+                if line.get("stamp") != stamp or not _follows(line["pairs"], hr, lr, identity["scale"]):
+                    break
+                sources.append(line)
+                sizes = [hr.tell(), lr.tell()]
+    for path, size in zip(paths, sizes, strict=True):
+        os.truncate(path, size)
+    kept = [identity, *sources] if sources else []
+    write_atomic(partial / _JOURNAL, "".join(json.dumps(line) + "\n" for line in kept), error=DatasetError)
+    return sources
+
+
+def _follows(pairs: list[dict[str, Any]], hr: BinaryIO, lr: BinaryIO, scale: int) -> bool:
+    """Whether the next bytes of both files are those of these pairs."""
+    for pair in (PackedPair(**entry) for entry in pairs):
+        area = 3 * pair.height * pair.width
+        if _sha256(hr.read(area * scale**2)) != pair.hr_sha256 or _sha256(lr.read(area)) != pair.lr_sha256:
+            return False
+    return True
+
+
+def _journal_lines(path: Path) -> Iterator[dict[str, Any]]:
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            return  # the line that was being written when the process was killed
+
+
+def _append_line(journal: BinaryIO, value: dict[str, Any]) -> None:
+    journal.write(json.dumps(value).encode() + b"\n")
+    journal.flush()
+
+
+def _in_order(work: Callable[[Any], Any], items: Sequence[Any], workers: int) -> Iterator[Any]:
+    """Results in the order of `items`, with no more than a few waiting in memory."""
+    with ThreadPoolExecutor(workers) as pool:
+        remaining = iter(items)
+        waiting: deque[Future[Any]] = deque(pool.submit(work, item) for item in islice(remaining, 2 * workers))
+        try:
+            while waiting:
+                yield waiting.popleft().result()
+                waiting.extend(pool.submit(work, item) for item in islice(remaining, 1))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _publish(partial: Path, folder: Path) -> None:
+    """Give a finished store its name; an older store of that name goes."""
+    if not folder.exists():
+        partial.rename(folder)
+        return
+    old = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.old")
+    folder.rename(old)
+    partial.rename(folder)
+    shutil.rmtree(old)
+
+
+def _is_current(folder: Path, identity: dict[str, Any], stamps: list[list[Any]]) -> bool:
+    """Whether `folder` holds this very store. A folder of something else is an error, never overwritten."""
+    if not folder.exists():
+        return False
+    if not (folder / _HEADER).exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DatasetError(f"{folder}: expected a packed store or nothing, got other files; choose another folder")
+    if not (folder / _HEADER).exists():
+        return False
+    header = json.loads((folder / _HEADER).read_text())
+    found = {name: header.get(name) for name in identity}
+    return found == identity and [source["stamp"] for source in header["sources"]] == stamps
+
+
+def _read_header(folder: Path) -> dict[str, Any]:
+    try:
+        header: dict[str, Any] = json.loads((folder / _HEADER).read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise DatasetError(f"{folder}: expected a packed store, got no readable {_HEADER} ({error}); "
+                           "make one with build_store") from error
+    if header.get("format") != FORMAT:
+        raise DatasetError(f"{folder}: expected a packed store of format {FORMAT}, got {header.get('format')}; "
+                           "delete it and pack again")
+    return header
+
+
+def _map(path: Path, size: int) -> NDArray[np.uint8]:
+    found = path.stat().st_size if path.exists() else 0
+    if found != size:
+        raise DatasetError(f"{path}: expected {size} bytes, got {found}; delete the store and pack again")
+    # Copy-on-write: torch wants memory that could be written, and the file stays as it is.
+    return np.memmap(path, dtype=np.uint8, mode="c")
+
+
+def _view(flat: NDArray[np.uint8], start: int, pair: PackedPair, scale: int) -> NDArray[np.uint8]:
+    shape = (3, pair.height * scale, pair.width * scale)
+    return flat[start : start + 3 * shape[1] * shape[2]].reshape(shape)
+
+
+def _reopen(folder: Path) -> PatchStore:
+    return PatchStore(folder, check=False)
+
+
+def _stamp(name: str, path: Path) -> list[Any]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DatasetError(f"{path}: expected an image file, got {error.strerror}; "
+                           "check the training folder") from error
+    return [name, status.st_size, status.st_mtime_ns]
+
+
+def _sha256(data: bytes | memoryview) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _workers(asked: int | None) -> int:
+    return asked or min(16, os.cpu_count() or 1)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock that ends with the process, however it ends."""
+    with path.open("ab") as stream:
+        if fcntl is not None:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
