@@ -1,0 +1,91 @@
+"""What every benchmark shares: the row of the report, fair timing, the real images and the table."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+LIBRARIES = ("srbench", "torch", "numpy", "opencv-python-headless", "scikit-image", "pillow")
+"""Whose versions stand under the table."""
+
+
+@dataclass(frozen=True)
+class BenchRow:
+    """One line of the report.
+
+    `ours` and `peer` are measurements as text with their unit ("98 ms"), `ratio` what the limit speaks of, None where
+    it could not be measured, and `limit` "≥ 4", "≤ 1.15" or "" for a figure without one.
+    """
+
+    name: str
+    ours: str
+    peer: str
+    ratio: float | None
+    limit: str
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Whether the ratio keeps the limit, as a word; empty without a ratio or a limit."""
+        if self.ratio is None or not self.limit:
+            return ""
+        sign, bound = self.limit.split()
+        return "met" if (self.ratio >= float(bound) if sign == "≥" else self.ratio <= float(bound)) else "MISSED"
+
+
+def rows_of(name: str) -> list[BenchRow]:
+    """Run one benchmark module of this package, in this process."""
+    rows: list[BenchRow] = importlib.import_module(f"benchmarks.{name}").rows()
+    return rows
+
+
+def medians(*calls: Callable[[], object], repeats: int = 5) -> list[float]:
+    """Median seconds of each call over `repeats` rounds; the calls take turns, so a busy moment hits them alike."""
+    seconds: list[list[float]] = [[] for _ in calls]
+    for _ in range(repeats):
+        for call, times in zip(calls, seconds, strict=True):
+            started = time.perf_counter()
+            call()
+            times.append(time.perf_counter() - started)
+    return [statistics.median(times) for times in seconds]
+
+
+def milliseconds(seconds: float) -> str:
+    """A duration for the table."""
+    return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def test_data() -> Path | None:
+    """The folder of real images that `$SRBENCH_TEST_DATA` names, or None."""
+    folder = os.environ.get("SRBENCH_TEST_DATA")
+    return Path(folder) if folder else None
+
+
+def without_data(name: str, limit: str) -> BenchRow:
+    """The row of a benchmark whose real images are not here."""
+    return BenchRow(name, "-", "-", None, limit, "needs $SRBENCH_TEST_DATA")
+
+
+def cache_dir() -> Path:
+    """Where peers are kept: `$SRBENCH_CACHE`, else `.cache` in the current folder."""
+    return Path(os.environ.get("SRBENCH_CACHE", ".cache")).absolute()
+
+
+def markdown(rows: Iterable[BenchRow]) -> str:
+    """The whole report: the table, then machine and versions."""
+    head = ["benchmark", "ours", "peer", "ratio", "limit", "", "note"]
+    lines = [head, ["---"] * len(head)]
+    for row in rows:
+        ratio = "-" if row.ratio is None else f"{row.ratio:.3g}"
+        lines.append([row.name, row.ours, row.peer, ratio, row.limit or "-", row.verdict, row.note])
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return f"{table}\n\n{machine}; {versions}"
