@@ -7,7 +7,7 @@ preparation share one forward pass; rows that a journal already holds are not co
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
-from srbench.datasets import ImageSet, open_dataset
+from srbench.datasets.imageset import ImageSet, open_dataset, require_pair
+from srbench.environment import describe_environment
 from srbench.errors import DatasetError, ImageError, ProtocolError, SrbenchError
 from srbench.images import pixel_sha256, save_png
 from srbench.protocols import Preparation, Protocol, get_protocol
-from srbench.scores import Key, Row, to_frame
+from srbench.scores import SCHEMA_VERSION, Key, Record, Row, to_frame
 from srbench.upscalers.base import Image, Options, Upscaler
 from srbench.upscalers.specs import open_upscaler
 
 LrSource = Literal["made", "given"]
 """Where LR comes from: made from HR by the protocol's degradation, or the dataset's own files."""
-
-OnRows = Callable[[list[Row]], None]
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def evaluate(model: str | Upscaler, dataset: str | ImageSet | Sequence[str | Ima
     return to_frame([row for rows in run(plan) for row in rows])
 
 
-def run(plan: Plan, *, done: Iterable[tuple[str, str, str]] = ()) -> Iterator[list[Row]]:
+def run(plan: Plan, *, done: Iterable[tuple[str, str, str]] = ()) -> Generator[list[Row], None, None]:
     """Evaluate a plan, image by image: yields the rows of each forward pass as soon as they are scored, in order.
 
     Args:
@@ -157,6 +157,33 @@ def run(plan: Plan, *, done: Iterable[tuple[str, str, str]] = ()) -> Iterator[li
 def count_forward_passes(plan: Plan, done: Iterable[tuple[str, str, str]] = ()) -> int:
     """How many forward passes `run` will make."""
     return sum(1 for _ in _tasks(plan, frozenset(done)))
+
+
+def describe(plan: Plan, device: torch.device, *, started: str, seconds: float) -> Record:
+    """The record of an evaluation: everything needed to make its numbers again, ready for JSON.
+
+    Args:
+        device: where the network ran.
+        started: UTC time in ISO 8601.
+        seconds: wall-clock time of this (last) session of the run.
+    """
+    identity, options = plan.upscaler.identity, plan.upscaler.options
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": {"spec": identity.spec, "weights_sha256": identity.weights_sha256,
+                  "parameters": identity.parameters, **identity.details},
+        "scale": plan.upscaler.scale,
+        "protocols": {protocol.name: {"version": protocol.version, "summary": protocol.summary}
+                      for protocol in plan.protocols},
+        "lr_source": plan.lr,
+        "datasets": {dataset.name: {"fingerprint": dataset.fingerprint, "variant": dataset.variant,
+                                    "n": len(dataset.names), "n_expected": dataset.n_expected}
+                     for dataset in plan.sets},
+        "precision": options.precision, "tile": options.tile, "self_ensemble": options.self_ensemble,
+        "seed": None,  # nothing in an evaluation is random
+        "environment": describe_environment(device),
+        "started": started, "seconds": round(seconds, 3),
+    }
 
 
 def _as_set(entry: Any, root: Path | None) -> ImageSet:
@@ -195,19 +222,12 @@ def _prepare(task: _Task, scale: int) -> _Prepared:
         if task.lr == "given":
             hr = task.preparation.reference(original, scale=scale)
             lr = task.dataset.given_lr(task.name, scale=scale)
-            _require_pair(task, hr, lr, scale)
+            require_pair(hr, lr, scale=scale, name=f"{task.dataset.name}/{task.name}")
         else:
             hr, lr = task.preparation.prepare(original, scale=scale, name=task.name)
     except ProtocolError as error:
         raise ImageError(f"{task.dataset.name}/{task.name}: {error}") from error
     return _Prepared(task, hr, lr, pixel_sha256(original))
-
-
-def _require_pair(task: _Task, hr: NDArray[np.uint8], lr: NDArray[np.uint8], scale: int) -> None:
-    if (lr.shape[0] * scale, lr.shape[1] * scale) != hr.shape[:2]:
-        raise DatasetError(f"{task.dataset.name}/{task.name}: expected a given LR of {hr.shape[1] // scale}×"
-                           f"{hr.shape[0] // scale} at ×{scale}, got {lr.shape[1]}×{lr.shape[0]}; "
-                           "use --lr made, or get the LR files of this HR")
 
 
 def _forward(upscaler: Upscaler, prepared: _Prepared) -> tuple[Image, float]:

@@ -102,7 +102,7 @@ def _bits_per_sample(image: Image.Image, data: bytes) -> int:
     if data.startswith(_PNG_SIGNATURE) and len(data) > _PNG_BIT_DEPTH_AT:
         return data[_PNG_BIT_DEPTH_AT]
     tags: Any = getattr(image, "tag_v2", {})
-    return max(np.atleast_1d(tags.get(_TIFF_BITS_PER_SAMPLE, 8)).tolist())
+    return int(np.max(tags.get(_TIFF_BITS_PER_SAMPLE, 8)))
 
 
 def _to_rgb(image: Image.Image, label: str) -> NDArray[np.uint8]:

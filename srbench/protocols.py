@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from srbench.errors import ProtocolError, UnknownNameError
-from srbench.resize import imresize
 from srbench.metrics import luma, luma_rounded, psnr, shave, ssim
+from srbench.resize import imresize
 
 Images = NDArray[np.uint8]
 HrRule = Callable[..., Images]
@@ -196,7 +196,7 @@ def matlab_bicubic(hr: Images, *, scale: int, name: str = "") -> Images:
 
 
 def _pillow_resize(image: Images, width: int, height: int) -> Images:
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+    return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _resize_to_multiple(hr: Images, *, scale: int) -> Images:
@@ -267,7 +267,7 @@ _PROTOCOLS = _table(
     Protocol("div2k-rgb", 1, "given LR files, 8-bit output, R, G and B together, shave = scale + 6",
              Preparation(MATLAB_PREPARATION.key, crop_to_multiple, matlab_bicubic, ships_lr=True),
              Scoring(rounded=True, channels="rgb", luma=None, extra_shave=6)),
-    Protocol("bam2021", 1, "HR resized by Pillow, Pillow bicubic LR, output not rounded, the BAM code's Y, shave = scale",
+    Protocol("bam2021", 1, "HR resized and LR made by Pillow, output not rounded, the BAM code's Y, shave = scale",
              Preparation("resize, pillow bicubic", _resize_to_multiple, _pillow_bicubic),
              Scoring(rounded=False, channels="y", luma=_BAM_LUMA)),
 )

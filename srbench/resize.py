@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ def imresize(image: ImageT, scale: float | Fraction, *, border: Border = "symmet
         raise ValueError(f"border: expected 'symmetric' or 'replicate', got {border!r}")
     if isinstance(image, np.ndarray):
         return _resize_numpy(image, ratio, border)
-    return cast("ImageT", _resize_torch(cast("torch.Tensor", image), ratio, border))
+    return _resize_torch(image, ratio, border)
 
 
 def output_size(size: int, scale: float | Fraction) -> int:

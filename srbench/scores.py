@@ -55,18 +55,23 @@ Key = dict[str, Any]
 """What makes two runs the same run: a folder is only ever continued by a run of an equal key."""
 
 
+Record = dict[str, Any]
+"""What a run was: model, weights, datasets, protocols, options, environment, time. JSON-ready."""
+
+
 @dataclass(frozen=True)
 class Run:
     """A finished run: its table and its record."""
 
     scores: pd.DataFrame
-    record: dict[str, Any]
+    record: Record
     path: Path
 
 
 def to_frame(rows: list[Row]) -> pd.DataFrame:
     """The score table of rows, with every column of `SCHEMA` in order."""
-    return _to_table(rows).to_pandas()
+    frame: pd.DataFrame = _to_table(rows).to_pandas()
+    return frame
 
 
 def row_id(row: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -84,7 +89,8 @@ def json_number(value: float | None) -> float | str | None:
 class RunFolder:
     """A run's output folder: a journal while it works, table and record when it is finished.
 
-    Opening it takes up an unfinished or finished run of the same key; `rows` holds what is already computed.
+    Opening it takes up an unfinished or finished run of the same key; `rows` holds what is already
+    computed, `record` is None until it is finished.
 
     Raises:
         ResultsError: the folder belongs to a run of another key, its files are damaged, or it cannot be written.
@@ -93,16 +99,15 @@ class RunFolder:
     def __init__(self, path: Path, key: Key) -> None:
         self.path, self.key = path, key
         self.rows: list[Row] = []
+        self.record: Record | None = None
         self._journal = path / JOURNAL_NAME
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
         if (path / RECORD_NAME).exists():
             run = read_run(path)
             _require_key(run.record["key"], key, path)
-            self.rows = _to_rows(run.scores)
-            self.finished = True
+            self.rows, self.record = _to_rows(run.scores), run.record
         else:
-            self.finished = False
             self._open_journal()
 
     def append(self, rows: list[Row]) -> None:
@@ -114,7 +119,7 @@ class RunFolder:
             os.fsync(file.fileno())
         self.rows.extend(rows)
 
-    def finish(self, record: dict[str, Any]) -> None:
+    def finish(self, record: Record) -> None:
         """Write table and record, each whole or not at all, then drop the journal."""
         buffer = BytesIO()
         pq.write_table(_to_table(self.rows), buffer)
@@ -124,7 +129,7 @@ class RunFolder:
             text = json.dumps(document, indent=1, allow_nan=False) + "\n"
             write_atomic(self.path / RECORD_NAME, text, error=ResultsError)
             self._journal.unlink(missing_ok=True)
-        self.finished = True
+        self.record = document
 
     def _open_journal(self) -> None:
         if not self._journal.exists():
@@ -200,7 +205,8 @@ def _to_table(rows: list[Row]) -> pa.Table:
 
 
 def _to_rows(frame: pd.DataFrame) -> list[Row]:
-    return pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False).to_pylist()
+    rows: list[Row] = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False).to_pylist()
+    return rows
 
 
 def _special(row: Row) -> Row:

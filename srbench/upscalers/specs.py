@@ -41,6 +41,19 @@ def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> U
     return _SOURCES[kind](rest, scale, options)
 
 
+def load_model(spec: str, *, scale: int, device: str = "cpu") -> nn.Module:
+    """The torch module of a zoo or python spec, in evaluation mode: N×3×H×W RGB in [0, 1] in, unclamped out.
+
+    Raises:
+        UpscalerError: a spec without a module, such as bicubic.
+    """
+    upscaler = open_upscaler(spec, scale=scale, options=Options(device=device))
+    module = getattr(upscaler, "module", None)
+    if not isinstance(module, nn.Module):
+        raise UpscalerError(f"{spec}: expected a spec with a torch module (zoo:… or python:…)")
+    return module
+
+
 def _require_plain(spec: str, options: Options) -> None:
     if options.tile is not None or options.self_ensemble or options.precision != "fp32":
         raise UpscalerError(f"{spec}: --tile, --self-ensemble and --precision are for networks; leave them out")
@@ -54,9 +67,11 @@ def _open_images(folder: str, scale: int, options: Options) -> Upscaler:
 def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
     name, at, tag = rest.partition("@")
     loaded = load(name, tag=tag if at else None, scale=scale)
-    identity = Identity(f"zoo:{name}@{loaded.tag}", loaded.weights_sha256, _count(loaded.module),
-                        {"weights_file": loaded.weights_file.name, "training_data": loaded.entry.training_data,
-                         "source": loaded.entry.source, "licence": loaded.entry.licence})
+    details = {"weights_file": loaded.weights_file.name}
+    if loaded.entry is not None:
+        details |= {"training_data": loaded.entry.training_data, "source": loaded.entry.source,
+                    "licence": loaded.entry.licence}
+    identity = Identity(f"zoo:{name}@{loaded.tag}", loaded.weights_sha256, _count(loaded.module), details)
     return network_upscaler(loaded.module, identity, scale=scale, options=options)
 
 

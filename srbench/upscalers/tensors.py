@@ -37,13 +37,14 @@ class TensorUpscaler(Upscaler):
         self.identity, self.options, self.scale = identity, options, scale
         self.device = pick_device(options.device)
         self._forward, self._window = forward, window
+        self.module = forward if isinstance(forward, nn.Module) else None
         if options.tile is not None and options.tile < 1:
             raise UpscalerError(f"--tile: expected a positive number of LR pixels, got {options.tile}")
         deterministic_float32()
 
     def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
         """SR float32 H×W×3, not clamped. Raises UpscalerError when memory does not suffice."""
-        batch = torch.from_numpy(np.ascontiguousarray(lr)).to(self.device)
+        batch = torch.from_numpy(lr.copy()).to(self.device)
         batch = batch.permute(2, 0, 1)[None].float() / 255
         run: Forward = self._padded
         if self.options.tile is not None:

@@ -1,0 +1,104 @@
+"""`srbench evaluate`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from srbench.datasets import available_datasets, open_dataset
+from srbench.evaluation import LrSource, Plan, count_forward_passes, describe, run
+from srbench.protocols import SCALES, get_protocol
+from srbench.reporting import score_csv, score_table
+from srbench.scores import Row, RunFolder, row_id, summarise, to_frame
+from srbench.upscalers.base import Options
+from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.tensors import PRECISIONS, pick_device
+
+
+@click.command("evaluate", short_help="Score a model on benchmark sets under named protocols.")
+@click.option("--model", required=True, metavar="SPEC",
+              help="zoo:NAME[@TAG], spandrel:FILE, onnx:FILE, images:DIR, python:pkg.module:factory, bicubic or "
+                   "bicubic:pillow.")
+@click.option("--scale", required=True, type=click.Choice([str(scale) for scale in SCALES]))
+@click.option("--dataset", "datasets", multiple=True, metavar="NAME|folder:DIR",
+              help="May be repeated. Without it: every benchmark set found locally, else the embedded Sample.")
+@click.option("--protocol", "protocols", multiple=True, default=["matlab-y"], show_default=True, metavar="NAME",
+              help="May be repeated.")
+@click.option("--lr", type=click.Choice(["made", "given"]), default="made", show_default=True,
+              help="Make LR from HR, or use the dataset's own LR files.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
+@click.option("--output", type=click.Path(path_type=Path), metavar="DIR",
+              help="Keep scores.parquet and run.json there; an interrupted run goes on from it.")
+@click.option("--save-images", type=click.Path(path_type=Path), metavar="DIR", help="Write SR images as PNG.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True)
+@click.option("--tile", type=click.IntRange(min=1), metavar="N", help="Side of the LR tiles; changes the score.")
+@click.option("--self-ensemble", is_flag=True, help="Average over eight flips and rotations.")
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+def command(model: str, scale: str, datasets: tuple[str, ...], protocols: tuple[str, ...], lr: LrSource,
+            data_root: Path | None, output: Path | None, save_images: Path | None, device: str, precision: str,
+            tile: int | None, self_ensemble: bool, form: str) -> None:
+    """Score a model on benchmark sets under named protocols."""
+    chosen = [get_protocol(name) for name in dict.fromkeys(protocols)]
+    sets = [open_dataset(name, data_root=data_root) for name in dict.fromkeys(datasets) or _found(data_root)]
+    options = Options(device=device, precision=precision, tile=tile, self_ensemble=self_ensemble)
+    upscaler = open_upscaler(model, scale=int(scale), options=options)
+    plan = Plan(upscaler, sets, chosen, lr, save_images)
+    rows, record = _evaluate(plan, output)
+    documents = [summarise(to_frame(rows), record, protocol.name, protocol.columns) for protocol in chosen]
+    _warn_about_gaps(documents[0])
+    click.echo(_render(documents, form))
+
+
+def _found(data_root: Path | None) -> list[str]:
+    found = available_datasets(data_root)
+    if found:
+        return found
+    click.echo("no benchmark sets found locally: using the embedded Sample; get the standard ones with "
+               "`srbench data download Set5 Set14 BSD100 Urban100` or point --data-root at them", err=True)
+    return ["Sample"]
+
+
+def _evaluate(plan: Plan, output: Path | None) -> tuple[list[Row], dict[str, Any]]:
+    started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+    folder = RunFolder(output, plan.key()) if output else None
+    rows = list(folder.rows) if folder else []
+    done = {row_id(row) for row in rows}
+    if done:
+        click.echo(f"{output}: {len(done)} scores are already there and are kept", err=True)
+    total = count_forward_passes(plan, done)
+    # A generator that is closed on the way out lets its threads finish before the interpreter ends.
+    with contextlib.closing(run(plan, done=done)) as batches:
+        for batch in tqdm(batches, total=total, unit="image", disable=None, desc=plan.upscaler.identity.spec):
+            if folder:
+                folder.append(batch)
+            rows.extend(batch)
+    if folder and folder.record:
+        return rows, folder.record
+    device = pick_device(plan.upscaler.options.device)
+    record = describe(plan, device, started=started, seconds=time.perf_counter() - clock)
+    if folder:
+        folder.finish(record)
+    return rows, record
+
+
+def _warn_about_gaps(document: dict[str, Any]) -> None:
+    for name, facts in document["datasets"].items():
+        if facts["n"] < facts["n_expected"]:
+            click.echo(f"warning: {name} has {facts['n']} of {facts['n_expected']} images here: no means are given, "
+                       "since they could not be compared", err=True)
+
+
+def _render(documents: list[dict[str, Any]], form: str) -> str:
+    if form == "table":
+        return score_table(documents)
+    if form == "csv":
+        return score_csv(documents)
+    return json.dumps(documents[0] if len(documents) == 1 else documents, indent=1, allow_nan=False)
