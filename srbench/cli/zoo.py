@@ -1,0 +1,264 @@
+"""`srbench zoo`: list, describe, fetch, convert and export networks. Listing imports no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from srbench.errors import UnknownNameError, WeightsError
+from srbench.files import cache_dir
+from srbench.zoo.catalogue import CATALOGUE, Setting, WeightsEntry, entries_of, times
+from srbench.zoo.costs import COSTS, Cost
+from srbench.zoo.networks import ATTENTIONS, NETWORKS, VARIANTS, Network, Variant, find_variant
+
+_FORMAT = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_PAPER_ATTENTIONS = ("none", "bam")
+
+
+@click.group()
+def command() -> None:
+    """List, describe, fetch, convert and export networks and their weights."""
+
+
+@command.command("list")
+@click.option("-v", "--verbose", is_flag=True, help="One row per variant and scale: parameters, MACs, weights.")
+@_FORMAT
+def list_networks(verbose: bool, form: str) -> None:
+    """List the networks, their variants and their weights."""
+    if form == "json":
+        click.echo(json.dumps([_variant_record(variant) for variant in _listed(verbose)], indent=2))
+    elif verbose:
+        click.echo(_table(_VERBOSE_HEAD, [row for variant in VARIANTS for row in _verbose_rows(variant)]))
+    else:
+        click.echo(_table(_HEAD, [_row(network) for network in NETWORKS.values()]))
+        click.echo("\nEvery network takes another attention as NAME-ATTENTION: " + ", ".join(ATTENTIONS))
+
+
+@command.command("info")
+@click.argument("name")
+@_FORMAT
+def info(name: str, form: str) -> None:
+    """Describe one network, one of its variants, or published weights (NAME or NAME@TAG)."""
+    entries, variant = _described(name)
+    if form == "json":
+        click.echo(
+            json.dumps(_variant_record(variant) | {"weights": [_entry_record(entry) for entry in entries]}, indent=2)
+        )
+        return
+    for label, text in _description(variant):
+        click.echo(f"{label:<12}{text}")
+    for entry in entries:
+        click.echo("")
+        for label, text in _weights_description(entry):
+            click.echo(f"{label:<12}{text}")
+
+
+@command.command("fetch")
+@click.argument("specs", nargs=-1, required=True, metavar="NAME[@TAG]...")
+@click.option("--scale", type=int, help="Only the weights for this scale.")
+@click.option("--unpinned", is_flag=True, help="Fetch files of unknown hash too; the hash found is kept and enforced.")
+def fetch(specs: tuple[str, ...], scale: int | None, unpinned: bool) -> None:
+    """Fetch weights into the cache, their hash checked; prints one path per file."""
+    from srbench.zoo.checkpoints import fetch_weights
+
+    for spec in specs:
+        for entry in _entries(spec, scale):
+            click.echo(str(fetch_weights(entry, allow_unpinned=unpinned)))
+
+
+@command.command("convert")
+@click.argument("source", type=_FILE, metavar="FILE")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: FILE as .safetensors.")
+@click.option("--network", help="The network, or NAME@TAG for the hyper-parameters of published weights.")
+@click.option("--scale", type=int, help="The scale, where keys and shapes leave it open.")
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter; may be repeated.")
+def convert(
+    source: Path, output: Path | None, network: str | None, scale: int | None, options: tuple[str, ...]
+) -> None:
+    """Convert an authors' checkpoint to safetensors with a record of what it is."""
+    from srbench.zoo.conversion import convert as convert_file
+    from srbench.zoo.conversion import describe
+
+    name, settings = _named_form(network)
+    given = tuple(_setting(name, text) for text in options)
+    chosen = tuple((dict(settings or ()) | dict(given)).items()) if given or settings is not None else None
+    click.echo(describe(convert_file(source, output, network=name, scale=scale, options=chosen)))
+
+
+@command.command("export")
+@click.argument("spec", metavar="NAME[@TAG]")
+@click.option("--scale", type=int, required=True)
+@click.option("--format", "form", type=click.Choice(["onnx"]), required=True, help="What to write.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: NAME_xSCALE.onnx.")
+@click.option("--weights", type=_FILE, help="A checkpoint of your own in place of published weights.")
+def export(spec: str, scale: int, form: str, output: Path | None, weights: Path | None) -> None:
+    """Export a network with its weights, checked against the output of the network itself."""
+    from srbench.zoo import load
+    from srbench.zoo.export import export_onnx
+
+    name, at, tag = spec.removeprefix("zoo:").partition("@")
+    loaded = load(name, tag=tag if at else None, scale=scale, file=weights)
+    target = output or Path(f"{name}_x{scale}.{form}")
+    difference = export_onnx(loaded.module, target)
+    click.echo(f"{target}: any input size, at most {difference:.1e} from the network's own output")
+
+
+_HEAD = ("network", "title", "own attention", "scales", "parameters K", "MACs G", "weights")
+_VERBOSE_HEAD = ("network", "title", "scale", "parameters K", "MACs G", "weights", "where")
+
+
+def _row(network: Network) -> tuple[str, ...]:
+    costs = [COSTS[network.name, scale] for scale in network.scales]
+    scales = " ".join(str(scale) for scale in network.scales)
+    parameters = " / ".join(_thousands(cost.parameters) for cost in costs)
+    macs = " / ".join(_billions(cost.macs) for cost in costs)
+    return (network.name, network.title, network.attention, scales, parameters, macs, _tags(entries_of(network.name)))
+
+
+def _verbose_rows(variant: Variant) -> Iterable[tuple[str, ...]]:
+    for scale, cost in _costs(variant).items():
+        entries = [entry for entry in entries_of(variant.name) if scale in entry.scales]
+        where = " ".join(dict.fromkeys(_where(entry) for entry in entries)) or "-"
+        numbers = (_thousands(cost.parameters), _billions(cost.macs))
+        yield (variant.name, variant.title, f"×{scale}", *numbers, _tags(entries), where)
+
+
+def _listed(verbose: bool) -> list[Variant]:
+    return list(VARIANTS) if verbose else [variant for variant in VARIANTS if variant.name in NETWORKS]
+
+
+def _tags(entries: Iterable[WeightsEntry]) -> str:
+    return " ".join(dict.fromkeys(f"@{entry.tag}" for entry in entries)) or "-"
+
+
+def _where(entry: WeightsEntry) -> str:
+    if (cache_dir() / entry.file.name).is_file():
+        return "cached"
+    return "pinned" if entry.pinned else "unpinned"
+
+
+def _thousands(count: int) -> str:
+    return f"{count / 1e3:.1f}"
+
+
+def _billions(count: int) -> str:
+    return f"{count / 1e9:.1f}"
+
+
+def _described(name: str) -> tuple[list[WeightsEntry], Variant]:
+    entries = _entries(name, None) if "@" in name else list(entries_of(name))
+    return entries, find_variant(entries[0].network if entries else name)
+
+
+def _entries(spec: str, scale: int | None) -> list[WeightsEntry]:
+    name, at, tag = spec.removeprefix("zoo:").partition("@")
+    entries = [entry for entry in entries_of(name) if not at or entry.tag == tag]
+    if not entries_of(name):
+        find_variant(name)
+        raise WeightsError(f"{name} has no published weights; networks that have: {', '.join(_published())}")
+    if not entries:
+        raise UnknownNameError(f"weights tag of {name}", tag, {entry.tag for entry in entries_of(name)})
+    served = [entry for entry in entries if scale is None or scale in entry.scales]
+    if not served:
+        scales = times(sorted({scale for entry in entries for scale in entry.scales}))
+        raise WeightsError(f"{spec} has no weights for ×{scale}; it has {scales}")
+    return served
+
+
+def _published() -> list[str]:
+    return list(dict.fromkeys(entry.name for entry in CATALOGUE))
+
+
+def _variant_record(variant: Variant) -> dict[str, Any]:
+    network = variant.network
+    return {
+        "name": variant.name,
+        "title": variant.title,
+        "attention": variant.attention,
+        "attentions": [kind for kind in ATTENTIONS if network.hosts(kind)],
+        "scales": list(network.scales),
+        "value_range": network.value_range,
+        "costs": {str(scale): asdict(cost) | {"flops": 2 * cost.macs} for scale, cost in _costs(variant).items()},
+        "weights": [_entry_record(entry) for entry in entries_of(variant.name)],
+        "source": network.source,
+        "citation": network.citation,
+    }
+
+
+def _costs(variant: Variant) -> dict[int, Cost]:
+    """Cost by scale; empty for a variant that is not listed, whose cost is not stored."""
+    return {scale: COSTS[variant.name, scale] for scale in variant.network.scales if (variant.name, scale) in COSTS}
+
+
+def _entry_record(entry: WeightsEntry) -> dict[str, Any]:
+    record = asdict(entry) | {"options": dict(entry.options), "spec": entry.spec, "pinned": entry.pinned}
+    return record | {"where": _where(entry)}
+
+
+def _description(variant: Variant) -> list[tuple[str, str]]:
+    network = variant.network
+    rows = [
+        ("network", f"{variant.name} ({variant.title})"),
+        ("attention", f"{variant.attention}, {network.slot}"),
+        ("hosts", " ".join(kind for kind in ATTENTIONS if network.hosts(kind))),
+        ("value range", f"0…{network.value_range:g} inside, RGB in [0, 1] at the door"),
+        ("source", network.source),
+        ("citation", network.citation),
+    ]
+    for scale, cost in _costs(variant).items():
+        costs = f"{_thousands(cost.parameters)} K parameters, {_billions(cost.macs)} G MACs for 1280×720"
+        rows.append((f"×{scale}", costs))
+    return rows
+
+
+def _weights_description(entry: WeightsEntry) -> list[tuple[str, str]]:
+    options = ", ".join(f"{key}={value}" for key, value in entry.options)
+    scores = "; ".join(
+        f"{score.dataset} ×{score.scale} {score.psnr_y:.3f}/{score.ssim_y:.4f}" for score in entry.scores
+    )
+    rows = [
+        ("weights", f"{entry.spec} {times(entry.scales)}" + (f" ({options})" if options else "")),
+        ("file", f"{entry.file.name}, {entry.file.size or '?'} bytes, {_where(entry)}"),
+        ("sha256", entry.file.sha256 or (f"{entry.sha256_prefix}…" if entry.sha256_prefix else "unknown")),
+        ("address", " ".join(entry.file.urls)),
+        ("licence", entry.licence),
+        ("source", entry.source),
+        ("trained on", entry.training_data),
+        ("matlab-y", scores),
+        ("note", entry.note),
+    ]
+    return [(label, text) for label, text in rows if text]
+
+
+def _named_form(text: str | None) -> tuple[str | None, tuple[Setting, ...] | None]:
+    """The network and hyper-parameters that `--network NAME[@TAG]` stands for; without a tag, the network's own."""
+    if text is None:
+        return None, None
+    if "@" not in text:
+        return find_variant(text).name, ()
+    entry = _entries(text, None)[0]
+    return entry.network, entry.options
+
+
+def _setting(network: str | None, text: str) -> Setting:
+    key, equals, value = text.partition("=")
+    if network is None or not equals:
+        raise click.UsageError(f"--option {text}: expected KEY=VALUE beside --network")
+    try:
+        return key, json.loads(value.lower())
+    except ValueError as error:
+        raise click.UsageError(f"--option {text}: expected a number, true or false, got {value!r}") from error
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [tuple(head), *map(tuple, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )

@@ -1,0 +1,89 @@
+"""Networks as ONNX files for any input size, checked against the network's own output before they are kept."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from srbench.errors import UpscalerError
+from srbench.files import atomic_path
+from srbench.zoo.blocks import SRNetwork
+
+INPUT_NAME, OUTPUT_NAME = "lr", "sr"
+OPSET = 18
+TOLERANCE = 1e-4
+"""Largest difference in [0, 1] between the exported file and the network: a fortieth of a grey level."""
+
+_TRACED_SIZE = (24, 20)
+_CHECKED_SIZES = ((24, 20), (17, 31), (40, 13))
+
+
+def export_onnx(module: SRNetwork, path: Path) -> float:
+    """Write `module` to `path` as ONNX: `lr` float32 N×3×H×W in [0, 1] to `sr`, N, H and W dynamic.
+
+    Returns the largest absolute difference from the network's own output over several sizes, run by onnxruntime on the
+    CPU. Raises UpscalerError, and leaves no file, where it exceeds `TOLERANCE` or the extra `onnx` is not installed.
+    """
+    module = module.cpu().eval()
+    with atomic_path(path, error=UpscalerError) as temporary:
+        _write(module, temporary)
+        difference = _largest_difference(module, temporary)
+        if difference > TOLERANCE:
+            raise UpscalerError(
+                f"{path}: expected the exported network within {TOLERANCE} of its own output, got {difference:.2e}; "
+                "not written"
+            )
+    return difference
+
+
+def _write(module: SRNetwork, path: Path) -> None:
+    batch, height, width = (torch.export.Dim(name) for name in ("batch", "height", "width"))
+    # Two images, so that the exporter does not take a batch of one for a constant.
+    example = torch.rand(2, 3, *_TRACED_SIZE)
+    try:
+        with warnings.catch_warnings():
+            # The exporter's own deprecation notes are nothing that a user of srbench can act on.
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                module,
+                (example,),
+                input_names=[INPUT_NAME],
+                output_names=[OUTPUT_NAME],
+                dynamic_shapes=({0: batch, 2: height, 3: width},),
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+    except ImportError as error:
+        raise UpscalerError(f"exporting needs the extra onnx ({error}); pip install 'srbench[onnx]'") from error
+    if program is None:
+        raise UpscalerError(f"{path}: the exporter returned nothing")
+    program.save(path, external_data=False)
+
+
+def _largest_difference(module: SRNetwork, path: Path) -> float:
+    try:
+        # Inside the function: onnxruntime is an extra.
+        import onnxruntime
+    except ImportError as error:
+        raise UpscalerError(f"checking the export needs onnxruntime ({error}); pip install 'srbench[onnx]'") from error
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    generator = torch.Generator().manual_seed(0)
+    return max(_difference(module, session, _smooth(size, generator)) for size in _CHECKED_SIZES)
+
+
+def _smooth(size: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """A random image without high frequencies: on white noise PAN's published weights reach 1e9, and compare nothing."""
+    coarse = torch.rand(1, 3, 4, 4, generator=generator)
+    return functional.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
+
+
+def _difference(module: SRNetwork, session: object, lr: Tensor) -> float:
+    with torch.inference_mode():
+        expected = module(lr)
+    (found,) = session.run([OUTPUT_NAME], {INPUT_NAME: lr.numpy()})  # type: ignore[attr-defined]  # it ships no types
+    return float((torch.from_numpy(found) - expected).abs().max())
