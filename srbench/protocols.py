@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from srbench.degradations import BD_DN_SCALE, blur_downsample, noisy_downsample
 from srbench.errors import ProtocolError, UnknownNameError
 from srbench.metrics import luma, luma_rounded, psnr, shave, ssim
 from srbench.resize import imresize
@@ -270,4 +271,10 @@ _PROTOCOLS = _table(
     Protocol("bam2021", 1, "HR resized and LR made by Pillow, output not rounded, the BAM code's Y, shave = scale",
              Preparation("resize, pillow bicubic", _resize_to_multiple, _pillow_bicubic),
              Scoring(rounded=False, channels="y", luma=_BAM_LUMA)),
+    Protocol("bd", 1, "×3 only: LR by a 7×7 Gaussian and every third pixel; scored as matlab-y",
+             Preparation("bd", crop_to_multiple, blur_downsample, scales=(BD_DN_SCALE,)),
+             Scoring(rounded=True, channels="y", luma=MATLAB_LUMA)),
+    Protocol("dn-srbench1", 1, "×3 only: MATLAB bicubic LR with noise of level 30 fixed by the image name; as matlab-y",
+             Preparation("dn-srbench1", crop_to_multiple, noisy_downsample, scales=(BD_DN_SCALE,)),
+             Scoring(rounded=True, channels="y", luma=MATLAB_LUMA), ranked=False),
 )

@@ -1,0 +1,73 @@
+"""Degradations beyond bicubic: blur (BD) and noise (DN), as published papers score them, at ×3 only."""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srbench.errors import ProtocolError
+from srbench.resize import imresize
+
+Images = NDArray[np.uint8]
+
+BD_DN_SCALE = 3
+"""The only scale that BD and DN are published for."""
+
+_RADIUS, _SIGMA = 3, 1.6
+_NOISE_LEVEL = 30
+
+
+def blur_downsample(hr: Images, *, scale: int, name: str = "") -> Images:
+    """BD: a 7×7 Gaussian (σ 1.6, replicated border), rounded to uint8; then the centre pixel of each 3×3.
+
+    Args:
+        hr: uint8 H×W×3, both sides multiples of 3.
+        scale: 3.
+        name: not used.
+
+    Raises:
+        ProtocolError: another scale, or sides that are not its multiples.
+
+    Source: RCAN's preparation script (``fspecial``, ``imfilter`` with 'replicate', ``imresize`` with 'nearest').
+    """
+    _require("bd", hr, scale)
+    return np.ascontiguousarray(_blur(hr)[scale // 2 :: scale, scale // 2 :: scale])
+
+
+def noisy_downsample(hr: Images, *, scale: int, name: str) -> Images:
+    """DN: MATLAB's bicubic LR in float32 plus 30·N(0, 1), rounded half to even and clipped to uint8.
+
+    The noise is a function of the image's name and size alone. It is not MATLAB's ``randn`` stream, which cannot be
+    had, so these scores do not stand beside published DN. Arguments and errors as for `blur_downsample`.
+    """
+    _require("dn-srbench1", hr, scale)
+    lr = imresize(hr, Fraction(1, scale))
+    noisy = lr.astype(np.float32) + _NOISE_LEVEL * _noise(name, lr.shape)
+    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+
+
+def _require(label: str, hr: Images, scale: int) -> None:
+    if scale != BD_DN_SCALE:
+        raise ProtocolError(f"the degradation {label!r} is defined for ×{BD_DN_SCALE}, got ×{scale}")
+    if hr.shape[0] % scale or hr.shape[1] % scale:
+        raise ProtocolError(f"{label}: expected sides that are multiples of {scale}, got {hr.shape[1]}×{hr.shape[0]}; "
+                            "crop the image first")
+
+
+def _blur(image: Images) -> Images:
+    taps = np.exp(-(np.arange(-_RADIUS, _RADIUS + 1) ** 2) / (2 * _SIGMA**2))
+    taps /= taps.sum()
+    height, width = image.shape[:2]
+    padded = np.pad(image, ((_RADIUS, _RADIUS), (_RADIUS, _RADIUS), (0, 0)), mode="edge").astype(np.float64)
+    rows = sum(tap * padded[k : k + height] for k, tap in enumerate(taps))
+    blurred = sum(tap * rows[:, k : k + width] for k, tap in enumerate(taps))
+    return np.floor(blurred + 0.5).astype(np.uint8)
+
+
+def _noise(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    seed = np.frombuffer(hashlib.sha256(name.encode()).digest(), dtype="<u4")
+    # RandomState because its stream is frozen for good; default_rng's may change between NumPy versions.
+    return np.random.RandomState(seed).standard_normal(shape).astype(np.float32)
