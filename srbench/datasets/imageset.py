@@ -105,13 +105,17 @@ class ImageSet:
 
 def require_pair(hr: NDArray[np.uint8], lr: NDArray[np.uint8], *, scale: int, name: str) -> None:
     """Raises DatasetError unless the LR has the HR's size divided by the scale, rounded down or up."""
-    for high, low in zip(hr.shape[:2], lr.shape[:2], strict=True):
-        if low not in {high // scale, -(-high // scale)}:
-            raise DatasetError(
-                f"{name}: expected LR of {hr.shape[1] // scale}×{hr.shape[0] // scale} pixels for HR of "
-                f"{hr.shape[1]}×{hr.shape[0]} at ×{scale}, got {lr.shape[1]}×{lr.shape[0]}; "
-                "the two folders belong to different sets or scales"
-            )
+    if not sizes_pair(hr.shape[:2], lr.shape[:2], scale=scale):
+        raise DatasetError(
+            f"{name}: expected LR of {hr.shape[1] // scale}×{hr.shape[0] // scale} pixels for HR of "
+            f"{hr.shape[1]}×{hr.shape[0]} at ×{scale}, got {lr.shape[1]}×{lr.shape[0]}; "
+            "the two folders belong to different sets or scales"
+        )
+
+
+def sizes_pair(hr: tuple[int, ...], lr: tuple[int, ...], *, scale: int) -> bool:
+    """Whether LR (height, width) is the HR's divided by the scale, each side rounded down or up."""
+    return all(low in {high // scale, -(-high // scale)} for high, low in zip(hr, lr, strict=True))
 
 
 def identify(name: str, hashes: Iterable[str]) -> str:
@@ -163,10 +167,10 @@ def available_datasets(root: Path | None = None) -> list[str]:
 
 
 def find_place(entry: Entry, split: Split, root: Path) -> Path | None:
-    """The HR folder or the imported Parquet file of a split under a data root, if there is one."""
+    """The imported Parquet file or the HR folder of a split under a data root, if there is one."""
     for name in (entry.name, *entry.aliases):
         folders = (root / name / folder for folder in split.hr_folders)
-        for place in (*folders, root / name / f"{split.name}.parquet"):
+        for place in (root / name / f"{split.name}.parquet", *folders):
             if place.exists():
                 return place
     return None

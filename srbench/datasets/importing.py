@@ -1,0 +1,318 @@
+"""Import of a dataset from whatever layout it lies in: one Parquet file per split, image bytes kept as they were."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from srbench.archives import is_archive, unpack
+from srbench.datasets.catalogue import Entry, Split, find_entry, known_images
+from srbench.datasets.imageset import data_root as root_of
+from srbench.datasets.imageset import identify, sizes_pair
+from srbench.datasets.layouts import Role, canonical_name, foreign_set, role_of, split_of
+from srbench.datasets.parquet import ImageWriter
+from srbench.errors import DatasetError, ImageError
+from srbench.files import atomic_path, explain
+from srbench.images import decode, fingerprint, pixel_sha256
+
+_MANGA109_PAGES = (
+    "this is the page-level release of Manga109 (whole volumes); the benchmark is another thing: 109 PNGs, one page of "
+    "each volume. Import the folder that holds those"
+)
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What one import took and made: `skipped` counts files by reason, `renamed` maps given names to the set's own."""
+
+    name: str
+    split: str
+    path: Path
+    names: tuple[str, ...]
+    n_expected: int
+    lr_scales: tuple[int, ...]
+    variant: str
+    fingerprint: str
+    taken_from: str
+    renamed: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A file that may be taken: its path relative to what is imported, its role, and how to read it."""
+
+    path: PurePosixPath
+    role: Role
+    read: Callable[[], bytes]
+
+    @property
+    def group(self) -> tuple[PurePosixPath, int | None]:
+        return self.path.parent, self.role.scale
+
+
+@dataclass
+class _Chosen:
+    """The HR of a split by the set's own name, and the LR by scale and name."""
+
+    hr: dict[str, _Found]
+    lr: dict[int, dict[str, _Found]]
+    taken_from: str
+    renamed: dict[str, str]
+
+
+def import_dataset(name: str, paths: Iterable[Path], *, data_root: Path | None = None) -> list[ImportReport]:
+    """Import a dataset from folders and archives in any layout that `srbench.datasets.layouts` knows.
+
+    Writes ROOT/NAME/SPLIT.parquet for each split that was found, whole or not at all; one import of a set runs at a
+    time. Raises DatasetError, naming what was seen, when nothing fits or an image is damaged.
+    """
+    entry = find_entry(name)
+    folder = root_of(data_root) / entry.name
+    # Inside the function: only writers need the lock, and listing must stay cheap.
+    from filelock import FileLock
+
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(folder / ".lock"))
+        except OSError as error:
+            raise DatasetError(explain(error, folder)) from error
+        _sweep(folder)
+        stack.callback(_sweep, folder)
+        skipped: Counter[str] = Counter()
+        found = _sorted_out(entry, [_as_folder(path, folder) for path in paths], skipped)
+        reports = [
+            _import_split(entry, split, [item for item in found if _belongs(entry, item, split)], folder, skipped)
+            for split in entry.splits
+        ]
+    made = [report for report in reports if report]
+    if not made:
+        raise DatasetError(f"{entry.name}: expected its images, found none; {_told(skipped) or 'no files at all'}")
+    return made
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed import left; the caller holds the lock."""
+    for leftover in folder.glob(".unpacked-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    for leftover in [*folder.glob("..unpacked-*.partial"), *folder.glob(".*.parquet.*.tmp")]:
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+
+
+def _as_folder(path: Path, folder: Path) -> Path:
+    if path.is_dir():
+        return path
+    if not path.exists():
+        raise DatasetError(f"{path}: expected a folder or an archive, found nothing there; check the path")
+    if not is_archive(path):
+        raise DatasetError(f"{path}: expected a folder, a zip or a tar archive, got another kind of file")
+    target = folder / f".unpacked-{path.name}"
+    unpack(path, target)
+    return target
+
+
+def _sorted_out(entry: Entry, folders: list[Path], skipped: Counter[str]) -> list[_Found]:
+    """All files with a role; the others are counted by reason."""
+    found = []
+    for path, read in (item for folder in folders for item in _files(folder)):
+        role = role_of(path)
+        other = foreign_set(path, entry)
+        if isinstance(role, str):
+            skipped[role] += 1
+        elif other:
+            skipped[f"belongs to {other}"] += 1
+        else:
+            found.append(_Found(path, role, read))
+    _refuse_pages(entry, found)
+    return found
+
+
+def _files(folder: Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
+    for path in sorted(folder.rglob("*")):
+        if path.name == "data.mdb":
+            yield from _lmdb_files(path.parent, PurePosixPath(path.parent.relative_to(folder).as_posix()))
+        elif path.is_file() and path.parent.suffix != ".lmdb":
+            # The folder's own name counts: `Set5/GTmod12` may be given as either of the two.
+            yield PurePosixPath(folder.name) / path.relative_to(folder).as_posix(), path.read_bytes
+
+
+def _lmdb_files(folder: Path, relative: PurePosixPath) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
+    try:
+        # Inside the function: lmdb is no dependency, only this layout needs it.
+        import lmdb  # type: ignore[import-not-found]  # an optional package without types
+    except ModuleNotFoundError as error:
+        raise DatasetError(f"{folder} is an LMDB; reading it needs the package lmdb: pip install lmdb") from error
+    database = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
+
+    def reader(key: bytes) -> Callable[[], bytes]:
+        def read() -> bytes:
+            with database.begin() as transaction:
+                return bytes(transaction.get(key))
+
+        return read
+
+    with database.begin() as transaction:
+        keys = [bytes(key) for key in transaction.cursor().iternext(values=False)]
+    for key in keys:
+        yield PurePosixPath(folder.name) / relative / f"{key.decode()}.png", reader(key)
+
+
+def _refuse_pages(entry: Entry, found: list[_Found]) -> None:
+    if entry.name == "Manga109" and len({item.path.parent for item in found if item.path.stem.isdecimal()}) > 1:
+        raise DatasetError(_MANGA109_PAGES)
+
+
+def _belongs(entry: Entry, item: _Found, split: Split) -> bool:
+    name = canonical_name(entry, item.role.name)
+    if split.first is None:
+        return True
+    return name is not None and split_of(entry, name) == split.name
+
+
+def _import_split(
+    entry: Entry, split: Split, found: list[_Found], folder: Path, skipped: Counter[str]
+) -> ImportReport | None:
+    left = Counter(skipped)
+    chosen = _choose(entry, found, left)
+    if not chosen.hr:
+        skipped.update(left - skipped)
+        return None
+    if split.count is not None and len(chosen.hr) > split.count:
+        reason = _MANGA109_PAGES if entry.name == "Manga109" else "import the folder that holds this set alone"
+        raise DatasetError(f"{entry.name}: expected {split.count} images, found {len(chosen.hr)}; {reason}")
+    target = folder / f"{split.name}.parquet"
+    hashes = _write(chosen, target)
+    return ImportReport(
+        name=entry.name,
+        split=split.name,
+        path=target,
+        names=tuple(hashes),
+        n_expected=split.count or len(hashes),
+        lr_scales=tuple(sorted(chosen.lr)),
+        variant=identify(entry.name, hashes.values()),
+        fingerprint=fingerprint(hashes.values()),
+        taken_from=chosen.taken_from,
+        renamed=chosen.renamed,
+        skipped=dict(left),
+    )
+
+
+def _choose(entry: Entry, found: list[_Found], skipped: Counter[str]) -> _Chosen:
+    """One HR file per name and one LR file per name and scale, out of all that was found."""
+    renamed: dict[str, str] = {}
+    groups = _groups(item for item in found if not item.role.is_lr)
+    groups = {key: items for key, items in groups.items() if not _half_size(entry, items, skipped)}
+    if not groups:
+        return _Chosen({}, {}, "", {})
+    best = max(groups, key=lambda key: _rank(entry, groups[key]))
+    for key, items in groups.items():
+        if key != best:
+            skipped[f"another HR folder than the one taken ({key[0]})"] += len(items)
+    hr = _named(entry, groups[best], renamed, skipped)
+    lr: dict[int, dict[str, _Found]] = {}
+    lr_groups = _groups(item for item in found if item.role.is_lr)
+    for (place, scale), items in sorted(lr_groups.items(), key=lambda group: -len(group[1])):
+        if scale is None or scale in lr:
+            skipped[f"another LR folder than the one taken ({place})"] += len(items)
+            continue
+        named = _named(entry, items, {}, skipped)
+        paired = {name: item for name, item in named.items() if name in hr}
+        if len(paired) < len(named):
+            skipped[f"LR ×{scale} without its HR"] += len(named) - len(paired)
+        if _pairs(hr, paired, scale):
+            lr[scale] = paired
+        else:
+            skipped[f"LR ×{scale} of a size that does not pair with the HR"] += len(paired)
+    return _Chosen(hr, lr, str(best[0]), renamed)
+
+
+def _groups(items: Iterable[_Found]) -> dict[tuple[PurePosixPath, int | None], list[_Found]]:
+    groups: dict[tuple[PurePosixPath, int | None], list[_Found]] = {}
+    for item in items:
+        groups.setdefault(item.group, []).append(item)
+    return groups
+
+
+def _rank(entry: Entry, items: list[_Found]) -> tuple[int, int, int]:
+    """The more of the set's own names the better, then the larger the images."""
+    height, width = _size(items[0])
+    return sum(canonical_name(entry, item.role.name) is not None for item in items), height * width, len(items)
+
+
+def _half_size(entry: Entry, items: list[_Found], skipped: Counter[str]) -> bool:
+    """Whether these are SelfExSR's half-size images, which are not the dataset at ×2."""
+    known = {image.name: image for image in known_images(entry.name)}
+    image = known.get(canonical_name(entry, items[0].role.name) or "")
+    if image is None:
+        return False
+    height, width = _size(items[0])
+    half = abs(width - image.width / 2) <= 8 and abs(height - image.height / 2) <= 8
+    if half:
+        skipped[f"half the size of {entry.name}'s images ({items[0].path.parent})"] += len(items)
+    return half
+
+
+def _named(
+    entry: Entry, items: list[_Found], renamed: dict[str, str], skipped: Counter[str]
+) -> dict[str, _Found]:
+    """The files by the set's own names in string order; those with foreign names are known by their pixels."""
+    named: dict[str, _Found] = {}
+    by_pixels = {image.sha256: image.name for image in known_images(entry.name)}
+    for item in items:
+        name = canonical_name(entry, item.role.name)
+        if name is None and not item.role.is_lr:
+            name = by_pixels.get(pixel_sha256(decode(item.read(), name=str(item.path))))
+        if name is None:
+            skipped[f"not one of the names of {entry.name} ({item.path.name} and the like)"[:100]] += 1
+            continue
+        if name in named:
+            raise DatasetError(
+                f"{entry.name}/{name}: expected one file, got {named[name].path} and {item.path}; remove one of them"
+            )
+        if name != item.role.name:
+            renamed[item.role.name] = name
+        named[name] = item
+    return dict(sorted(named.items()))
+
+
+def _pairs(hr: dict[str, _Found], lr: dict[str, _Found], scale: int) -> bool:
+    return bool(lr) and all(sizes_pair(_size(hr[name]), _size(item), scale=scale) for name, item in lr.items())
+
+
+def _size(item: _Found) -> tuple[int, int]:
+    """Height and width from the file's header; pixels are decoded once, when they are written."""
+    try:
+        with Image.open(io.BytesIO(item.read())) as image:
+            return image.height, image.width
+    except OSError as error:
+        raise ImageError(f"{item.path}: expected an image, got a file that is none; copy it again") from error
+
+
+def _write(chosen: _Chosen, target: Path) -> dict[str, str]:
+    """Stream the images to Parquet; their pixel hashes by name."""
+    # Inside the function: only long work shows a bar.
+    from tqdm import tqdm
+
+    hashes: dict[str, str] = {}
+    scales = sorted(chosen.lr)
+    with atomic_path(target, error=DatasetError) as temporary, ImageWriter(temporary, scales=scales) as writer:
+        for name, item in tqdm(chosen.hr.items(), desc=f"importing {target.parent.name}", unit="image", disable=None):
+            data = item.read()
+            hashes[name] = pixel_sha256(decode(data, name=str(item.path)))
+            lr = {scale: chosen.lr[scale][name].read() for scale in scales if name in chosen.lr[scale]}
+            for scale, low in lr.items():
+                decode(low, name=str(chosen.lr[scale][name].path))
+            writer.add(name, data, lr)
+    return hashes
+
+
+def _told(skipped: Counter[str]) -> str:
+    return "; ".join(f"{count} files left out: {reason}" for reason, count in skipped.items())
