@@ -163,13 +163,28 @@ class LA(nn.Module):
         super().__init__()
         hidden = _hidden(channels, reduction)
         self.squeeze = nn.ModuleList(nn.Conv2d(channels, hidden, 3, padding=d, dilation=d) for d in (3, 5, 7))
-        self.excite = nn.Conv2d(3 * hidden, channels, 3, padding=1)
+        self.excite: nn.Module = nn.Conv2d(3 * hidden, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """x times its channel map."""
         pooled = x.mean((2, 3), keepdim=True)
         pyramid = torch.cat([torch.relu(conv(pooled)) for conv in self.squeeze], 1)
         return x * torch.sigmoid(self.excite(pyramid))
+
+    def fold(self) -> None:
+        """1×1 convolutions of the centre taps; exact, for inference."""
+        self.squeeze = nn.ModuleList(_centre(conv) for conv in self.squeeze)
+        self.excite = _centre(self.excite)
+
+
+def _centre(layer: nn.Module) -> nn.Conv2d:
+    if not isinstance(layer, nn.Conv2d):
+        raise UpscalerError(f"expected a convolution to fold, got {type(layer).__name__}")
+    folded = nn.Conv2d(layer.in_channels, layer.out_channels, 1)
+    middle = layer.kernel_size[0] // 2
+    folded.weight = nn.Parameter(layer.weight.detach()[:, :, middle : middle + 1, middle : middle + 1].clone())
+    folded.bias = layer.bias
+    return folded
 
 
 def _hidden(channels: int, reduction: int) -> int:

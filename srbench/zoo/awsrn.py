@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from srbench.errors import UpscalerError
 from srbench.zoo.attention import ATTENTION_KEYS, AttentionFactory
-from srbench.zoo.blocks import DIV2K_MEAN, SRNetwork, conv, run_all
+from srbench.zoo.blocks import DIV2K_MEAN, SRNetwork, bias_of, conv, run_all, scale_output
 from srbench.zoo.keys import KeyTable, slot_rows
 
 _PEAK = 255.0
@@ -35,6 +36,15 @@ class WeightNormConv(nn.Module):
         """N×I×H×W to N×O×H×W."""
         return functional.conv2d(x, self.weight, self.bias, padding=self.padding)
 
+    def plain(self, *, kernel: int | None = None) -> nn.Conv2d:
+        """The ordinary convolution that computes the same, its kernel widened with zeros where asked."""
+        weight = self.weight.detach()
+        border = ((kernel or weight.shape[-1]) - weight.shape[-1]) // 2
+        folded = conv(weight.shape[1], weight.shape[0], weight.shape[-1] + 2 * border)
+        folded.weight = nn.Parameter(functional.pad(weight, [border] * 4))
+        folded.bias = self.bias
+        return folded
+
 
 class Scale(nn.Module):
     """One learned factor."""
@@ -53,9 +63,9 @@ class WeightedUnit(nn.Module):
 
     def __init__(self, channels: int, wide: int) -> None:
         super().__init__()
-        self.widen = WeightNormConv(channels, wide)
-        self.narrow = WeightNormConv(wide, channels)
-        self.residual_scale = Scale()
+        self.widen: nn.Module = WeightNormConv(channels, wide)
+        self.narrow: nn.Module = WeightNormConv(wide, channels)
+        self.residual_scale: nn.Module = Scale()
         self.input_scale = Scale()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,6 +74,11 @@ class WeightedUnit(nn.Module):
         total: Tensor = residual + self.input_scale(x)
         return total
 
+    def fold(self) -> None:
+        """Ordinary convolutions, the residual's factor in the second; exact, for inference."""
+        self.widen = _folded(self.widen)
+        self.narrow, self.residual_scale = _folded(self.narrow, self.residual_scale), nn.Identity()
+
 
 class LocalFusionBlock(nn.Module):
     """A chain of units whose outputs are all reduced together; residual and input each with a learned factor."""
@@ -71,8 +86,8 @@ class LocalFusionBlock(nn.Module):
     def __init__(self, channels: int, wide: int, units: int) -> None:
         super().__init__()
         self.units = nn.ModuleList(WeightedUnit(channels, wide) for _ in range(units))
-        self.reduce = WeightNormConv(units * channels, channels)
-        self.residual_scale = Scale()
+        self.reduce: nn.Module = WeightNormConv(units * channels, channels)
+        self.residual_scale: nn.Module = Scale()
         self.input_scale = Scale()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,6 +98,10 @@ class LocalFusionBlock(nn.Module):
         reduced = self.residual_scale(self.reduce(torch.cat(outputs[1:], 1)))
         total: Tensor = reduced + self.input_scale(x)
         return total
+
+    def fold(self) -> None:
+        """An ordinary reduction with its factor inside; exact, for inference."""
+        self.reduce, self.residual_scale = _folded(self.reduce, self.residual_scale), nn.Identity()
 
 
 class AWSRN(SRNetwork):
@@ -107,12 +126,13 @@ class AWSRN(SRNetwork):
         super().__init__(scale=scale, value_range=value_range)
         outputs = 3 * scale**2
         self.normalise = normalise
-        self.first = WeightNormConv(3, channels)
+        self.denormalise = normalise
+        self.first: nn.Module = WeightNormConv(3, channels)
         self.blocks = nn.ModuleList(LocalFusionBlock(channels, wide, units) for _ in range(blocks))
         self.attention = attention(channels)
         self.branches = nn.ModuleList(WeightNormConv(channels, outputs, kernel) for kernel in _KERNELS)
         self.branch_scales = nn.ModuleList(Scale(1 / len(_KERNELS)) for _ in _KERNELS)
-        self.skip = WeightNormConv(3, outputs)
+        self.skip: nn.Module = WeightNormConv(3, outputs)
 
     def shallow_features(self, x: Tensor) -> Tensor:
         """The first convolution, on the normalised input."""
@@ -130,11 +150,42 @@ class AWSRN(SRNetwork):
         for branch, factor in zip(self.branches, self.branch_scales, strict=True):
             total = total + factor(branch(deep))
         sr = functional.pixel_shuffle(total, self.scale)
-        return _each_channel(sr, _SPREAD, [_PEAK * mean for mean in DIV2K_MEAN]) if self.normalise else sr
+        return _each_channel(sr, _SPREAD, [_PEAK * mean for mean in DIV2K_MEAN]) if self.denormalise else sr
+
+    def fold(self) -> None:
+        """One 9×9 convolution for the four branches, and the way back to [0, 1] inside; exact, for inference."""
+        widest = _KERNELS[-1]
+        parts = [
+            _folded(branch, factor, kernel=widest)
+            for branch, factor in zip(self.branches, self.branch_scales, strict=True)
+        ]
+        tail, skip = conv(parts[0].in_channels, parts[0].out_channels, widest), _folded(self.skip)
+        tail.weight.data = torch.stack([part.weight for part in parts]).sum(0)
+        bias_of(tail).data = torch.stack([bias_of(part) for part in parts]).sum(0)
+        factor = (_SPREAD if self.denormalise else 1.0) / self.output_range
+        for layer in (tail, skip):
+            scale_output(layer, factor)
+        if self.denormalise:
+            mean = tail.weight.new_tensor(DIV2K_MEAN) * (_PEAK / self.output_range)
+            bias_of(tail).data += mean.repeat_interleave(self.scale**2)
+        self.first, self.skip = _folded(self.first), skip
+        self.branches, self.branch_scales = nn.ModuleList([tail]), nn.ModuleList([nn.Identity()])
+        self.denormalise, self.output_range = False, 1.0
 
     def _normalised(self, x: Tensor) -> Tensor:
         offsets = [-_PEAK * mean / _SPREAD for mean in DIV2K_MEAN]
         return _each_channel(x, 1 / _SPREAD, offsets) if self.normalise else x
+
+
+def _folded(layer: nn.Module, factor: nn.Module | None = None, *, kernel: int | None = None) -> nn.Conv2d:
+    if not isinstance(layer, WeightNormConv):
+        raise UpscalerError(
+            f"expected a weight-normalised convolution to fold, got {type(layer).__name__}: folded before"
+        )
+    plain = layer.plain(kernel=kernel)
+    if isinstance(factor, Scale):
+        scale_output(plain, float(factor.scale))
+    return plain
 
 
 def _norm(weight: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ class SRNetwork(nn.Module, ABC):
     `value_range` (1 or 255) is what the weights were trained on; the door scales to it and back.
     `deep_dtype` runs the middle under autocast in that type; the first convolution, the global skip and the last
     convolution stay in float32, because rounding them is what costs most. None means float32 throughout.
+    `output_range` is what `reconstruct` returns: the value range, until `fold` has put the way back into the weights.
     """
 
     deep_dtype: torch.dtype | None = None
@@ -29,6 +30,7 @@ class SRNetwork(nn.Module, ABC):
         super().__init__()
         self.scale = scale
         self.value_range = float(value_range)
+        self.output_range = self.value_range
 
     def forward(self, lr: Tensor) -> Tensor:
         """The SR images of a batch; raises UpscalerError unless it is a float N×3×H×W tensor."""
@@ -39,7 +41,7 @@ class SRNetwork(nn.Module, ABC):
         with self._precision(lr.device):
             deep = self.deep_features(shallow)
         sr = self.reconstruct(deep.to(shallow.dtype), shallow, x)
-        return sr if self.value_range == 1 else sr / self.value_range
+        return sr if self.output_range == 1 else sr / self.output_range
 
     @abstractmethod
     def shallow_features(self, x: Tensor) -> Tensor:
@@ -64,6 +66,19 @@ def conv(inputs: int, outputs: int, kernel: int = 3, *, groups: int = 1, bias: b
     return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=bias)
 
 
+def bias_of(layer: nn.Conv2d) -> Tensor:
+    """The bias of a convolution; raises UpscalerError where it has none."""
+    if layer.bias is None:
+        raise UpscalerError("expected a convolution with a bias, got one without; build the network anew")
+    return layer.bias
+
+
+def scale_output(layer: nn.Conv2d, factor: float) -> None:
+    """Multiplies what a convolution with a bias returns by a number, in its weights."""
+    layer.weight.data = layer.weight * factor
+    bias_of(layer).data = bias_of(layer) * factor
+
+
 def run_all(layers: nn.ModuleList, x: Tensor) -> Tensor:
     """x through every layer of a list in turn."""
     for layer in layers:
@@ -79,20 +94,13 @@ class MeanShift(nn.Conv2d):
 
     def __init__(self, *, sign: int, peak: float, frozen: bool) -> None:
         super().__init__(3, 3, 1)
-        with torch.no_grad():
-            self.weight.copy_(torch.eye(3).reshape(3, 3, 1, 1))
-            self.bias_of().copy_(torch.tensor([sign * peak * mean for mean in DIV2K_MEAN]))
+        self.weight = nn.Parameter(torch.eye(3).reshape(3, 3, 1, 1))
+        self.bias = nn.Parameter(torch.tensor([sign * peak * mean for mean in DIV2K_MEAN]))
         self.requires_grad_(not frozen)
-
-    def bias_of(self) -> Tensor:
-        """The bias; a mean shift always has one."""
-        if self.bias is None:
-            raise UpscalerError("expected a mean shift with a bias, got one without; build it anew")
-        return self.bias
 
 
 class MeanShiftedNetwork(SRNetwork):
-    """A network that takes the mean off its input and adds it to its output.
+    """A network that takes the mean off its input and adds it to the output of its `last` convolution.
 
     `mean_shift=False` keeps the two convolutions in the state and leaves them out of the computation, as the BAM
     paper's code does.
@@ -102,7 +110,7 @@ class MeanShiftedNetwork(SRNetwork):
         super().__init__(scale=scale, value_range=value_range)
         self.mean_shift = mean_shift
         self.sub_mean = MeanShift(sign=-1, peak=peak, frozen=frozen)
-        self.add_mean = MeanShift(sign=1, peak=peak, frozen=frozen)
+        self.add_mean: nn.Module = MeanShift(sign=1, peak=peak, frozen=frozen)
 
     def without_mean(self, x: Tensor) -> Tensor:
         """x with the mean taken off."""
@@ -111,6 +119,18 @@ class MeanShiftedNetwork(SRNetwork):
     def with_mean(self, x: Tensor) -> Tensor:
         """x with the mean added."""
         return self.add_mean(x) if self.mean_shift else x
+
+    def fold(self) -> None:
+        """Puts the output's mean shift and its way back to [0, 1] into the last convolution; exact, for inference."""
+        last, shift = self.get_submodule("last"), self.add_mean
+        if not isinstance(last, nn.Conv2d) or not isinstance(shift, MeanShift):
+            raise UpscalerError("expected a last convolution and a mean shift to fold, got a network folded before")
+        if self.mean_shift:
+            matrix = shift.weight.flatten(1)
+            last.weight.data = torch.einsum("oi,ichw->ochw", matrix, last.weight)
+            bias_of(last).data = matrix @ bias_of(last) + bias_of(shift)
+        scale_output(last, 1 / self.output_range)
+        self.add_mean, self.output_range = nn.Identity(), 1.0
 
 
 class ResidualBlock(nn.Module):
@@ -126,6 +146,11 @@ class ResidualBlock(nn.Module):
         """N×C×H×W to the same shape."""
         residual: Tensor = self.second(torch.relu(self.first(x)))
         return x + (residual if self.residual_scale == 1 else residual * self.residual_scale)
+
+    def fold(self) -> None:
+        """Puts the residual scale into the second convolution; exact, for inference."""
+        scale_output(self.second, self.residual_scale)
+        self.residual_scale = 1.0
 
 
 class RectifiedBlock(nn.Module):

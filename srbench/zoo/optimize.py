@@ -1,0 +1,37 @@
+"""The same function, computed faster: for inference only."""
+
+from __future__ import annotations
+
+import copy
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from srbench.zoo.blocks import SRNetwork
+
+
+@runtime_checkable
+class Foldable(Protocol):
+    """A module that can put constant factors, sums and norms into its convolutions."""
+
+    def fold(self) -> None:
+        """Does it in place; the state then no longer has the published keys."""
+
+
+def optimized(network: SRNetwork, *, channels_last: bool = True, compiled: bool = False) -> SRNetwork:
+    """A copy for inference that computes the same to float32 rounding; it cannot be trained, saved or optimised again.
+
+    Folded are weight norm, residual and branch factors, the attention's unused taps, and the output's mean shift and
+    scaling. The input's mean shift stays: with zero padding it is not exact. `compiled` adds `torch.compile` with CUDA
+    graphs where there is a GPU; each new image size is compiled once.
+    """
+    twin = copy.deepcopy(network).eval().requires_grad_(False)
+    for module in list(twin.modules()):
+        if isinstance(module, Foldable):
+            module.fold()
+    twin.requires_grad_(False)
+    if channels_last:
+        twin = twin.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
+    if compiled:
+        twin.compile(mode="reduce-overhead")
+    return twin

@@ -1,0 +1,61 @@
+"""Optimised networks compute the same function as the plain ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from srbench.zoo import build
+from srbench.zoo.blocks import SRNetwork
+from srbench.zoo.counting import count_macs
+from srbench.zoo.networks import NETWORKS
+from srbench.zoo.optimize import optimized
+
+_SMALL: dict[str, dict[str, Any]] = {
+    "edsr": {"channels": 16, "blocks": 2},
+    "carn": {"channels": 16},
+    "carn-m": {"channels": 16, "groups": 4},
+    "msrn": {"channels": 16, "blocks": 1},
+    "s-lwsr32": {"channels": 16},
+    "awsrn": {"channels": 16, "wide": 16, "blocks": 1, "units": 2},
+    "rcan": {"channels": 16, "groups": 1, "blocks": 1},
+    "imdn": {"channels": 16, "blocks": 1},
+    "pan": {"channels": 8, "blocks": 1},
+    "drln": {"channels": 16},
+}
+
+
+def _network(name: str) -> SRNetwork:
+    """A small network with its mean shifts and learned factors moved away from where they start."""
+    torch.manual_seed(0)
+    base = name.removesuffix("-bam")
+    network = build(name, scale=3, reduction=8, **_SMALL[base]).eval()
+    with torch.no_grad():
+        for key, parameter in network.named_parameters():
+            if "mean" in key or "scale" in key:
+                parameter.mul_(1 + 0.1 * torch.randn_like(parameter))
+    return network
+
+
+@pytest.mark.parametrize("name", [f"{name}{suffix}" for name in NETWORKS for suffix in ("", "-bam")])
+def test_optimising_changes_no_output(name: str) -> None:
+    network = _network(name)
+    state = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    lr = torch.rand(2, 3, 13, 11)
+    with torch.inference_mode():
+        expected = network(lr)
+        output = optimized(network)(lr)
+    assert (output - expected).abs().max() <= 1e-5 * max(1.0, float(expected.abs().max()))
+    for key, tensor in network.state_dict().items():
+        assert torch.equal(tensor, state[key]), f"optimising a copy changed {key} of the original"
+
+
+def test_folding_removes_work() -> None:
+    network = _network("awsrn")
+    folded = optimized(network)
+    assert not any(name.endswith("weight_g") for name, _ in folded.named_parameters())
+    assert count_macs(folded, height=24, width=24) < count_macs(network, height=24, width=24)
+    assert isinstance(optimized(_network("rcan")).add_mean, nn.Identity)
