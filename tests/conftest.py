@@ -1,0 +1,51 @@
+"""What all tests share: the real data, where a machine has it, and a world without network or user settings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real data; skips where it is missing, but not in continuous integration."""
+    named = os.environ.get("SRBENCH_TEST_DATA")
+    if named:
+        return Path(named)
+    if os.environ.get("CI") == "true":
+        pytest.fail("continuous integration must set SRBENCH_TEST_DATA")
+    pytest.skip("set SRBENCH_TEST_DATA to run this on real images and weights")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test reads the user's datasets or cache, and none reaches the network."""
+    for name in ("SRBENCH_DATA", "SRBENCH_CACHE", "SRBENCH_MIRROR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SRBENCH_DATA", str(tmp_path / "no-data"))
+    monkeypatch.setenv("SRBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SRBENCH_OFFLINE", "1")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def two_threads() -> None:
+    """Workers of one test run share the machine."""
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+
+
+@pytest.fixture
+def mirror(test_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Authors' weights, found by file name as on an air-gapped machine."""
+    monkeypatch.setenv("SRBENCH_MIRROR", str(test_data / "checkpoints"))
+    return test_data / "checkpoints"
+
+
+@pytest.fixture
+def random_image() -> NDArray[np.uint8]:
+    """A 50×47 RGB image of noise."""
+    return np.random.default_rng(7).integers(0, 256, (47, 50, 3), dtype=np.uint8)

@@ -1,0 +1,97 @@
+"""Protocols: exact definitions, invariants, and the bicubic baseline that every table prints."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from srbench.errors import ProtocolError, UnknownNameError
+from srbench.images import decode
+from srbench.protocols import get_protocol, protocol_names
+from srbench.resize import imresize
+
+BICUBIC_SET5 = {2: (33.673, 0.9303), 3: (30.403, 0.8689), 4: (28.429, 0.8111)}
+
+
+@pytest.mark.parametrize("scale", BICUBIC_SET5)
+def test_bicubic_baseline_on_set5(test_data: Path, scale: int) -> None:
+    protocol = get_protocol("matlab-y")
+    scores = []
+    for path in sorted((test_data / "data/Set5/HR").iterdir()):
+        hr, lr = protocol.prepare(decode(path), scale=scale)
+        scores.append(list(protocol.score(imresize(lr, scale), hr, scale=scale).values()))
+    psnr, ssim = np.mean(scores, axis=0)
+    assert (round(psnr, 3), round(ssim, 4)) == BICUBIC_SET5[scale]
+
+
+@pytest.mark.parametrize("name", ["matlab-y", "matlab-y-rounded", "matlab-rgb", "div2k-rgb", "bam2021"])
+def test_prepare_and_score_of_every_protocol(name: str, random_image: NDArray[np.uint8]) -> None:
+    protocol = get_protocol(name)
+    hr, lr = protocol.prepare(random_image, scale=3)
+    assert (hr.shape, lr.shape, hr.dtype, lr.dtype) == ((45, 48, 3), (15, 16, 3), np.uint8, np.uint8)
+    assert list(protocol.score(hr, hr, scale=3).items()) == [(protocol.columns[0], math.inf), (protocol.columns[1], 1.0)]
+    assert protocol.psnr_lr(hr, lr, scale=3) == math.inf
+
+
+def test_shave_differs_only_where_the_definition_says(random_image: NDArray[np.uint8]) -> None:
+    hr = random_image[:45, :48]
+    framed = hr.copy()
+    framed[:3], framed[-3:], framed[:, :3], framed[:, -3:] = 0, 0, 0, 0
+    for name in ("matlab-y", "matlab-y-rounded", "matlab-rgb", "bam2021"):
+        assert next(iter(get_protocol(name).score(framed, hr, scale=3).values())) == math.inf
+    framed[:9] = 0
+    assert get_protocol("matlab-y").score(framed, hr, scale=3)["psnr_y"] != math.inf
+    assert get_protocol("div2k-rgb").score(framed, hr, scale=3)["psnr_rgb"] == math.inf
+
+
+def test_quantisation_rounds_half_to_even_and_bam2021_does_not_round() -> None:
+    sr = np.array([[[0.5 / 255, 1.5 / 255, 2.5 / 255], [-0.3, 1.7, 1.0]]])
+    assert get_protocol("matlab-y").scoring.quantise(sr).tolist() == [[[0, 2, 2], [0, 255, 255]]]
+    kept = get_protocol("bam2021").scoring.quantise(sr)
+    assert np.allclose(kept, [[[0.5, 1.5, 2.5], [0, 255, 255]]], rtol=1e-6)
+
+
+def test_tensor_and_array_score_alike(random_image: NDArray[np.uint8]) -> None:
+    protocol = get_protocol("matlab-y")
+    sr = np.random.default_rng(3).uniform(-0.1, 1.1, random_image.shape).astype(np.float32)
+    tensor = torch.from_numpy(sr).permute(2, 0, 1)[None]
+    assert protocol.score(tensor, random_image, scale=4) == protocol.score(sr, random_image, scale=4)
+
+
+def test_small_images_have_psnr_but_no_ssim() -> None:
+    hr = np.random.default_rng(0).integers(0, 256, (18, 40, 3), dtype=np.uint8)
+    scores = get_protocol("matlab-y").score(hr // 2, hr, scale=4)
+    assert scores["ssim_y"] is None
+    assert math.isfinite(scores["psnr_y"] or math.nan)
+
+
+@pytest.mark.parametrize(
+    ("sr", "named"),
+    [(np.full((24, 24, 3), 128.0), "up to 128"), (np.full((24, 24, 3), np.nan), "NaN"),
+     (np.zeros((24, 20, 3), np.uint8), "20×24"), (np.zeros((24, 24, 3), np.int64), "int64"),
+     (np.zeros((24, 24), np.uint8), "H×W×3"), ([[1]], "list")],
+    ids=["range", "nan", "size", "dtype", "gray", "list"],
+)
+def test_unusable_sr_is_refused(sr: object, named: str) -> None:
+    with pytest.raises(ProtocolError, match=named):
+        get_protocol("matlab-y").score(sr, np.zeros((24, 24, 3), np.uint8), scale=2)
+
+
+def test_nothing_left_after_the_shave_is_an_error() -> None:
+    with pytest.raises(ProtocolError, match="shaves 4"):
+        get_protocol("matlab-y").score(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 3), np.uint8), scale=4)
+    with pytest.raises(ProtocolError, match="at least 4×4"):
+        get_protocol("matlab-y").prepare(np.zeros((3, 9, 3), np.uint8), scale=4)
+
+
+def test_names_are_offered() -> None:
+    assert protocol_names()[0] == "matlab-y"
+    with pytest.raises(UnknownNameError, match="matlab-y"):
+        get_protocol("matlab_y")
+    with pytest.raises(ProtocolError, match="×5"):
+        get_protocol("matlab-y").prepare(np.zeros((30, 30, 3), np.uint8), scale=5)
