@@ -22,13 +22,22 @@ EDSR_LEVELS = (
 
 @dataclass(frozen=True)
 class KnownImage:
-    """A canonical image: name, size in pixels, sha256 of its RGB pixels, and that of its edsr variant where known."""
+    """A canonical image: name, size in pixels, sha256 of its RGB pixels, of its edsr variant, of its published file."""
 
     name: str
     width: int
     height: int
     sha256: str
     edsr_sha256: str | None = None
+    file_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place that has the whole dataset: all of its files are needed; they are archives or single images."""
+
+    title: str
+    files: tuple[RemoteFile, ...]
 
 
 @dataclass(frozen=True)
@@ -44,9 +53,9 @@ class Split:
 
 @dataclass(frozen=True)
 class Entry:
-    """A dataset. `access` tells how one may get it; `sources` are archives; `numbers` says how numbered files map.
+    """A dataset. `access` tells how one may get it; `sources` are tried in order until one gives the dataset.
 
-    `default_split` is what is evaluated; `hidden` names parts that exist but were never published.
+    `default_split` is what is evaluated; `hidden` names the part that exists but was never published.
     """
 
     name: str
@@ -57,11 +66,9 @@ class Entry:
     splits: tuple[Split, ...]
     default_split: str
     aliases: tuple[str, ...] = ()
-    sources: tuple[RemoteFile, ...] = ()
-    archive_folder: str = ""
+    sources: tuple[Source, ...] = ()
     hidden: str = ""
-    scales: tuple[int, ...] = (2, 3, 4)
-    redistributable: bool = True
+    scales: tuple[int, ...] = (2, 3, 4, 8)
 
     def split(self, name: str | None = None) -> Split:
         """The split of that name, or the one that is evaluated."""
@@ -73,12 +80,17 @@ class Entry:
         raise UnknownNameError(f"split of {self.name}", str(name), [split.name for split in self.splits])
 
 
-_EDSR_BENCHMARK = RemoteFile(
-    "benchmark.tar",
-    ("https://cv.snu.ac.kr/research/EDSR/benchmark.tar",),
-    size=None,
-    sha256=None,
-    md5="4ace41d33c2384b97e6b320cd0afd6ba",
+_EDSR_BENCHMARK = Source(
+    "EDSR's benchmark.tar, with MATLAB LR",
+    (
+        RemoteFile(
+            "benchmark.tar",
+            ("https://cv.snu.ac.kr/research/EDSR/benchmark.tar",),
+            size=None,
+            sha256=None,
+            md5="4ace41d33c2384b97e6b320cd0afd6ba",
+        ),
+    ),
 )
 _DIV2K_MD5 = {
     "DIV2K_train_HR.zip": "bdc2d9338d4e574fe81bf7d158758658",
@@ -91,12 +103,30 @@ _DIV2K_MD5 = {
     "DIV2K_valid_LR_bicubic_X4.zip": "21962de700c8d368c6ff83314480eff0",
 }
 _ETHZ = "https://data.vision.ee.ethz.ch/cvl/DIV2K/"
+_DIV2K_ARCHIVES = Source(
+    "ETH Zürich", tuple(RemoteFile(name, (_ETHZ + name,), None, None, md5) for name, md5 in _DIV2K_MD5.items())
+)
 _HUB = "https://huggingface.co/datasets/eugenesiow/"
+_BSDS500 = "https://raw.githubusercontent.com/BIDS/BSDS500/master/BSDS500/data/images/val/"
 
 
-def _hub_archive(repository: str, name: str) -> RemoteFile:
+def _hub_archive(repository: str, name: str) -> Source:
     # No hash of these archives is published: they are fetched only when unpinned files are allowed.
-    return RemoteFile(name, (f"{_HUB}{repository}/resolve/main/data/{name}",), size=None, sha256=None)
+    file = RemoteFile(name, (f"{_HUB}{repository}/resolve/main/data/{name}",), size=None, sha256=None)
+    return Source("Hugging Face hub, HR alone", (file,))
+
+
+@cache
+def known_images(name: str) -> tuple[KnownImage, ...]:
+    """The canonical images of a dataset in their fixed order (string order of names); empty where none are known."""
+    text = resources.files("srbench.datasets").joinpath("fingerprints.json").read_text(encoding="utf-8")
+    return tuple(KnownImage(*row) for row in json.loads(text).get(name, ()))
+
+
+def _bsds500() -> Source:
+    images = known_images("BSD100")
+    files = (RemoteFile(f"{i.name}.jpg", (f"{_BSDS500}{i.name}.jpg",), None, i.file_sha256) for i in images)
+    return Source("BSDS500 on GitHub, the original JPEGs", tuple(files))
 
 
 def _test_split(count: int) -> tuple[Split, ...]:
@@ -115,7 +145,6 @@ _ENTRIES = (
         default_split="test",
         aliases=("set5", "Set 5"),
         sources=(_EDSR_BENCHMARK, _hub_archive("Set5", "Set5_HR.tar.gz")),
-        archive_folder="Set5",
     ),
     Entry(
         name="Set14",
@@ -128,7 +157,6 @@ _ENTRIES = (
         default_split="test",
         aliases=("set14", "Set 14"),
         sources=(_EDSR_BENCHMARK, _hub_archive("Set14", "Set14_HR.tar.gz")),
-        archive_folder="Set14",
     ),
     Entry(
         name="BSD100",
@@ -141,8 +169,7 @@ _ENTRIES = (
         splits=_test_split(100),
         default_split="test",
         aliases=("B100", "BSDS100", "BSD 100", "bsd100"),
-        sources=(_EDSR_BENCHMARK, _hub_archive("BSD100", "BSD100_HR.tar.gz")),
-        archive_folder="B100",
+        sources=(_bsds500(), _EDSR_BENCHMARK, _hub_archive("BSD100", "BSD100_HR.tar.gz")),
     ),
     Entry(
         name="Urban100",
@@ -155,7 +182,6 @@ _ENTRIES = (
         default_split="test",
         aliases=("urban100", "Urban 100"),
         sources=(_EDSR_BENCHMARK, _hub_archive("Urban100", "Urban100_HR.tar.gz")),
-        archive_folder="Urban100",
     ),
     Entry(
         name="Manga109",
@@ -168,7 +194,6 @@ _ENTRIES = (
         splits=_test_split(109),
         default_split="test",
         aliases=("manga109", "Manga 109"),
-        redistributable=False,
     ),
     Entry(
         name="DIV2K",
@@ -183,7 +208,7 @@ _ENTRIES = (
         ),
         default_split="validation",
         aliases=("Div2k", "div2k", "DIV 2K"),
-        sources=tuple(RemoteFile(name, (_ETHZ + name,), None, None, md5) for name, md5 in _DIV2K_MD5.items()),
+        sources=(_DIV2K_ARCHIVES,),
         hidden="test (0901 to 1000): its HR was never published",
     ),
     Entry(
@@ -198,7 +223,6 @@ _ENTRIES = (
         default_split="test",
         aliases=("realSR7", "realsr7"),
         scales=(4,),
-        redistributable=False,
     ),
 )
 
@@ -221,10 +245,3 @@ def find_entry(name: str) -> Entry:
         if wanted == entry.name.lower() or wanted in map(str.lower, entry.aliases):
             return entry
     raise UnknownNameError("dataset", name, [*CATALOGUE, "Sample", "folder:DIR"])
-
-
-@cache
-def known_images(name: str) -> tuple[KnownImage, ...]:
-    """The canonical images of a dataset in their fixed order (string order of names); empty where none are known."""
-    text = resources.files("srbench.datasets").joinpath("fingerprints.json").read_text(encoding="utf-8")
-    return tuple(KnownImage(*row) for row in json.loads(text).get(name, ()))

@@ -185,6 +185,11 @@ class ParquetStore:
         return cell
 
 
+def row_count(path: Path) -> int:
+    """The number of images in an imported set. Raises DatasetError for a file that is none."""
+    return len(ParquetStore(path).names)
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()

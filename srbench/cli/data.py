@@ -1,0 +1,90 @@
+"""`srbench data`: list, download, import, verify and preview datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from srbench.datasets.importing import ImportReport
+
+_data_root = click.option(
+    "--data-root", type=click.Path(path_type=Path), help="Folder of the datasets; default $SRBENCH_DATA."
+)
+
+
+@click.group()
+def command() -> None:
+    """List, download, import, verify and preview datasets."""
+
+
+@command.command("list")
+@click.argument("names", nargs=-1)
+@_data_root
+def list_command(names: tuple[str, ...], data_root: Path | None) -> None:
+    """Show each dataset's state, size, licence and source."""
+    from srbench.datasets import data_root as root_of
+    from srbench.datasets import find_entry
+    from srbench.datasets.listing import list_datasets
+
+    wanted = {find_entry(name).name for name in names}
+    rows = [row for row in list_datasets(data_root) if not wanted or row.name in wanted]
+    table: list[tuple[str, ...]] = [("dataset", "split", "state", "images", "size", "licence", "source")]
+    for row in rows:
+        count = f"{row.found}/{row.expected if row.expected is not None else '?'}"
+        table.append((row.name, row.split, row.state, count, _size(row.size), row.licence, row.source))
+    click.echo(_columns(table))
+    click.echo(f"under {root_of(data_root)}", err=True)
+
+
+@command.command()
+@click.argument("names", nargs=-1, required=True)
+@_data_root
+@click.option("--allow-unpinned", is_flag=True, help="Also use archives of which no hash is published.")
+def download(names: tuple[str, ...], data_root: Path | None, allow_unpinned: bool) -> None:
+    """Fetch and import the named datasets."""
+    from srbench.datasets import find_entry
+    from srbench.datasets.download import download_dataset
+
+    for entry in [find_entry(name) for name in names]:
+        for report in download_dataset(entry.name, data_root=data_root, allow_unpinned=allow_unpinned):
+            _tell(report)
+
+
+@command.command("import")
+@click.argument("name")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@_data_root
+def import_command(name: str, paths: tuple[Path, ...], data_root: Path | None) -> None:
+    """Import dataset NAME from folders or archives, in any layout that circulates."""
+    from srbench.datasets.importing import import_dataset
+
+    for report in import_dataset(name, paths, data_root=data_root):
+        _tell(report)
+
+
+def _tell(report: ImportReport) -> None:
+    lr = ", ".join(f"×{scale}" for scale in report.lr_scales) or "none"
+    click.echo(
+        f"{report.name} ({report.split}): {len(report.names)} of {report.n_expected} images from {report.taken_from}, "
+        f"given LR: {lr}; pixels: {report.variant}; fingerprint {report.fingerprint}"
+    )
+    click.echo(f"written to {report.path}", err=True)
+    for given, name in report.renamed.items():
+        click.echo(f"  {given} is {name}", err=True)
+    for reason, count in report.skipped.items():
+        click.echo(f"  left out {count}: {reason}", err=True)
+    if len(report.names) < report.n_expected:
+        click.echo(f"warning: {report.name} lacks {report.n_expected - len(report.names)} images", err=True)
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size else "-"
+
+
+def _columns(table: list[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table)
+    return "\n".join(lines)

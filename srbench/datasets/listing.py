@@ -1,0 +1,61 @@
+"""What there is of each dataset under a data root, told without opening an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from srbench.datasets.catalogue import CATALOGUE, Entry, Split
+from srbench.datasets.imageset import data_root as root_of
+from srbench.datasets.imageset import find_place
+from srbench.datasets.stores import images_in, row_count
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A split's state: `found` images of `expected` in `size` bytes at `place`; None where it is missing or unknown."""
+
+    name: str
+    split: str
+    found: int
+    expected: int | None
+    size: int
+    place: Path | None
+    licence: str
+    source: str
+    hidden: bool = False
+
+    @property
+    def state(self) -> str:
+        """`hidden`, `missing`, `complete`, `incomplete`, or `present` where the number of images is not known."""
+        if self.hidden:
+            return "hidden"
+        if not self.found:
+            return "missing"
+        if self.expected is None:
+            return "present"
+        return "complete" if self.found == self.expected else "incomplete"
+
+
+def list_datasets(data_root: Path | None = None) -> list[Listed]:
+    """Every split of every dataset in the catalogue's order. Raises DatasetError for a file that is no imported set."""
+    root = root_of(data_root)
+    rows = []
+    for entry in CATALOGUE.values():
+        rows += [_listed(entry, split, root) for split in entry.splits]
+        if entry.hidden:
+            name = entry.hidden.split()[0]
+            rows.append(Listed(entry.name, name, 0, None, 0, None, entry.licence, "never published", hidden=True))
+    return rows
+
+
+def _listed(entry: Entry, split: Split, root: Path) -> Listed:
+    place = find_place(entry, split, root)
+    found = size = 0
+    if place is not None and place.is_file():
+        found, size = row_count(place), place.stat().st_size
+    elif place is not None:
+        files = images_in(place)
+        found, size = len(files), sum(path.stat().st_size for path in files.values())
+    source = "; ".join(source.title for source in entry.sources) or "import only"
+    return Listed(entry.name, split.name, found, split.count, size, place, entry.licence, source)
