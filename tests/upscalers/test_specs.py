@@ -1,0 +1,110 @@
+"""Model specs: each kind opens, and each mistake is explained."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import srbench
+from srbench.errors import SrbenchError, UnknownNameError, UpscalerError
+from srbench.images import save_png
+from srbench.upscalers.base import Options
+from srbench.upscalers.specs import open_upscaler
+
+LR = np.random.default_rng(5).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+
+FACTORY = """
+import torch
+
+def nearest(scale):
+    return torch.nn.Upsample(scale_factor=scale, mode="nearest")
+
+def number(scale):
+    return scale
+"""
+
+
+@pytest.fixture
+def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "user_upscalers.py").write_text(FACTORY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "user_upscalers", raising=False)
+    return "python:user_upscalers"
+
+
+def test_bicubic_pillow_is_pillows(tmp_path: Path) -> None:
+    expected = np.asarray(Image.fromarray(LR).resize((30, 36), Image.Resampling.BICUBIC))
+    assert np.array_equal(open_upscaler("bicubic:pillow", scale=3).checked(LR, dataset="d", name="n"), expected)
+
+
+def test_python_factory(user_module: str) -> None:
+    upscaler = open_upscaler(f"{user_module}:nearest", scale=2)
+    sr = upscaler.checked(LR, dataset="d", name="n")
+    assert np.array_equal(np.rint(np.asarray(sr) * 255), np.repeat(np.repeat(LR, 2, 0), 2, 1))
+    assert upscaler.identity.weights_sha256
+    assert upscaler.identity.parameters == 0
+
+
+@pytest.mark.parametrize(
+    ("rest", "named"),
+    [("", "no factory"), (":missing", "missing"), (":number", "returned?|return")], ids=["none", "missing", "number"],
+)
+def test_python_mistakes(user_module: str, rest: str, named: str) -> None:
+    with pytest.raises(UpscalerError, match=named):
+        open_upscaler(user_module + rest, scale=2)
+
+
+@pytest.mark.parametrize("layout", ["Set5/baby.png", "Set5/baby_x2.png", "Set5/babyx2.png", "baby_SR.png", "baby.png"])
+def test_finished_images_in_common_layouts(tmp_path: Path, layout: str) -> None:
+    stored = np.repeat(np.repeat(LR, 2, 0), 2, 1)
+    (tmp_path / layout).parent.mkdir(exist_ok=True)
+    save_png(tmp_path / layout, stored)
+    upscaler = open_upscaler(f"images:{tmp_path}", scale=2)
+    assert np.array_equal(upscaler.checked(LR, dataset="Set5", name="baby"), stored)
+
+
+def test_finished_images_mistakes(tmp_path: Path) -> None:
+    with pytest.raises(UpscalerError, match="got none"):
+        open_upscaler(f"images:{tmp_path / 'missing'}", scale=2)
+    with pytest.raises(UpscalerError, match="empty folder"):
+        open_upscaler(f"images:{tmp_path}", scale=2)
+    for name in ("baby.png", "baby_SR.png"):
+        save_png(tmp_path / name, LR)
+    upscaler = open_upscaler(f"images:{tmp_path}", scale=2)
+    with pytest.raises(UpscalerError, match=r"baby\.png and baby_SR\.png"):
+        upscaler.upscale(LR, dataset="Set5", name="baby")
+    with pytest.raises(UpscalerError, match="no such file"):
+        upscaler.upscale(LR, dataset="Set5", name="bird")
+
+
+@pytest.mark.parametrize("spec", ["bicubik", "zoo", "zoo:", "file:x", "", "zoo:imdm@authors", "zoo:imdn@author"])
+def test_unknown_specs_are_srbench_errors(spec: str) -> None:
+    with pytest.raises(SrbenchError):
+        open_upscaler(spec, scale=2)
+
+
+def test_close_matches_are_offered() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean bicubic"):
+        open_upscaler("bicubik", scale=2)
+    with pytest.raises(UnknownNameError, match="imdn"):
+        open_upscaler("zoo:imdm@authors", scale=2)
+
+
+def test_network_options_are_refused_where_they_mean_nothing() -> None:
+    for options in (Options(tile=8), Options(self_ensemble=True), Options(precision="bf16")):
+        with pytest.raises(UpscalerError, match="for networks"):
+            open_upscaler("bicubic", scale=2, options=options)
+
+
+def test_load_model_gives_the_authors_network(mirror: Path) -> None:
+    import torch
+
+    network = srbench.load_model("zoo:imdn@authors", scale=4)
+    with torch.inference_mode():
+        assert network(torch.rand(1, 3, 8, 9)).shape == (1, 3, 32, 36)
+    with pytest.raises(UpscalerError, match="torch module"):
+        srbench.load_model("bicubic", scale=4)

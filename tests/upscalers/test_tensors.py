@@ -1,0 +1,103 @@
+"""Tiling, self-ensemble, window padding and precision, held to exact identities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from srbench.errors import UpscalerError
+from srbench.upscalers.base import Identity, Options
+from srbench.upscalers.tensors import TensorUpscaler, network_upscaler, self_ensembled, tiled
+from srbench.zoo import build
+
+LR = np.random.default_rng(5).integers(0, 256, (45, 61, 3), dtype=np.uint8)
+
+
+def convolutions() -> nn.Module:
+    """Three 3×3 convolutions and a shuffle: a receptive field of 7 pixels, no pooling."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(),
+              nn.Conv2d(8, 12, 3, padding=1), nn.PixelShuffle(2)]
+    return nn.Sequential(*layers).eval()
+
+
+def test_tiling_is_exact_without_global_pooling() -> None:
+    network, lr = convolutions(), torch.rand(1, 3, 45, 61)
+    with torch.inference_mode():
+        whole = network(lr)
+        for tile in (1, 16, 20, 64):
+            assert torch.allclose(tiled(network, tile=tile, scale=2, overlap=3)(lr), whole, atol=1e-6), tile
+
+
+def test_self_ensemble_of_an_equivariant_function_changes_nothing() -> None:
+    def nearest(lr: Tensor) -> Tensor:
+        return functional.interpolate(lr, scale_factor=3, mode="nearest")
+
+    lr = torch.rand(1, 3, 7, 10)
+    assert torch.allclose(self_ensembled(nearest)(lr), nearest(lr), atol=1e-6)
+
+
+def test_self_ensemble_averages_all_eight_views() -> None:
+    seen: list[Tensor] = []
+
+    def ramp(lr: Tensor) -> Tensor:
+        seen.append(lr.clone())
+        height, width = lr.shape[-2:]
+        return (torch.arange(height * width).reshape(1, 1, height, width) * torch.ones(1, 3, 1, 1)).float()
+
+    mean = self_ensembled(ramp)(torch.rand(1, 3, 5, 5))
+    assert len({tuple(view.flatten().tolist()) for view in seen}) == 8
+    assert torch.allclose(mean, torch.full_like(mean, 12.0)), "a ramp averages to its centre over the eight views"
+
+
+def test_window_padding_is_cropped_away() -> None:
+    def shape_recorder(lr: Tensor) -> Tensor:
+        assert lr.shape[-2] % 8 == 0
+        assert lr.shape[-1] % 8 == 0
+        return functional.interpolate(lr, scale_factor=2, mode="nearest")
+
+    upscaler = TensorUpscaler(shape_recorder, Identity("test"), scale=2, options=Options(device="cpu"), window=8)
+    sr = upscaler.upscale(LR, dataset="d", name="n")
+    expected = np.repeat(np.repeat(LR, 2, axis=0), 2, axis=1).astype(np.float32) / 255
+    assert np.allclose(sr, expected, atol=1e-7)
+
+
+@pytest.mark.parametrize(("precision", "limit"), [("bf16", 0.02), ("fp16", 0.005)])
+def test_low_precision_stays_close_and_is_really_used(precision: str, limit: float) -> None:
+    torch.manual_seed(0)
+    network = build("imdn", scale=2, channels=16, blocks=2)
+    results = [network_upscaler(network, Identity("imdn"), scale=2, options=Options("cpu", name))
+               .upscale(LR, dataset="d", name="n") for name in ("fp32", precision)]
+    difference = np.abs(results[0] - results[1]).max()
+    assert 0 < difference < limit
+
+
+@pytest.mark.parametrize(
+    ("result", "named"),
+    [(lambda lr: lr, "got shape"), (lambda lr: functional.interpolate(lr, scale_factor=2) * np.nan, "NaN"),
+     (lambda lr: functional.interpolate(lr, scale_factor=2).to(torch.int32), "floating tensor"),
+     (lambda lr: lr.numpy(), "floating tensor"), (lambda lr: lr[:, :1], "floating tensor")],
+    ids=["size", "nan", "dtype", "array", "gray"],
+)
+def test_a_wrong_result_is_named(result: object, named: str) -> None:
+    upscaler = TensorUpscaler(result, Identity("python:mine:make"), scale=2, options=Options(device="cpu"))  # type: ignore[arg-type]
+    with pytest.raises(UpscalerError, match=named) as caught:
+        upscaler.checked(LR, dataset="Set5", name="baby")
+    assert "python:mine:make" in str(caught.value)
+
+
+def test_devices_and_precisions_that_do_not_exist() -> None:
+    with pytest.raises(UpscalerError, match="--device"):
+        network_upscaler(convolutions(), Identity("x"), scale=2, options=Options(device="gpu"))
+    with pytest.raises(UpscalerError, match="zoo networks"):
+        network_upscaler(convolutions(), Identity("x"), scale=2, options=Options("cpu", "bf16"))
+
+
+def test_upscalers_take_any_rgb_image(random_image: NDArray[np.uint8]) -> None:
+    upscaler = network_upscaler(convolutions(), Identity("x"), scale=2, options=Options("cpu", tile=16))
+    random_image.flags.writeable = False
+    assert upscaler.checked(random_image, dataset="d", name="n").shape == (94, 100, 3)
