@@ -114,7 +114,7 @@ def compare(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Mism
     misshapen = [
         f"{key} {_shape(state[key])} for {_shape(tensor)}"
         for key, tensor in expected.items()
-        if key in state and state[key].shape != tensor.shape
+        if key in state and _shape(state[key]) != _shape(tensor)
     ]
     return Mismatch(
         missing=tuple(key for key in expected if key not in state),
@@ -191,8 +191,6 @@ def _globals(data: bytes) -> Iterator[str]:
 
 def _check_values(state: State, path: Path) -> None:
     for key, tensor in state.items():
-        if not tensor.is_floating_point():
-            raise WeightsError(f"expected floating-point tensors in {path}, got {tensor.dtype} for {key}")
         if not bool(torch.isfinite(tensor).all()):
             raise WeightsError(f"{path} has values that are not finite in {key}; the training or the file went wrong")
 
@@ -202,7 +200,8 @@ def _kind(content: object) -> str:
 
 
 def _shape(tensor: Tensor) -> str:
-    return "×".join(str(size) for size in tensor.shape) or "scalar"
+    kind = "" if tensor.is_floating_point() else f" of {tensor.dtype}"
+    return ("×".join(str(size) for size in tensor.shape) or "scalar") + kind
 
 
 def _some(names: list[str] | tuple[str, ...]) -> str:

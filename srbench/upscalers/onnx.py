@@ -1,0 +1,76 @@
+"""`onnx:FILE`: a super-resolution network as an ONNX file, run by onnxruntime (the extra `onnx`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from srbench.errors import UpscalerError
+from srbench.files import sha256_of
+from srbench.upscalers.base import Identity, Options, Upscaler
+from srbench.upscalers.tensors import TensorUpscaler, pick_device
+
+
+def open_onnx(file: str, scale: int, options: Options) -> Upscaler:
+    """The upscaler of an ONNX file: float32 N×3×H×W RGB in [0, 1] in, N×3×sH×sW out, H and W dynamic.
+
+    Raises:
+        UpscalerError: no such file, no ONNX model, a fixed size, another number of channels or another type, or
+            onnxruntime is not installed.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise UpscalerError(f"onnx:{file}: expected an ONNX file, found none; check the path")
+    if options.precision != "fp32":
+        raise UpscalerError(f"onnx:{file}: --precision is fixed in the file; leave it out")
+    device = pick_device(options.device)
+    session = _session(path, device)
+    source = _single_input(session, path)
+
+    def forward(lr: Tensor) -> Tensor:
+        (sr,) = session.run([session.get_outputs()[0].name], {source: lr.cpu().numpy()})
+        return torch.from_numpy(sr).to(lr.device)
+
+    details = {"runtime": session.get_providers()[0], "weights_file": path.name}
+    return TensorUpscaler(
+        forward, Identity(f"onnx:{file}", sha256_of(path), None, details), scale=scale, options=options
+    )
+
+
+def _session(path: Path, device: torch.device) -> Any:
+    try:
+        # Inside the function: onnxruntime is an extra.
+        import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state as failures
+    except ImportError as error:
+        raise UpscalerError(
+            f"onnx:{path}: onnxruntime is not installed ({error}); pip install 'srbench[onnx]'"
+        ) from error
+    provider = "CUDAExecutionProvider" if device.type == "cuda" else "CPUExecutionProvider"
+    if provider not in onnxruntime.get_available_providers():
+        raise UpscalerError(
+            f"onnx:{path}: this onnxruntime cannot use {device}; install onnxruntime-gpu, or --device cpu"
+        )
+    try:
+        return onnxruntime.InferenceSession(str(path), providers=[provider])
+    except (failures.Fail, failures.InvalidProtobuf, failures.InvalidGraph, failures.NotImplemented) as error:
+        reason = str(error).partition("\n")[0]
+        raise UpscalerError(f"onnx:{path}: expected an ONNX model that onnxruntime can run; {reason}") from error
+
+
+def _single_input(session: Any, path: Path) -> str:
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise UpscalerError(f"onnx:{path}: expected one input and one output, got {len(inputs)} and {len(outputs)}")
+    shape, kind = list(inputs[0].shape), inputs[0].type
+    if kind != "tensor(float)" or len(shape) != 4 or shape[1] != 3:
+        raise UpscalerError(f"onnx:{path}: expected a float32 input N×3×H×W of RGB in [0, 1], got {kind} {shape}")
+    if isinstance(shape[2], int) or isinstance(shape[3], int):
+        raise UpscalerError(
+            f"onnx:{path}: its input has a fixed size, {shape[2]}×{shape[3]}, and images come in all sizes; "
+            "export it again with dynamic height and width"
+        )
+    return str(inputs[0].name)
