@@ -1,0 +1,259 @@
+"""Fetching from a local server that misbehaves in every way that was seen in the wild; writing whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from srbench import files
+from srbench.errors import FetchError, ResultsError
+from srbench.files import RemoteFile, atomic_path, fetch, write_atomic
+
+DATA = bytes(range(256)) * 1600
+SHA256 = hashlib.sha256(DATA).hexdigest()
+MD5 = hashlib.md5(DATA).hexdigest()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Serves DATA; the path says in which way it misbehaves. Every request is noted with its Range."""
+
+    def do_GET(self) -> None:
+        seen: list[tuple[str, str | None]] = self.server.seen  # type: ignore[attr-defined]  # set by the fixture
+        asked = self.headers.get("Range")
+        seen.append((self.path, asked))
+        first = sum(path == self.path for path, _ in seen) == 1
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        body, kind, status = DATA[start:], "application/octet-stream", 206 if asked else 200
+        if self.path == "/no-range":
+            body, status = DATA, 200
+        elif self.path == "/html":
+            body, kind, status = b"<!DOCTYPE html><p>moved", "text/html; charset=utf-8", 200
+        elif self.path == "/html-as-binary":
+            body, status = b"\n<html><p>moved", 200
+        elif self.path == "/other-bytes":
+            body, status = DATA[::-1], 200
+        elif self.path == "/missing":
+            status = 404
+        elif self.path == "/busy-once" and first:
+            status = 503
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {start}-{len(DATA) - 1}/{len(DATA)}")
+        self.end_headers()
+        cut = 3 << 16
+        if self.path == "/truncates-once" and first:
+            body = body[:cut]
+        elif self.path == "/truncates":
+            body = body[:100] if start else body[:cut]
+        elif self.path == "/stalls-once" and first:
+            self.wfile.write(body[:cut])
+            self.wfile.flush()
+            time.sleep(1.2)
+            return
+        elif self.path == "/slow":
+            for at in range(0, len(body), 8192):
+                self.wfile.write(body[at : at + 8192])
+                time.sleep(0.02)
+            return
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is what these tests are about."""
+
+
+@pytest.fixture
+def server() -> Iterator[_Server]:
+    with _Server(("127.0.0.1", 0), _Handler) as running:
+        running.seen = []  # type: ignore[attr-defined]
+        threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("SRBENCH_MIRROR", "SRBENCH_OFFLINE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(files, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(files, "RETRY_SECONDS", 0.01)
+
+
+def _file(server: _Server, *paths: str, sha256: str | None = SHA256) -> RemoteFile:
+    base = f"http://127.0.0.1:{server.server_address[1]}"
+    return RemoteFile("data.bin", tuple(base + path for path in paths), len(DATA), sha256)
+
+
+def _seen(server: _Server) -> list[tuple[str, str | None]]:
+    seen: list[tuple[str, str | None]] = server.seen  # type: ignore[attr-defined]
+    return seen
+
+
+@pytest.mark.parametrize("path", ["/good", "/no-range", "/busy-once", "/truncates-once", "/stalls-once"])
+def test_right_bytes_arrive_from_a_source_that_recovers(path: str, server: _Server, tmp_path: Path) -> None:
+    assert fetch(_file(server, path), folder=tmp_path).read_bytes() == DATA
+    assert not (tmp_path / "data.bin.part").exists()
+
+
+@pytest.mark.parametrize("path", ["/truncates-once", "/stalls-once"])
+def test_a_broken_transfer_goes_on_where_it_stopped(path: str, server: _Server, tmp_path: Path) -> None:
+    fetch(_file(server, path), folder=tmp_path)
+    asked = _seen(server)[1][1]
+    assert asked is not None
+    assert int(asked.removeprefix("bytes=").rstrip("-")) >= 2 << 16
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/html", "HTML page"),
+        ("/html-as-binary", "expected 409600 bytes, the server announces 15"),
+        ("/other-bytes", f"expected sha256 {SHA256}"),
+        ("/truncates", "broke off or stalled"),
+        ("/missing", "404"),
+    ],
+)
+def test_wrong_bytes_are_never_renamed_into_place(path: str, reason: str, server: _Server, tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match=reason):
+        fetch(_file(server, path), folder=tmp_path)
+    assert not (tmp_path / "data.bin").exists()
+
+
+def test_html_of_unannounced_size_is_recognised(server: _Server, tmp_path: Path) -> None:
+    file = RemoteFile("data.bin", _file(server, "/html-as-binary").urls, None, None)
+    with pytest.raises(FetchError, match="HTML page"):
+        fetch(file, folder=tmp_path, allow_unpinned=True)
+
+
+def test_addresses_are_tried_in_order(server: _Server, tmp_path: Path) -> None:
+    fetch(_file(server, "/missing", "/html", "/other-bytes", "/good"), folder=tmp_path)
+    assert [path for path, _ in _seen(server)] == ["/missing", "/html", "/other-bytes", "/good"]
+
+
+def test_a_part_of_another_file_is_thrown_away(server: _Server, tmp_path: Path) -> None:
+    (tmp_path / "data.bin.part").write_bytes(b"x" * 1000)
+    assert fetch(_file(server, "/good"), folder=tmp_path).read_bytes() == DATA
+    assert _seen(server) == [("/good", "bytes=1000-"), ("/good", None)]
+
+
+def test_md5_alone_pins(server: _Server, tmp_path: Path) -> None:
+    urls = _file(server, "/good").urls
+    assert fetch(RemoteFile("data.bin", urls, None, None, MD5), folder=tmp_path).read_bytes() == DATA
+    with pytest.raises(FetchError, match="expected md5"):
+        fetch(RemoteFile("other.bin", urls, None, None, "0" * 32), folder=tmp_path)
+
+
+def test_unpinned_is_fetched_only_when_asked_and_then_pinned(server: _Server, tmp_path: Path) -> None:
+    good, other = _file(server, "/good", sha256=None), _file(server, "/other-bytes", sha256=None)
+    with pytest.raises(FetchError, match="unpinned"):
+        fetch(good, folder=tmp_path)
+    path = fetch(good, folder=tmp_path, allow_unpinned=True)
+    assert (tmp_path / "data.bin.sha256").read_text() == f"{SHA256}  data.bin\n"
+    path.unlink()
+    with pytest.raises(FetchError, match=f"expected sha256 {SHA256}"):
+        fetch(other, folder=tmp_path, allow_unpinned=True)
+
+
+def test_mirror_comes_before_the_network_and_is_checked(
+    server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirrored = tmp_path / "mirror" / "deep" / "data.bin"
+    mirrored.parent.mkdir(parents=True)
+    mirrored.write_bytes(DATA)
+    monkeypatch.setenv("SRBENCH_MIRROR", str(tmp_path / "mirror"))
+    fetch(_file(server, "/good"), folder=tmp_path / "a")
+    assert _seen(server) == []
+    mirrored.write_bytes(DATA[:-1] + b"x")
+    assert fetch(_file(server, "/good"), folder=tmp_path / "b").read_bytes() == DATA
+    assert len(_seen(server)) == 1
+
+
+def test_offline_never_asks_the_network(server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SRBENCH_OFFLINE", "1")
+    with pytest.raises(FetchError, match="SRBENCH_OFFLINE"):
+        fetch(_file(server, "/good"), folder=tmp_path)
+    assert _seen(server) == []
+
+
+def test_a_tampered_file_in_the_cache_is_not_used(server: _Server, tmp_path: Path) -> None:
+    path = fetch(_file(server, "/good"), folder=tmp_path)
+    path.write_bytes(DATA[::-1])
+    assert fetch(_file(server, "/good"), folder=tmp_path).read_bytes() == DATA
+
+
+def test_space_is_checked_first(server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(FetchError, match="needs 409600 bytes"):
+        fetch(_file(server, "/good"), folder=tmp_path)
+
+
+def test_a_name_with_a_path_is_refused() -> None:
+    with pytest.raises(FetchError, match="plain file name"):
+        RemoteFile("../data.bin", (), None, None)
+
+
+_SCRIPT = """
+import sys
+from pathlib import Path
+from srbench.files import RemoteFile, fetch
+fetch(RemoteFile("data.bin", (sys.argv[1],), int(sys.argv[2]), sys.argv[3]), folder=Path(sys.argv[4]))
+"""
+
+
+def test_a_killed_download_resumes(server: _Server, tmp_path: Path) -> None:
+    url = _file(server, "/slow").urls[0]
+    process = subprocess.Popen([sys.executable, "-c", _SCRIPT, url, str(len(DATA)), SHA256, str(tmp_path)])
+    part = tmp_path / "data.bin.part"
+    deadline = time.monotonic() + 20
+    while not (part.is_file() and part.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "data.bin").exists()
+    assert fetch(_file(server, "/good"), folder=tmp_path).read_bytes() == DATA
+    assert _seen(server)[-1][1] is not None
+
+
+def test_eight_processes_fetch_once(server: _Server, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _SCRIPT, _file(server, "/slow").urls[0], str(len(DATA)), SHA256, str(tmp_path)]
+    environment = os.environ | {"SRBENCH_OFFLINE": "0"}
+    workers = [subprocess.Popen(command, env=environment) for _ in range(8)]
+    assert [worker.wait() for worker in workers] == [0] * 8
+    assert len(_seen(server)) == 1
+
+
+def test_a_failed_write_keeps_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file.txt"
+    write_atomic(path, "old")
+    with pytest.raises(ResultsError, match="disk is full"), atomic_path(path, error=ResultsError) as temporary:
+        temporary.write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_made_is_explained(server: _Server, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FetchError, match="a file stands where a folder is needed"):
+        fetch(_file(server, "/good"), folder=tmp_path / "file")
