@@ -1,0 +1,93 @@
+"""The catalogue of weights: every entry is whole, can be found by its spec, and says what it lacks."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from srbench.errors import UnknownNameError, WeightsError
+from srbench.zoo import build
+from srbench.zoo.catalogue import CATALOGUE, TAGS, WeightsEntry, catalogue, entries_of, find_weights
+from srbench.zoo.checkpoints import load
+
+_BY_SPEC = pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: f"{entry.spec}_x{entry.scales[0]}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@_BY_SPEC
+def test_entry_is_whole_and_found_by_its_spec(entry: WeightsEntry) -> None:
+    for scale in entry.scales:
+        assert find_weights(entry.name, tag=entry.tag, scale=scale) is entry
+        build(entry.network, scale=scale, device="meta", **dict(entry.options))
+    assert entry.pinned == bool(entry.file.sha256 and _SHA256.fullmatch(entry.file.sha256) and entry.file.size)
+    assert entry.sha256_prefix == "" or not entry.pinned
+    assert entry.licence and entry.source and entry.training_data
+    assert all(url.startswith("https://") for url in entry.file.urls)
+    # An address that names a branch would change its bytes under a pinned hash.
+    assert not entry.pinned or all(re.search(r"/[0-9a-f]{40}/", url) for url in entry.file.urls)
+
+
+def test_pinned_entries_are_the_eight_authors_files() -> None:
+    assert sum(entry.pinned for entry in CATALOGUE) == 8
+    assert {entry.tag for entry in CATALOGUE if entry.pinned} == {"authors"}
+
+
+def test_expected_scores_of_imdn_and_pan_are_the_published_ones(test_data: Path) -> None:
+    with (test_data / "reference" / "published.csv").open() as stream:
+        published = {
+            (row["network"].lower(), int(row["scale"]), row["dataset"]): (float(row["psnr_y"]), float(row["ssim_y"]))
+            for row in csv.DictReader(stream)
+        }
+    compared = 0
+    for entry in CATALOGUE:
+        # PAN's BSD100 was published on another pixel variant of the set.
+        for score in entry.scores if entry.name in ("imdn", "pan") else ():
+            if (entry.name, score.dataset) != ("pan", "BSD100"):
+                psnr, ssim = published[entry.name, score.scale, score.dataset]
+                assert abs(score.psnr_y - psnr) <= 0.0051 and abs(score.ssim_y - ssim) <= 0.00005, (entry.spec, score)
+                compared += 1
+    assert compared == 15
+
+
+def test_duplicates_and_strange_scales_are_refused() -> None:
+    entry = CATALOGUE[0]
+    with pytest.raises(WeightsError, match="twice"):
+        catalogue([entry, entry])
+    with pytest.raises(WeightsError, match="twice"):
+        catalogue([entry, replace(entry, name="other")])
+    with pytest.raises(WeightsError, match="scales"):
+        replace(entry, scales=(5,), scores=())
+    with pytest.raises(WeightsError, match="scores of scales"):
+        replace(entry, scales=(3,))
+
+
+def test_spec_without_tag_means_srbench_and_lists_the_tags_that_exist() -> None:
+    with pytest.raises(WeightsError, match=r"no weights tagged @srbench; tags that exist: authors .*zoo:imdn@authors"):
+        find_weights("imdn", tag=None, scale=4)
+    with pytest.raises(WeightsError, match="authors, super-image"):
+        find_weights("edsr", tag=None, scale=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "tag", "scale", "message"),
+    [
+        ("imnd", "authors", 4, "did you mean imdn"),
+        ("imdn", "author", 4, "did you mean authors"),
+        ("imdn", "super-image", 4, "tags that exist: authors"),
+        ("s-lwsr32", "authors", 2, r"no weights for ×2; it has ×4"),
+        ("imdn", "authors", 8, r"it has ×2, ×3, ×4"),
+        ("rcan", None, 2, "no published weights"),
+    ],
+)
+def test_a_spec_that_names_nothing_says_what_there_is(name: str, tag: str | None, scale: int, message: str) -> None:
+    with pytest.raises((WeightsError, UnknownNameError), match=message):
+        load(name, tag=tag, scale=scale)
+
+
+def test_tags_are_the_three_of_the_design() -> None:
+    assert TAGS == ("authors", "srbench", "super-image")
+    assert {entry.tag for entry in entries_of("carn")} == {"authors", "super-image"}
