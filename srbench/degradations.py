@@ -34,7 +34,7 @@ def blur_downsample(hr: Images, *, scale: int, name: str = "") -> Images:
     Source: RCAN's preparation script (``fspecial``, ``imfilter`` with 'replicate', ``imresize`` with 'nearest').
     """
     _require("bd", hr, scale)
-    return np.ascontiguousarray(_blur(hr)[scale // 2 :: scale, scale // 2 :: scale])
+    return _blur(hr)[scale // 2 :: scale, scale // 2 :: scale].copy()
 
 
 def noisy_downsample(hr: Images, *, scale: int, name: str) -> Images:
@@ -46,7 +46,8 @@ def noisy_downsample(hr: Images, *, scale: int, name: str) -> Images:
     _require("dn-srbench1", hr, scale)
     lr = imresize(hr, Fraction(1, scale))
     noisy = lr.astype(np.float32) + _NOISE_LEVEL * _noise(name, lr.shape)
-    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    clipped: NDArray[np.float32] = np.clip(np.rint(noisy), 0, 255)
+    return clipped.astype(np.uint8)
 
 
 def _require(label: str, hr: Images, scale: int) -> None:
@@ -62,8 +63,8 @@ def _blur(image: Images) -> Images:
     taps /= taps.sum()
     height, width = image.shape[:2]
     padded = np.pad(image, ((_RADIUS, _RADIUS), (_RADIUS, _RADIUS), (0, 0)), mode="edge").astype(np.float64)
-    rows = sum(tap * padded[k : k + height] for k, tap in enumerate(taps))
-    blurred = sum(tap * rows[:, k : k + width] for k, tap in enumerate(taps))
+    rows = np.add.reduce([tap * padded[k : k + height] for k, tap in enumerate(taps)])
+    blurred: NDArray[np.float64] = np.add.reduce([tap * rows[:, k : k + width] for k, tap in enumerate(taps)])
     return np.floor(blurred + 0.5).astype(np.uint8)
 
 
