@@ -1,0 +1,160 @@
+"""The evaluation loop on real images with authors' weights, and its behaviour when something goes wrong."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+import srbench
+from srbench.datasets import ImageSet, open_dataset
+from srbench.errors import DatasetError, ImageError, ProtocolError
+from srbench.evaluation import Plan, evaluate, run
+from srbench.images import save_png
+from srbench.protocols import get_protocol
+from srbench.upscalers.base import Identity, Image, Options, Upscaler
+
+# PROTOCOLS.md: IMDN with its authors' weights, measured under both protocols.
+IMDN_SET5 = {2: {"matlab-y": (37.996, 0.9605), "bam2021": (38.050, 0.9608)},
+             3: {"matlab-y": (34.360, 0.9270), "bam2021": (35.101, 0.9408)},
+             4: {"matlab-y": (32.210, 0.8948), "bam2021": (32.252, 0.8954)}}
+
+
+class Nearest(Upscaler):
+    """Repeats pixels, and counts how often it is asked; fails on one image if told to."""
+
+    def __init__(self, scale: int = 2, failing: str = "") -> None:
+        self.identity, self.options, self.scale = Identity("nearest"), Options(device="cpu"), scale
+        self.calls: Counter[str] = Counter()
+        self._failing = failing
+
+    def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
+        self.calls[name] += 1
+        if name == self._failing:
+            return np.full((1, 1, 3), np.nan, np.float32)
+        return np.repeat(np.repeat(lr, self.scale, 0), self.scale, 1)
+
+
+@pytest.fixture
+def small_set(tmp_path: Path) -> ImageSet:
+    random = np.random.default_rng(0)
+    (tmp_path / "set").mkdir()
+    for name in "abcde":
+        save_png(tmp_path / "set" / f"{name}.png", random.integers(0, 256, (33, 29, 3), dtype=np.uint8))
+    return open_dataset(f"folder:{tmp_path / 'set'}")
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_imdn_scores_what_its_paper_prints(test_data: Path, mirror: Path, scale: int) -> None:
+    scores = srbench.evaluate("zoo:imdn@authors", "Set5", scale=scale, protocol=["matlab-y", "bam2021"],
+                              data_root=test_data / "data", options=Options(device="cpu"))
+    for protocol, (psnr, ssim) in IMDN_SET5[scale].items():
+        means = scores[scores["protocol"] == protocol][["psnr_y", "ssim_y"]].mean()
+        assert means["psnr_y"] == pytest.approx(psnr, abs=0.001)
+        assert means["ssim_y"] == pytest.approx(ssim, abs=0.0001)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_pan_meets_its_authors_log_image_by_image(test_data: Path, mirror: Path, scale: int) -> None:
+    with (test_data / "reference" / "pan_authors_log.csv").open() as file:
+        log = {row["image"]: row for row in csv.DictReader(file)
+               if row["scale"] == str(scale) and row["dataset"] == "Set5" and row["image"] != "mean"}
+    scores = evaluate("zoo:pan@authors", "Set5", scale=scale, protocol=["matlab-y", "matlab-rgb"],
+                      data_root=test_data / "data", options=Options(device="cpu"))
+    assert set(scores["image"]) == set(log)
+    for score in scores.to_dict("records"):
+        kind = "y" if score["protocol"] == "matlab-y" else "rgb"
+        assert score[f"psnr_{kind}"] == pytest.approx(float(log[score["image"]][f"psnr_{kind}"]), abs=1e-4)
+        assert score[f"ssim_{kind}"] == pytest.approx(float(log[score["image"]][f"ssim_{kind}"]), abs=2e-6)
+
+
+def test_matlabs_lr_files_score_like_made_lr(test_data: Path) -> None:
+    made, given = (evaluate("bicubic", "Set5", scale=3, lr=source, data_root=test_data / "data")
+                   for source in ("made", "given"))
+    differing = [column for column in made if not made[column].equals(given[column])]
+    assert set(differing) <= {"lr_source", "seconds"}
+
+
+def test_protocols_of_one_preparation_share_a_forward_pass(small_set: ImageSet) -> None:
+    upscaler = Nearest()
+    names = ["matlab-y", "matlab-y-rounded", "matlab-rgb", "bam2021"]
+    scores = evaluate(upscaler, small_set, scale=2, protocol=names)
+    assert set(upscaler.calls.values()) == {2}, "three matlab protocols cost one pass, bam2021 another"
+    assert Counter(scores["protocol"]) == dict.fromkeys(names, 5)
+    assert scores.loc[scores["protocol"] == "matlab-rgb", "psnr_y"].isna().all()
+
+
+def test_each_row_is_what_its_protocol_says(small_set: ImageSet) -> None:
+    scores = evaluate(Nearest(), small_set, scale=2).set_index("image")
+    for name in small_set.names:
+        protocol = get_protocol("matlab-y")
+        hr, lr = protocol.prepare(small_set.hr(name), scale=2)
+        sr = np.repeat(np.repeat(lr, 2, 0), 2, 1)
+        assert dict(scores.loc[name, ["psnr_y", "ssim_y"]]) == protocol.score(sr, hr, scale=2)
+        assert scores.loc[name, "psnr_lr"] == protocol.psnr_lr(sr, lr, scale=2)
+        assert scores.loc[name, "hr_sha256"] == small_set.pixel_hashes[name]
+
+
+def test_what_is_done_is_not_computed_again(small_set: ImageSet) -> None:
+    upscaler = Nearest()
+    plan = Plan(upscaler, [small_set], [get_protocol("matlab-y"), get_protocol("matlab-rgb")])
+    done = [(small_set.name, protocol, name) for protocol in ("matlab-y", "matlab-rgb") for name in "ab"]
+    rows = [row for batch in run(plan, done=[*done, (small_set.name, "matlab-y", "c")]) for row in batch]
+    assert set(upscaler.calls) == {"c", "d", "e"}
+    assert [(row["image"], row["protocol"]) for row in rows if row["image"] == "c"] == [("c", "matlab-rgb")]
+
+
+def test_a_failing_image_loses_nothing_before_it(small_set: ImageSet) -> None:
+    kept = []
+    with pytest.raises(srbench.errors.UpscalerError, match="got shape"):
+        for batch in run(Plan(Nearest(failing="d"), [small_set], [get_protocol("matlab-y")])):
+            kept += [row["image"] for row in batch]
+    assert kept == ["a", "b", "c"]
+
+
+def test_saved_images_score_the_same(small_set: ImageSet, tmp_path: Path) -> None:
+    protocols = [get_protocol(name) for name in ("matlab-y", "matlab-y-rounded", "matlab-rgb")]
+    plan = Plan(Nearest(), [small_set], protocols, save_images=tmp_path / "sr")
+    rows = pd.DataFrame([row for batch in run(plan) for row in batch])
+    again = evaluate(f"images:{tmp_path / 'sr'}", small_set, scale=2, protocol=[entry.name for entry in protocols])
+    for column in ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_lr"):
+        assert np.array_equal(rows[column].astype(float), again[column].astype(float), equal_nan=True)
+
+
+def test_images_of_two_preparations_cannot_share_a_folder(small_set: ImageSet, tmp_path: Path) -> None:
+    with pytest.raises(ProtocolError, match="--save-images"):
+        Plan(Nearest(), [small_set], [get_protocol("matlab-y"), get_protocol("bam2021")], save_images=tmp_path)
+
+
+def test_hr_as_sr_is_infinite_and_faithful_to_its_lr(small_set: ImageSet, tmp_path: Path) -> None:
+    for name in small_set.names:
+        save_png(tmp_path / "sr" / f"{name}.png", small_set.hr(name)[:32, :28])
+    scores = evaluate(f"images:{tmp_path / 'sr'}", small_set, scale=2)
+    assert (scores["psnr_y"] == math.inf).all()
+    assert (scores["psnr_lr"] == math.inf).all()
+
+
+def test_mistakes_are_named(small_set: ImageSet, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"/a.*at least"):
+        evaluate_tiny(tmp_path, (3, 9))
+    with pytest.raises(ImageError, match=r"/a.*shaves 4"):
+        evaluate_tiny(tmp_path, (8, 8))
+    with pytest.raises(ProtocolError, match="×4"):
+        evaluate(Nearest(), small_set, scale=4)
+    with pytest.raises(DatasetError):
+        evaluate(Nearest(), small_set, scale=2, lr="given")
+    with pytest.raises(ProtocolError, match="at least one"):
+        evaluate(Nearest(), [], scale=2)
+
+
+def evaluate_tiny(tmp_path: Path, shape: tuple[int, int]) -> None:
+    folder = tmp_path / f"{shape[0]}x{shape[1]}"
+    folder.mkdir()
+    save_png(folder / "a.png", np.zeros((*shape, 3), np.uint8))
+    evaluate(Nearest(4), f"folder:{folder}", scale=4)
