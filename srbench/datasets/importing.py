@@ -26,6 +26,7 @@ _MANGA109_PAGES = (
     "this is the page-level release of Manga109 (whole volumes); the benchmark is another thing: 109 PNGs, one page of "
     "each volume. Import the folder that holds those"
 )
+_UNPACKED = ".unpacked-"
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,9 @@ def import_dataset(name: str, paths: Iterable[Path], *, data_root: Path | None =
 
 def _sweep(folder: Path) -> None:
     """Remove what a killed import left; the caller holds the lock."""
-    for leftover in folder.glob(".unpacked-*"):
+    for leftover in folder.glob(f"{_UNPACKED}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    for leftover in [*folder.glob("..unpacked-*.partial"), *folder.glob(".*.parquet.*.tmp")]:
+    for leftover in [*folder.glob(f".{_UNPACKED}*.partial"), *folder.glob(".*.parquet.*.tmp")]:
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
@@ -114,7 +115,7 @@ def _as_folder(path: Path, folder: Path) -> Path:
         raise DatasetError(f"{path}: expected a folder or an archive, found nothing there; check the path")
     if not is_archive(path):
         raise DatasetError(f"{path}: expected a folder, a zip or a tar archive, got another kind of file")
-    target = folder / f".unpacked-{path.name}"
+    target = folder / f"{_UNPACKED}{path.name}"
     unpack(path, target)
     return target
 
@@ -138,10 +139,11 @@ def _sorted_out(entry: Entry, folders: list[Path], skipped: Counter[str]) -> lis
 def _files(folder: Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
     for path in sorted(folder.rglob("*")):
         if path.name == "data.mdb":
-            yield from _lmdb_files(path.parent, PurePosixPath(path.parent.relative_to(folder).as_posix()))
+            inside = path.parent.relative_to(folder).as_posix()
+            yield from _lmdb_files(path.parent, PurePosixPath(_shown(folder)) / inside)
         elif path.is_file() and path.parent.suffix != ".lmdb":
             # The folder's own name counts: `Set5/GTmod12` may be given as either of the two.
-            yield PurePosixPath(folder.name) / path.relative_to(folder).as_posix(), path.read_bytes
+            yield PurePosixPath(_shown(folder)) / path.relative_to(folder).as_posix(), path.read_bytes
 
 
 def _lmdb_files(folder: Path, relative: PurePosixPath) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
@@ -162,7 +164,12 @@ def _lmdb_files(folder: Path, relative: PurePosixPath) -> Iterator[tuple[PurePos
     with database.begin() as transaction:
         keys = [bytes(key) for key in transaction.cursor().iternext(values=False)]
     for key in keys:
-        yield PurePosixPath(folder.name) / relative / f"{key.decode()}.png", reader(key)
+        yield relative / f"{key.decode()}.png", reader(key)
+
+
+def _shown(folder: Path) -> str:
+    """The folder's name, or that of the archive that was unpacked into it."""
+    return folder.resolve().name.removeprefix(_UNPACKED)
 
 
 def _refuse_pages(entry: Entry, found: list[_Found]) -> None:

@@ -1,0 +1,100 @@
+"""`srbench data`: what is fetched, imported and listed, through the real command line."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from srbench.cli import main
+from srbench.datasets import available_datasets, open_dataset
+from srbench.datasets.catalogue import known_images
+from tests.datasets.layouts import content, flat
+
+
+def _run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["data", *arguments])
+
+
+@pytest.fixture
+def hub_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A mirror with an archive like the hub's: no hash of it is published."""
+    flat(tmp_path / "Set5_HR", content("Set5")[0], {}, "Set5")
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    with tarfile.open(mirror / "Set5_HR.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "Set5_HR", arcname="Set5_HR")
+    monkeypatch.setenv("SRBENCH_MIRROR", str(mirror))
+    return mirror
+
+
+def test_an_unpinned_archive_needs_its_own_word(hub_mirror: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    refused = _run("download", "Set5", "--data-root", str(root))
+    assert refused.exit_code == 1
+    assert "Set5_HR.tar.gz is unpinned" in refused.stderr
+    assert available_datasets(root) == []
+    taken = _run("download", "Set5", "--data-root", str(root), "--allow-unpinned")
+    assert taken.exit_code == 0
+    assert taken.stdout.startswith("Set5 (test): 5 of 5 images from Set5_HR.tar.gz/Set5_HR, given LR: none;")
+    assert open_dataset("Set5", data_root=root).names == [image.name for image in known_images("Set5")]
+
+
+def test_other_bytes_under_a_pinned_name_are_not_used(hub_mirror: Path, tmp_path: Path) -> None:
+    (hub_mirror / "benchmark.tar").write_bytes((hub_mirror / "Set5_HR.tar.gz").read_bytes())
+    result = _run("download", "Set5", "--data-root", str(tmp_path / "root"))
+    assert result.exit_code == 1
+    assert "expected md5 4ace41d33c2384b97e6b320cd0afd6ba" in result.stderr
+
+
+@pytest.mark.parametrize(("name", "reason"), [("Manga109", "redistributed"), ("RealSR7", "password")])
+def test_what_cannot_be_downloaded_says_why(name: str, reason: str) -> None:
+    result = _run("download", name)
+    assert result.exit_code == 1
+    assert reason in result.stderr
+
+
+def test_import_tells_what_it_took_and_what_not(tmp_path: Path) -> None:
+    hr, _ = content("Set5")
+    flat(tmp_path / "given", dict(list(hr.items())[:4]), {}, "Set5")
+    (tmp_path / "given" / "notes.txt").write_text("")
+    result = _run("import", "set5", str(tmp_path / "given"), "--data-root", str(tmp_path / "root"))
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Set5 (test): 4 of 5 images from given, given LR: none; pixels: unknown;")
+    assert "left out 1: not an image (png, jpg, bmp)" in result.stderr
+    assert "warning: Set5 lacks 1 images" in result.stderr
+
+
+def test_list_shows_every_dataset(tmp_path: Path) -> None:
+    flat(tmp_path / "Set5" / "HR", content("Set5")[0], {}, "Set5")
+    result = _run("list", "--data-root", str(tmp_path))
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert [line[:4] for line in lines] == [
+        ["dataset", "split", "state", "images"],
+        ["Set5", "test", "complete", "5/5"],
+        ["Set14", "test", "missing", "0/14"],
+        ["BSD100", "test", "missing", "0/100"],
+        ["Urban100", "test", "missing", "0/100"],
+        ["Manga109", "test", "missing", "0/109"],
+        ["DIV2K", "train", "missing", "0/800"],
+        ["DIV2K", "validation", "missing", "0/100"],
+        ["DIV2K", "test", "hidden", "0/?"],
+        ["RealSR7", "test", "missing", "0/?"],
+    ]
+
+
+def test_unknown_names_are_answered_with_close_ones(tmp_path: Path) -> None:
+    result = _run("list", "Set15")
+    assert result.exit_code == 1
+    assert "did you mean Set5 or Set14" in result.stderr
+
+
+def test_bsd100_arrives_image_by_image_with_its_pinned_bytes(
+    test_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SRBENCH_MIRROR", str(test_data / "data" / "BSD100" / "HR"))
+    result = _run("download", "BSD100", "--data-root", str(tmp_path))
+    assert result.exit_code == 0, result.stderr
+    assert open_dataset("BSD100", data_root=tmp_path).variant == "canonical"

@@ -1,0 +1,208 @@
+"""Import of every dataset from every layout: counts, names, order, bytes; and what is left out, and why."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from srbench.datasets import open_dataset
+from srbench.datasets.catalogue import CATALOGUE
+from srbench.datasets.importing import import_dataset
+from srbench.errors import DatasetError, FetchError, ImageError
+from srbench.images import save_png
+from tests.datasets.layouts import LAYOUTS, content, flat, image, names_of
+
+# DIV2K comes in its own layout alone, and the other sets do not come in that one.
+CASES = [(name, layout) for name in CATALOGUE for layout in LAYOUTS if (layout == "div2k") == (name == "DIV2K")]
+
+
+@pytest.mark.parametrize(("name", "layout"), CASES)
+def test_every_layout_gives_names_order_and_bytes(name: str, layout: str, tmp_path: Path) -> None:
+    build, scales = LAYOUTS[layout]
+    hr, lr = content(name)
+    build(tmp_path / "given", hr, lr, name)
+    reports = import_dataset(name, [tmp_path / "given"], data_root=tmp_path / "root")
+    assert [name for report in reports for name in report.names] == list(hr)
+    for report in reports:
+        images = open_dataset(f"{name}:{report.split}", data_root=tmp_path / "root")
+        assert images.names == list(report.names) == sorted(report.names)
+        assert images.given_scales == report.lr_scales == scales
+        assert images.n_expected == len(images)
+        assert all(images.hr_bytes(name) == hr[name] for name in images.names)
+        assert all(images.store.lr(name, scale) == lr[scale][name] for name in images.names for scale in scales)
+        assert images.fingerprint == report.fingerprint
+
+
+def test_flat_div2k_is_split_by_number(tmp_path: Path) -> None:
+    hr, lr = content("DIV2K")
+    flat(tmp_path / "given", hr, lr, "DIV2K")
+    flat(tmp_path / "given", {f"{name}x2": data for name, data in lr[2].items()}, {}, "DIV2K")
+    train, validation = import_dataset("DIV2K", [tmp_path / "given"], data_root=tmp_path / "root")
+    assert (train.split, len(train.names), train.lr_scales) == ("train", 800, (2,))
+    assert (validation.split, validation.names[0], len(validation.names)) == ("validation", "0801", 100)
+
+
+def test_bsds500_gives_the_hundred_of_val(tmp_path: Path) -> None:
+    hr, _ = content("BSD100")
+    base = tmp_path / "BSDS500" / "data" / "images"
+    flat(base / "val", hr, {}, "BSD100")
+    flat(base / "train", {f"9000{number}": data for number, data in enumerate(list(hr.values())[:9])}, {}, "BSD100")
+    (report,) = import_dataset("BSD100", [tmp_path / "BSDS500"], data_root=tmp_path / "root")
+    assert list(report.names) == list(hr)
+    assert report.skipped == {"another HR folder than the one taken (BSDS500/data/images/train)": 9}
+
+
+def _zip(folder: Path, path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*.png")):
+            archive.write(file, file.relative_to(folder))
+
+
+def _tar(folder: Path, path: Path) -> None:
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(folder, arcname="Set5")
+
+
+@pytest.mark.parametrize("pack", [_zip, _tar])
+def test_archives_import_and_leave_only_the_result(pack: object, tmp_path: Path) -> None:
+    hr, lr = content("Set5")
+    LAYOUTS["edsr"][0](tmp_path / "given", hr, lr, "Set5")
+    pack(tmp_path / "given", tmp_path / "archive")  # type: ignore[operator]
+    (report,) = import_dataset("Set5", [tmp_path / "archive"], data_root=tmp_path / "root")
+    assert (list(report.names), report.lr_scales) == (list(hr), (2, 4))
+    assert {path.name for path in (tmp_path / "root" / "Set5").iterdir()} - {".lock"} == {"test.parquet"}
+
+
+def test_a_malicious_archive_is_refused(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "archive", "w") as archive:
+        entry = tarfile.TarInfo("../../baby.png")
+        entry.size = 4
+        archive.addfile(entry, io.BytesIO(b"evil"))
+    with pytest.raises(FetchError, match="leaves the folder"):
+        import_dataset("Set5", [tmp_path / "archive"], data_root=tmp_path / "root")
+    assert list(tmp_path.rglob("*.png")) == []
+
+
+def test_lmdb_of_basicsr(tmp_path: Path) -> None:
+    lmdb = pytest.importorskip("lmdb", reason="the package lmdb is no dependency")
+    hr, lr = content("Set5")
+    for folder, images in (("Set5_GTmod12.lmdb", hr), ("Set5_LRbicx4.lmdb", lr[4])):
+        (tmp_path / "given" / folder).mkdir(parents=True)
+        with lmdb.open(str(tmp_path / "given" / folder), map_size=1 << 24) as base, base.begin(write=True) as writer:
+            for name, data in images.items():
+                writer.put(name.encode(), data)
+    (report,) = import_dataset("Set5", [tmp_path / "given"], data_root=tmp_path / "root")
+    assert (list(report.names), report.lr_scales) == (list(hr), (4,))
+    assert open_dataset("Set5", data_root=tmp_path / "root").hr_bytes("baby") == hr["baby"]
+
+
+def test_the_file_is_what_the_datasets_library_reads(tmp_path: Path) -> None:
+    from datasets import load_dataset
+
+    hr, lr = content("Set5")
+    LAYOUTS["edsr"][0](tmp_path / "given", hr, lr, "Set5")
+    (report,) = import_dataset("Set5", [tmp_path / "given"], data_root=tmp_path / "root")
+    table = load_dataset("parquet", data_files=str(report.path), cache_dir=str(tmp_path / "hf"))["train"]
+    assert table.column_names == ["name", "hr", "lr_x2", "lr_x4"]
+    assert (np.asarray(table[0]["hr"]) == image(0)).all()
+    assert table[4]["lr_x4"].size == (4, 3)
+
+
+def test_page_level_manga109_is_refused(tmp_path: Path) -> None:
+    for title in ("ARMS", "AisazuNihaIrarenai"):
+        for page in range(3):
+            save_png(tmp_path / "given" / "images" / title / f"{page:03}.png", image(page))
+    with pytest.raises(DatasetError, match=r"page-level release.*109 PNGs"):
+        import_dataset("Manga109", [tmp_path / "given"], data_root=tmp_path / "root")
+
+
+def test_half_size_urban100_is_refused(tmp_path: Path) -> None:
+    save_png(tmp_path / "image_SRF_2" / "img_001_SRF_2_HR.png", image(0, height=322, width=512))
+    with pytest.raises(DatasetError, match="half the size of Urban100's images"):
+        import_dataset("Urban100", [tmp_path / "image_SRF_2"], data_root=tmp_path / "root")
+
+
+def test_lr_that_does_not_pair_is_left_out_and_told(tmp_path: Path) -> None:
+    hr, lr = content("Set5")
+    LAYOUTS["edsr"][0](tmp_path / "given", hr, {2: lr[4], 4: lr[4]}, "Set5")
+    (report,) = import_dataset("Set5", [tmp_path / "given"], data_root=tmp_path / "root")
+    assert report.lr_scales == (4,)
+    assert report.skipped["LR ×2 of a size that does not pair with the HR"] == 5
+    assert report.skipped["belongs to Set14"] == 1
+
+
+def test_errors_leave_nothing_behind(tmp_path: Path) -> None:
+    hr, _ = content("Set5")
+    flat(tmp_path / "given", hr, {}, "Set5")
+    (tmp_path / "given" / "bird.png").write_bytes(hr["bird"][:200])
+    with pytest.raises(ImageError, match=r"bird\.png"):
+        import_dataset("Set5", [tmp_path / "given"], data_root=tmp_path / "root")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="found none"):
+        import_dataset("Set5", [tmp_path / "empty"], data_root=tmp_path / "root")
+    with pytest.raises(DatasetError, match="found nothing there"):
+        import_dataset("Set5", [tmp_path / "nowhere"], data_root=tmp_path / "root")
+    assert {path.name for path in (tmp_path / "root" / "Set5").iterdir()} <= {".lock"}
+
+
+_SCRIPT = """
+import sys
+from pathlib import Path
+from srbench.datasets.importing import import_dataset
+import_dataset("RealSR7", [Path(sys.argv[1])], data_root=Path(sys.argv[2]))
+"""
+
+
+def _importers(count: int, given: Path, root: Path) -> list[subprocess.Popen[bytes]]:
+    return [subprocess.Popen([sys.executable, "-c", _SCRIPT, str(given), str(root)]) for _ in range(count)]
+
+
+def test_a_killed_import_leaves_no_result_and_the_next_one_cleans_up(tmp_path: Path) -> None:
+    save_png(tmp_path / "given" / "0.png", image(0, height=200, width=200))
+    for number in range(1, 3000):
+        shutil.copy(tmp_path / "given" / "0.png", tmp_path / "given" / f"{number}.png")
+    folder = tmp_path / "root" / "RealSR7"
+    (process,) = _importers(1, tmp_path / "given", tmp_path / "root")
+    deadline = time.monotonic() + 30
+    while not list(folder.glob(".test.parquet.*.tmp")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert list(folder.glob(".test.parquet.*.tmp"))
+    assert not (folder / "test.parquet").exists()
+    for path in list((tmp_path / "given").iterdir())[20:]:
+        path.unlink()
+    (report,) = import_dataset("RealSR7", [tmp_path / "given"], data_root=tmp_path / "root")
+    assert len(report.names) == 20
+    assert {path.name for path in folder.iterdir()} - {".lock"} == {"test.parquet"}
+
+
+def test_imports_at_once(tmp_path: Path) -> None:
+    flat(tmp_path / "given", content("RealSR7")[0], {}, "RealSR7")
+    workers = _importers(3, tmp_path / "given", tmp_path / "root")
+    assert [worker.wait() for worker in workers] == [0] * 3
+    assert open_dataset("RealSR7", data_root=tmp_path / "root").names == names_of("RealSR7")
+
+
+@pytest.mark.parametrize("name", ["Set5", "Set14", "BSD100"])
+def test_real_sets_stay_canonical(name: str, test_data: Path, tmp_path: Path) -> None:
+    (report,) = import_dataset(name, [test_data / "data" / name], data_root=tmp_path)
+    assert (report.variant, len(report.names)) == ("canonical", report.n_expected)
+
+
+def test_a_renamed_image_is_known_by_its_pixels(test_data: Path, tmp_path: Path) -> None:
+    shutil.copytree(test_data / "data" / "Set5" / "HR", tmp_path / "given", copy_function=shutil.copyfile)
+    (tmp_path / "given").chmod(0o755)
+    (tmp_path / "given" / "baby.png").rename(tmp_path / "given" / "infant.png")
+    (report,) = import_dataset("Set5", [tmp_path / "given"], data_root=tmp_path / "root")
+    assert (report.variant, report.renamed) == ("canonical", {"infant": "baby"})
