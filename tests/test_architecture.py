@@ -33,13 +33,14 @@ BELOW: dict[str, tuple[str, ...]] = {
     "evaluation": ("upscalers", "scores", "environment"),
     "statistics": ("scores",),
     "submissions": ("scores",),
+    "reporting": ("scores",),
     "charts": ("errors",),
     "audit": ("evaluation",),
-    "speed": ("evaluation",),
+    "speed": ("evaluation", "charts"),
     "training": ("evaluation",),
     "verification": ("evaluation", "submissions"),
     "leaderboard": ("submissions", "statistics", "charts"),
-    "cli": ("audit", "speed", "training", "verification", "leaderboard"),
+    "cli": ("reporting", "audit", "speed", "training", "verification", "leaderboard"),
     "__main__": ("cli",),
 }
 
