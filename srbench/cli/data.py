@@ -65,6 +65,41 @@ def import_command(name: str, paths: tuple[Path, ...], data_root: Path | None) -
         _tell(report)
 
 
+@command.command()
+@click.argument("names", nargs=-1, required=True)
+@_data_root
+@click.pass_context
+def verify(ctx: click.Context, names: tuple[str, ...], data_root: Path | None) -> None:
+    """Tell whether the named datasets are canonical, a known variant, or different, and how.
+
+    Exits 0 only if every one is canonical or a known variant.
+    """
+    from srbench.datasets.verify import verify_dataset
+
+    reports = [verify_dataset(name, data_root=data_root) for name in names]
+    for report in reports:
+        click.echo("\n".join(report.lines))
+    if not all(report.ok for report in reports):
+        ctx.exit(1)
+
+
+@command.command()
+@click.argument("names", nargs=-1, required=True)
+@_data_root
+@click.option("--scale", default=4, show_default=True, help="Scale of the LR.")
+@click.option("--count", default=4, show_default=True, help="Images on a sheet.")
+@click.option("--output", type=click.Path(path_type=Path), default=Path(), help="Folder of the sheets; default: here.")
+def preview(names: tuple[str, ...], data_root: Path | None, scale: int, count: int, output: Path) -> None:
+    """Draw a contact sheet of HR, LR, bicubic and the five crops for each named dataset."""
+    from srbench.datasets import open_dataset
+    from srbench.datasets.preview import contact_sheet
+
+    for name in names:
+        images = open_dataset(name, data_root=data_root)
+        path = output / f"{images.name}_x{scale}.png"
+        click.echo(contact_sheet(name, scale=scale, data_root=data_root, output=path, count=count))
+
+
 def _tell(report: ImportReport) -> None:
     lr = ", ".join(f"×{scale}" for scale in report.lr_scales) or "none"
     click.echo(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from srbench.datasets.catalogue import CATALOGUE, Entry, Split, find_entry, known_images
+from srbench.datasets.catalogue import CATALOGUE, Entry, Split, find_entry
 from srbench.datasets.stores import FilesStore, FolderStore, ParquetStore, Store
+from srbench.datasets.variants import identify_variant
 from srbench.errors import DatasetError, SrbenchError
 from srbench.files import cache_dir, user_dir, write_atomic
 from srbench.images import decode, fingerprint, pixel_sha256
@@ -93,8 +93,8 @@ class ImageSet:
 
     @property
     def variant(self) -> str:
-        """What the pixels are: canonical, edsr, a canonical subset, or unknown; `data verify` tells more."""
-        return identify(self.name, self.pixel_hashes.values())
+        """What the pixels are, as `identify_variant` names it; `data verify` tells more."""
+        return identify_variant(self.name, self.pixel_hashes)
 
     def _hash(self, name: str, kept: dict[str, list[object]]) -> str:
         row = kept.get(name)
@@ -116,21 +116,6 @@ def require_pair(hr: NDArray[np.uint8], lr: NDArray[np.uint8], *, scale: int, na
 def sizes_pair(hr: tuple[int, ...], lr: tuple[int, ...], *, scale: int) -> bool:
     """Whether LR (height, width) is the HR's divided by the scale, each side rounded down or up."""
     return all(low in {high // scale, -(-high // scale)} for high, low in zip(hr, lr, strict=True))
-
-
-def identify(name: str, hashes: Iterable[str]) -> str:
-    """`canonical`, `canonical subset`, `edsr` or `unknown`, from pixel hashes alone; `own` for sets without record."""
-    known = known_images(name)
-    found = set(hashes)
-    if not known:
-        return "own"
-    canonical = {image.sha256 for image in known}
-    if found == canonical:
-        return "canonical"
-    if found < canonical:
-        return "canonical subset"
-    edsr = {image.edsr_sha256 or image.sha256 for image in known}
-    return "edsr" if found == edsr else "unknown"
 
 
 def data_root(path: Path | None = None) -> Path:

@@ -15,9 +15,10 @@ from PIL import Image
 from srbench.archives import is_archive, unpack
 from srbench.datasets.catalogue import Entry, Split, find_entry, known_images
 from srbench.datasets.imageset import data_root as root_of
-from srbench.datasets.imageset import identify, sizes_pair
+from srbench.datasets.imageset import sizes_pair
 from srbench.datasets.layouts import Role, canonical_name, foreign_set, role_of, split_of
 from srbench.datasets.parquet import ImageWriter
+from srbench.datasets.variants import identify_variant
 from srbench.errors import DatasetError, ImageError
 from srbench.files import atomic_path, explain
 from srbench.images import decode, fingerprint, pixel_sha256
@@ -204,7 +205,7 @@ def _import_split(
         names=tuple(hashes),
         n_expected=split.count or len(hashes),
         lr_scales=tuple(sorted(chosen.lr)),
-        variant=identify(entry.name, hashes.values()),
+        variant=identify_variant(entry.name, hashes),
         fingerprint=fingerprint(hashes.values()),
         taken_from=chosen.taken_from,
         renamed=chosen.renamed,

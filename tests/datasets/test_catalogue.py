@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from srbench.datasets.catalogue import CATALOGUE, EDSR_LEVELS, Entry, find_entry, known_images
-from srbench.datasets.imageset import identify
 from srbench.errors import DatasetError, UnknownNameError
 from srbench.images import fingerprint
 
@@ -49,16 +48,7 @@ def test_counts() -> None:
 
 @pytest.mark.parametrize("name", FINGERPRINTS)
 def test_known_pixels_give_the_published_fingerprint(name: str) -> None:
-    hashes = [image.sha256 for image in known_images(name)]
-    assert fingerprint(hashes) == FINGERPRINTS[name]
-    assert identify(name, hashes) == "canonical"
-    assert identify(name, hashes[1:]) == "canonical subset"
-    assert identify(name, [*hashes[1:], "0" * 64]) == "unknown"
-
-
-def test_edsr_variant_is_told_by_its_pixels() -> None:
-    hashes = [image.edsr_sha256 or "" for image in known_images("BSD100")]
-    assert identify("BSD100", hashes) == "edsr"
+    assert fingerprint(image.sha256 for image in known_images(name)) == FINGERPRINTS[name]
 
 
 def test_edsr_levels_follow_from_their_formula() -> None:

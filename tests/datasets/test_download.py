@@ -85,6 +85,20 @@ def test_list_shows_every_dataset(tmp_path: Path) -> None:
     ]
 
 
+def test_verify_exits_0_only_for_what_is_known(test_data: Path, tmp_path: Path) -> None:
+    real = _run("verify", "Set5", "Set14", "BSD100", "--data-root", str(test_data / "data"))
+    assert real.exit_code == 0, real.output
+    flat(tmp_path / "Set5" / "HR", content("Set5")[0], {}, "Set5")
+    assert _run("verify", "Set5", "--data-root", str(tmp_path)).exit_code == 1
+    assert _run("verify").exit_code == 2
+
+
+def test_preview_writes_a_sheet(tmp_path: Path) -> None:
+    result = _run("preview", "Sample", "--scale", "2", "--count", "1", "--output", str(tmp_path))
+    assert result.stdout == f"{tmp_path / 'Sample_x2.png'}\n"
+    assert (tmp_path / "Sample_x2.png").is_file()
+
+
 def test_unknown_names_are_answered_with_close_ones(tmp_path: Path) -> None:
     result = _run("list", "Set15")
     assert result.exit_code == 1
