@@ -34,7 +34,7 @@ def test_prepare_and_score_of_every_protocol(name: str, random_image: NDArray[np
     protocol = get_protocol(name)
     hr, lr = protocol.prepare(random_image, scale=3)
     assert (hr.shape, lr.shape, hr.dtype, lr.dtype) == ((45, 48, 3), (15, 16, 3), np.uint8, np.uint8)
-    assert list(protocol.score(hr, hr, scale=3).items()) == [(protocol.columns[0], math.inf), (protocol.columns[1], 1.0)]
+    assert protocol.score(hr, hr, scale=3) == {protocol.columns[0]: math.inf, protocol.columns[1]: 1.0}
     assert protocol.psnr_lr(hr, lr, scale=3) == math.inf
 
 

@@ -37,10 +37,17 @@ class _LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except (click.exceptions.Exit, click.Abort, click.ClickException):
+            raise
         except SrbenchError as error:
             if ctx.params.get("debug"):
                 raise
             raise click.ClickException(str(error)) from error
+        except Exception as error:  # noqa: BLE001 - the last door: a user's own model can raise anything
+            if ctx.params.get("debug"):
+                raise
+            raise click.ClickException(f"unexpected {type(error).__name__}: {error}; "
+                                       "see where with srbench --debug …") from error
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

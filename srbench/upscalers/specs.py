@@ -16,6 +16,8 @@ from srbench.errors import UnknownNameError, UpscalerError
 from srbench.upscalers.base import Identity, Options, Upscaler
 from srbench.upscalers.bicubic import MatlabBicubic, PillowBicubic
 from srbench.upscalers.finished import FinishedImages
+from srbench.upscalers.onnx import open_onnx
+from srbench.upscalers.spandrel import open_spandrel
 from srbench.upscalers.tensors import TensorUpscaler, network_upscaler
 from srbench.zoo import load
 
@@ -25,7 +27,8 @@ _BASELINES = {"bicubic": MatlabBicubic, "bicubic:pillow": PillowBicubic}
 def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> Upscaler:
     """The upscaler that a model spec names, at one scale.
 
-    Specs: `zoo:NAME[@TAG]`, `bicubic`, `bicubic:pillow`, `images:DIR`, `python:pkg.module:factory`.
+    Specs: `zoo:NAME[@TAG]`, `spandrel:FILE`, `onnx:FILE`, `images:DIR`, `python:pkg.module:factory`, `bicubic` and
+    `bicubic:pillow`.
 
     Raises:
         UnknownNameError: no such kind of spec, network or tag.
@@ -119,4 +122,6 @@ _SOURCES: dict[str, Callable[[str, int, Options], Upscaler]] = {
     "zoo": _open_zoo,
     "images": _open_images,
     "python": _open_python,
+    "onnx": open_onnx,
+    "spandrel": open_spandrel,
 }

@@ -1,0 +1,196 @@
+"""`srbench evaluate` through its real parser: exact output, the contract's files, a killed run, and mistakes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from srbench.cli import main
+from srbench.images import save_png
+from srbench.scores import JOURNAL_NAME, SCHEMA, read_run
+
+SET5_TABLE = """\
+bicubic ×4
+
+dataset  images  matlab-y         bam2021
+-------  ------  ---------------  ---------------
+Set5     5       28.429 / 0.8111  28.472 / 0.8117
+
+PSNR dB / SSIM under matlab-y v1 (crop, MATLAB bicubic LR, 8-bit output, MATLAB Y, shave = scale); LR made
+PSNR dB / SSIM under bam2021 v1 (HR resized and LR made by Pillow, output not rounded, the BAM code's Y, \
+shave = scale); LR made
+"""
+
+SLOW_FACTORY = """
+import time, torch
+def make(scale):
+    def upscale(lr):
+        with open("calls", "a") as file:
+            file.write("x")
+        time.sleep(0.15)
+        return torch.nn.functional.interpolate(lr, scale_factor=scale)
+    return upscale
+"""
+
+
+def srbench(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
+
+
+@pytest.fixture
+def five(tmp_path: Path) -> Path:
+    """A data root with all five names of Set5, tiny."""
+    random = np.random.default_rng(0)
+    (tmp_path / "root/Set5/HR").mkdir(parents=True)
+    for name in ("baby", "bird", "butterfly", "head", "woman"):
+        save_png(tmp_path / f"root/Set5/HR/{name}.png", random.integers(0, 256, (40, 37, 3), dtype=np.uint8))
+    return tmp_path / "root"
+
+
+def test_table_is_exact(test_data: Path) -> None:
+    result = srbench("--model", "bicubic", "--scale", 4, "--dataset", "Set5", "--data-root", test_data / "data",
+                     "--protocol", "matlab-y", "--protocol", "bam2021")
+    assert (result.exit_code, result.stdout) == (0, SET5_TABLE)
+
+
+def test_json_of_one_protocol_is_one_document(five: Path) -> None:
+    result = srbench("--model", "bicubic", "--scale", 2, "--dataset", "Set5", "--data-root", five, "--format", "json")
+    document: dict[str, Any] = json.loads(result.stdout)
+    assert set(document) == {"model", "scale", "protocol", "datasets", "record"}
+    assert (document["model"], document["scale"], document["protocol"]) == ("bicubic", 2, "matlab-y")
+    assert set(document["datasets"]["Set5"]) == {"n", "n_expected", "psnr_y", "ssim_y"}
+    assert isinstance(document["datasets"]["Set5"]["psnr_y"], float)
+    assert document["record"]["lr_source"] == "made"
+
+
+def test_json_of_two_protocols_is_a_list(five: Path) -> None:
+    result = srbench("--model", "bicubic", "--scale", 2, "--dataset", "Set5", "--data-root", five, "--format", "json",
+                     "--protocol", "matlab-rgb", "--protocol", "matlab-y")
+    documents = json.loads(result.stdout)
+    assert [document["protocol"] for document in documents] == ["matlab-rgb", "matlab-y"]
+    assert "psnr_rgb" in documents[0]["datasets"]["Set5"]
+
+
+def test_infinite_means_are_the_string_inf(five: Path) -> None:
+    result = srbench("--model", f"images:{five / 'Set5/HR'}", "--scale", 2, "--dataset", "Set5", "--data-root", five,
+                     "--format", "json")
+    assert result.exit_code == 1, "HR is 40×37 and its crop 40×36: the size must not be forgiven"
+    for path in (five / "Set5/HR").iterdir():
+        save_png(path, np.zeros((40, 36, 3), np.uint8))
+    result = srbench("--model", f"images:{five / 'Set5/HR'}", "--scale", 2, "--dataset", "Set5", "--data-root", five,
+                     "--format", "json")
+    assert json.loads(result.stdout)["datasets"]["Set5"]["psnr_y"] == "inf"
+
+
+def test_csv_has_a_line_per_dataset_and_protocol(five: Path) -> None:
+    result = srbench("--model", "bicubic", "--scale", 2, "--dataset", "Set5", "--dataset", f"folder:{five}/Set5/HR",
+                     "--data-root", five, "--format", "csv", "--protocol", "matlab-y", "--protocol", "matlab-rgb")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "model,scale,protocol,dataset,n,n_expected,psnr,ssim"
+    assert len(lines) == 5
+
+
+def test_a_missing_image_makes_the_mean_null_and_warns(five: Path) -> None:
+    (five / "Set5/HR/head.png").unlink()
+    result = srbench("--model", "bicubic", "--scale", 2, "--dataset", "Set5", "--data-root", five, "--format", "json")
+    facts = json.loads(result.stdout)["datasets"]["Set5"]
+    assert (result.exit_code, facts["n"], facts["n_expected"], facts["psnr_y"]) == (0, 4, 5, None)
+    assert "4 of 5" in result.stderr
+
+
+def test_without_a_dataset_the_sample_is_scored(tmp_path: Path) -> None:
+    result = srbench("--model", "bicubic", "--scale", 4, "--data-root", tmp_path, "--format", "json")
+    assert list(json.loads(result.stdout)["datasets"]) == ["Sample"]
+    assert json.loads(result.stdout)["datasets"]["Sample"]["n"] == 7
+    assert "srbench data download" in result.stderr
+
+
+def test_output_holds_table_and_record_and_only_takes_the_same_run(five: Path, tmp_path: Path) -> None:
+    arguments = ("--model", "bicubic", "--dataset", "Set5", "--data-root", five, "--output", tmp_path / "run")
+    first = srbench(*arguments, "--scale", 2)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["run.json", "scores.parquet"]
+    scores = read_run(tmp_path / "run").scores
+    assert list(scores.columns) == SCHEMA.names
+    assert sorted(scores["image"]) == ["baby", "bird", "butterfly", "head", "woman"]
+    assert srbench(*arguments, "--scale", 2).stdout == first.stdout
+    other = srbench(*arguments, "--scale", 3)
+    assert other.exit_code == 1
+    assert "scale: 2 there, 3 now" in other.stderr
+
+
+def test_a_run_killed_half_way_goes_on_without_repeating(five: Path, tmp_path: Path) -> None:
+    (tmp_path / "slow_upscaler.py").write_text(SLOW_FACTORY)
+    command = [sys.executable, "-m", "srbench", "evaluate", "--model", "python:slow_upscaler:make", "--scale", "2",
+               "--dataset", "Set5", "--data-root", str(five), "--output", "run", "--device", "cpu"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    journal = tmp_path / "run" / JOURNAL_NAME
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 3:
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (tmp_path / "run/scores.parquet").exists()
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    calls = len((tmp_path / "calls").read_text())
+    assert 5 <= calls <= 7, "five images and at most those in flight when it was killed"
+    subprocess.run([*command, "--output", "plain"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    resumed, plain = (read_run(tmp_path / name).scores.drop(columns="seconds") for name in ("run", "plain"))
+    assert resumed.equals(plain)
+    assert len(plain) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "named"),
+    [(["--model", "bicubic", "--scale", "5"], 2, "'5' is not one of"),
+     (["--model", "bicubic"], 2, "Missing option '--scale'"),
+     (["--model", "bicubik", "--scale", "2"], 1, "did you mean bicubic"),
+     (["--model", "bicubic", "--scale", "2", "--protocol", "matlab-z"], 1, "matlab-y"),
+     (["--model", "bicubic", "--scale", "2", "--dataset", "Set6"], 1, "Set5"),
+     (["--model", "bicubic", "--scale", "2", "--dataset", "Set5", "--data-root", "nowhere"], 1, "nowhere"),
+     (["--model", "zoo:imdn@authors", "--scale", "8"], 1, "8"),
+     (["--model", "bicubic", "--scale", "2", "--tile", "0"], 2, "--tile")],
+    ids=["scale", "no-scale", "model", "protocol", "dataset", "root", "lacking-scale", "tile"],
+)
+def test_mistakes_have_an_exit_code_and_a_next_step(arguments: list[str], code: int, named: str) -> None:
+    result = srbench(*arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert named in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_image_that_does_not_decode_is_named(five: Path) -> None:
+    (five / "Set5/HR/bird.png").write_bytes(b"")
+    result = srbench("--model", "bicubic", "--scale", 2, "--dataset", "Set5", "--data-root", five)
+    assert result.exit_code == 1
+    assert "Set5/bird" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_unexpected_error_shows_no_traceback_unless_asked(five: Path, tmp_path: Path,
+                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_upscaler.py").write_text("def make(scale):\n    raise ZeroDivisionError('by design')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    arguments = ["evaluate", "--model", "python:broken_upscaler:make", "--scale", "2", "--dataset", "Set5",
+                 "--data-root", str(five)]
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, "by design" in result.stderr, "--debug" in result.stderr) == (1, True, True)
+    assert isinstance(CliRunner().invoke(main, ["--debug", *arguments]).exception, ZeroDivisionError)
+
+
+def test_help_lists_every_command() -> None:
+    result = CliRunner().invoke(main, ["--help"])
+    for name in ("evaluate", "compare", "data", "zoo", "speed"):
+        assert f"  {name} " in result.stdout
