@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from srbench.cli.tables import text_table
 from srbench.errors import UnknownNameError, WeightsError
 from srbench.files import cache_dir
 from srbench.zoo.catalogue import CATALOGUE, Setting, WeightsEntry, entries_of, times
@@ -34,9 +35,9 @@ def list_networks(verbose: bool, form: str) -> None:
     if form == "json":
         click.echo(json.dumps([_variant_record(variant) for variant in _listed(verbose)], indent=2))
     elif verbose:
-        click.echo(_table(_VERBOSE_HEAD, [row for variant in VARIANTS for row in _verbose_rows(variant)]))
+        click.echo(text_table(_VERBOSE_HEAD, [row for variant in VARIANTS for row in _verbose_rows(variant)]))
     else:
-        click.echo(_table(_HEAD, [_row(network) for network in NETWORKS.values()]))
+        click.echo(text_table(_HEAD, [_row(network) for network in NETWORKS.values()]))
         click.echo("\nEvery network takes another attention as NAME-ATTENTION: " + ", ".join(ATTENTIONS))
 
 
@@ -254,11 +255,3 @@ def _setting(network: str | None, text: str) -> Setting:
         return key, json.loads(value.lower())
     except ValueError as error:
         raise click.UsageError(f"--option {text}: expected a number, true or false, got {value!r}") from error
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [tuple(head), *map(tuple, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )

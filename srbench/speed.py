@@ -1,0 +1,315 @@
+"""How fast networks are: latency, frames per second, peak memory, parameters, MACs and FLOPs, measured side by side."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import re
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from srbench.charts import Axis, Series, line_chart
+from srbench.environment import describe_environment
+from srbench.errors import UpscalerError
+from srbench.upscalers.base import Options
+from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.tensors import PRECISIONS, deterministic_float32, pick_device
+from srbench.zoo import build
+from srbench.zoo.blocks import SRNetwork
+from srbench.zoo.counting import count_macs, count_parameters
+from srbench.zoo.optimize import optimized
+
+LEAST_REPETITIONS = 3
+"""Repetitions that are made even where the time for a size is used up: quartiles need them."""
+
+_DEEP_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How the measuring is done.
+
+    Attributes:
+        sizes: LR height and width in pixels.
+        repetitions: timed runs of each spec at each size; fewer, at least three, where `seconds` per size are used up.
+        warmup: runs before the timed ones; the first one also gives the peak memory.
+        optimise: fold constants and use channels_last, for zoo networks.
+    """
+
+    scales: tuple[int, ...]
+    sizes: tuple[tuple[int, int], ...]
+    device: str = "auto"
+    precision: str = "fp32"
+    repetitions: int = 20
+    warmup: int = 3
+    seconds: float = 60.0
+    optimise: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """One spec at one scale and LR size, a batch of one image.
+
+    Latencies in milliseconds; memory in bytes, weights included, null where the system does not tell; one
+    multiply-accumulate (MAC) is two FLOPs. `timed` says whether the network alone was timed, or with the conversion of
+    its uint8 images.
+    """
+
+    spec: str
+    scale: int
+    height: int
+    width: int
+    fps: float
+    latency_median_ms: float
+    latency_q1_ms: float
+    latency_q3_ms: float
+    repetitions: int
+    peak_memory_bytes: int | None
+    parameters: int | None
+    macs: int | None
+    flops: int | None
+    timed: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ratio:
+    """How many times as long `spec` takes as `base`: over the pairs of runs that were made next to each other."""
+
+    base: str
+    spec: str
+    scale: int
+    height: int
+    width: int
+    median: float
+    q1: float
+    q3: float
+
+
+@dataclass(frozen=True)
+class SpeedReport:
+    """All timings and ratios of one measurement, and where it was made."""
+
+    timings: tuple[Timing, ...]
+    ratios: tuple[Ratio, ...]
+    settings: Settings
+    environment: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as one JSON-ready document."""
+        return {
+            "timings": [asdict(timing) for timing in self.timings],
+            "ratios": [asdict(ratio) for ratio in self.ratios],
+            "settings": asdict(self.settings),
+            "environment": self.environment,
+        }
+
+
+@dataclass
+class _Candidate:
+    """One spec made ready to run: `prepare` turns a size into a call without arguments that is timed."""
+
+    spec: str
+    scale: int
+    prepare: Callable[[int, int], Callable[[], object]]
+    timed: str
+    module: nn.Module | None
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`96` or `180x320` (height × width) as LR height and width. Raises UpscalerError for anything else."""
+    match = re.fullmatch(r"(\d+)(?:[x×](\d+))?", text)
+    height, width = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if height < 1 or width < 1:
+        raise UpscalerError(f"expected a size such as 96 or 180x320 (LR height × width), got {text!r}")
+    return height, width
+
+
+def measure(specs: Sequence[str], settings: Settings) -> SpeedReport:
+    """Time every spec at every scale and size; the specs take turns, so that all meet the same machine.
+
+    `zoo:NAME` without a tag is timed untrained: speed does not depend on the weights' values.
+
+    Raises:
+        UpscalerError, UnknownNameError, WeightsError: a spec, device or precision that cannot be had.
+    """
+    if settings.repetitions < LEAST_REPETITIONS or not specs or not settings.sizes or not settings.scales:
+        raise UpscalerError(
+            f"expected specs, scales, sizes and at least {LEAST_REPETITIONS} repetitions, got {settings}"
+        )
+    device = pick_device(settings.device)
+    deterministic_float32()
+    timings: list[Timing] = []
+    ratios: list[Ratio] = []
+    for scale in settings.scales:
+        candidates = [_candidate(spec, scale, device, settings) for spec in specs]
+        for size in settings.sizes:
+            runs, peaks = _interleaved(candidates, size, device, settings)
+            timings += [_timing(*row, size) for row in zip(candidates, runs, peaks, strict=True)]
+            ratios += _ratios(candidates, runs, size)
+    return SpeedReport(tuple(timings), tuple(ratios), settings, describe_environment(device))
+
+
+def speed_chart(report: SpeedReport) -> str:
+    """FPS over input size as SVG, like the BAM paper's Figure 6: a colour per spec and scale, BAM variants dashed."""
+    keys = dict.fromkeys((timing.spec, timing.scale) for timing in report.timings)
+    families = list(dict.fromkeys((_family(spec), scale) for spec, scale in keys))
+    series = [
+        Series(
+            f"{spec.removeprefix('zoo:')} ×{scale}",
+            tuple(
+                (timing.width, timing.fps) for timing in report.timings if (timing.spec, timing.scale) == (spec, scale)
+            ),
+            families.index((_family(spec), scale)),
+            dashed=_family(spec) != spec,
+        )
+        for spec, scale in keys
+    ]
+    title = f"Frames per second over input size, {report.environment['device']}, {report.settings.precision}"
+    return line_chart(series, title=title, x=Axis("input width, pixels"), y=Axis("frames per second", logarithmic=True))
+
+
+def _family(spec: str) -> str:
+    return re.sub(r"-bam(?=@|$)", "", spec)
+
+
+def _candidate(spec: str, scale: int, device: torch.device, settings: Settings) -> _Candidate:
+    if settings.precision not in PRECISIONS:
+        raise UpscalerError(f"expected a precision out of {', '.join(PRECISIONS)}, got {settings.precision!r}")
+    name = spec.removeprefix("zoo:")
+    if spec.startswith("zoo:") and "@" not in name:
+        return _of_network(spec, build(name, scale=scale).to(device).eval().requires_grad_(False), device, settings)
+    upscaler = open_upscaler(spec, scale=scale, options=Options(device=str(device), precision=settings.precision))
+    module = getattr(upscaler, "module", None)
+    if isinstance(module, SRNetwork):
+        return _of_network(spec, module, device, settings)
+
+    def prepare(height: int, width: int) -> Callable[[], object]:
+        image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        return lambda: upscaler.upscale(image, dataset="speed", name="noise")
+
+    return _Candidate(spec, scale, prepare, "upscaler", module if isinstance(module, nn.Module) else None)
+
+
+def _of_network(spec: str, network: SRNetwork, device: torch.device, settings: Settings) -> _Candidate:
+    runner = optimized(network) if settings.optimise else network
+    runner.deep_dtype = _DEEP_DTYPES[settings.precision]
+
+    def prepare(height: int, width: int) -> Callable[[], object]:
+        lr = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0)).to(device)
+        return lambda: runner(lr)
+
+    # The folded network has fewer tensors; what is counted is the network as published.
+    return _Candidate(spec, network.scale, prepare, "network", network)
+
+
+def _interleaved(
+    candidates: Sequence[_Candidate], size: tuple[int, int], device: torch.device, settings: Settings
+) -> tuple[list[list[float]], list[int | None]]:
+    """Seconds of each candidate's runs, run in turns, and its peak memory."""
+    calls = [candidate.prepare(*size) for candidate in candidates]
+    runs: list[list[float]] = [[] for _ in candidates]
+    with torch.inference_mode():
+        peaks = [
+            _peak_memory(call, candidate.module, device) for call, candidate in zip(calls, candidates, strict=True)
+        ]
+        for call in calls:
+            for _ in range(settings.warmup - 1):
+                call()
+        deadline = time.perf_counter() + settings.seconds
+        for repetition in range(settings.repetitions):
+            if repetition >= LEAST_REPETITIONS and time.perf_counter() > deadline:
+                break
+            # The order turns by one each time, so that nobody always runs after the same neighbour.
+            for step in range(len(calls)):
+                index = (repetition + step) % len(calls)
+                runs[index].append(_seconds(calls[index], device))
+    return runs, peaks
+
+
+def _seconds(call: Callable[[], object], device: torch.device) -> float:
+    _synchronise(device)
+    start = time.perf_counter()
+    call()
+    _synchronise(device)
+    return time.perf_counter() - start
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _peak_memory(call: Callable[[], object], module: nn.Module | None, device: torch.device) -> int | None:
+    """Bytes that one run needs at its peak, and the weights; None where the system does not tell.
+
+    On a GPU, what torch allocates; on the CPU, by how much the process grows.
+    """
+    weights = sum(tensor.nbytes for tensor in module.state_dict().values()) if module is not None else 0
+    if device.type == "cuda":
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        call()
+        torch.cuda.synchronize(device)
+        return int(torch.cuda.max_memory_allocated(device) - before + weights)
+    try:
+        # Memory that the allocator keeps from earlier runs would hide what this one needs.
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        _CLEAR.write_text("5")
+        before = _kilobytes("VmRSS")
+        call()
+        return (_kilobytes("VmHWM") - before) * 1024 + weights
+    except OSError:
+        call()
+        return None
+
+
+def _kilobytes(field: str) -> int:
+    match = re.search(rf"^{field}:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
+    return int(match[1]) if match else 0
+
+
+def _timing(candidate: _Candidate, runs: list[float], peak: int | None, size: tuple[int, int]) -> Timing:
+    first, median, third = _quartiles([1000 * seconds for seconds in runs])
+    module = candidate.module
+    macs = count_macs(module, height=size[0], width=size[1]) if module is not None else None
+    return Timing(
+        spec=candidate.spec,
+        scale=candidate.scale,
+        height=size[0],
+        width=size[1],
+        fps=1000 / median,
+        latency_median_ms=median,
+        latency_q1_ms=first,
+        latency_q3_ms=third,
+        repetitions=len(runs),
+        peak_memory_bytes=peak,
+        parameters=count_parameters(module) if module is not None else None,
+        macs=macs,
+        flops=None if macs is None else 2 * macs,
+        timed=candidate.timed,
+    )
+
+
+def _ratios(candidates: Sequence[_Candidate], runs: Sequence[list[float]], size: tuple[int, int]) -> list[Ratio]:
+    pairs = itertools.combinations(zip(candidates, runs, strict=True), 2)
+    return [_ratio(base, other, size) for base, other in pairs]
+
+
+def _ratio(base: tuple[_Candidate, list[float]], other: tuple[_Candidate, list[float]], size: tuple[int, int]) -> Ratio:
+    first, median, third = _quartiles([late / early for early, late in zip(base[1], other[1], strict=True)])
+    names = {"base": base[0].spec, "spec": other[0].spec, "scale": base[0].scale}
+    return Ratio(**names, height=size[0], width=size[1], median=median, q1=first, q3=third)  # type: ignore[arg-type]
+
+
+def _quartiles(values: list[float]) -> tuple[float, float, float]:
+    first, median, third = statistics.quantiles(values, n=4, method="inclusive")
+    return first, median, third
