@@ -1,0 +1,213 @@
+"""`python -m benchmarks.reproduce`: every table that srbench vouches for, made anew as one Markdown report.
+
+Needs `$SRBENCH_TEST_DATA`; exits 1 if a number is not what was published or measured before.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmarks.report import test_data
+from srbench.datasets import open_dataset
+from srbench.evaluation import evaluate
+from srbench.images import decode, pixel_sha256
+from srbench.protocols import crop_to_multiple, matlab_bicubic
+from srbench.resize import imresize
+from srbench.scores import JOURNAL_NAME, read_run
+
+SCALES = (2, 3, 4)
+SETS = ("Set5", "Set14", "BSD100")
+
+# Measured with the authors' weights of IMDN, PSNR / SSIM: (set, scale): matlab-y, bam2021.
+IMDN = {
+    ("Set5", 2): ((37.996, 0.9605), (38.050, 0.9608)), ("Set5", 3): ((34.360, 0.9270), (35.101, 0.9408)),
+    ("Set5", 4): ((32.210, 0.8948), (32.252, 0.8954)), ("Set14", 2): ((33.627, 0.9177), (33.838, 0.9191)),
+    ("Set14", 3): ((30.322, 0.8417), (31.091, 0.8585)), ("Set14", 4): ((28.582, 0.7811), (28.767, 0.7850)),
+    ("BSD100", 2): ((32.189, 0.8996), (34.108, 0.9263)), ("BSD100", 3): ((29.094, 0.8046), (29.669, 0.8192)),
+    ("BSD100", 4): ((27.560, 0.7353), (28.508, 0.7642)),
+}
+IMDN_TOLERANCE = (0.002, 0.0001)
+PAN_TOLERANCE = (0.0001, 0.000002)
+RANDOM_VALUES = 10**8
+_RANDOM_SIDE = 2400
+
+
+class Report:
+    """Prints sections as they are finished and remembers whether all of them held."""
+
+    def __init__(self) -> None:
+        self.held = True
+
+    def section(self, title: str, header: list[str], rows: Iterator[tuple[list[str], bool]]) -> None:
+        """One table; each row comes with whether its numbers are the expected ones."""
+        print(f"\n## {title}\n\n| {' | '.join([*header, ''])} |\n|{'---|' * (len(header) + 1)}", flush=True)
+        for cells, held in rows:
+            self.held &= held
+            print(f"| {' | '.join([*cells, 'ok' if held else '**DIFFERS**'])} |", flush=True)
+
+
+def imdn_rows(root: Path) -> Iterator[tuple[list[str], bool]]:
+    """IMDN's published weights on three sets and scales under both protocols."""
+    for scale in SCALES:
+        scores = evaluate("zoo:imdn@authors", SETS, scale=scale, protocol=["matlab-y", "bam2021"], data_root=root)
+        means = scores.groupby(["dataset", "protocol"])[["psnr_y", "ssim_y"]].mean()
+        for name in SETS:
+            cells, held = [f"{name} ×{scale}"], True
+            for protocol, (psnr, ssim) in zip(("matlab-y", "bam2021"), IMDN[name, scale], strict=True):
+                got = means.loc[(name, protocol)]
+                cells += [f"{got['psnr_y']:.3f} / {got['ssim_y']:.4f}", f"{psnr:.3f} / {ssim:.4f}"]
+                held &= _within(got["psnr_y"] - psnr, got["ssim_y"] - ssim, IMDN_TOLERANCE)
+            yield cells, held
+
+
+def pan_rows(root: Path, log: Path) -> Iterator[tuple[list[str], bool]]:
+    """PAN's published weights against its authors' own log, image by image, Y and RGB."""
+    with log.open() as file:
+        logged = pd.DataFrame([row for row in csv.DictReader(file) if row["image"] != "mean"])
+    for scale in SCALES:
+        scores = evaluate("zoo:pan@authors", SETS[:2], scale=scale, protocol=["matlab-y", "matlab-rgb"], data_root=root)
+        ours = scores.groupby(["dataset", "image"])[["psnr_rgb", "ssim_rgb", "psnr_y", "ssim_y"]].first()
+        for name in SETS[:2]:
+            theirs = logged[(logged["scale"] == str(scale)) & (logged["dataset"] == name)].set_index("image")
+            numbers = theirs[["psnr_rgb", "ssim_rgb", "psnr_y", "ssim_y"]].astype(float)
+            largest = (ours.loc[name] - numbers).abs().max()
+            psnr, ssim = (max(largest[f"{kind}_y"], largest[f"{kind}_rgb"]) for kind in ("psnr", "ssim"))
+            complete = len(ours.loc[name]) == len(numbers) and not largest.isna().any()
+            yield [f"{name} ×{scale}", str(len(numbers)), f"{psnr:.6f}", f"{ssim:.7f}"], (
+                complete and _within(psnr, ssim, PAN_TOLERANCE))
+
+
+def lr_rows(root: Path, fingerprints: Path) -> Iterator[tuple[list[str], bool]]:
+    """Our LR against MATLAB's: the files of Set5, and the hashes of Set14's."""
+    published = json.loads(fingerprints.read_text())["datasets"]
+    for scale in SCALES:
+        dataset = open_dataset("Set5", data_root=root)
+        differing = total = 0
+        for name in dataset.names:
+            given = dataset.given_lr(name, scale=scale)
+            made = matlab_bicubic(crop_to_multiple(dataset.hr(name), scale=scale), scale=scale)
+            differing += int(np.count_nonzero(given != made))
+            total += given.size
+        yield [f"Set5 ×{scale}, MATLAB's files", f"{total:,} values", f"{differing} differ"], differing == 0
+        expected = {entry["name"]: entry["sha256_rgb"] for entry in published[f"Set14/LR_bicubic/X{scale}"]["images"]}
+        made_hashes = {f"{path.stem}x{scale}": pixel_sha256(
+            matlab_bicubic(crop_to_multiple(decode(path), scale=scale), scale=scale))
+            for path in (root / "Set14/HR").iterdir()}
+        met = sum(made_hashes.get(name) == sha256 for name, sha256 in expected.items())
+        yield [f"Set14 ×{scale}, MATLAB's hashes", f"{len(expected)} images", f"{met} met"], met == len(expected)
+
+
+def agreement_rows() -> Iterator[tuple[list[str], bool]]:
+    """NumPy and torch forms on 10⁸ random values in all, and on images made of ties at .5."""
+    random = np.random.default_rng(2021)
+    for scale in SCALES:
+        done = differing = 0
+        while done * len(SCALES) < RANDOM_VALUES:
+            image = random.integers(0, 256, (_RANDOM_SIDE, _RANDOM_SIDE, 3), dtype=np.uint8)
+            differing += _disagreements(image, Fraction(1, scale))
+            done += image.size
+        ties = (np.arange(0, 240)[None, :, None] // 3 * 3 + (np.arange(240) // 2 % 2)[:, None, None]
+                * np.array([1, 3, 5])).astype(np.uint8)
+        differing += _disagreements(ties, Fraction(1, scale)) + _disagreements(ties, Fraction(scale))
+        yield [f"×{scale}", f"{done + 2 * ties.size:,}", f"{differing} differ"], differing == 0
+
+
+def saved_image_rows(root: Path) -> Iterator[tuple[list[str], bool]]:
+    """SR images written and read again score the same."""
+    protocols = ["matlab-y", "matlab-y-rounded", "matlab-rgb"]
+    options = [argument for name in protocols for argument in ("--protocol", name)]
+    with tempfile.TemporaryDirectory() as folder:
+        common = ["--scale", "4", "--dataset", "Set5", "--data-root", str(root), *options]
+        _srbench("--model", "zoo:imdn@authors", *common, "--save-images", f"{folder}/sr", "--output", f"{folder}/a")
+        _srbench("--model", f"images:{folder}/sr", *common, "--output", f"{folder}/b")
+        first, second = (read_run(Path(folder) / name).scores for name in "ab")
+    for protocol in protocols:
+        a, b = (frame[frame["protocol"] == protocol].reset_index(drop=True) for frame in (first, second))
+        equal = all(a[column].equals(b[column]) for column in ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_lr"))
+        yield [protocol, f"{len(a)} images", "identical" if equal else "different"], equal and len(a) == len(b)
+
+
+def resume_rows(root: Path) -> Iterator[tuple[list[str], bool]]:
+    """A run killed with SIGKILL, then repeated: its scores are those of a run that nobody killed."""
+    arguments = ["--model", "zoo:imdn@authors", "--scale", "4", "--dataset", "Set14", "--data-root", str(root)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        process = subprocess.Popen([*_COMMAND, *arguments, "--output", str(folder / "killed")],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        journal = folder / "killed" / JOURNAL_NAME
+        while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 5):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        recorded = journal.read_bytes().count(b"\n") - 1 if journal.exists() else 0
+        _srbench(*arguments, "--output", str(folder / "killed"))
+        _srbench(*arguments, "--output", str(folder / "plain"))
+        killed, plain = (read_run(folder / run).scores.drop(columns="seconds") for run in ("killed", "plain"))
+    equal = killed.equals(plain)
+    yield [f"{recorded} of {len(plain)} recorded when killed", f"{len(plain) - recorded} computed after",
+           "identical" if equal else "different"], equal and 0 < recorded < len(plain)
+
+
+_COMMAND = [sys.executable, "-m", "srbench", "evaluate"]
+
+
+def _srbench(*arguments: str) -> None:
+    subprocess.run([*_COMMAND, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _within(psnr: float, ssim: float, tolerance: tuple[float, float]) -> bool:
+    # Half a unit of the last printed digit comes on top: the expected numbers are printed ones.
+    return bool(abs(psnr) <= tolerance[0] and abs(ssim) <= tolerance[1])
+
+
+def _disagreements(image: np.ndarray, ratio: Fraction) -> int:
+    batch = imresize(torch.from_numpy(image).permute(2, 0, 1)[None], ratio)
+    return int(np.count_nonzero(batch[0].permute(1, 2, 0).numpy() != imresize(image, ratio)))
+
+
+def main() -> int:
+    """Print the report; 0 if every number held."""
+    data = test_data()
+    if data is None:
+        print("make reproduce needs real images and weights: set SRBENCH_TEST_DATA to the folder that holds "
+              "data, checkpoints and reference", file=sys.stderr)
+        return 1
+    os.environ.setdefault("SRBENCH_MIRROR", str(data / "checkpoints"))
+    os.environ.setdefault("SRBENCH_OFFLINE", "1")
+    root, reference, report = data / "data", data / "reference", Report()
+    print("# srbench: the numbers, made anew")
+    sections: list[tuple[str, list[str], Callable[[], Iterator[tuple[list[str], bool]]]]] = [
+        ("IMDN, authors' weights, PSNR / SSIM", ["set", "`matlab-y`", "expected", "`bam2021`", "expected"],
+         lambda: imdn_rows(root)),
+        ("PAN, authors' weights, against its authors' log (Y and RGB)",
+         ["set", "images", "largest PSNR difference, dB", "largest SSIM difference"],
+         lambda: pan_rows(root, reference / "pan_authors_log.csv")),
+        ("LR against MATLAB's own", ["set", "compared", "result"],
+         lambda: lr_rows(root, reference / "fingerprints.json")),
+        ("`imresize`: NumPy against torch", ["scale", "values", "result"], agreement_rows),
+        ("SR images saved and scored again (IMDN ×4, Set5)", ["protocol", "compared", "scores"],
+         lambda: saved_image_rows(root)),
+        ("Killed and repeated (IMDN ×4, Set14)", ["first run", "second run", "scores"], lambda: resume_rows(root)),
+    ]
+    for title, header, rows in sections:
+        report.section(title, header, rows())
+    print("\nEvery number held." if report.held else "\nSome numbers differ: see above.")
+    return 0 if report.held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
