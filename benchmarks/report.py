@@ -80,12 +80,21 @@ def cache_dir() -> Path:
 
 def markdown(rows: Iterable[BenchRow]) -> str:
     """The whole report: the table, then machine and versions."""
-    head = ["benchmark", "ours", "peer", "ratio", "limit", "", "note"]
-    lines = [head, ["---"] * len(head)]
-    for row in rows:
-        ratio = "-" if row.ratio is None else f"{row.ratio:.3g}"
-        lines.append([row.name, row.ours, row.peer, ratio, row.limit or "-", row.verdict, row.note])
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    lines = [
+        [row.name, row.ours, row.peer, "-" if row.ratio is None else f"{row.ratio:.3g}", row.limit or "-", row.verdict,
+         row.note]
+        for row in rows
+    ]  # fmt: skip
+    return f"{table(['benchmark', 'ours', 'peer', 'ratio', 'limit', '', 'note'], lines)}\n\n{surroundings()}"
+
+
+def table(head: list[str], lines: list[list[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *lines])
+
+
+def surroundings() -> str:
+    """Machine and versions, in one line."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    return f"{table}\n\n{machine}; {versions}"
+    return f"{machine}; {versions}"

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from benchmarks.report import test_data
 from srbench.datasets import open_dataset
@@ -64,11 +65,11 @@ def imdn_rows(root: Path) -> Iterator[tuple[list[str], bool]]:
     """IMDN's published weights on three sets and scales under both protocols."""
     for scale in SCALES:
         scores = evaluate("zoo:imdn@authors", SETS, scale=scale, protocol=["matlab-y", "bam2021"], data_root=root)
-        means = scores.groupby(["dataset", "protocol"])[["psnr_y", "ssim_y"]].mean()
+        means = scores.groupby(["dataset", "protocol"])[["psnr_y", "ssim_y"]].mean().to_dict("index")
         for name in SETS:
             cells, held = [f"{name} ×{scale}"], True
             for protocol, (psnr, ssim) in zip(("matlab-y", "bam2021"), IMDN[name, scale], strict=True):
-                got = means.loc[(name, protocol)]
+                got = means[name, protocol]
                 cells += [f"{got['psnr_y']:.3f} / {got['ssim_y']:.4f}", f"{psnr:.3f} / {ssim:.4f}"]
                 held &= _within(got["psnr_y"] - psnr, got["ssim_y"] - ssim, IMDN_TOLERANCE)
             yield cells, held
@@ -170,11 +171,10 @@ def _srbench(*arguments: str) -> None:
 
 
 def _within(psnr: float, ssim: float, tolerance: tuple[float, float]) -> bool:
-    # Half a unit of the last printed digit comes on top: the expected numbers are printed ones.
     return bool(abs(psnr) <= tolerance[0] and abs(ssim) <= tolerance[1])
 
 
-def _disagreements(image: np.ndarray, ratio: Fraction) -> int:
+def _disagreements(image: NDArray[np.uint8], ratio: Fraction) -> int:
     batch = imresize(torch.from_numpy(image).permute(2, 0, 1)[None], ratio)
     return int(np.count_nonzero(batch[0].permute(1, 2, 0).numpy() != imresize(image, ratio)))
 
