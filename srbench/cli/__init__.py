@@ -43,7 +43,8 @@ class _LazyGroup(click.Group):
             if ctx.params.get("debug"):
                 raise
             raise click.ClickException(str(error)) from error
-        except Exception as error:  # noqa: BLE001 - the last door: a user's own model can raise anything
+        except Exception as error:
+            # The last door: a user's own model can raise anything.
             if ctx.params.get("debug"):
                 raise
             raise click.ClickException(f"unexpected {type(error).__name__}: {error}; "
