@@ -52,14 +52,13 @@ class Plan:
                                 f"{', '.join(protocol.name for protocol in self.protocols)}; they give different SR "
                                 "images of one name, so save them in separate runs")
 
-    def lr_source(self, protocol: Protocol, dataset: ImageSet) -> LrSource:
-        """The LR that a protocol gets; one that is defined on shipped LR takes those files where they exist."""
-        given = self.lr == "given" or (protocol.preparation.ships_lr and dataset.has_given_lr(self.upscaler.scale))
-        return "given" if given else "made"
+    def lr_source(self, protocol: Protocol) -> LrSource:
+        """The LR that a protocol gets; one that is defined on the dataset's own files takes those always."""
+        return "given" if protocol.preparation.ships_lr else self.lr
 
     def source_key(self, protocol: Protocol) -> tuple[str, LrSource]:
-        """Protocols of one key share one forward pass (for every set, `lr_source` only widens this)."""
-        return protocol.preparation.key, self.lr
+        """Protocols of one key share one forward pass."""
+        return protocol.preparation.key, self.lr_source(protocol)
 
     def key(self) -> Key:
         """What makes two evaluations the same run."""
@@ -173,8 +172,8 @@ def describe(plan: Plan, device: torch.device, *, started: str, seconds: float) 
         "model": {"spec": identity.spec, "weights_sha256": identity.weights_sha256,
                   "parameters": identity.parameters, **identity.details},
         "scale": plan.upscaler.scale,
-        "protocols": {protocol.name: {"version": protocol.version, "summary": protocol.summary}
-                      for protocol in plan.protocols},
+        "protocols": {protocol.name: {"version": protocol.version, "summary": protocol.summary,
+                                      "lr_source": plan.lr_source(protocol)} for protocol in plan.protocols},
         "lr_source": plan.lr,
         "datasets": {dataset.name: {"fingerprint": dataset.fingerprint, "variant": dataset.variant,
                                     "n": len(dataset.names), "n_expected": dataset.n_expected}
@@ -199,7 +198,7 @@ def _tasks(plan: Plan, done: frozenset[tuple[str, str, str]]) -> Iterator[_Task]
     for dataset in plan.sets:
         groups: dict[tuple[str, LrSource], list[Protocol]] = {}
         for protocol in plan.protocols:
-            groups.setdefault((protocol.preparation.key, plan.lr_source(protocol, dataset)), []).append(protocol)
+            groups.setdefault(plan.source_key(protocol), []).append(protocol)
         for (_, lr), members in groups.items():
             for name in dataset.names:
                 missing = tuple(member for member in members if (dataset.name, member.name, name) not in done)

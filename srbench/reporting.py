@@ -69,4 +69,4 @@ def _provenance(document: Document) -> str:
     extras += ["self-ensemble"] if record["self_ensemble"] else []
     extras += [record["precision"]] if record["precision"] != "fp32" else []
     return (f"PSNR dB / SSIM under {document['protocol']} v{protocol['version']} ({protocol['summary']}); "
-            f"LR {record['lr_source']}" + "".join(f"; {extra}" for extra in extras))
+            f"LR {protocol['lr_source']}" + "".join(f"; {extra}" for extra in extras))

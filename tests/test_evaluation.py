@@ -158,3 +158,11 @@ def evaluate_tiny(tmp_path: Path, shape: tuple[int, int]) -> None:
     folder.mkdir()
     save_png(folder / "a.png", np.zeros((*shape, 3), np.uint8))
     evaluate(Nearest(4), f"folder:{folder}", scale=4)
+
+
+def test_a_protocol_of_given_files_takes_them_unasked(test_data: Path, small_set: ImageSet) -> None:
+    scores = evaluate("bicubic", "Set5", scale=2, protocol=["div2k-rgb", "matlab-rgb"], data_root=test_data / "data")
+    assert set(zip(scores["protocol"], scores["lr_source"], strict=True)) == {("div2k-rgb", "given"),
+                                                                              ("matlab-rgb", "made")}
+    with pytest.raises(DatasetError, match="no given LR"):
+        evaluate(Nearest(), small_set, scale=2, protocol="div2k-rgb")
