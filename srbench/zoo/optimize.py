@@ -22,8 +22,8 @@ def optimized(network: SRNetwork, *, channels_last: bool = True, compiled: bool 
     """A copy for inference that computes the same to float32 rounding; it cannot be trained, saved or optimised again.
 
     Folded are weight norm, residual and branch factors, the attention's unused taps, and the output's mean shift and
-    scaling. The input's mean shift stays: with zero padding it is not exact. `compiled` adds `torch.compile` with CUDA
-    graphs where there is a GPU; each new image size is compiled once.
+    scaling. The input's mean shift stays: with zero padding it is not exact. `compiled` adds `torch.compile`: the first
+    images take long, as each new kind of size is compiled.
     """
     twin = copy.deepcopy(network).eval().requires_grad_(False)
     for module in list(twin.modules()):
@@ -33,5 +33,5 @@ def optimized(network: SRNetwork, *, channels_last: bool = True, compiled: bool 
     if channels_last:
         twin = twin.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
     if compiled:
-        twin.compile(mode="reduce-overhead")
+        twin.compile()
     return twin
