@@ -1,0 +1,94 @@
+"""ONNX: an exported network gives its own output at sizes it was not exported with, and bad files are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from srbench.errors import UpscalerError
+from srbench.upscalers.base import Identity, Options
+from srbench.upscalers.onnx import open_onnx
+from srbench.upscalers.tensors import network_upscaler
+from srbench.zoo import build
+from srbench.zoo.export import export_onnx
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+_CPU = Options(device="cpu")
+_SMALL: dict[str, dict[str, Any]] = {
+    "imdn-bam": {"channels": 16, "blocks": 2, "reduction": 4},
+    "pan": {"channels": 8, "up_channels": 8, "blocks": 2},
+    "awsrn": {"blocks": 1, "units": 2},
+}
+
+
+@pytest.mark.parametrize("name", _SMALL)
+def test_an_exported_network_gives_its_own_output(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = build(name, scale=3, **_SMALL[name]).eval()
+    assert export_onnx(network, tmp_path / "network.onnx") < 1e-5
+    foreign = open_onnx(str(tmp_path / "network.onnx"), 3, _CPU)
+    own = network_upscaler(network, Identity("own"), scale=3, options=_CPU)
+    coarse = np.random.default_rng(0).integers(0, 256, (3, 5, 3), dtype=np.uint8)
+    image = coarse.repeat(7, 0).repeat(6, 1)
+    expected = own.checked(image, dataset="test", name="image")
+    assert np.abs(foreign.checked(image, dataset="test", name="image") - expected).max() < 1e-5
+    assert foreign.identity.weights_sha256 is not None
+
+
+def _convolution(shape: list[int | str | None], *, kind: int, channels: int = 3) -> bytes:
+    """A model of one 1×1 convolution with an input of the given shape and type."""
+    helper = onnx.helper
+    weight = helper.make_tensor("weight", kind, [3, channels, 1, 1], np.ones(3 * channels, np.float16).tolist())
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["lr", "weight"], ["sr"])],
+        "test",
+        [helper.make_tensor_value_info("lr", kind, shape)],
+        [helper.make_tensor_value_info("sr", kind, None)],
+        [weight],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "channels", "message"),
+    [
+        ([1, 3, 64, 48], "FLOAT", 3, "fixed size, 64×48"),
+        ([1, 3, "height", 48], "FLOAT", 3, "fixed size"),
+        (["n", 1, "height", "width"], "FLOAT", 1, "of RGB"),
+        (["n", 3, "height", "width"], "FLOAT16", 3, "float32 input"),
+    ],
+)
+def test_models_that_cannot_take_every_image_are_refused(
+    shape: list[int | str | None], kind: str, channels: int, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(_convolution(shape, kind=onnx.TensorProto.DataType.Value(kind), channels=channels))
+    with pytest.raises(UpscalerError, match=message):
+        open_onnx(str(path), 4, _CPU)
+
+
+def test_a_model_of_another_scale_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "same-size.onnx"
+    path.write_bytes(_convolution(["n", 3, "height", "width"], kind=onnx.TensorProto.FLOAT))
+    upscaler = open_onnx(str(path), 2, _CPU)
+    with pytest.raises(UpscalerError, match="expected 16×20×3 at ×2"):
+        upscaler.checked(np.zeros((8, 10, 3), np.uint8), dataset="test", name="image")
+
+
+def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UpscalerError, match="found none"):
+        open_onnx(str(tmp_path / "absent.onnx"), 4, _CPU)
+    (tmp_path / "page.onnx").write_text("<html>no model</html>")
+    with pytest.raises(UpscalerError, match="expected an ONNX model"):
+        open_onnx(str(tmp_path / "page.onnx"), 4, _CPU)
+    with pytest.raises(UpscalerError, match="precision"):
+        open_onnx(str(tmp_path / "page.onnx"), 4, Options(device="cpu", precision="bf16"))
