@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from srbench.datasets.imageset import ImageSet, open_dataset, require_pair
 from srbench.environment import describe_environment
@@ -26,7 +27,7 @@ from srbench.images import pixel_sha256, save_png
 from srbench.protocols import Preparation, Protocol, get_protocol
 from srbench.scores import SCHEMA_VERSION, Key, Record, Row, to_frame
 from srbench.upscalers.base import Image, Options, Upscaler
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.specs import as_upscaler
 
 LrSource = Literal["made", "given"]
 """Where LR comes from: made from HR by the protocol's degradation, or the dataset's own files."""
@@ -96,13 +97,13 @@ class _Prepared:
     hr_sha256: str
 
 
-def evaluate(model: str | Upscaler, dataset: str | ImageSet | Sequence[str | ImageSet], *, scale: int,
+def evaluate(model: str | nn.Module | Upscaler, dataset: str | ImageSet | Sequence[str | ImageSet], *, scale: int,
              protocol: str | Sequence[str] = "matlab-y", lr: LrSource = "made", data_root: Path | str | None = None,
              options: Options | None = None) -> pd.DataFrame:
     """Score a model on one or more datasets.
 
     Args:
-        model: a model spec, or an upscaler that is already open (it keeps its own options).
+        model: a model spec, a torch module from and to N×3×H×W RGB in [0, 1], or an upscaler that is already open.
         dataset: a name such as "Set5", "folder:DIR", an `ImageSet` or a dataset view, or a list of these.
         scale: 2, 3, 4 or 8.
         protocol: one name or several; those that share a preparation cost one forward pass.
@@ -116,9 +117,7 @@ def evaluate(model: str | Upscaler, dataset: str | ImageSet | Sequence[str | Ima
     Raises:
         SrbenchError: anything that keeps a number from being trusted.
     """
-    upscaler = open_upscaler(model, scale=scale, options=options) if isinstance(model, str) else model
-    if upscaler.scale != scale:
-        raise ProtocolError(f"expected an upscaler for ×{scale}, got one for ×{upscaler.scale}")
+    upscaler = as_upscaler(model, scale=scale, options=options)
     root = Path(data_root) if data_root is not None else None
     chosen = [dataset] if isinstance(dataset, str) or not isinstance(dataset, Sequence) else dataset
     names = [protocol] if isinstance(protocol, str) else protocol

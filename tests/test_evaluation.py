@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import srbench
 from srbench.datasets import ImageSet, open_dataset
-from srbench.errors import DatasetError, ImageError, ProtocolError
+from srbench.errors import DatasetError, ImageError, ProtocolError, UpscalerError
 from srbench.evaluation import Plan, evaluate, run
 from srbench.images import save_png
 from srbench.protocols import get_protocol
@@ -112,7 +112,7 @@ def test_what_is_done_is_not_computed_again(small_set: ImageSet) -> None:
 
 def test_a_failing_image_loses_nothing_before_it(small_set: ImageSet) -> None:
     kept = []
-    with pytest.raises(srbench.errors.UpscalerError, match="got shape"):
+    with pytest.raises(UpscalerError, match="got shape"):
         for batch in run(Plan(Nearest(failing="d"), [small_set], [get_protocol("matlab-y")])):
             kept += [row["image"] for row in batch]
     assert kept == ["a", "b", "c"]
@@ -140,12 +140,20 @@ def test_hr_as_sr_is_infinite_and_faithful_to_its_lr(small_set: ImageSet, tmp_pa
     assert (scores["psnr_lr"] == math.inf).all()
 
 
+def test_a_module_is_scored_like_its_spec(test_data: Path, mirror: Path) -> None:
+    root = test_data / "data"
+    module = srbench.load_model("zoo:pan@authors", scale=4)
+    by_module = srbench.evaluate(module, srbench.datasets.Set5(scale=4, data_root=root), scale=4)
+    by_spec = srbench.evaluate("zoo:pan@authors", "Set5", scale=4, data_root=root)
+    assert by_module.drop(columns=["model", "seconds"]).equals(by_spec.drop(columns=["model", "seconds"]))
+
+
 def test_mistakes_are_named(small_set: ImageSet, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"/a.*at least"):
         evaluate_tiny(tmp_path, (3, 9))
     with pytest.raises(ImageError, match=r"/a.*shaves 4"):
         evaluate_tiny(tmp_path, (8, 8))
-    with pytest.raises(ProtocolError, match="×4"):
+    with pytest.raises(UpscalerError, match="×4"):
         evaluate(Nearest(), small_set, scale=4)
     with pytest.raises(DatasetError):
         evaluate(Nearest(), small_set, scale=2, lr="given")

@@ -44,6 +44,22 @@ def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> U
     return _SOURCES[kind](rest, scale, options)
 
 
+def as_upscaler(model: str | nn.Module | Upscaler, *, scale: int, options: Options | None = None) -> Upscaler:
+    """An upscaler from a model spec, from a torch module (N×3×H×W RGB in [0, 1] in and out), or from itself.
+
+    Raises:
+        UpscalerError: an open upscaler for another scale, or whose options are to be changed; and as `open_upscaler`.
+    """
+    if isinstance(model, str):
+        return open_upscaler(model, scale=scale, options=options)
+    if isinstance(model, nn.Module):
+        return _open_module(type(model).__qualname__, model, scale, options or Options())
+    if model.scale != scale or options not in (None, model.options):
+        raise UpscalerError(f"expected an upscaler for ×{scale} with the options asked for, got "
+                            f"{model.identity.spec} for ×{model.scale}; open it with them instead")
+    return model
+
+
 def load_model(spec: str, *, scale: int, device: str = "cpu") -> nn.Module:
     """The torch module of a zoo or python spec, in evaluation mode: N×3×H×W RGB in [0, 1] in, unclamped out.
 
@@ -85,14 +101,18 @@ def _open_python(rest: str, scale: int, options: Options) -> Upscaler:
         raise UpscalerError(f"{spec}: expected python:pkg.module:factory, got no factory")
     model = _call_factory(spec, module_name, factory_name, scale)
     if isinstance(model, nn.Module):
-        identity = Identity(spec, _state_sha256(model), _count(model))
-        return network_upscaler(model, identity, scale=scale, options=options)
+        return _open_module(spec, model, scale, options)
     if not callable(model):
         raise UpscalerError(f"{spec}: expected the factory to return a torch module or a function of tensors, "
                             f"got {type(model).__name__}")
     if options.precision != "fp32":
         raise UpscalerError(f"{spec}: --precision is for zoo networks; leave it out")
     return TensorUpscaler(model, Identity(spec), scale=scale, options=options)
+
+
+def _open_module(spec: str, module: nn.Module, scale: int, options: Options) -> Upscaler:
+    identity = Identity(spec, _state_sha256(module), _count(module))
+    return network_upscaler(module, identity, scale=scale, options=options)
 
 
 def _call_factory(spec: str, module_name: str, factory_name: str, scale: int) -> Any:
