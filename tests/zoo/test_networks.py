@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 import torch
@@ -14,6 +13,7 @@ from srbench.zoo import build
 from srbench.zoo.costs import COSTS, Cost
 from srbench.zoo.counting import count_parameters, macs_for_output
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, VARIANTS, Variant, find_variant
+from tests.zoo.small import SMALL
 
 # The BAM paper's Table 1 and Table 2, in K, as counted in the authors' code: ×2, ×3, ×4.
 _PARAMETERS_K = {
@@ -56,18 +56,6 @@ _PUBLISHED_GMACS = {
     "pan": (70.5, 39.0, 28.2),
 }
 
-_SMALL: dict[str, dict[str, Any]] = {
-    "edsr": {"channels": 16, "blocks": 1},
-    "carn": {"channels": 16},
-    "carn-m": {"channels": 16, "groups": 4},
-    "msrn": {"channels": 16, "blocks": 1},
-    "s-lwsr32": {"channels": 16},
-    "awsrn": {"channels": 16, "wide": 16, "blocks": 1, "units": 1},
-    "rcan": {"channels": 16, "groups": 1, "blocks": 1},
-    "imdn": {"channels": 16, "blocks": 1},
-    "pan": {"channels": 8, "blocks": 1},
-    "drln": {"channels": 16},
-}
 _HOSTED = [(entry.name, kind) for entry in NETWORKS.values() for kind in ATTENTIONS if entry.hosts(kind)]
 
 
@@ -112,7 +100,7 @@ def test_stored_costs_are_those_of_the_modules(variant: Variant) -> None:
 @pytest.mark.parametrize(("name", "kind"), _HOSTED, ids=lambda part: part)
 def test_a_hosted_attention_runs(name: str, kind: str) -> None:
     variant = find_variant(f"{name}-{kind}")
-    network = build(variant.name, scale=3, reduction=8, **_SMALL[name]).eval()
+    network = build(variant.name, scale=3, reduction=8, **SMALL[name]).eval()
     with torch.inference_mode():
         sr = network(torch.rand(2, 3, 7, 5))
     assert sr.shape == (2, 3, 21, 15)
@@ -152,13 +140,13 @@ def test_build_refuses_unknown_options_scales_and_reductions() -> None:
 )
 def test_the_door_refuses_what_is_no_rgb_batch(batch: torch.Tensor) -> None:
     with pytest.raises(UpscalerError, match="expected a float N×3×H×W tensor"):
-        build("imdn", scale=2, **_SMALL["imdn"])(batch)
+        build("imdn", scale=2, **SMALL["imdn"])(batch)
 
 
 def test_the_value_range_is_applied_at_the_door() -> None:
     lr = torch.rand(1, 3, 9, 8)
-    outside = build("rcan", scale=2, **_SMALL["rcan"]).eval()
-    inside = build("rcan", scale=2, value_range=1.0, **_SMALL["rcan"]).eval()
+    outside = build("rcan", scale=2, **SMALL["rcan"]).eval()
+    inside = build("rcan", scale=2, value_range=1.0, **SMALL["rcan"]).eval()
     inside.load_state_dict(outside.state_dict())
     with torch.inference_mode():
         assert torch.equal(outside(lr), inside(lr * 255) / 255)
@@ -167,7 +155,7 @@ def test_the_value_range_is_applied_at_the_door() -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_low_precision_stays_out_of_the_first_and_last_step(name: str) -> None:
     torch.manual_seed(0)
-    network = build(name, scale=2, **_SMALL[name]).eval()
+    network = build(name, scale=2, **SMALL[name]).eval()
     lr = torch.rand(1, 3, 24, 24)
     with torch.inference_mode():
         exact = network(lr)

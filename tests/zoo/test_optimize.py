@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from torch import nn
@@ -13,26 +11,14 @@ from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.counting import count_macs
 from srbench.zoo.networks import NETWORKS
 from srbench.zoo.optimize import optimized
-
-_SMALL: dict[str, dict[str, Any]] = {
-    "edsr": {"channels": 16, "blocks": 2},
-    "carn": {"channels": 16},
-    "carn-m": {"channels": 16, "groups": 4},
-    "msrn": {"channels": 16, "blocks": 1},
-    "s-lwsr32": {"channels": 16},
-    "awsrn": {"channels": 16, "wide": 16, "blocks": 1, "units": 2},
-    "rcan": {"channels": 16, "groups": 1, "blocks": 1},
-    "imdn": {"channels": 16, "blocks": 1},
-    "pan": {"channels": 8, "blocks": 1},
-    "drln": {"channels": 16},
-}
+from tests.zoo.small import SMALL
 
 
 def _network(name: str) -> SRNetwork:
     """A small network with its mean shifts and learned factors moved away from where they start."""
     torch.manual_seed(0)
     base = name.removesuffix("-bam")
-    network = build(name, scale=3, reduction=8, **_SMALL[base]).eval()
+    network = build(name, scale=3, reduction=8, **SMALL[base]).eval()
     with torch.no_grad():
         for key, parameter in network.named_parameters():
             if "mean" in key or "scale" in key:

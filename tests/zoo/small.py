@@ -1,0 +1,18 @@
+"""Sizes at which every network is small enough to run in a test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SMALL: dict[str, dict[str, Any]] = {
+    "edsr": {"channels": 16, "blocks": 2},
+    "carn": {"channels": 16},
+    "carn-m": {"channels": 16, "groups": 4},
+    "msrn": {"channels": 16, "blocks": 1},
+    "s-lwsr32": {"channels": 16},
+    "awsrn": {"channels": 16, "wide": 16, "blocks": 1, "units": 2},
+    "rcan": {"channels": 16, "groups": 1, "blocks": 1},
+    "imdn": {"channels": 16, "blocks": 1},
+    "pan": {"channels": 8, "blocks": 1},
+    "drln": {"channels": 16},
+}
