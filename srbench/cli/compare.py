@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from srbench.cli.tables import text_table
 from srbench.scores import read_run
 from srbench.statistics import MIN_IMAGES, STATEMENT, Comparison, PairedDifference, compare_runs
 
@@ -74,7 +75,7 @@ def _table(comparison: Comparison) -> str:
         f"B  {comparison.model_b}",
         f"×{comparison.scale}, protocol {comparison.protocol}",
     ]
-    return "\n".join([*title, "", *_aligned([head, *rows]), "", *notes, STATEMENT])
+    return "\n".join([*title, "", text_table(head, rows), "", *notes, STATEMENT])
 
 
 def _cells(metric: str, found: PairedDifference) -> list[str]:
@@ -88,7 +89,3 @@ def _cells(metric: str, found: PairedDifference) -> list[str]:
         "-" if found.lost is None else f"{found.lost:.0%}",
     ]
 
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
