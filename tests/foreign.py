@@ -1,0 +1,39 @@
+"""Importing packages that want torchvision beside a torch whose operators torchvision was not built for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import warnings
+from functools import cache
+from types import ModuleType
+
+import pytest
+import torch
+from torch.library import Library
+
+# What torchvision 0.28.0 looks for when it is imported; nothing here ever runs.
+_SCHEMAS = {
+    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+}
+
+
+def foreign_package(name: str) -> ModuleType:
+    """The package, after declaring torchvision's operators; skips the test where it is not installed."""
+    if importlib.util.find_spec(name) is None:
+        pytest.skip(f"{name} is not installed")
+    _declare_torchvision()
+    with warnings.catch_warnings():
+        # Deprecations inside packages that are only compared with.
+        warnings.simplefilter("ignore")
+        return importlib.import_module(name)
+
+
+@cache
+def _declare_torchvision() -> Library:
+    library = Library("torchvision", "FRAGMENT")
+    for name, schema in _SCHEMAS.items():
+        if not hasattr(torch.ops.torchvision, name):
+            library.define(schema)
+    return library

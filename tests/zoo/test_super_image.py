@@ -1,0 +1,38 @@
+"""super-image: its random-weight models and ours, filled through the rename tables, give the same output."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+from srbench.zoo.catalogue import CATALOGUE, WeightsEntry
+from srbench.zoo.checkpoints import Fit, fill
+from srbench.zoo.reading import Checkpoint
+from tests.foreign import foreign_package
+
+_ENTRIES = [entry for entry in CATALOGUE if entry.tag == "super-image"]
+# What the hub's config.json files set differently from the package's defaults.
+_CONFIG = {"edsr": {"n_resblocks": 32, "n_feats": 256}}
+
+
+@pytest.mark.parametrize("entry", _ENTRIES, ids=lambda entry: f"{entry.name}_x{entry.scales[0]}")
+def test_random_weights_give_the_same_output(entry: WeightsEntry) -> None:
+    package = foreign_package("super_image")
+    (scale,) = entry.scales
+    kind = entry.name.partition("-")[0].capitalize()
+    settings = _CONFIG.get(entry.name, {}) | ({"bam": True} if entry.name.endswith("-bam") else {})
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        # It uses torch's older weight norm, which warns.
+        warnings.simplefilter("ignore")
+        theirs = getattr(package, f"{kind}Model")(getattr(package, f"{kind}Config")(scale=scale, **settings)).eval()
+    checkpoint = Checkpoint(Path(entry.file.name), dict(theirs.state_dict()), (), {})
+    ours = fill(Fit(entry.network, scale, entry.options), checkpoint)
+    image = torch.rand(1, 3, 12, 10)
+    with torch.inference_mode():
+        expected = theirs(image)
+        assert expected.std() > 0.01
+        assert (ours(image) - expected).abs().max() <= 1e-5
