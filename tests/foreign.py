@@ -32,8 +32,8 @@ def foreign_package(name: str) -> ModuleType:
 
 @cache
 def _declare_torchvision() -> Library:
-    library = Library("torchvision", "FRAGMENT")
+    library = Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]  # torch leaves it untyped
     for name, schema in _SCHEMAS.items():
         if not hasattr(torch.ops.torchvision, name):
-            library.define(schema)
+            library.define(schema)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     return library
