@@ -33,14 +33,13 @@ BELOW: dict[str, tuple[str, ...]] = {
     "evaluation": ("upscalers", "scores", "environment"),
     "statistics": ("scores",),
     "submissions": ("scores",),
-    "reporting": ("scores",),
     "charts": ("errors",),
     "audit": ("evaluation",),
     "speed": ("evaluation", "charts"),
     "training": ("evaluation",),
     "verification": ("evaluation", "submissions"),
     "leaderboard": ("submissions", "statistics", "charts"),
-    "cli": ("reporting", "audit", "speed", "training", "verification", "leaderboard"),
+    "cli": ("audit", "speed", "training", "verification", "leaderboard"),
     "__main__": ("cli",),
 }
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from srbench.cli.tables import text_table
+
 if TYPE_CHECKING:
     from srbench.datasets.importing import ImportReport
 
@@ -35,7 +37,7 @@ def list_command(names: tuple[str, ...], data_root: Path | None) -> None:
     for row in rows:
         count = f"{row.found}/{row.expected if row.expected is not None else '?'}"
         table.append((row.name, row.split, row.state, count, _size(row.size), row.licence, row.source))
-    click.echo(_columns(table))
+    click.echo(text_table(table[0], table[1:]))
     click.echo(f"under {root_of(data_root)}", err=True)
 
 
@@ -117,9 +119,3 @@ def _tell(report: ImportReport) -> None:
 
 def _size(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size else "-"
-
-
-def _columns(table: list[tuple[str, ...]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table)
-    return "\n".join(lines)

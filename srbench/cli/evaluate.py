@@ -12,10 +12,10 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from srbench.cli.reporting import score_csv, score_table
 from srbench.datasets import available_datasets, open_dataset
 from srbench.evaluation import LrSource, Plan, count_forward_passes, describe, run
 from srbench.protocols import SCALES, get_protocol
-from srbench.reporting import score_csv, score_table
 from srbench.scores import Row, RunFolder, row_id, summarise, to_frame
 from srbench.upscalers.base import Options
 from srbench.upscalers.specs import open_upscaler

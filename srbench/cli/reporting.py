@@ -6,6 +6,8 @@ import csv
 import io
 from typing import Any
 
+from srbench.cli.tables import text_table
+
 Document = dict[str, Any]
 
 
@@ -14,10 +16,8 @@ def score_table(documents: list[Document]) -> str:
     header = ["dataset", "images", *(document["protocol"] for document in documents)]
     rows = [[name, _coverage(facts), *(_cell(document["datasets"][name]) for document in documents)]
             for name, facts in documents[0]["datasets"].items()]
-    widths = [max(len(line[column]) for line in [header, *rows]) for column in range(len(header))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-             for line in [header, ["-" * width for width in widths], *rows]]
-    return "\n".join([_title(documents[0]), "", *lines, "", *map(_provenance, documents)])
+    table = text_table(header, rows, rule=True)
+    return "\n".join([_title(documents[0]), "", table, "", *map(_provenance, documents)])
 
 
 def score_csv(documents: list[Document]) -> str:
