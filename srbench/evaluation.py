@@ -75,6 +75,7 @@ class Plan:
             "precision": options.precision,
             "tile": options.tile,
             "self_ensemble": options.self_ensemble,
+            "optimise": options.optimise,
         }
 
 
@@ -178,6 +179,7 @@ def describe(plan: Plan, device: torch.device, *, started: str, seconds: float) 
                                     "n": len(dataset.names), "n_expected": dataset.n_expected}
                      for dataset in plan.sets},
         "precision": options.precision, "tile": options.tile, "self_ensemble": options.self_ensemble,
+        "optimise": options.optimise,
         "seed": None,  # nothing in an evaluation is random
         "environment": describe_environment(device),
         "started": started, "seconds": round(seconds, 3),

@@ -26,7 +26,7 @@ _RESAMPLES = 9999
 _BATCH_VALUES = 4_000_000  # resampled values held at once: 32 MB
 _IMAGE_KEY = ["protocol", "scale", "dataset", "image"]
 _SAME = {"protocol_version": "protocol version", "hr_sha256": "HR", "lr_sha256": "LR"}
-_FORMS = ("precision", "tile", "self_ensemble")  # each moves the score, so each forms a group of its own
+_FORMS = ("precision", "tile", "self_ensemble", "optimise")  # each moves the score, so each forms a group of its own
 _TRAINING = ("recipe", "training_data", "steps")
 
 

@@ -148,6 +148,13 @@ def test_a_module_is_scored_like_its_spec(test_data: Path, mirror: Path) -> None
     assert by_module.drop(columns=["model", "seconds"]).equals(by_spec.drop(columns=["model", "seconds"]))
 
 
+@pytest.mark.parametrize("model", ["zoo:imdn@authors", "zoo:pan@authors"])
+def test_optimised_inference_moves_no_score(test_data: Path, mirror: Path, model: str) -> None:
+    plain, fast = (evaluate(model, "Set5", scale=4, data_root=test_data / "data", options=Options("cpu", optimise=how))
+                   for how in ("none", "fold"))
+    assert (plain["psnr_y"] - fast["psnr_y"]).abs().max() < 0.0005
+
+
 def test_mistakes_are_named(small_set: ImageSet, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"/a.*at least"):
         evaluate_tiny(tmp_path, (3, 9))

@@ -67,6 +67,7 @@ def _provenance(document: Document) -> str:
     protocol = record["protocols"][document["protocol"]]
     extras = [f"tile {record['tile']}"] if record["tile"] else []
     extras += ["self-ensemble"] if record["self_ensemble"] else []
+    extras += [f"inference: {record['optimise']}"] if record["optimise"] != "none" else []
     extras += [record["precision"]] if record["precision"] != "fp32" else []
     return (f"PSNR dB / SSIM under {document['protocol']} v{protocol['version']} ({protocol['summary']}); "
             f"LR {protocol['lr_source']}" + "".join(f"; {extra}" for extra in extras))

@@ -74,8 +74,8 @@ def load_model(spec: str, *, scale: int, device: str = "cpu") -> nn.Module:
 
 
 def _require_plain(spec: str, options: Options) -> None:
-    if options.tile is not None or options.self_ensemble or options.precision != "fp32":
-        raise UpscalerError(f"{spec}: --tile, --self-ensemble and --precision are for networks; leave them out")
+    if options != Options(device=options.device):
+        raise UpscalerError(f"{spec}: --tile, --self-ensemble, --precision and --optimise are for networks; leave them out")
 
 
 def _open_images(folder: str, scale: int, options: Options) -> Upscaler:
@@ -105,8 +105,8 @@ def _open_python(rest: str, scale: int, options: Options) -> Upscaler:
     if not callable(model):
         raise UpscalerError(f"{spec}: expected the factory to return a torch module or a function of tensors, "
                             f"got {type(model).__name__}")
-    if options.precision != "fp32":
-        raise UpscalerError(f"{spec}: --precision is for zoo networks; leave it out")
+    if options.precision != "fp32" or options.optimise != "none":
+        raise UpscalerError(f"{spec}: --precision and --optimise are for zoo networks; leave them out")
     return TensorUpscaler(model, Identity(spec), scale=scale, options=options)
 
 

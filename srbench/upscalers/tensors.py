@@ -15,6 +15,7 @@ from torch.nn import functional
 from srbench.errors import UpscalerError
 from srbench.upscalers.base import Identity, Image, Options, Upscaler
 from srbench.zoo.blocks import SRNetwork
+from srbench.zoo.optimize import optimized
 
 TILE_OVERLAP = 32
 """LR pixels that a tile reaches beyond its part on each side."""
@@ -22,6 +23,9 @@ TILE_OVERLAP = 32
 _DEEP_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISIONS = tuple(_DEEP_DTYPES)
 """The arithmetic a network's middle can run in."""
+
+OPTIMISATIONS = ("none", "fold", "compile", "graphs")
+"""How a zoo network can be made faster; see `Options.optimise`."""
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -77,18 +81,27 @@ def network_upscaler(module: nn.Module, identity: Identity, *, scale: int, optio
     """An upscaler of a module that takes and returns RGB in [0, 1]; it is put in evaluation mode on the device.
 
     Raises:
-        UpscalerError: an unknown precision or device, or low precision asked of a module that is not a zoo network
-            (only those keep the last convolution and the global skip in fp32).
+        UpscalerError: an unknown precision or device, or low precision or optimisation asked of a module that is not a
+            zoo network (only those keep the last convolution and the global skip in fp32).
     """
     if options.precision not in _DEEP_DTYPES:
         raise UpscalerError(f"--precision: expected one of {', '.join(PRECISIONS)}, got {options.precision!r}")
+    if options.optimise not in OPTIMISATIONS:
+        raise UpscalerError(f"--optimise: expected one of {', '.join(OPTIMISATIONS)}, got {options.optimise!r}")
     module = module.to(pick_device(options.device)).eval().requires_grad_(False)
     if isinstance(module, SRNetwork):
         module.deep_dtype = _DEEP_DTYPES[options.precision]
-    elif options.precision != "fp32":
-        raise UpscalerError(f"{identity.spec}: {options.precision} is for zoo networks, whose last convolution stays "
-                            "in fp32; use --precision fp32")
+        module = _optimised(module, options.optimise)
+    elif options.precision != "fp32" or options.optimise != "none":
+        raise UpscalerError(f"{identity.spec}: --precision and --optimise are for zoo networks, which know what has to "
+                            "stay in fp32; leave them out")
     return TensorUpscaler(module, identity, scale=scale, options=options)
+
+
+def _optimised(network: SRNetwork, how: str) -> SRNetwork:
+    if how == "none":
+        return network
+    return optimized(network, compiled=how == "compile", graphs=how == "graphs")
 
 
 def pick_device(name: str) -> torch.device:

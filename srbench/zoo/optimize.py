@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
+from srbench.errors import UpscalerError
 from srbench.zoo.blocks import SRNetwork
 
 
@@ -18,13 +19,21 @@ class Foldable(Protocol):
         """Does it in place; the state then no longer has the published keys."""
 
 
-def optimized(network: SRNetwork, *, channels_last: bool = True, compiled: bool = False) -> SRNetwork:
+def optimized(
+    network: SRNetwork, *, channels_last: bool = True, compiled: bool = False, graphs: bool = False
+) -> SRNetwork:
     """A copy for inference that computes the same to float32 rounding; it cannot be trained, saved or optimised again.
 
     Folded are weight norm, residual and branch factors, the attention's unused taps, and the output's mean shift and
     scaling. The input's mean shift stays: with zero padding it is not exact. `compiled` adds `torch.compile`: the first
-    images take long, as each new kind of size is compiled.
+    images take long, as each new kind of size is compiled. `graphs` compiles and replays CUDA graphs: an output is
+    overwritten by the next call, so it has to be used or copied before that.
+
+    Raises:
+        UpscalerError: graphs for a network that is not on an NVIDIA GPU.
     """
+    if graphs and next(network.parameters()).device.type != "cuda":
+        raise UpscalerError("CUDA graphs: expected a network on an NVIDIA GPU; use torch.compile alone elsewhere")
     twin = copy.deepcopy(network).eval().requires_grad_(False)
     for module in list(twin.modules()):
         if isinstance(module, Foldable):
@@ -32,6 +41,8 @@ def optimized(network: SRNetwork, *, channels_last: bool = True, compiled: bool 
     twin.requires_grad_(False)
     if channels_last:
         twin = twin.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
-    if compiled:
+    if graphs:
+        twin.compile(mode="reduce-overhead")
+    elif compiled:
         twin.compile()
     return twin

@@ -93,6 +93,8 @@ def test_a_wrong_result_is_named(result: object, named: str) -> None:
 def test_devices_and_precisions_that_do_not_exist() -> None:
     with pytest.raises(UpscalerError, match="--device"):
         network_upscaler(convolutions(), Identity("x"), scale=2, options=Options(device="gpu"))
+    with pytest.raises(UpscalerError, match="NVIDIA GPU"):
+        network_upscaler(build("pan", scale=2), Identity("pan"), scale=2, options=Options("cpu", optimise="graphs"))
     with pytest.raises(UpscalerError, match="zoo networks"):
         network_upscaler(convolutions(), Identity("x"), scale=2, options=Options("cpu", "bf16"))
 
