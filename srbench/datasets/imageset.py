@@ -33,6 +33,7 @@ class ImageSet:
             raise DatasetError(f"{store.location}: expected images (png, jpg, bmp), found none; check the folder")
         self.name, self.store, self.split = name, store, split
         self.names = store.names
+        self._known = frozenset(store.names)
         self.n_expected = n_expected if n_expected is not None else len(store.names)
 
     def __len__(self) -> int:
@@ -49,7 +50,7 @@ class ImageSet:
 
     def hr_bytes(self, name: str) -> bytes:
         """The encoded HR image as it lies on the disk."""
-        if name not in self.names:
+        if name not in self._known:
             raise DatasetError(f"{self.name} has no image {name!r}; its names are {', '.join(self.names[:5])} …")
         return self.store.hr(name)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
@@ -47,17 +49,21 @@ class ImportReport:
     skipped: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Found:
     """A file that may be taken: its path relative to what is imported, its role, and how to read it."""
 
-    path: PurePosixPath
+    path: str
     role: Role
     read: Callable[[], bytes]
 
     @property
-    def group(self) -> tuple[PurePosixPath, int | None]:
-        return self.path.parent, self.role.scale
+    def folder(self) -> str:
+        return self.path.rpartition("/")[0]
+
+    @property
+    def group(self) -> tuple[str, int | None]:
+        return self.folder, self.role.scale
 
 
 @dataclass
@@ -132,19 +138,26 @@ def _sorted_out(entry: Entry, folders: list[Path], skipped: Counter[str]) -> lis
         elif other:
             skipped[f"belongs to {other}"] += 1
         else:
-            found.append(_Found(path, role, read))
+            found.append(_Found(str(path), role, read))
     _refuse_pages(entry, found)
     return found
 
 
 def _files(folder: Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
-    for path in sorted(folder.rglob("*")):
-        if path.name == "data.mdb":
-            inside = path.parent.relative_to(folder).as_posix()
-            yield from _lmdb_files(path.parent, PurePosixPath(_shown(folder)) / inside)
-        elif path.is_file() and path.parent.suffix != ".lmdb":
-            # The folder's own name counts: `Set5/GTmod12` may be given as either of the two.
-            yield PurePosixPath(_shown(folder)) / path.relative_to(folder).as_posix(), path.read_bytes
+    """Every file under a folder in the order of names: its path, beginning with the folder's name, and its bytes."""
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        place = PurePosixPath(_shown(folder)) / Path(parent).relative_to(folder).as_posix()
+        if "data.mdb" in names:
+            yield from _lmdb_files(Path(parent), place)
+            continue
+        for name in sorted(names):
+            # A name and not a Path is kept: there may be a hundred thousand of them.
+            yield place / name, partial(_read, f"{parent}/{name}")
+
+
+def _read(path: str) -> bytes:
+    return Path(path).read_bytes()
 
 
 def _lmdb_files(folder: Path, relative: PurePosixPath) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
@@ -174,7 +187,7 @@ def _shown(folder: Path) -> str:
 
 
 def _refuse_pages(entry: Entry, found: list[_Found]) -> None:
-    if entry.name == "Manga109" and len({item.path.parent for item in found if item.path.stem.isdecimal()}) > 1:
+    if entry.name == "Manga109" and len({item.folder for item in found if item.role.name.isdecimal()}) > 1:
         raise DatasetError(_MANGA109_PAGES)
 
 
@@ -239,11 +252,11 @@ def _choose(entry: Entry, found: list[_Found], skipped: Counter[str]) -> _Chosen
             lr[scale] = paired
         else:
             skipped[f"LR ×{scale} of a size that does not pair with the HR"] += len(paired)
-    return _Chosen(hr, lr, str(best[0]), renamed)
+    return _Chosen(hr, lr, best[0], renamed)
 
 
-def _groups(items: Iterable[_Found]) -> dict[tuple[PurePosixPath, int | None], list[_Found]]:
-    groups: dict[tuple[PurePosixPath, int | None], list[_Found]] = {}
+def _groups(items: Iterable[_Found]) -> dict[tuple[str, int | None], list[_Found]]:
+    groups: dict[tuple[str, int | None], list[_Found]] = {}
     for item in items:
         groups.setdefault(item.group, []).append(item)
     return groups
@@ -264,7 +277,7 @@ def _half_size(entry: Entry, items: list[_Found], skipped: Counter[str]) -> bool
     height, width = _size(items[0])
     half = abs(width - image.width / 2) <= 8 and abs(height - image.height / 2) <= 8
     if half:
-        skipped[f"half the size of {entry.name}'s images ({items[0].path.parent})"] += len(items)
+        skipped[f"half the size of {entry.name}'s images ({items[0].folder})"] += len(items)
     return half
 
 
@@ -277,9 +290,9 @@ def _named(
     for item in items:
         name = canonical_name(entry, item.role.name)
         if name is None and not item.role.is_lr:
-            name = by_pixels.get(pixel_sha256(decode(item.read(), name=str(item.path))))
+            name = by_pixels.get(pixel_sha256(decode(item.read(), name=item.path)))
         if name is None:
-            skipped[f"not one of the names of {entry.name} ({item.path.name} and the like)"[:100]] += 1
+            skipped[f"not one of the names of {entry.name} ({item.role.name} and the like)"[:100]] += 1
             continue
         if name in named:
             raise DatasetError(
@@ -314,10 +327,10 @@ def _write(chosen: _Chosen, target: Path) -> dict[str, str]:
     with atomic_path(target, error=DatasetError) as temporary, ImageWriter(temporary, scales=scales) as writer:
         for name, item in tqdm(chosen.hr.items(), desc=f"importing {target.parent.name}", unit="image", disable=None):
             data = item.read()
-            hashes[name] = pixel_sha256(decode(data, name=str(item.path)))
+            hashes[name] = pixel_sha256(decode(data, name=item.path))
             lr = {scale: chosen.lr[scale][name].read() for scale in scales if name in chosen.lr[scale]}
             for scale, low in lr.items():
-                decode(low, name=str(chosen.lr[scale][name].path))
+                decode(low, name=chosen.lr[scale][name].path)
             writer.add(name, data, lr)
     return hashes
 

@@ -24,7 +24,7 @@ _SCALED_NAME = re.compile(r"(?P<name>.+?)_?x(?P<scale>\d)", re.IGNORECASE)
 _NUMBERED_LR = re.compile(r"\d{4}x\d")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Role:
     """What one file is: HR (then `scale` is that for which it was cropped, or None) or LR at a scale."""
 

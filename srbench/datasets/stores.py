@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 from srbench.errors import DatasetError
@@ -132,7 +133,7 @@ class ParquetStore:
 
         self.location = path
         try:
-            self._file = pq.ParquetFile(path, memory_map=True)
+            self._file = pq.ParquetFile(path)
             self._rows = self._index()
         except (pa.ArrowException, OSError, KeyError) as error:
             raise DatasetError(
@@ -140,6 +141,11 @@ class ParquetStore:
             ) from error
         self.names = sorted(self._rows)
         self._group: tuple[int, str, Any] | None = None
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[type[ParquetStore], tuple[Path]]:
+        # Workers of a DataLoader open the file themselves.
+        return ParquetStore, (self.location,)
 
     def hr(self, name: str) -> bytes:
         """The encoded HR image, as it was imported."""
@@ -155,10 +161,9 @@ class ParquetStore:
         return bytes(cell["bytes"]) if cell and cell["bytes"] is not None else None
 
     def lr_scales(self) -> tuple[int, ...]:
-        """Scales whose column has no gap."""
+        """Scales whose column has no gap, as the file's own statistics say."""
         columns = (re.fullmatch(r"lr_x(\d+)", column) for column in self._columns())
-        scales = (int(match[1]) for match in columns if match)
-        return tuple(scale for scale in scales if all(self.lr(name, scale) is not None for name in self.names))
+        return tuple(int(match[1]) for match in columns if match and not self._nulls(f"{match[0]}.bytes"))
 
     def stamp(self, name: str) -> list[int]:
         """Stamp of the Parquet file."""
@@ -178,11 +183,22 @@ class ParquetStore:
 
     def _cell(self, name: str, column: str) -> dict[str, Any] | None:
         group, row = self._rows[name]
-        # Images are read in order, so that one row group in memory serves the next ones, too.
-        if self._group is None or self._group[:2] != (group, column):
-            self._group = (group, column, self._file.read_row_group(group, columns=[column])[column])
-        cell: dict[str, Any] | None = self._group[2][row].as_py()
+        # Evaluation reads from several threads; a Parquet reader serves one at a time.
+        with self._lock:
+            # Images are read in order, so that one row group in memory serves the next ones, too.
+            if self._group is None or self._group[:2] != (group, column):
+                self._group = (group, column, self._file.read_row_group(group, columns=[column])[column])
+            cell: dict[str, Any] | None = self._group[2][row].as_py()
         return cell
+
+    def _nulls(self, leaf: str) -> int:
+        total = 0
+        for group in range(self._file.num_row_groups):
+            columns = self._file.metadata.row_group(group)
+            found = [columns.column(index) for index in range(columns.num_columns)]
+            statistics = next(column.statistics for column in found if column.path_in_schema == leaf)
+            total += statistics.null_count if statistics else columns.num_rows
+        return total
 
 
 def row_count(path: Path) -> int:

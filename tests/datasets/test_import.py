@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import tarfile
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from srbench.datasets import open_dataset
 from srbench.datasets.catalogue import CATALOGUE
 from srbench.datasets.importing import import_dataset
 from srbench.errors import DatasetError, FetchError, ImageError
-from srbench.images import save_png
+from srbench.images import encode_png, save_png
 from tests.datasets.layouts import LAYOUTS, content, flat, image, names_of
 
 # DIV2K comes in its own layout alone, and the other sets do not come in that one.
@@ -139,6 +141,27 @@ def test_lr_that_does_not_pair_is_left_out_and_told(tmp_path: Path) -> None:
     assert report.lr_scales == (4,)
     assert report.skipped["LR ×2 of a size that does not pair with the HR"] == 5
     assert report.skipped["belongs to Set14"] == 1
+
+
+def test_lr_with_a_gap_is_kept_but_not_offered(tmp_path: Path) -> None:
+    hr, lr = content("Set5")
+    LAYOUTS["edsr"][0](tmp_path / "given", hr, {2: lr[2], 4: dict(list(lr[4].items())[:3])}, "Set5")
+    import_dataset("Set5", [tmp_path / "given"], data_root=tmp_path / "root")
+    images = open_dataset("Set5", data_root=tmp_path / "root")
+    assert images.given_scales == (2,)
+    assert images.given_lr("baby", scale=4).shape == (3, 4, 3)
+    with pytest.raises(DatasetError, match="no given LR at ×4"):
+        images.given_lr("woman", scale=4)
+
+
+def test_an_imported_set_is_read_by_threads_and_travels_to_workers(tmp_path: Path) -> None:
+    flat(tmp_path / "given", content("RealSR7")[0] | {f"n{i}": encode_png(image(i)) for i in range(600)}, {}, "RealSR7")
+    import_dataset("RealSR7", [tmp_path / "given"], data_root=tmp_path / "root")
+    images = open_dataset("RealSR7", data_root=tmp_path / "root")
+    with ThreadPoolExecutor(4) as pool:
+        found = dict(zip(images.names, pool.map(images.hr, images.names), strict=True))
+    assert all((found[f"n{i}"] == image(i)).all() for i in range(600))
+    assert (pickle.loads(pickle.dumps(images)).hr("n7") == image(7)).all()
 
 
 def test_errors_leave_nothing_behind(tmp_path: Path) -> None:
