@@ -75,7 +75,8 @@ def load_model(spec: str, *, scale: int, device: str = "cpu") -> nn.Module:
 
 def _require_plain(spec: str, options: Options) -> None:
     if options != Options(device=options.device):
-        raise UpscalerError(f"{spec}: --tile, --self-ensemble, --precision and --optimise are for networks; leave them out")
+        raise UpscalerError(f"{spec}: --tile, --self-ensemble, --precision and --optimise are for networks; "
+                            "leave them out")
 
 
 def _open_images(folder: str, scale: int, options: Options) -> Upscaler:
