@@ -143,7 +143,7 @@ def _series(one: Series, across: _Scale, upward: _Scale, *, lines: bool) -> Iter
         yield f'<path class="line" stroke="{colour}"{_dash(one)} d="{path}"/>'
     for (x, y), (left, top) in zip(one.points, placed, strict=True):
         text = escape(f"{one.name}: {x:g}, {y:.4g}")
-        yield f'<circle cx="{left:.1f}" cy="{top:.1f}" r="4" fill="{colour}"><title>{text}</title></circle>'
+        yield f'<circle cx="{left:.1f}" cy="{top:.1f}" {_marker(one, colour)}><title>{text}</title></circle>'
 
 
 def _legend(one: Series, index: int, *, lines: bool) -> Iterable[str]:
@@ -151,8 +151,13 @@ def _legend(one: Series, index: int, *, lines: bool) -> Iterable[str]:
     colour = PALETTE[one.colour % len(PALETTE)]
     if lines:
         yield f'<line class="line" stroke="{colour}"{_dash(one)} x1="{left}" y1="{top}" x2="{left + 26}" y2="{top}"/>'
-    yield f'<circle cx="{left + 13}" cy="{top}" r="4" fill="{colour}"/>'
+    yield f'<circle cx="{left + 13}" cy="{top}" {_marker(one, colour)}/>'
     yield f'<text x="{left + 34}" y="{top + 4}">{escape(one.name)}</text>'
+
+
+def _marker(one: Series, colour: str) -> str:
+    """Filled, or hollow on a dashed line: two lines that lie on each other can still be told apart."""
+    return f'r="4" stroke="{colour}" stroke-width="1.5" fill="{"#fff" if one.dashed else colour}"'
 
 
 def _dash(one: Series) -> str:

@@ -41,7 +41,7 @@ class Settings:
     Attributes:
         sizes: LR height and width in pixels.
         repetitions: timed runs of each spec at each size; fewer, at least three, where `seconds` per size are used up.
-        warmup: runs before the timed ones; the first one also gives the peak memory.
+        warmup: runs before anything is measured; one more gives the peak memory.
         optimise: fold constants and use channels_last, for zoo networks.
     """
 
@@ -218,12 +218,11 @@ def _interleaved(
     calls = [candidate.prepare(*size) for candidate in candidates]
     runs: list[list[float]] = [[] for _ in candidates]
     with torch.inference_mode():
-        peaks = [
-            _peak_memory(call, candidate.module, device) for call, candidate in zip(calls, candidates, strict=True)
-        ]
         for call in calls:
-            for _ in range(settings.warmup - 1):
+            for _ in range(settings.warmup):
                 call()
+        pairs = zip(calls, candidates, strict=True)
+        peaks = [_peak_memory(call, candidate.module, device) for call, candidate in pairs]
         deadline = time.perf_counter() + settings.seconds
         for repetition in range(settings.repetitions):
             if repetition >= LEAST_REPETITIONS and time.perf_counter() > deadline:

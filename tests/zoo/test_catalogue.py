@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from srbench.errors import UnknownNameError, WeightsError
+from srbench.evaluation import evaluate
 from srbench.zoo.catalogue import CATALOGUE, TAGS, WeightsEntry, catalogue, entries_of, find_weights
 from srbench.zoo.checkpoints import Fit, load
 
@@ -50,6 +51,17 @@ def test_expected_scores_of_imdn_and_pan_are_the_published_ones(test_data: Path)
                 assert abs(score.psnr_y - psnr) <= 0.0051 and abs(score.ssim_y - ssim) <= 0.00005, (entry.spec, score)
                 compared += 1
     assert compared == 15
+
+
+@pytest.mark.parametrize("name", ["carn-m", "s-lwsr32"])
+def test_weights_that_score_otherwise_than_published_say_why(name: str, test_data: Path, mirror: Path) -> None:
+    (entry,) = [entry for entry in entries_of(name) if entry.published]
+    published = next(score for score in entry.published if (score.dataset, score.scale) == ("Set5", 4))
+    expected = next(score for score in entry.scores if (score.dataset, score.scale) == ("Set5", 4))
+    scores = evaluate(f"zoo:{name}@authors", "Set5", scale=4, data_root=test_data / "data")
+    assert scores["psnr_y"].mean() == pytest.approx(expected.psnr_y, abs=0.002)
+    assert scores["ssim_y"].mean() == pytest.approx(expected.ssim_y, abs=0.0001)
+    assert abs(expected.psnr_y - published.psnr_y) > 0.02 and entry.note
 
 
 def test_duplicates_and_strange_scales_are_refused() -> None:

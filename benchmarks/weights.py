@@ -1,0 +1,74 @@
+"""What published weights score where other numbers were printed, and how much their authors' rounding explains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srbench.datasets import open_dataset
+from srbench.protocols import get_protocol
+from srbench.upscalers.specs import open_upscaler
+from srbench.zoo.catalogue import CATALOGUE, ExpectedScore, WeightsEntry
+
+HEADER = ["weights", "set", "published", "measured", "outputs cut, not rounded"]
+"""The columns of `weights_rows`; cut outputs are those of CARN-pytorch's own script, which leaves out the rounding."""
+
+TOLERANCE = (0.002, 0.0001)
+"""How near, in dB and SSIM, a measured mean must be to the catalogue's."""
+
+
+def weights_rows(root: Path) -> Iterator[tuple[list[str], bool]]:
+    """One row per weights file, scale and set for which the catalogue has both published and measured scores.
+
+    Each comes with whether the measured means are the catalogue's. Raises SrbenchError where a set is missing.
+    """
+    for entry in CATALOGUE:
+        for published in entry.published:
+            expected = next(
+                score for score in entry.scores if (score.scale, score.dataset) == (published.scale, published.dataset)
+            )
+            rounded, cut = _measure(entry, published, root)
+            held = (
+                abs(rounded[0] - expected.psnr_y) <= TOLERANCE[0] and abs(rounded[1] - expected.ssim_y) <= TOLERANCE[1]
+            )
+            yield (
+                [
+                    entry.spec,
+                    f"{published.dataset} ×{published.scale}",
+                    f"{published.psnr_y:.2f} / {published.ssim_y:.4f}",
+                    _difference(rounded, published),
+                    _difference(cut, published),
+                ],
+                held,
+            )
+
+
+def _difference(means: tuple[float, float], published: ExpectedScore) -> str:
+    return f"{means[0]:.3f} / {means[1]:.4f} ({means[0] - published.psnr_y:+.3f} dB)"
+
+
+def _measure(entry: WeightsEntry, score: ExpectedScore, root: Path) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Mean PSNR and SSIM under `matlab-y`: with its rounding, and with outputs cut to 8 bits."""
+    protocol = get_protocol("matlab-y")
+    upscaler = open_upscaler(entry.spec, scale=score.scale)
+    dataset = open_dataset(score.dataset, data_root=root)
+    rounded, cut = [], []
+    for name in dataset.names:
+        hr, lr = protocol.prepare(dataset.hr(name), scale=score.scale)
+        sr = upscaler.checked(lr, dataset=score.dataset, name=name)
+        rounded.append(protocol.score(sr, hr, scale=score.scale))
+        cut.append(protocol.score(_cut(sr), hr, scale=score.scale))
+    return _mean(rounded), _mean(cut)
+
+
+def _cut(sr: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    cut: NDArray[np.uint8] = (np.clip(sr.astype(np.float32), 0, 1) * np.float32(255)).astype(np.uint8)
+    return cut
+
+
+def _mean(scores: list[dict[str, float | None]]) -> tuple[float, float]:
+    psnr, ssim = np.array([(score["psnr_y"], score["ssim_y"]) for score in scores], dtype=np.float64).mean(0)
+    return float(psnr), float(ssim)
