@@ -9,7 +9,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,10 +99,13 @@ def atomic_path(path: Path, *, error: type[SrbenchError] = SrbenchError) -> Iter
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as failure:
+        raise error(explain(failure, path)) from failure
+    try:
         yield temporary
         _sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)
+        _sync_folder(path.parent)
     except OSError as failure:
         if failure.errno not in _HINTS:
             raise
@@ -275,7 +278,7 @@ def _download(file: RemoteFile, url: str, target: Path) -> None:
 def _publish(part: Path, target: Path) -> None:
     _sync(part)
     part.replace(target)
-    _sync(target.parent)
+    _sync_folder(target.parent)
 
 
 def _stream(file: RemoteFile, url: str, part: Path, start: int) -> None:
@@ -345,11 +348,17 @@ def _need_space(folder: Path, size: int, name: str) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Have the system write a file, or a folder's entries, to the disk."""
-    if os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Have the system write a file to the disk."""
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the system write a folder's entries to the disk, so that a rename survives a power cut."""
+    # Some systems and file systems cannot sync folders; the file is whole and in place by now.
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

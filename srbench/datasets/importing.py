@@ -332,6 +332,7 @@ def _write(chosen: _Chosen, target: Path) -> dict[str, str]:
             for scale, low in lr.items():
                 decode(low, name=chosen.lr[scale][name].path)
             writer.add(name, data, lr)
+        writer.record({"images": len(hashes), "fingerprint": fingerprint(hashes.values())})
     return hashes
 
 

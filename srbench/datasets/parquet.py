@@ -44,6 +44,10 @@ class ImageWriter:
         if self._bytes >= GROUP_BYTES or len(self._rows) >= GROUP_ROWS:
             self._flush()
 
+    def record(self, facts: Mapping[str, Any]) -> None:
+        """Keep facts about the set in the file's own metadata, as JSON under the key `srbench`."""
+        self._file.add_key_value_metadata({"srbench": json.dumps(facts)})
+
     def __enter__(self) -> Self:
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import shutil
 import signal
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from srbench.datasets import open_dataset
@@ -118,6 +120,13 @@ def test_the_file_is_what_the_datasets_library_reads(tmp_path: Path) -> None:
     assert table.column_names == ["name", "hr", "lr_x2", "lr_x4"]
     assert (np.asarray(table[0]["hr"]) == image(0)).all()
     assert table[4]["lr_x4"].size == (4, 3)
+
+
+def test_a_set_without_known_pixels_keeps_the_fingerprint_of_what_was_given(tmp_path: Path) -> None:
+    flat(tmp_path / "given", content("RealSR7")[0], {}, "RealSR7")
+    (report,) = import_dataset("RealSR7", [tmp_path / "given"], data_root=tmp_path / "root")
+    facts = json.loads(pq.read_metadata(report.path).metadata[b"srbench"])
+    assert facts == {"images": 7, "fingerprint": report.fingerprint}
 
 
 def test_page_level_manga109_is_refused(tmp_path: Path) -> None:
