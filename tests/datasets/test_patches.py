@@ -119,6 +119,17 @@ def test_a_resumed_feed_goes_on_where_it_stopped(store: PatchStore, resident: bo
     assert 0 <= float(hr.min()) < float(hr.max()) <= 1
 
 
+def test_resident_or_not_the_batches_are_the_same(store: PatchStore) -> None:
+    plan = PatchPlan(store, patch=8, seed=4, five_crop=True)
+    mapped, resident = PatchFeed(plan, batch=5), PatchFeed(plan, batch=5, resident=True)
+    batch = mapped.next()
+    resident.next()
+    for _ in range(5):
+        for first, second in zip(mapped.next(batch), resident.next(), strict=True):
+            assert torch.equal(first, second)
+            assert any(first is part for part in batch)
+
+
 def test_the_stream_does_not_depend_on_the_batch_size(store: PatchStore) -> None:
     one, many = (PatchSampler(PatchPlan(store, patch=6, seed=2)) for _ in range(2))
     singles = [one.draw(1) for _ in range(10)]
