@@ -13,7 +13,7 @@ import click
 from srbench.cli.tables import text_table
 from srbench.errors import UnknownNameError, WeightsError
 from srbench.files import cache_dir
-from srbench.zoo.catalogue import CATALOGUE, Setting, WeightsEntry, entries_of, times
+from srbench.zoo.catalogue import CATALOGUE, ExpectedScore, Setting, WeightsEntry, entries_of, times
 from srbench.zoo.costs import COSTS, Cost
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, VARIANTS, Network, Variant, find_variant
 
@@ -39,6 +39,7 @@ def list_networks(verbose: bool, form: str) -> None:
     else:
         click.echo(text_table(_HEAD, [_row(network) for network in NETWORKS.values()]))
         click.echo("\nEvery network takes another attention as NAME-ATTENTION: " + ", ".join(ATTENTIONS))
+        click.echo("Published weights of other variants and sizes: " + ", ".join(_only_published()))
 
 
 @command.command("info")
@@ -52,7 +53,7 @@ def info(name: str, form: str) -> None:
             json.dumps(_variant_record(variant) | {"weights": [_entry_record(entry) for entry in entries]}, indent=2)
         )
         return
-    for label, text in _description(variant):
+    for label, text in _description(name.removeprefix("zoo:").partition("@")[0], variant):
         click.echo(f"{label:<12}{text}")
     for entry in entries:
         click.echo("")
@@ -172,6 +173,11 @@ def _entries(spec: str, scale: int | None) -> list[WeightsEntry]:
     return served
 
 
+def _only_published() -> list[str]:
+    """Specs of published weights whose network is not a row of the short list."""
+    return list(dict.fromkeys(entry.spec.removeprefix("zoo:") for entry in CATALOGUE if entry.name not in NETWORKS))
+
+
 def _published() -> list[str]:
     return list(dict.fromkeys(entry.name for entry in CATALOGUE))
 
@@ -202,7 +208,7 @@ def _entry_record(entry: WeightsEntry) -> dict[str, Any]:
     return record | {"where": _where(entry)}
 
 
-def _description(variant: Variant) -> list[tuple[str, str]]:
+def _description(name: str, variant: Variant) -> list[tuple[str, str]]:
     network = variant.network
     rows = [
         ("network", f"{variant.name} ({variant.title})"),
@@ -212,7 +218,8 @@ def _description(variant: Variant) -> list[tuple[str, str]]:
         ("source", network.source),
         ("citation", network.citation),
     ]
-    for scale, cost in _costs(variant).items():
+    # The stored costs are those of the paper's size, which published weights of another name do not have.
+    for scale, cost in _costs(variant).items() if name == variant.name else ():
         costs = f"{_thousands(cost.parameters)} K parameters, {_billions(cost.macs)} G MACs for 1280×720"
         rows.append((f"×{scale}", costs))
     return rows
@@ -220,9 +227,6 @@ def _description(variant: Variant) -> list[tuple[str, str]]:
 
 def _weights_description(entry: WeightsEntry) -> list[tuple[str, str]]:
     options = ", ".join(f"{key}={value}" for key, value in entry.options)
-    scores = "; ".join(
-        f"{score.dataset} ×{score.scale} {score.psnr_y:.3f}/{score.ssim_y:.4f}" for score in entry.scores
-    )
     rows = [
         ("weights", f"{entry.spec} {times(entry.scales)}" + (f" ({options})" if options else "")),
         ("file", f"{entry.file.name}, {entry.file.size or '?'} bytes, {_where(entry)}"),
@@ -231,10 +235,15 @@ def _weights_description(entry: WeightsEntry) -> list[tuple[str, str]]:
         ("licence", entry.licence),
         ("source", entry.source),
         ("trained on", entry.training_data),
-        ("matlab-y", scores),
+        ("matlab-y", _scores(entry.scores)),
+        ("published", _scores(entry.published)),
         ("note", entry.note),
     ]
     return [(label, text) for label, text in rows if text]
+
+
+def _scores(scores: Iterable[ExpectedScore]) -> str:
+    return "; ".join(f"{score.dataset} ×{score.scale} {score.psnr_y:g}/{score.ssim_y:g}" for score in scores)
 
 
 def _named_form(text: str | None) -> tuple[str | None, tuple[Setting, ...] | None]:

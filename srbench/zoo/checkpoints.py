@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srbench.errors import WeightsError
+from srbench.errors import FetchError, WeightsError
 from srbench.files import fetch, sha256_of
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.building import build, key_tables
@@ -85,7 +85,13 @@ def fetch_weights(entry: WeightsEntry, *, allow_unpinned: bool = False) -> Path:
     An unpinned file is fetched only when `allow_unpinned`; its hash is kept beside it and enforced from then on.
     Raises FetchError where no source has the right bytes, WeightsError where the known part of the hash is not met.
     """
-    path = fetch(entry.file, allow_unpinned=allow_unpinned)
+    try:
+        path = fetch(entry.file, allow_unpinned=allow_unpinned)
+    except FetchError as error:
+        if entry.pinned or allow_unpinned:
+            raise
+        command = f"srbench zoo fetch {entry.name}@{entry.tag} --unpinned"
+        raise FetchError(f"{error}; {command} does so, keeps the hash it finds and enforces it from then on") from error
     found = sha256_of(path)
     if not found.startswith(entry.sha256_prefix):
         raise WeightsError(

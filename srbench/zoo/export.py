@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -45,8 +48,8 @@ def _write(module: SRNetwork, path: Path) -> None:
     # Two images, so that the exporter does not take a batch of one for a constant.
     example = torch.rand(2, 3, *_TRACED_SIZE)
     try:
-        with warnings.catch_warnings():
-            # The exporter's own deprecation notes are nothing that a user of srbench can act on.
+        with warnings.catch_warnings(), _quiet(logging.getLogger("torch.onnx")):
+            # The exporter's notes on itself and on torchvision are nothing that a user of srbench can act on.
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 module,
@@ -65,6 +68,16 @@ def _write(module: SRNetwork, path: Path) -> None:
     program.save(path, external_data=False)
 
 
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def _largest_difference(module: SRNetwork, path: Path) -> float:
     try:
         # Inside the function: onnxruntime is an extra.
@@ -77,7 +90,7 @@ def _largest_difference(module: SRNetwork, path: Path) -> float:
 
 
 def _smooth(size: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """A random image without high frequencies: on white noise PAN's published weights reach 1e9, and compare nothing."""
+    """A random image without high frequencies: on white noise the output of PAN's published weights reaches 1e9."""
     coarse = torch.rand(1, 3, 4, 4, generator=generator)
     return functional.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
 
