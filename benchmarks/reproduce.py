@@ -22,8 +22,10 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from benchmarks import weights
 from benchmarks.report import test_data
 from srbench.datasets import open_dataset
+from srbench.datasets.verify import verify_dataset
 from srbench.evaluation import evaluate
 from srbench.images import decode, pixel_sha256
 from srbench.protocols import crop_to_multiple, matlab_bicubic
@@ -112,6 +114,13 @@ def lr_rows(root: Path, fingerprints: Path) -> Iterator[tuple[list[str], bool]]:
         yield [f"Set14 ×{scale}, MATLAB's hashes", f"{len(expected)} images", f"{met} met"], met == len(expected)
 
 
+def verified_rows(root: Path) -> Iterator[tuple[list[str], bool]]:
+    """Set5, Set14 and BSD100 by the hashes of their pixels."""
+    for name in SETS:
+        report = verify_dataset(name, data_root=root)
+        yield [name, report.status], report.status == "canonical"
+
+
 def agreement_rows() -> Iterator[tuple[list[str], bool]]:
     """NumPy and torch forms on 10⁸ random values in all, and on images made of ties at .5."""
     random = np.random.default_rng(2021)
@@ -196,6 +205,9 @@ def main() -> int:
         ("PAN, authors' weights, against its authors' log (Y and RGB)",
          ["set", "images", "largest PSNR difference, dB", "largest SSIM difference"],
          lambda: pan_rows(root, reference / "pan_authors_log.csv")),
+        ("Other published weights under `matlab-y`, PSNR / SSIM (difference from the published PSNR)",
+         weights.HEADER, lambda: weights.weights_rows(root)),
+        ("Datasets as they lie here", ["set", "verified as"], lambda: verified_rows(root)),
         ("LR against MATLAB's own", ["set", "compared", "result"],
          lambda: lr_rows(root, reference / "fingerprints.json")),
         ("`imresize`: NumPy against torch", ["scale", "values", "result"], agreement_rows),
