@@ -60,7 +60,10 @@ def download(names: tuple[str, ...], data_root: Path | None, allow_unpinned: boo
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
 @_data_root
 def import_command(name: str, paths: tuple[Path, ...], data_root: Path | None) -> None:
-    """Import dataset NAME from folders or archives, in any layout that circulates."""
+    """Import dataset NAME from folders or archives.
+
+    Knows the layouts of EDSR, DIV2K, BasicSR (folders and LMDB), SelfExSR, RCAN and BSDS500, and flat folders.
+    """
     from srbench.datasets.importing import import_dataset
 
     for report in import_dataset(name, paths, data_root=data_root):
@@ -68,17 +71,23 @@ def import_command(name: str, paths: tuple[Path, ...], data_root: Path | None) -
 
 
 @command.command()
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1)
 @_data_root
 @click.pass_context
 def verify(ctx: click.Context, names: tuple[str, ...], data_root: Path | None) -> None:
-    """Tell whether the named datasets are canonical, a known variant, or different, and how.
+    """Compare datasets with the canonical pixels.
 
-    Exits 0 only if every one is canonical or a known variant.
+    Tells which are canonical, a known variant, or different and how; without NAMES, those found locally. Exits 0 only
+    if every one is canonical or a known variant.
     """
+    from srbench.datasets import available_datasets
     from srbench.datasets.verify import verify_dataset
+    from srbench.errors import DatasetError
 
-    reports = [verify_dataset(name, data_root=data_root) for name in names]
+    chosen = names or tuple(available_datasets(data_root))
+    if not chosen:
+        raise DatasetError("expected datasets to verify, found none; `srbench data list` shows where they are looked for")
+    reports = [verify_dataset(name, data_root=data_root) for name in chosen]
     for report in reports:
         click.echo("\n".join(report.lines))
     if not all(report.ok for report in reports):
@@ -86,17 +95,20 @@ def verify(ctx: click.Context, names: tuple[str, ...], data_root: Path | None) -
 
 
 @command.command()
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1)
 @_data_root
 @click.option("--scale", default=4, show_default=True, help="Scale of the LR.")
 @click.option("--count", default=4, show_default=True, help="Images on a sheet.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path(), help="Folder of the sheets; default: here.")
 def preview(names: tuple[str, ...], data_root: Path | None, scale: int, count: int, output: Path) -> None:
-    """Draw a contact sheet of HR, LR, bicubic and the five crops for each named dataset."""
-    from srbench.datasets import open_dataset
+    """Draw contact sheets.
+
+    A sheet shows HR, LR, bicubic and the five crops; without NAMES, of the datasets found locally, else of Sample.
+    """
+    from srbench.datasets import available_datasets, open_dataset
     from srbench.datasets.preview import contact_sheet
 
-    for name in names:
+    for name in names or available_datasets(data_root) or ["Sample"]:
         images = open_dataset(name, data_root=data_root)
         path = output / f"{images.name}_x{scale}.png"
         click.echo(contact_sheet(name, scale=scale, data_root=data_root, output=path, count=count))
