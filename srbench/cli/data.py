@@ -86,7 +86,7 @@ def verify(ctx: click.Context, names: tuple[str, ...], data_root: Path | None) -
 
     chosen = names or tuple(available_datasets(data_root))
     if not chosen:
-        raise DatasetError("expected datasets to verify, found none; `srbench data list` shows where they are looked for")
+        raise DatasetError("expected datasets to verify, found none; `srbench data list` shows where it looks")
     reports = [verify_dataset(name, data_root=data_root) for name in chosen]
     for report in reports:
         click.echo("\n".join(report.lines))
