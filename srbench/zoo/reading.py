@@ -7,6 +7,7 @@ import pickletools
 import struct
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,7 +169,7 @@ def _code_in(path: Path) -> list[str]:
     """The functions and classes that a pickle names and that are not those of plain tensors; nothing is run."""
     try:
         return sorted({name for data in _pickles(path) for name in _globals(data) if not name.startswith(_HARMLESS)})
-    except (OSError, zipfile.BadZipFile, ValueError, struct.error, IndexError):
+    except (zipfile.BadZipFile, zlib.error, *_DAMAGE):
         return []
 
 
