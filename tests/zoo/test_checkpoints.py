@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -172,6 +174,20 @@ def test_what_is_no_state_dict_of_finite_tensors_is_refused(content: Any, tmp_pa
     torch.save(content, path)
     with pytest.raises(WeightsError):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize("new_format", [True, False])
+def test_random_damage_is_never_an_unexpected_error(new_format: bool, tmp_path: Path) -> None:
+    path, random = tmp_path / "damaged", np.random.default_rng(0)
+    torch.save({"weight": torch.ones(4, 3, 3, 3)}, path, _use_new_zipfile_serialization=new_format)
+    data = path.read_bytes()
+    for _ in range(400):
+        damaged = np.frombuffer(data, np.uint8)[: random.integers(len(data) // 2, len(data) + 1)].copy()
+        damaged[random.integers(len(damaged), size=4)] = random.integers(256, size=4)
+        path.write_bytes(damaged.tobytes())
+        # Numbers may change unseen, which is what hashes are for; all else must be a message.
+        with suppress(WeightsError):
+            read_checkpoint(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
