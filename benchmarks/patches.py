@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.report import BenchRow, test_data, without_data
-from srbench.datasets.fivecrop import pair_maker
 from srbench.datasets.packing import PatchStore, build_store
+from srbench.datasets.pairs import pair_maker
 from srbench.datasets.patches import PatchFeed, PatchPlan, PatchSampler, read_patches
 from srbench.images import save_png
 

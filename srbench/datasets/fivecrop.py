@@ -1,8 +1,7 @@
 """Five-crop augmentation: four corners and the centre, each half as high and wide, as an index over the originals.
 
 The paper's training set (800 pairs become 4000) is this index: nothing is copied. LR is cut from the LR of the whole
-image on the LR pixel grid, so a crop's LR and HR always cover the same area. The paper's own code instead makes LR
-from each HR crop by itself, with Pillow; a recipe chooses that by name (``pil-per-crop``).
+image on the LR pixel grid, so a crop's LR and HR always cover the same area.
 """
 
 from __future__ import annotations
@@ -11,22 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
-from srbench.errors import DatasetError, UnknownNameError
-from srbench.protocols import MATLAB_PREPARATION, Preparation, get_protocol
-
-Images = NDArray[np.uint8]
+from srbench.errors import DatasetError
 
 CROPS = ("top-left", "top-right", "bottom-left", "bottom-right", "centre")
 """What the five crops are, in their order."""
 
 SYMMETRIES = 8
 """Flips and 90° rotations together: the number of ways to lay a square patch; see `apply_symmetry`."""
-
-LR_MODES = ("matlab", "pil-per-crop")
-"""How a recipe may have the LR made; see `pair_maker`."""
 
 _VERTICAL, _HORIZONTAL, _TRANSPOSED = 1, 2, 4
 
@@ -92,37 +84,3 @@ def apply_symmetry(image: NDArray[Any], symmetry: int) -> NDArray[Any]:
     if symmetry & _VERTICAL:
         image = image[::-1]
     return image[:, ::-1] if symmetry & _HORIZONTAL else image
-
-
-@dataclass(frozen=True)
-class PairMaker:
-    """An HR image in, its training pairs (HR, LR) out: one for the whole image, or one for each of its five crops."""
-
-    preparation: Preparation
-    scale: int
-    per_crop: bool = False
-
-    @property
-    def key(self) -> str:
-        """Says which pairs this makes: equal keys make equal pairs."""
-        return f"{self.preparation.key}, ×{self.scale}{', five crops' if self.per_crop else ''}"
-
-    def __call__(self, hr: Images, name: str) -> list[tuple[Images, Images]]:
-        parts = [box.cut(hr) for box in five_boxes(*hr.shape[:2])] if self.per_crop else [hr]
-        return [self.preparation.prepare(np.ascontiguousarray(part), scale=self.scale, name=name) for part in parts]
-
-
-def pair_maker(lr_mode: str, *, scale: int) -> PairMaker:
-    """The PairMaker that a recipe's `lr_mode` asks for.
-
-    ``matlab``: MATLAB bicubic of the whole image. ``pil-per-crop``: five HR crops, each resized to a multiple of the
-    scale and shrunk by Pillow's bicubic, as the BAM paper's code does.
-
-    Raises:
-        UnknownNameError: another mode.
-    """
-    if lr_mode not in LR_MODES:
-        raise UnknownNameError("LR mode", lr_mode, LR_MODES)
-    if lr_mode == "matlab":
-        return PairMaker(MATLAB_PREPARATION, scale)
-    return PairMaker(get_protocol("bam2021").preparation, scale, per_crop=True)

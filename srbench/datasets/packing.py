@@ -19,16 +19,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from srbench.datasets.fivecrop import PairMaker
 from srbench.errors import DatasetError
 from srbench.files import explain, write_atomic
 from srbench.images import decode
+
+if TYPE_CHECKING:
+    # Reading a store needs no protocol, nor what the metrics import.
+    from srbench.datasets.pairs import PairMaker
 
 try:
     import fcntl
@@ -104,12 +107,12 @@ def build_store(images: Mapping[str, Path], folder: Path, *, make: PairMaker, wo
                 progress: bool = True) -> PatchStore:
     """The store of `images` (name -> HR file, in this order) in `folder`, made by `make`; built where it is missing.
 
-    A store of the same files (name, size, time) and the same `make.key` is opened as it is; any other store there is
+    A store of the same files (name, size, time) and the same `make.key` is checked and opened; any other store there is
     replaced. Work is spread over `workers` threads (default: the machine's cores, at most 16); memory stays flat.
     Processes that start together build it once.
 
     Raises:
-        DatasetError: no images, a folder that is not a store, pairs that do not fit the scale, or a full disk.
+        DatasetError: no images, a folder that is not a store, damaged bytes in an old one, pairs that do not fit the scale, or a full disk.
         ImageError: an image that does not decode.
     """
     if not images:
@@ -119,11 +122,12 @@ def build_store(images: Mapping[str, Path], folder: Path, *, make: PairMaker, wo
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _locked(folder.with_name(f".{folder.name}.lock")):
-            if not _is_current(folder, identity, stamps):
+            built_before = _is_current(folder, identity, stamps)
+            if not built_before:
                 _build(list(images.items()), stamps, folder, identity, make, _workers(workers), progress)
     except OSError as error:
         raise DatasetError(explain(error, folder)) from error
-    return PatchStore(folder, check=False)
+    return PatchStore(folder, check=built_before)
 
 
 def _build(images: list[tuple[str, Path]], stamps: list[list[Any]], folder: Path, identity: dict[str, Any],

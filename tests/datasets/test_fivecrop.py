@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srbench.datasets.fivecrop import SYMMETRIES, FiveCropIndex, apply_symmetry, five_boxes, pair_maker
+from srbench.datasets.fivecrop import SYMMETRIES, FiveCropIndex, apply_symmetry, five_boxes
+from srbench.datasets.pairs import pair_maker
 from srbench.errors import DatasetError, UnknownNameError
 from srbench.resize import imresize
 

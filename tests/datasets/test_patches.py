@@ -14,8 +14,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from srbench.datasets.fivecrop import Box, PairMaker, apply_symmetry, five_boxes, pair_maker
+from srbench.datasets.fivecrop import Box, apply_symmetry, five_boxes
 from srbench.datasets.packing import PatchStore, build_store
+from srbench.datasets.pairs import PairMaker, pair_maker
 from srbench.datasets.patches import (
     PatchDataset,
     PatchFeed,
@@ -165,6 +166,8 @@ def test_a_changed_byte_is_named(images: dict[str, Path], tmp_path: Path) -> Non
     (tmp_path / "s" / "hr.u8").write_bytes(data)
     with pytest.raises(DatasetError, match=r"1 of 3 images \(i2\)"):
         PatchStore(tmp_path / "s")
+    with pytest.raises(DatasetError, match=r"1 of 3 images \(i2\)"):
+        build_store(images, tmp_path / "s", make=MAKE, progress=False)
     (tmp_path / "s" / "hr.u8").write_bytes(data[:-1])
     with pytest.raises(DatasetError, match=r"expected \d+ bytes, got \d+"):
         PatchStore(tmp_path / "s", check=False)
@@ -200,7 +203,7 @@ _SLOW_BUILD = """
 import sys, time
 from pathlib import Path
 from srbench.datasets import packing
-from srbench.datasets.fivecrop import pair_maker
+from srbench.datasets.pairs import pair_maker
 decode = packing.decode
 packing.decode = lambda path: (time.sleep(0.15), decode(path))[1]
 folder = Path(sys.argv[1])
@@ -257,3 +260,26 @@ def test_processes_that_start_together_build_one_store(images: dict[str, Path], 
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert len(PatchStore(tmp_path / "s")) == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == [".s.lock", "s"]
+
+
+_BARE = """
+import sys
+
+ABSENT = {"click", "cv2", "datasets", "filelock", "platformdirs", "requests", "scipy", "skimage"}
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ABSENT:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Missing())
+from pathlib import Path
+from srbench.datasets.patches import PatchFeed, PatchPlan, PatchStore
+print(PatchFeed(PatchPlan(PatchStore(Path(sys.argv[1])), patch=6, seed=2), batch=4).next()[1].shape)
+"""
+
+
+def test_feeding_needs_neither_opencv_nor_the_hub_libraries(store: PatchStore) -> None:
+    done = subprocess.run([sys.executable, "-c", _BARE, str(store.folder)], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout == "torch.Size([4, 3, 18, 18])\n"
