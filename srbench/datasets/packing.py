@@ -112,7 +112,8 @@ def build_store(images: Mapping[str, Path], folder: Path, *, make: PairMaker, wo
     Processes that start together build it once.
 
     Raises:
-        DatasetError: no images, a folder that is not a store, damaged bytes in an old one, pairs that do not fit the scale, or a full disk.
+        DatasetError: no images, a folder that is not a store, damaged bytes in an old one, pairs that do not fit the
+            scale, or a full disk.
         ImageError: an image that does not decode.
     """
     if not images:
