@@ -168,7 +168,12 @@ def _damaged(path: Path, error: Exception) -> WeightsError:
 def _code_in(path: Path) -> list[str]:
     """The functions and classes that a pickle names and that are not those of plain tensors; nothing is run."""
     try:
-        return sorted({name for data in _pickles(path) for name in _globals(data) if not name.startswith(_HARMLESS)})
+        with warnings.catch_warnings():
+            # Damaged strings make the disassembler warn of their escapes.
+            warnings.simplefilter("ignore")
+            return sorted(
+                {name for data in _pickles(path) for name in _globals(data) if not name.startswith(_HARMLESS)}
+            )
     except (zipfile.BadZipFile, zlib.error, *_DAMAGE):
         return []
 
