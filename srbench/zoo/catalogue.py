@@ -209,6 +209,16 @@ _PAN = (
 
 _CARN_COMMIT = "40d3514f81cccd680d846cd5ab07af35f2c8e0e2"
 _CARN_PAPER = "Ahn et al., Fast, accurate, and lightweight super-resolution with cascading residual network, ECCV 2018"
+_CARN_M_SCORES = (
+    *_scores(2, Set5=(37.678, 0.9595), Set14=(33.303, 0.9152), BSD100=(31.978, 0.8972)),
+    *_scores(3, Set5=(34.058, 0.9248), Set14=(30.102, 0.8377), BSD100=(28.942, 0.8012)),
+    *_scores(4, Set5=(31.883, 0.8910), Set14=(28.417, 0.7772), BSD100=(27.452, 0.7315)),
+)
+_CARN_M_PUBLISHED = (
+    *_scores(2, Set5=(37.53, 0.9583), Set14=(33.26, 0.9141), BSD100=(31.92, 0.8960)),
+    *_scores(3, Set5=(33.99, 0.9236), Set14=(30.08, 0.8367), BSD100=(28.91, 0.8000)),
+    *_scores(4, Set5=(31.92, 0.8900), Set14=(28.42, 0.7760), BSD100=(27.44, 0.7300)),
+)
 _CARN = (
     WeightsEntry(
         name="carn",
@@ -237,16 +247,8 @@ _CARN = (
         licence="MIT",
         source=_CARN_PAPER,
         training_data="DIV2K, 800 images, all scales in one training",
-        scores=(
-            *_scores(2, Set5=(37.678, 0.9595), Set14=(33.303, 0.9152), BSD100=(31.978, 0.8972)),
-            *_scores(3, Set5=(34.058, 0.9248), Set14=(30.102, 0.8377), BSD100=(28.942, 0.8012)),
-            *_scores(4, Set5=(31.883, 0.8910), Set14=(28.417, 0.7772), BSD100=(27.452, 0.7315)),
-        ),
-        published=(
-            *_scores(2, Set5=(37.53, 0.9583), Set14=(33.26, 0.9141), BSD100=(31.92, 0.8960)),
-            *_scores(3, Set5=(33.99, 0.9236), Set14=(30.08, 0.8367), BSD100=(28.91, 0.8000)),
-            *_scores(4, Set5=(31.92, 0.8900), Set14=(28.42, 0.7760), BSD100=(27.44, 0.7300)),
-        ),
+        scores=_CARN_M_SCORES,
+        published=_CARN_M_PUBLISHED,
         # CARN-pytorch's carn/sample.py (save_image), its README ("differences from previous version"), and its author
         # in PCARN-pytorch's issue 2; without those ReLUs the file scores 17.68 dB on Set5 ×4.
         note="group convolutions of 4: 414.8 K parameters, where the network of the paper's Table 1 has 1161.3 K. "
