@@ -163,7 +163,7 @@ def _read(path: str) -> bytes:
 def _lmdb_files(folder: Path, relative: PurePosixPath) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
     try:
         # Inside the function: lmdb is no dependency, only this layout needs it.
-        import lmdb  # type: ignore[import-not-found]  # an optional package without types
+        import lmdb
     except ModuleNotFoundError as error:
         raise DatasetError(f"{folder} is an LMDB; reading it needs the package lmdb: pip install lmdb") from error
     database = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
@@ -171,7 +171,10 @@ def _lmdb_files(folder: Path, relative: PurePosixPath) -> Iterator[tuple[PurePos
     def reader(key: bytes) -> Callable[[], bytes]:
         def read() -> bytes:
             with database.begin() as transaction:
-                return bytes(transaction.get(key))
+                value: bytes | None = transaction.get(key)
+            if value is None:
+                raise DatasetError(f"{folder}: the entry {key.decode()!r} is gone; is another program writing there?")
+            return bytes(value)
 
         return read
 
