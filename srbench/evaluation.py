@@ -1,19 +1,21 @@
 """The evaluation loop: dataset × upscaler × protocol -> scores.
 
-Decoding and degrading the next image, and scoring the last one, run beside the network. Protocols that share a
-preparation share one forward pass; rows that a journal already holds are not computed again.
+Decoding and degrading the next image, and scoring the last one, run beside the network, unless that is on the CPU and
+needs all cores. Protocols that share a preparation share one forward pass; rows that a journal already holds are not
+computed again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+import cv2
 import numpy as np
 import pandas as pd
 import torch
@@ -24,10 +26,12 @@ from srbench.datasets.imageset import ImageSet, open_dataset, require_pair
 from srbench.environment import describe_environment
 from srbench.errors import DatasetError, ImageError, ProtocolError, SrbenchError
 from srbench.images import pixel_sha256, save_png
-from srbench.protocols import Preparation, Protocol, get_protocol
+from srbench.protocols import Preparation, Protocol, get_protocol, to_8bit
 from srbench.scores import SCHEMA_VERSION, Key, Record, Row, to_frame
 from srbench.upscalers.base import Image, Options, Upscaler
 from srbench.upscalers.specs import as_upscaler
+
+T = TypeVar("T")
 
 LrSource = Literal["made", "given"]
 """Where LR comes from: made from HR by the protocol's degradation, or the dataset's own files."""
@@ -133,7 +137,7 @@ def run(plan: Plan, *, done: Iterable[tuple[str, str, str]] = ()) -> Generator[l
         done: (dataset, protocol, image) of rows that need not be computed again.
     """
     tasks = _tasks(plan, frozenset(done))
-    with ThreadPoolExecutor(1, "srbench-load") as loader, ThreadPoolExecutor(1, "srbench-score") as scorer:
+    with _opencv_on_one_thread(), _helper(plan, "load") as loader, _helper(plan, "score") as scorer:
         upcoming = (loader.submit(_prepare, task, plan.upscaler.scale) for task in tasks)
         scoring: Future[list[Row]] | None = None
         try:
@@ -207,6 +211,34 @@ def _tasks(plan: Plan, done: frozenset[tuple[str, str, str]]) -> Iterator[_Task]
                     yield _Task(dataset, name, missing[0].preparation, missing, lr)
 
 
+class _Inline(Executor):
+    """Does the work where it is asked for."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except SrbenchError as error:
+            future.set_exception(error)
+        return future
+
+
+def _helper(plan: Plan, name: str) -> Executor:
+    """A thread beside the upscaler; none where the upscaler keeps all cores busy, since sharing them costs more."""
+    return _Inline() if plan.upscaler.fills_all_cores else ThreadPoolExecutor(1, f"srbench-{name}")
+
+
+@contextmanager
+def _opencv_on_one_thread() -> Iterator[None]:
+    """OpenCV's own threads gain nothing on one image's filters and get in the network's way."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
 def _ahead(futures: Iterator[Future[_Prepared]]) -> Iterator[Future[_Prepared]]:
     """The futures in order, the next one always started before the current one is handed out."""
     current = next(futures, None)
@@ -239,16 +271,17 @@ def _forward(upscaler: Upscaler, prepared: _Prepared) -> tuple[Image, float]:
 def _score(plan: Plan, prepared: _Prepared, sr: Image, seconds: float) -> list[Row]:
     task, scale = prepared.task, plan.upscaler.scale
     try:
+        saved = np.ascontiguousarray(to_8bit(sr))  # networks give channels-first memory, slow to walk
         shared = {
             "model": plan.upscaler.identity.spec, "dataset": task.dataset.name, "scale": scale, "image": task.name,
-            "psnr_lr": task.protocols[0].psnr_lr(sr, prepared.lr, scale=scale, name=task.name), "seconds": seconds,
+            "psnr_lr": task.protocols[0].psnr_lr(saved, prepared.lr, scale=scale, name=task.name), "seconds": seconds,
             "lr_source": task.lr, "hr_sha256": prepared.hr_sha256, "lr_sha256": pixel_sha256(prepared.lr),
         }
         rows = [{**shared, "protocol": protocol.name, "protocol_version": protocol.version,
-                 **protocol.score(sr, prepared.hr, scale=scale)} for protocol in task.protocols]
+                 **protocol.score(saved if protocol.scoring.rounded else sr, prepared.hr, scale=scale)}
+                for protocol in task.protocols]
     except ProtocolError as error:
         raise ImageError(f"{task.dataset.name}/{task.name}: {error}") from error
     if plan.save_images is not None:
-        quantised = get_protocol("matlab-y").scoring.quantise(sr)
-        save_png(plan.save_images / task.dataset.name / f"{task.name}.png", quantised)
+        save_png(plan.save_images / task.dataset.name / f"{task.name}.png", saved)
     return rows

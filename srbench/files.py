@@ -94,8 +94,11 @@ def explain(error: OSError, path: Path) -> str:
 def atomic_path(path: Path, *, error: type[SrbenchError] = SrbenchError) -> Iterator[Path]:
     """Yield a temporary sibling of `path` that is synced and renamed into place on success, removed on failure.
 
-    Makes the parent folder. Where the system refuses (read-only, full disk), raises `error` saying what to do.
+    Makes the parent folder. Where the system refuses (read-only, full disk), or `path` is a device, a pipe or a
+    folder, which a rename would replace, raises `error` saying what to do.
     """
+    if path.exists() and not path.is_file():
+        raise error(f"cannot write {path}: expected a file or nothing there, got something else; choose another name")
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

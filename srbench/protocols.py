@@ -125,11 +125,10 @@ class Scoring:
 
     def quantise(self, sr: Any) -> NDArray[Any]:
         """The values that are compared, H×W×3 in 0…255: uint8, or float32 where the protocol does not round."""
+        if self.rounded:
+            return to_8bit(sr)
         image = _to_array(sr)
-        if image.dtype == np.uint8:
-            return image
-        scaled = _checked_float(image) * np.float32(255)
-        return np.rint(scaled).astype(np.uint8) if self.rounded else scaled
+        return image if image.dtype == np.uint8 else _checked_float(image) * np.float32(255)
 
     def _comparable(self, image: NDArray[Any]) -> NDArray[Any]:
         return self.luma(image) if self.luma else image
@@ -159,14 +158,21 @@ class Protocol:
 
         An honest result stays close to its LR; a shifted, foreign or mis-scaled one shows at once.
         """
-        image = _to_array(sr)
-        quantised = image if image.dtype == np.uint8 else np.rint(_checked_float(image) * 255).astype(np.uint8)
-        return psnr(self.preparation.degrade(quantised, scale=scale, name=name), lr, data_range=255)
+        return psnr(self.preparation.degrade(to_8bit(sr), scale=scale, name=name), lr, data_range=255)
 
     @property
     def columns(self) -> tuple[str, str]:
         """The names of the two scores."""
         return f"psnr_{self.scoring.channels}", f"ssim_{self.scoring.channels}"
+
+
+def to_8bit(sr: Any) -> Images:
+    """An SR image as the 8-bit file it would be saved as, uint8 H×W×3: clamped, times 255, rounded half to even.
+
+    Takes what `Scoring.score` takes, with the same errors; uint8 is returned as it is.
+    """
+    image = _to_array(sr)
+    return image if image.dtype == np.uint8 else np.rint(_checked_float(image) * np.float32(255)).astype(np.uint8)
 
 
 def get_protocol(name: str) -> Protocol:

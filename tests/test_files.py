@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from srbench import files
-from srbench.errors import FetchError, ResultsError
+from srbench.errors import FetchError, ResultsError, SrbenchError
 from srbench.files import RemoteFile, atomic_path, fetch, write_atomic
 
 DATA = bytes(range(256)) * 1600
@@ -259,3 +259,13 @@ def test_a_folder_that_cannot_be_made_is_explained(server: _Server, tmp_path: Pa
         write_atomic(tmp_path / "file" / "deep" / "result", "", error=ResultsError)
     with pytest.raises(FetchError, match="a file stands where a folder is needed"):
         fetch(_file(server, "/good"), folder=tmp_path / "file")
+
+
+def test_a_pipe_or_folder_is_never_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(SrbenchError, match="something else"):
+            write_atomic(tmp_path / name, b"x")
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]

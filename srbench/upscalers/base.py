@@ -46,11 +46,15 @@ class Identity:
 
 
 class Upscaler(ABC):
-    """One model at one scale. `identity` and `options` go into the record."""
+    """One model at one scale. `identity` and `options` go into the record.
+
+    `fills_all_cores` says that nothing else should run on the processor beside `upscale`.
+    """
 
     identity: Identity
     options: Options
     scale: int
+    fills_all_cores: bool = False
 
     @abstractmethod
     def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:

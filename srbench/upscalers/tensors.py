@@ -40,6 +40,7 @@ class TensorUpscaler(Upscaler):
     def __init__(self, forward: Forward, identity: Identity, *, scale: int, options: Options, window: int = 1) -> None:
         self.identity, self.options, self.scale = identity, options, scale
         self.device = pick_device(options.device)
+        self.fills_all_cores = self.device.type == "cpu"
         self._forward, self._window = forward, window
         self.module = forward if isinstance(forward, nn.Module) else None
         if options.tile is not None and options.tile < 1:
