@@ -271,7 +271,7 @@ def _forward(upscaler: Upscaler, prepared: _Prepared) -> tuple[Image, float]:
 def _score(plan: Plan, prepared: _Prepared, sr: Image, seconds: float) -> list[Row]:
     task, scale = prepared.task, plan.upscaler.scale
     try:
-        saved = np.ascontiguousarray(to_8bit(sr))  # networks give channels-first memory, slow to walk
+        saved = to_8bit(sr)
         shared = {
             "model": plan.upscaler.identity.spec, "dataset": task.dataset.name, "scale": scale, "image": task.name,
             "psnr_lr": task.protocols[0].psnr_lr(saved, prepared.lr, scale=scale, name=task.name), "seconds": seconds,

@@ -172,7 +172,11 @@ def to_8bit(sr: Any) -> Images:
     Takes what `Scoring.score` takes, with the same errors; uint8 is returned as it is.
     """
     image = _to_array(sr)
-    return image if image.dtype == np.uint8 else np.rint(_checked_float(image) * np.float32(255)).astype(np.uint8)
+    if image.dtype == np.uint8:
+        return image
+    scaled = _checked_float(image)
+    scaled *= np.float32(255)
+    return np.rint(scaled, out=scaled).astype(np.uint8)
 
 
 def get_protocol(name: str) -> Protocol:
@@ -243,7 +247,8 @@ def _checked_float(image: NDArray[Any]) -> NDArray[np.float32]:
         raise ProtocolError("sr: expected finite values, got NaN or infinity; check the model's precision and weights")
     if largest > _LARGEST_FLOAT:
         raise ProtocolError(f"sr: expected floating values in [0, 1], got up to {largest:g}; divide by 255 first")
-    return np.clip(image.astype(np.float32), 0, 1)
+    clamped = image.astype(np.float32)
+    return np.clip(clamped, 0, 1, out=clamped)
 
 
 MATLAB_LUMA = Luma((65.481, 128.553, 24.966), 255)

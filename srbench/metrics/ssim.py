@@ -60,7 +60,7 @@ def _ssim_map(first: NDArray[Any], second: NDArray[Any], kernel: NDArray[np.floa
               c2: float) -> NDArray[np.float64]:
     x, y = first.astype(np.float64), second.astype(np.float64)
     mean_x, mean_y = _blur(x, kernel), _blur(y, kernel)
-    product, squares = mean_x * mean_y, mean_x**2 + mean_y**2
+    product, squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
     # The variances only ever enter as their sum, so one filtering serves both.
     covariance = _blur(x * y, kernel) - product
     variances = _blur(x * x + y * y, kernel) - squares

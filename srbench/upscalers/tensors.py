@@ -67,7 +67,7 @@ class TensorUpscaler(Upscaler):
         if not isinstance(sr, Tensor) or sr.ndim != 4 or sr.shape[:2] != (1, 3) or not sr.is_floating_point():
             got = f"{sr.dtype} {tuple(sr.shape)}" if isinstance(sr, Tensor) else type(sr).__name__
             raise UpscalerError(f"{self.identity.spec}: expected a floating tensor 1×3×H×W, got {got}")
-        return sr[0].permute(1, 2, 0).float().cpu().numpy()
+        return sr[0].float().permute(1, 2, 0).contiguous().cpu().numpy()
 
     def _padded(self, lr: Tensor) -> Tensor:
         height, width = lr.shape[-2:]
