@@ -200,10 +200,10 @@ def _as_set(entry: Any, root: Path | None) -> ImageSet:
 
 
 def _tasks(plan: Plan, done: frozenset[tuple[str, str, str]]) -> Iterator[_Task]:
+    groups: dict[tuple[str, LrSource], list[Protocol]] = {}
+    for protocol in plan.protocols:
+        groups.setdefault(plan.source_key(protocol), []).append(protocol)
     for dataset in plan.sets:
-        groups: dict[tuple[str, LrSource], list[Protocol]] = {}
-        for protocol in plan.protocols:
-            groups.setdefault(plan.source_key(protocol), []).append(protocol)
         for (_, lr), members in groups.items():
             for name in dataset.names:
                 missing = tuple(member for member in members if (dataset.name, member.name, name) not in done)

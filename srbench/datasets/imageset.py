@@ -54,10 +54,6 @@ class ImageSet:
             raise DatasetError(f"{self.name} has no image {name!r}; its names are {', '.join(self.names[:5])} …")
         return self.store.hr(name)
 
-    def has_given_lr(self, scale: int) -> bool:
-        """Whether every image has a given LR at this scale."""
-        return scale in self.given_scales
-
     @cached_property
     def given_scales(self) -> tuple[int, ...]:
         """The scales at which every image has a given LR."""

@@ -12,6 +12,7 @@ from srbench.errors import UpscalerError
 from srbench.files import sha256_of
 from srbench.upscalers.base import Identity, Options, Upscaler
 from srbench.upscalers.tensors import TensorUpscaler, pick_device
+from srbench.zoo.counting import count_parameters
 from srbench.zoo.reading import read_checkpoint
 
 
@@ -41,7 +42,7 @@ def open_spandrel(file: str, scale: int, options: Options) -> Upscaler:
         sr: Tensor = descriptor(lr)
         return sr
 
-    parameters = sum(parameter.numel() for parameter in descriptor.model.parameters())
+    parameters = count_parameters(descriptor.model)
     details = {"architecture": descriptor.architecture.name, "weights_file": path.name}
     if descriptor.size_requirements.multiple_of > 1:
         details["padded_to_multiple_of"] = descriptor.size_requirements.multiple_of

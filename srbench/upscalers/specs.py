@@ -20,6 +20,7 @@ from srbench.upscalers.onnx import open_onnx
 from srbench.upscalers.spandrel import open_spandrel
 from srbench.upscalers.tensors import TensorUpscaler, network_upscaler
 from srbench.zoo import load
+from srbench.zoo.counting import count_parameters
 
 _BASELINES = {"bicubic": MatlabBicubic, "bicubic:pillow": PillowBicubic}
 
@@ -91,7 +92,7 @@ def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
     if loaded.entry is not None:
         details |= {"training_data": loaded.entry.training_data, "source": loaded.entry.source,
                     "licence": loaded.entry.licence}
-    identity = Identity(f"zoo:{name}@{loaded.tag}", loaded.weights_sha256, _count(loaded.module), details)
+    identity = Identity(f"zoo:{name}@{loaded.tag}", loaded.weights_sha256, count_parameters(loaded.module), details)
     return network_upscaler(loaded.module, identity, scale=scale, options=options)
 
 
@@ -112,7 +113,7 @@ def _open_python(rest: str, scale: int, options: Options) -> Upscaler:
 
 
 def _open_module(spec: str, module: nn.Module, scale: int, options: Options) -> Upscaler:
-    identity = Identity(spec, _state_sha256(module), _count(module))
+    identity = Identity(spec, _state_sha256(module), count_parameters(module))
     return network_upscaler(module, identity, scale=scale, options=options)
 
 
@@ -125,10 +126,6 @@ def _call_factory(spec: str, module_name: str, factory_name: str, scale: int) ->
         raise UpscalerError(f"{spec}: expected an importable module with that factory, got {error}; "
                             "run srbench where the module can be found, or set PYTHONPATH") from error
     return factory(scale=scale)
-
-
-def _count(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _state_sha256(module: nn.Module) -> str:
