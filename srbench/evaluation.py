@@ -1,19 +1,20 @@
 """The evaluation loop: dataset × upscaler × protocol -> scores.
 
-Decoding and degrading the next image, and scoring the last one, run beside the network, unless that is on the CPU and
-needs all cores. Protocols that share a preparation share one forward pass; rows that a journal already holds are not
-computed again.
+While a GPU works, the next image is decoded and degraded and the last one scored. On the CPU each core takes an image
+from its file to its scores: threads that share one image wait for each other. Protocols that share a preparation share
+one forward pass; rows that a journal already holds are not computed again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -31,7 +32,8 @@ from srbench.scores import SCHEMA_VERSION, Key, Record, Row, to_frame
 from srbench.upscalers.base import Image, Options, Upscaler
 from srbench.upscalers.specs import as_upscaler
 
-T = TypeVar("T")
+# LR pixels from which an image gets all cores and the memory to itself.
+_LARGE = 512 * 512
 
 LrSource = Literal["made", "given"]
 """Where LR comes from: made from HR by the protocol's degradation, or the dataset's own files."""
@@ -137,24 +139,8 @@ def run(plan: Plan, *, done: Iterable[tuple[str, str, str]] = ()) -> Generator[l
         done: (dataset, protocol, image) of rows that need not be computed again.
     """
     tasks = _tasks(plan, frozenset(done))
-    with _opencv_on_one_thread(), _helper(plan, "load") as loader, _helper(plan, "score") as scorer:
-        upcoming = (loader.submit(_prepare, task, plan.upscaler.scale) for task in tasks)
-        scoring: Future[list[Row]] | None = None
-        try:
-            for loaded in _ahead(upcoming):
-                prepared = loaded.result()
-                sr, seconds = _forward(plan.upscaler, prepared)
-                if scoring is not None:
-                    yield scoring.result()
-                scoring = scorer.submit(_score, plan, prepared, sr, seconds)
-        except SrbenchError:
-            # What is already computed must not be lost with the image that failed.
-            if scoring is not None:
-                with suppress(SrbenchError):
-                    yield scoring.result()
-            raise
-        if scoring is not None:
-            yield scoring.result()
+    with _opencv_on_one_thread():
+        yield from _image_per_core(plan, tasks) if plan.upscaler.fills_all_cores else _pipelined(plan, tasks)
 
 
 def count_forward_passes(plan: Plan, done: Iterable[tuple[str, str, str]] = ()) -> int:
@@ -183,7 +169,7 @@ def describe(plan: Plan, device: torch.device, *, started: str, seconds: float) 
                                     "n": len(dataset.names), "n_expected": dataset.n_expected}
                      for dataset in plan.sets},
         "precision": options.precision, "tile": options.tile, "self_ensemble": options.self_ensemble,
-        "optimise": options.optimise,
+        "optimise": options.optimise, "images_at_once": plan.upscaler.images_at_once,
         "seed": None,  # nothing in an evaluation is random
         "environment": describe_environment(device),
         "started": started, "seconds": round(seconds, 3),
@@ -211,21 +197,60 @@ def _tasks(plan: Plan, done: frozenset[tuple[str, str, str]]) -> Iterator[_Task]
                     yield _Task(dataset, name, missing[0].preparation, missing, lr)
 
 
-class _Inline(Executor):
-    """Does the work where it is asked for."""
-
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        future: Future[T] = Future()
+def _pipelined(plan: Plan, tasks: Iterable[_Task]) -> Generator[list[Row], None, None]:
+    """One image in preparation, one in the upscaler, one being scored."""
+    with ThreadPoolExecutor(1, "srbench-load") as loader, ThreadPoolExecutor(1, "srbench-score") as scorer:
+        upcoming = (loader.submit(_prepare, task, plan.upscaler.scale) for task in tasks)
+        scoring: Future[list[Row]] | None = None
         try:
-            future.set_result(fn(*args, **kwargs))
-        except SrbenchError as error:
-            future.set_exception(error)
-        return future
+            for loaded in _ahead(upcoming):
+                prepared = loaded.result()
+                sr, seconds = _forward(plan.upscaler, prepared)
+                if scoring is not None:
+                    yield scoring.result()
+                scoring = scorer.submit(_score, plan, prepared, sr, seconds)
+        except SrbenchError:
+            # What is already computed must not be lost with the image that failed.
+            if scoring is not None:
+                with suppress(SrbenchError):
+                    yield scoring.result()
+            raise
+        if scoring is not None:
+            yield scoring.result()
 
 
-def _helper(plan: Plan, name: str) -> Executor:
-    """A thread beside the upscaler; none where the upscaler keeps all cores busy, since sharing them costs more."""
-    return _Inline() if plan.upscaler.fills_all_cores else ThreadPoolExecutor(1, f"srbench-{name}")
+def _image_per_core(plan: Plan, tasks: Iterator[_Task]) -> Generator[list[Row], None, None]:
+    """As many images at once as the upscaler allows, each on its share of the cores; a large one on all of them."""
+    threads, lanes = torch.get_num_threads(), plan.upscaler.images_at_once
+    pool = ThreadPoolExecutor(lanes, "srbench-image", torch.set_num_threads, (max(1, threads // lanes),))
+    working: deque[Future[list[Row] | _Prepared]] = deque()
+    try:
+        for task in tasks:
+            working.append(pool.submit(_whole, plan, task))
+            if len(working) > lanes:  # one more than the lanes, so that none waits for the journal
+                yield _rows(plan, working)
+        while working:
+            yield _rows(plan, working)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
+def _whole(plan: Plan, task: _Task) -> list[Row] | _Prepared:
+    """An image from its file to its rows; no further than its preparation if it is large."""
+    prepared = _prepare(task, plan.upscaler.scale)
+    if prepared.lr.shape[0] * prepared.lr.shape[1] > _LARGE:
+        return prepared
+    return _score(plan, prepared, *_forward(plan.upscaler, prepared))
+
+
+def _rows(plan: Plan, working: deque[Future[list[Row] | _Prepared]]) -> list[Row]:
+    """The rows of the image that was begun first."""
+    result = working.popleft().result()
+    if isinstance(result, _Prepared):
+        wait(working)
+        return _score(plan, result, *_forward(plan.upscaler, result))
+    return result
 
 
 @contextmanager

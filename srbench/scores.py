@@ -23,8 +23,11 @@ import pyarrow.parquet as pq
 from srbench.errors import ResultsError
 from srbench.files import explain, sha256_of, write_atomic
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the layout of `scores.parquet` and `run.json`."""
+
+_ADDED: dict[int, tuple[str, ...]] = {1: ("psnr_y_aliased",), SCHEMA_VERSION: ()}
+"""By readable version, the columns that came after it: they are read as null, since nobody computed them."""
 
 SCORES_NAME, RECORD_NAME, JOURNAL_NAME = "scores.parquet", "run.json", "journal.jsonl"
 
@@ -39,14 +42,17 @@ SCHEMA = pa.schema([
     ("ssim_y", pa.float64()),
     ("psnr_rgb", pa.float64()),
     ("ssim_rgb", pa.float64()),
+    ("psnr_y_aliased", pa.float64()),
     ("psnr_lr", pa.float64()),
     ("seconds", pa.float64()),
     ("lr_source", pa.string()),
     ("hr_sha256", pa.string()),
     ("lr_sha256", pa.string()),
 ])
-"""Columns of the score table. PSNR in dB; `psnr_y`/`ssim_y` are null under RGB protocols and the other way round.
-`seconds` is the upscaler's time; `hr_sha256` is of the dataset's decoded HR, `lr_sha256` of the LR that was used."""
+"""Columns of the score table. PSNR in dB; `psnr_y`/`ssim_y` are null under RGB protocols and the other way round,
+`psnr_y_aliased` under all but the Y protocols that start with `matlab-`, and in runs of schema version 1. `seconds` is the
+upscaler's time, on the CPU on this image's share of the cores; `hr_sha256` is of the dataset's decoded HR, `lr_sha256`
+of the LR that was used."""
 
 Row = dict[str, Any]
 """One line of the score table, by column name."""
@@ -143,13 +149,16 @@ class RunFolder:
             return
         documents = [_parse_line(line, number, self._journal) for number, line in enumerate(lines, start=1)]
         _require_key(documents[0].get("key"), self.key, self.path)
+        if documents[0].get("schema_version", 1) != SCHEMA_VERSION:
+            raise ResultsError(f"{self.path}: its journal was begun by another version of srbench, whose rows lack "
+                               "columns; finish it with that one, or remove the folder and run again")
         self.rows = [_from_json(document) for document in documents[1:]]
         if len(whole) < len(data):  # the run was killed in the middle of a line
             with _writing(self._journal), self._journal.open("r+b") as file:
                 file.truncate(len(whole))
 
     def _begin_journal(self) -> None:
-        write_atomic(self._journal, json.dumps({"key": self.key}) + "\n", error=ResultsError)
+        write_atomic(self._journal, json.dumps({"key": self.key, "schema_version": SCHEMA_VERSION}) + "\n", error=ResultsError)
 
 
 def read_run(path: Path) -> Run:
@@ -167,20 +176,34 @@ def read_run(path: Path) -> Run:
         document = json.loads(record.read_text())
         if not isinstance(document, dict):
             raise ValueError("not a JSON object")
-        frame = pq.read_table(scores).select(SCHEMA.names).cast(SCHEMA).to_pandas()
+        frame = read_table(scores, version=document.get("schema_version"))
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise ResultsError(f"{folder}: expected a whole run, got damaged files ({error}); run it again") from error
-    if document.get("schema_version") != SCHEMA_VERSION:
-        raise ResultsError(f"{record}: expected schema version {SCHEMA_VERSION}, got "
-                           f"{document.get('schema_version')!r}; read it with the srbench that wrote it")
     if document.get("scores_sha256") != sha256_of(scores):
         raise ResultsError(f"{folder}: {SCORES_NAME} is not the table that {RECORD_NAME} was written for; "
                            "run it again")
     return Run(frame, document, folder)
 
 
+def read_table(path: Path, *, version: Any = SCHEMA_VERSION) -> pd.DataFrame:
+    """The score table in a Parquet file that was written under a schema version; columns added since are null.
+
+    Raises:
+        ResultsError: a version that this srbench does not read.
+        OSError, ValueError, KeyError, pyarrow.ArrowException: not a score table.
+    """
+    if version not in _ADDED:
+        raise ResultsError(f"{path}: expected a schema version out of {', '.join(map(str, _ADDED))}, got {version!r}; "
+                           "read it with the srbench that wrote it")
+    table = pq.read_table(path)
+    for name in _ADDED[version]:
+        table = table.append_column(name, pa.nulls(len(table), SCHEMA.field(name).type))
+    frame: pd.DataFrame = table.select(SCHEMA.names).cast(SCHEMA).to_pandas()
+    return frame
+
+
 def summarise(scores: pd.DataFrame, record: Mapping[str, Any], protocol: str,
-              columns: tuple[str, str]) -> dict[str, Any]:
+              columns: tuple[str, ...]) -> dict[str, Any]:
     """The JSON document of one protocol of a run: means per dataset, null where images are missing."""
     rows = scores[scores["protocol"] == protocol]
     datasets: dict[str, Any] = {}

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from numpy.typing import NDArray
 
 import srbench
@@ -116,6 +117,26 @@ def test_a_failing_image_loses_nothing_before_it(small_set: ImageSet) -> None:
         for batch in run(Plan(Nearest(failing="d"), [small_set], [get_protocol("matlab-y")])):
             kept += [row["image"] for row in batch]
     assert kept == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_images_on_several_cores_keep_their_order(small_set: ImageSet, monkeypatch: pytest.MonkeyPatch,
+                                                  large: bool) -> None:
+    if large:
+        monkeypatch.setattr("srbench.evaluation._LARGE", 0)
+    threads = torch.get_num_threads()
+    upscaler, failing = Nearest(), Nearest(failing="d")
+    for each in (upscaler, failing):
+        each.fills_all_cores, each.images_at_once = True, 3
+    together = evaluate(upscaler, small_set, scale=2, protocol=["matlab-y", "bam2021"]).drop(columns="seconds")
+    alone = evaluate(Nearest(), small_set, scale=2, protocol=["matlab-y", "bam2021"]).drop(columns="seconds")
+    assert together.equals(alone)
+    kept = []
+    with pytest.raises(UpscalerError, match="got shape"):
+        for batch in run(Plan(failing, [small_set], [get_protocol("matlab-y")])):
+            kept += [row["image"] for row in batch]
+    assert kept == ["a", "b", "c"]
+    assert torch.get_num_threads() == threads
 
 
 def test_saved_images_score_the_same(small_set: ImageSet, tmp_path: Path) -> None:

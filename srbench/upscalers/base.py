@@ -48,13 +48,15 @@ class Identity:
 class Upscaler(ABC):
     """One model at one scale. `identity` and `options` go into the record.
 
-    `fills_all_cores` says that nothing else should run on the processor beside `upscale`.
+    `fills_all_cores` says that it computes on the processor; then `images_at_once` threads may call it together, and
+    nothing else should run beside them.
     """
 
     identity: Identity
     options: Options
     scale: int
     fills_all_cores: bool = False
+    images_at_once: int = 1
 
     @abstractmethod
     def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:

@@ -20,6 +20,9 @@ from srbench.zoo.optimize import optimized
 TILE_OVERLAP = 32
 """LR pixels that a tile reaches beyond its part on each side."""
 
+# Bounds the memory on machines of many cores; there each image has several.
+_MOST_IMAGES_AT_ONCE = 8
+
 _DEEP_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISIONS = tuple(_DEEP_DTYPES)
 """The arithmetic a network's middle can run in."""
@@ -35,12 +38,16 @@ class TensorUpscaler(Upscaler):
 
     Args:
         window: sides are padded right and bottom by reflection to a multiple of this, and the result is cropped.
+        shareable: on the CPU several threads may call `forward` at once, each with an image of its own.
     """
 
-    def __init__(self, forward: Forward, identity: Identity, *, scale: int, options: Options, window: int = 1) -> None:
+    def __init__(self, forward: Forward, identity: Identity, *, scale: int, options: Options, window: int = 1,
+                 shareable: bool = False) -> None:
         self.identity, self.options, self.scale = identity, options, scale
         self.device = pick_device(options.device)
         self.fills_all_cores = self.device.type == "cpu"
+        if self.fills_all_cores and shareable:
+            self.images_at_once = min(torch.get_num_threads(), _MOST_IMAGES_AT_ONCE)
         self._forward, self._window = forward, window
         self.module = forward if isinstance(forward, nn.Module) else None
         if options.tile is not None and options.tile < 1:
@@ -96,7 +103,9 @@ def network_upscaler(module: nn.Module, identity: Identity, *, scale: int, optio
     elif options.precision != "fp32" or options.optimise != "none":
         raise UpscalerError(f"{identity.spec}: --precision and --optimise are for zoo networks, which know what has to "
                             "stay in fp32; leave them out")
-    return TensorUpscaler(module, identity, scale=scale, options=options)
+    # Zoo networks keep nothing between calls; of other modules, and of what torch.compile makes, that is not known.
+    shareable = isinstance(module, SRNetwork) and options.optimise in ("none", "fold")
+    return TensorUpscaler(module, identity, scale=scale, options=options, shareable=shareable)
 
 
 def _optimised(network: SRNetwork, how: str) -> SRNetwork:
