@@ -9,11 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import norm, ttest_1samp
 
 from srbench.errors import ComparisonError
 from srbench.scores import Run
-from srbench.statistics import Comparison, bca_interval, compare_runs, holm, paired_difference, signed_rank_p
+from srbench.statistics import (
+    Comparison,
+    bca_interval,
+    compare_runs,
+    holm,
+    paired_difference,
+    seed_difference,
+    signed_rank_p,
+    smallest_detectable,
+)
 
 
 def make_run(
@@ -169,5 +178,63 @@ def test_a_base_and_its_variant_need_one_known_training() -> None:
         compare_runs(base, make_run(scores, model=variant | {"steps": 2000}))
     with pytest.raises(ComparisonError, match="the recipe of A is unknown, of B unknown"):
         compare_runs(make_run(scores), make_run(scores, model={"spec": "zoo:net-bam@authors"}))
+    hashed = recipe | {"network": "net", "recipe_sha256": "a" * 64}
+    plain = make_run(scores, model={"spec": "zoo:net-none@srbench", "attention": "none", **hashed})
+    bam = {"spec": "zoo:net-bam@srbench", "attention": "bam", **hashed}
+    assert only(compare_runs(plain, make_run(scores, model=bam))).unmatched == ()
+    with pytest.raises(ComparisonError, match="the recipe sha256 of A is aaaa.*, of B bbbb"):
+        compare_runs(plain, make_run(scores, model=bam | {"recipe_sha256": "b" * 64}))
+    with pytest.raises(ComparisonError, match="the steps of A is 1000, of B 2000"):
+        compare_runs(plain, make_run(scores, model=bam | {"steps": 2000}))
     other = {"spec": "zoo:other@authors"}
     assert only(compare_runs(base, make_run(scores, model=other))).unmatched == ()
+
+
+# Student (1908), as R's `sleep`: extra hours with two drugs; the ten people are the pairs.
+FIRST_DRUG = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
+SECOND_DRUG = np.array([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
+
+
+def test_seeds_give_students_t_as_r_prints_it() -> None:
+    # R: with(sleep, t.test(extra[group == 1], extra[group == 2], paired = TRUE)).
+    found = seed_difference(FIRST_DRUG, SECOND_DRUG, margin=0.5)
+    assert (found.n, found.mean) == (10, pytest.approx(-1.58))
+    assert found.interval == pytest.approx((-2.4598858, -0.7001142), abs=5e-8)
+    assert found.p_value == pytest.approx(0.002833, abs=5e-7)
+    assert found.outcome == "worse"
+    assert seed_difference(SECOND_DRUG, FIRST_DRUG, margin=0.5).outcome == "better"
+
+
+@pytest.mark.parametrize("margin", [0.5, 1.5, 2.0, 2.5])
+def test_equivalence_is_two_one_sided_tests_and_their_90_percent_interval(margin: float) -> None:
+    difference = FIRST_DRUG - SECOND_DRUG
+    above = ttest_1samp(difference, -margin, alternative="greater").pvalue
+    below = ttest_1samp(difference, margin, alternative="less").pvalue
+    found = seed_difference(FIRST_DRUG, SECOND_DRUG, margin=margin)
+    assert found.p_equivalent == pytest.approx(max(above, below), rel=1e-9)
+    # Schuirmann (1987): the tests at 5 % reject together where the 90 % interval lies within the margins.
+    inside = np.abs(ttest_1samp(difference, 0).confidence_interval(0.9)).max() < margin
+    assert (found.outcome == "equivalent") == inside == (margin > 2.29)
+
+
+def test_the_smallest_detectable_difference_is_g_powers() -> None:
+    # G*Power 3.1's manual, matched pairs after Cohen: 50 pairs, dz = 0.421637, two-sided 5 %: power 0.832114.
+    assert smallest_detectable(1.0, 50, power=0.832114) == pytest.approx(0.421637, abs=1e-6)
+    assert smallest_detectable(0.05, 50, power=0.832114) == pytest.approx(0.05 * 0.421637, abs=1e-7)
+
+
+def test_eight_seeds_detect_what_they_promise() -> None:
+    rng = np.random.default_rng(2)
+    promised = smallest_detectable(0.02, 8)
+    found = [seed_difference(rng.normal(promised, 0.02, 8), np.zeros(8), margin=1e-9).outcome for _ in range(2000)]
+    assert found.count("better") / 2000 == pytest.approx(0.8, abs=0.025)
+
+
+def test_seeds_that_cannot_be_compared() -> None:
+    assert seed_difference(np.array([30.0]), np.array([29.0]), margin=0.02).outcome == "undecided"
+    same = seed_difference(np.full(3, 30.0), np.full(3, 30.0), margin=0.02)
+    assert (same.outcome, same.p_value, same.interval) == ("equivalent", 1.0, (0.0, 0.0))
+    with pytest.raises(ComparisonError, match="one finite value per seed and arm"):
+        seed_difference(np.zeros(3), np.zeros(2), margin=0.02)
+    with pytest.raises(ComparisonError, match="margin above 0"):
+        seed_difference(np.zeros(3), np.zeros(3), margin=0.0)
