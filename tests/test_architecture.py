@@ -36,10 +36,11 @@ BELOW: dict[str, tuple[str, ...]] = {
     "charts": ("errors",),
     "audit": ("evaluation",),
     "speed": ("evaluation", "charts"),
+    "samples": ("upscalers",),
     "training": ("evaluation",),
     "verification": ("evaluation", "submissions"),
     "leaderboard": ("submissions", "statistics", "charts"),
-    "cli": ("audit", "speed", "training", "verification", "leaderboard"),
+    "cli": ("audit", "speed", "training", "verification", "samples", "leaderboard"),
     "__main__": ("cli",),
 }
 

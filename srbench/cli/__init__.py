@@ -14,6 +14,7 @@ COMMANDS = {
     "compare": ("srbench.cli.compare:command", "Compare two runs image by image."),
     "data": ("srbench.cli.data:command", "List, download, import, verify and preview datasets."),
     "zoo": ("srbench.cli.zoo:command", "List, describe, fetch, convert and export networks."),
+    "samples": ("srbench.cli.samples:command", "Write a model's SR crops of the Sample set for the leaderboard."),
     "speed": ("srbench.cli.speed:command", "Measure speed, memory, parameters and MACs."),
 }
 """Where each command lives, and its line in the help page: the page is printed without loading any of them."""

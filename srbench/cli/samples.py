@@ -1,0 +1,24 @@
+"""`srbench samples`: SR crops of the Sample set for a submission."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from srbench.samples import make_samples
+from srbench.upscalers.base import Options
+
+
+@click.command()
+@click.option("--model", required=True, metavar="SPEC", help="What to run: zoo:imdn@authors, bicubic, …")
+@click.option("--scale", type=int, default=4, show_default=True)
+@click.option("--output", required=True, metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
+              help="Usually samples/ in the submission's folder.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
+@click.option("--self-ensemble", is_flag=True, help="Average over the eight flips and rotations.")
+def command(model: str, scale: int, output: Path, device: str, self_ensemble: bool) -> None:
+    """Write the SR crops that the leaderboard's image slider shows: 7 lossless WebP files, at most 100 kB together."""
+    options = Options(device=device, self_ensemble=self_ensemble)
+    for path in make_samples(model, output, scale, options=options).values():
+        click.echo(path)
