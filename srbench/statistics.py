@@ -320,8 +320,8 @@ def _unmatched(a: dict[str, Any], b: dict[str, Any]) -> Iterable[str]:
 
 
 def _base_and_variant(a: dict[str, Any], b: dict[str, Any]) -> bool:
-    """Whether two models are one network with unlike attention, as imdn and imdn-bam; by their specs in older records."""
+    """Whether two models are one network with unlike attention, as imdn and imdn-bam; else their specs tell."""
     if a.get("network") and b.get("network"):
         return bool(a["network"] == b["network"] and a.get("attention") != b.get("attention"))
     shorter, longer = sorted((model["spec"].partition("@")[0] for model in (a, b)), key=len)
-    return longer.startswith(f"{shorter}-")
+    return bool(longer.startswith(f"{shorter}-"))

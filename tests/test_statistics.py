@@ -182,7 +182,7 @@ def test_a_base_and_its_variant_need_one_known_training() -> None:
     plain = make_run(scores, model={"spec": "zoo:net-none@srbench", "attention": "none", **hashed})
     bam = {"spec": "zoo:net-bam@srbench", "attention": "bam", **hashed}
     assert only(compare_runs(plain, make_run(scores, model=bam))).unmatched == ()
-    with pytest.raises(ComparisonError, match="the recipe sha256 of A is aaaa.*, of B bbbb"):
+    with pytest.raises(ComparisonError, match=r"the recipe sha256 of A is aaaa.*, of B bbbb"):
         compare_runs(plain, make_run(scores, model=bam | {"recipe_sha256": "b" * 64}))
     with pytest.raises(ComparisonError, match="the steps of A is 1000, of B 2000"):
         compare_runs(plain, make_run(scores, model=bam | {"steps": 2000}))
