@@ -28,9 +28,10 @@ from srbench.datasets import open_dataset
 from srbench.datasets.verify import verify_dataset
 from srbench.evaluation import evaluate
 from srbench.images import decode, pixel_sha256
+from srbench.journal import JOURNAL_NAME
 from srbench.protocols import crop_to_multiple, matlab_bicubic
 from srbench.resize import imresize
-from srbench.scores import JOURNAL_NAME, read_run
+from srbench.scores import read_run
 
 SCALES = (2, 3, 4)
 SETS = ("Set5", "Set14", "BSD100")

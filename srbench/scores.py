@@ -1,14 +1,14 @@
-"""The score table and the run record: their schema, the journal behind an unfinished run, Parquet and JSON.
+"""The score table and the run record: their schema, Parquet and JSON, and the folder of a run.
 
 One row is image × dataset × scale × protocol × model. A run writes a journal, one synced line per image and protocol;
-a finished run is `scores.parquet` beside `run.json`, which carries the hash of the table it belongs to.
+a finished run is `scores.parquet` beside `run.json`, which carries the hash of the table it belongs to and a checksum
+of itself.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,14 +22,20 @@ import pyarrow.parquet as pq
 
 from srbench.errors import ResultsError
 from srbench.files import explain, sha256_of, write_atomic
+from srbench.journal import Journal, checksum, journals_in, require_key
+from srbench.journal import Key as Key
+from srbench.journal import Row as Row
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the layout of `scores.parquet` and `run.json`."""
 
-_ADDED: dict[int, tuple[str, ...]] = {1: ("psnr_y_aliased",), SCHEMA_VERSION: ()}
-"""By readable version, the columns that came after it: they are read as null, since nobody computed them."""
+# By readable version, the columns that came after it: they are read as null, since nobody computed them.
+_ADDED: dict[int, tuple[str, ...]] = {1: ("psnr_y_aliased",), 2: (), SCHEMA_VERSION: ()}
 
-SCORES_NAME, RECORD_NAME, JOURNAL_NAME = "scores.parquet", "run.json", "journal.jsonl"
+# From this version on a record carries a checksum of itself.
+_CHECKED_SINCE = 3
+
+SCORES_NAME, RECORD_NAME = "scores.parquet", "run.json"
 
 SCHEMA = pa.schema([
     ("model", pa.string()),
@@ -50,16 +56,9 @@ SCHEMA = pa.schema([
     ("lr_sha256", pa.string()),
 ])
 """Columns of the score table. PSNR in dB; `psnr_y`/`ssim_y` are null under RGB protocols and the other way round,
-`psnr_y_aliased` under all but the Y protocols that start with `matlab-`, and in runs of schema version 1. `seconds` is the
-upscaler's time, on the CPU on this image's share of the cores; `hr_sha256` is of the dataset's decoded HR, `lr_sha256`
-of the LR that was used."""
-
-Row = dict[str, Any]
-"""One line of the score table, by column name."""
-
-Key = dict[str, Any]
-"""What makes two runs the same run: a folder is only ever continued by a run of an equal key."""
-
+`psnr_y_aliased` under all but the Y protocols that start with `matlab-`, and in runs of schema version 1. `seconds` is
+the upscaler's time, on the CPU on this image's share of the cores; `hr_sha256` is of the dataset's decoded HR,
+`lr_sha256` of the LR that was used."""
 
 Record = dict[str, Any]
 """What a run was: model, weights, datasets, protocols, options, environment, time. JSON-ready."""
@@ -102,63 +101,41 @@ class RunFolder:
         ResultsError: the folder belongs to a run of another key, its files are damaged, or it cannot be written.
     """
 
-    def __init__(self, path: Path, key: Key) -> None:
+    def __init__(self, path: Path, key: Key, *, writer: int = 0) -> None:
         self.path, self.key = path, key
         self.rows: list[Row] = []
         self.record: Record | None = None
-        self._journal = path / JOURNAL_NAME
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
-        if (path / RECORD_NAME).exists():
-            run = read_run(path)
-            _require_key(run.record["key"], key, path)
+        self._journal = Journal(path, key, version=SCHEMA_VERSION, columns=SCHEMA.names, writer=writer)
+        self.reload()
+
+    def reload(self) -> None:
+        """Take up what is on the disk now: the rows of all processes, and the record once there is one."""
+        if (self.path / RECORD_NAME).exists():
+            run = read_run(self.path)
+            require_key(run.record.get("key"), self.key, self.path)
             self.rows, self.record = _to_rows(run.scores), run.record
         else:
-            self._open_journal()
+            self.rows = self._journal.read()
 
     def append(self, rows: list[Row]) -> None:
         """Record rows for good: they are on the disk when this returns."""
-        with _writing(self._journal), self._journal.open("ab") as file:
-            for row in rows:
-                file.write(json.dumps({**row, **_special(row)}, allow_nan=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        self._journal.append(rows)
         self.rows.extend(rows)
 
     def finish(self, record: Record) -> None:
-        """Write table and record, each whole or not at all, then drop the journal."""
+        """Write table and record, each whole or not at all, then drop the journals."""
         buffer = BytesIO()
         pq.write_table(_to_table(self.rows), buffer)
         with _writing(self.path):
             write_atomic(self.path / SCORES_NAME, buffer.getvalue(), error=ResultsError)
             document = {**record, "key": self.key, "scores_sha256": sha256_of(self.path / SCORES_NAME)}
+            document["crc32"] = checksum(document)
             text = json.dumps(document, indent=1, allow_nan=False) + "\n"
             write_atomic(self.path / RECORD_NAME, text, error=ResultsError)
-            self._journal.unlink(missing_ok=True)
+            self._journal.remove()
         self.record = document
-
-    def _open_journal(self) -> None:
-        if not self._journal.exists():
-            self._begin_journal()
-            return
-        data = self._journal.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        lines = whole.splitlines()
-        if not lines:
-            self._begin_journal()
-            return
-        documents = [_parse_line(line, number, self._journal) for number, line in enumerate(lines, start=1)]
-        _require_key(documents[0].get("key"), self.key, self.path)
-        if documents[0].get("schema_version", 1) != SCHEMA_VERSION:
-            raise ResultsError(f"{self.path}: its journal was begun by another version of srbench, whose rows lack "
-                               "columns; finish it with that one, or remove the folder and run again")
-        self.rows = [_from_json(document) for document in documents[1:]]
-        if len(whole) < len(data):  # the run was killed in the middle of a line
-            with _writing(self._journal), self._journal.open("r+b") as file:
-                file.truncate(len(whole))
-
-    def _begin_journal(self) -> None:
-        write_atomic(self._journal, json.dumps({"key": self.key, "schema_version": SCHEMA_VERSION}) + "\n", error=ResultsError)
 
 
 def read_run(path: Path) -> Run:
@@ -170,13 +147,14 @@ def read_run(path: Path) -> Run:
     folder = path.parent if path.name == SCORES_NAME else path
     scores, record = folder / SCORES_NAME, folder / RECORD_NAME
     if not scores.exists() or not record.exists():
-        state = "an unfinished run (finish it by repeating its command)" if (folder / JOURNAL_NAME).exists() else "none"
+        state = "an unfinished run (finish it by repeating its command)" if journals_in(folder) else "none"
         raise ResultsError(f"{folder}: expected a finished run ({SCORES_NAME} and {RECORD_NAME}), got {state}")
     try:
         document = json.loads(record.read_text())
         if not isinstance(document, dict):
             raise ValueError("not a JSON object")
         frame = read_table(scores, version=document.get("schema_version"))
+        _require_checksum(document)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise ResultsError(f"{folder}: expected a whole run, got damaged files ({error}); run it again") from error
     if document.get("scores_sha256") != sha256_of(scores):
@@ -192,7 +170,7 @@ def read_table(path: Path, *, version: Any = SCHEMA_VERSION) -> pd.DataFrame:
         ResultsError: a version that this srbench does not read.
         OSError, ValueError, KeyError, pyarrow.ArrowException: not a score table.
     """
-    if version not in _ADDED:
+    if not isinstance(version, int) or version not in _ADDED:
         raise ResultsError(f"{path}: expected a schema version out of {', '.join(map(str, _ADDED))}, got {version!r}; "
                            "read it with the srbench that wrote it")
     table = pq.read_table(path)
@@ -232,33 +210,13 @@ def _to_rows(frame: pd.DataFrame) -> list[Row]:
     return rows
 
 
-def _special(row: Row) -> Row:
-    """The infinite values of a row, in the form that JSON can hold."""
-    return {name: "inf" for name, value in row.items() if isinstance(value, float) and math.isinf(value)}
-
-
-def _from_json(document: Row) -> Row:
-    return {name: math.inf if value == "inf" and name.startswith("psnr") else value
-            for name, value in document.items()}
-
-
-def _parse_line(line: bytes, number: int, path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(line)
-    except ValueError as error:
-        raise ResultsError(f"{path}: line {number} is damaged ({error}); remove the folder and run again") from error
-    if not isinstance(document, dict) or (number > 1 and not set(document) <= set(SCHEMA.names)):
-        raise ResultsError(f"{path}: line {number} is not a score row; remove the folder and run again")
-    return document
-
-
-def _require_key(found: Any, wanted: Key, path: Path) -> None:
-    if not isinstance(found, dict):
-        raise ResultsError(f"{path}: expected a run's key in the journal's first line, got none; remove the folder")
-    differences = [f"{name}: {found.get(name)!r} there, {wanted.get(name)!r} now"
-                   for name in {**found, **wanted} if found.get(name) != wanted.get(name)]
-    if differences:
-        raise ResultsError(f"{path} holds another run ({'; '.join(differences)}); choose another --output folder")
+def _require_checksum(document: Record) -> None:
+    """Raises ValueError unless the record is the one that was written, to the last digit."""
+    rest = {name: value for name, value in document.items() if name != "crc32"}
+    if document.get("schema_version", 0) in range(_CHECKED_SINCE) and rest == document:
+        return
+    if document.get("crc32") != checksum(rest):
+        raise ValueError(f"the checksum of {RECORD_NAME} is another")
 
 
 @contextmanager

@@ -8,10 +8,13 @@ import os
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from srbench.errors import ResultsError
-from srbench.scores import JOURNAL_NAME, RECORD_NAME, SCHEMA_VERSION, SCORES_NAME, Row, RunFolder, mean, read_run
+from srbench.files import sha256_of
+from srbench.journal import JOURNAL_NAME
+from srbench.scores import RECORD_NAME, SCHEMA_VERSION, SCORES_NAME, Row, RunFolder, mean, read_run
 
 KEY = {"model": "bicubic", "scale": 2, "protocols": {"matlab-y": 1}, "datasets": {"Set5": "abc"}}
 RECORD = {"schema_version": SCHEMA_VERSION, "model": {"spec": "bicubic"}, "scale": 2}
@@ -19,8 +22,8 @@ RECORD = {"schema_version": SCHEMA_VERSION, "model": {"spec": "bicubic"}, "scale
 
 def row(image: str, psnr: float = 30.25) -> Row:
     return {"model": "bicubic", "dataset": "Set5", "scale": 2, "protocol": "matlab-y", "protocol_version": 1,
-            "image": image, "psnr_y": psnr, "ssim_y": 0.9, "psnr_rgb": None, "ssim_rgb": None, "psnr_lr": 40.0,
-            "seconds": 0.1, "lr_source": "made", "hr_sha256": "h", "lr_sha256": "l"}
+            "image": image, "psnr_y": psnr, "ssim_y": 0.9, "psnr_rgb": None, "ssim_rgb": None, "psnr_y_aliased": 27.5,
+            "psnr_lr": 40.0, "seconds": 0.1, "lr_source": "made", "hr_sha256": "h", "lr_sha256": "l"}
 
 
 def test_a_finished_folder_holds_exactly_two_files(tmp_path: Path) -> None:
@@ -72,9 +75,8 @@ def test_damage_is_never_read_as_a_run(tmp_path: Path) -> None:
             flipped = bytearray(data)
             flipped[position] ^= 1
             (damaged / name).write_bytes(bytes(flipped))
-            if name == SCORES_NAME:
-                with pytest.raises(ResultsError):
-                    read_run(damaged)
+            with pytest.raises(ResultsError):
+                read_run(damaged)
             shutil.rmtree(damaged)
     (folder.path / RECORD_NAME).write_text("{")
     with pytest.raises(ResultsError, match="damaged"):
@@ -88,6 +90,22 @@ def test_a_damaged_journal_says_which_line(tmp_path: Path) -> None:
     journal.write_text("\n".join([lines[0], "{torn", lines[2]]) + "\n")
     with pytest.raises(ResultsError, match="line 2"):
         RunFolder(tmp_path, KEY)
+
+
+def test_a_table_from_before_the_aliasing_score_is_read_with_nulls(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run", KEY)
+    folder.append([row("baby")])
+    folder.finish({**RECORD, "schema_version": 1})
+    table = folder.path / SCORES_NAME
+    pq.write_table(pq.read_table(table).drop_columns(["psnr_y_aliased"]), table)
+    record = folder.path / RECORD_NAME
+    document = {name: value for name, value in json.loads(record.read_text()).items() if name != "crc32"}
+    record.write_text(json.dumps({**document, "scores_sha256": sha256_of(table)}))
+    run = read_run(folder.path)
+    assert (run.scores["psnr_y"].tolist(), run.scores["psnr_y_aliased"].isna().all()) == ([30.25], True)
+    record.write_text(json.dumps({**document, "schema_version": SCHEMA_VERSION + 1}))
+    with pytest.raises(ResultsError, match="schema version"):
+        read_run(folder.path)
 
 
 def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

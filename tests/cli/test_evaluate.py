@@ -17,18 +17,20 @@ from click.testing import CliRunner, Result
 
 from srbench.cli import main
 from srbench.images import save_png
-from srbench.scores import JOURNAL_NAME, SCHEMA, read_run
+from srbench.journal import JOURNAL_NAME
+from srbench.scores import SCHEMA, read_run
 
 SET5_TABLE = """\
 bicubic ×4
 
-dataset  images  matlab-y         bam2021
--------  ------  ---------------  ---------------
-Set5     5       28.429 / 0.8111  28.472 / 0.8117
+dataset  images  matlab-y         matlab-y aliased  bam2021
+-------  ------  ---------------  ----------------  ---------------
+Set5     5       28.429 / 0.8111  23.908            28.472 / 0.8117
 
 PSNR dB / SSIM under matlab-y v1 (crop, MATLAB bicubic LR, 8-bit output, MATLAB Y, shave = scale); LR made
 PSNR dB / SSIM under bam2021 v1 (HR resized and LR made by Pillow, output not rounded, the BAM code's Y, \
 shave = scale); LR made
+aliased: PSNR dB where the HR holds texture above the LR's Nyquist limit (psnr_y_aliased, version 1)
 """
 
 SLOW_FACTORY = """
@@ -68,7 +70,7 @@ def test_json_of_one_protocol_is_one_document(five: Path) -> None:
     document: dict[str, Any] = json.loads(result.stdout)
     assert set(document) == {"model", "scale", "protocol", "datasets", "record"}
     assert (document["model"], document["scale"], document["protocol"]) == ("bicubic", 2, "matlab-y")
-    assert set(document["datasets"]["Set5"]) == {"n", "n_expected", "psnr_y", "ssim_y"}
+    assert set(document["datasets"]["Set5"]) == {"n", "n_expected", "psnr_y", "ssim_y", "psnr_y_aliased"}
     assert isinstance(document["datasets"]["Set5"]["psnr_y"], float)
     assert document["record"]["lr_source"] == "made"
 
@@ -96,7 +98,7 @@ def test_csv_has_a_line_per_dataset_and_protocol(five: Path) -> None:
     result = srbench("--model", "bicubic", "--scale", 2, "--dataset", "Set5", "--dataset", f"folder:{five}/Set5/HR",
                      "--data-root", five, "--format", "csv", "--protocol", "matlab-y", "--protocol", "matlab-rgb")
     lines = result.stdout.splitlines()
-    assert lines[0] == "model,scale,protocol,dataset,n,n_expected,psnr,ssim"
+    assert lines[0] == "model,scale,protocol,dataset,n,n_expected,psnr,ssim,psnr_y_aliased"
     assert len(lines) == 5
 
 

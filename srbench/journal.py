@@ -1,0 +1,157 @@
+"""The journal behind an unfinished run: one synced, checksummed line per row, by one process or by several.
+
+The first line of each file says which run it belongs to. Every line ends with the checksum of what it says, so that
+neither a torn line nor a changed digit is ever taken for a score.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import zlib
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from srbench.errors import ResultsError
+from srbench.files import explain, write_atomic
+
+JOURNAL_NAME = "journal.jsonl"
+"""The journal of a process that works alone, and of the first of several."""
+
+Row = dict[str, Any]
+"""One line of the score table, by column name."""
+
+Key = dict[str, Any]
+"""What makes two runs the same run: a folder is only ever continued by a run of an equal key."""
+
+_CHECKSUM = "crc32"
+
+
+class Journal:
+    """The journals in a run's folder: those of all its processes are read, one of them is written.
+
+    Args:
+        version: of the layout of the rows.
+        columns: the names that a row may have.
+        writer: 0 for a process that works alone, or its number among those that share the folder.
+
+    Raises:
+        ResultsError: a journal of another key, a damaged line, or a folder that cannot be written.
+    """
+
+    def __init__(self, folder: Path, key: Key, *, version: int, columns: Iterable[str], writer: int = 0) -> None:
+        self._folder, self._key, self._version, self._columns = folder, key, version, frozenset(columns)
+        self._own = folder / (f"journal-{writer}.jsonl" if writer else JOURNAL_NAME)
+        self._mend()
+
+    def read(self) -> list[Row]:
+        """The rows that are whole on the disk now, of all processes; a line that is still being written is left out."""
+        return [_from_json(row) for path in journals_in(self._folder) for row in self._documents(path)[1:]]
+
+    def append(self, rows: Iterable[Row]) -> None:
+        """Record rows for good: they are on the disk when this returns."""
+        if not self._own.exists():
+            head = {"key": self._key, "schema_version": self._version}
+            write_atomic(self._own, _line(head), error=ResultsError)
+        try:
+            size = self._own.stat().st_size
+            with self._own.open("ab") as file:
+                file.write(b"".join(_line({**row, **_special(row)}) for row in rows))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            with suppress(OSError):
+                os.truncate(self._own, size)  # a part of a line must not stand before later ones
+            raise ResultsError(f"{explain(error, self._own)}; what is already computed is kept") from error
+
+    def remove(self) -> None:
+        """Drop every journal of the folder, once the table holds what they say."""
+        for path in journals_in(self._folder):
+            path.unlink(missing_ok=True)
+
+    def _mend(self) -> None:
+        """Cut off the line in whose middle this writer was killed."""
+        try:
+            data = self._own.read_bytes()
+            whole = data.rfind(b"\n") + 1
+            if whole == 0:
+                self._own.unlink()
+            elif whole < len(data):
+                os.truncate(self._own, whole)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ResultsError(f"{explain(error, self._own)}; what is already computed is kept") from error
+
+    def _documents(self, path: Path) -> list[dict[str, Any]]:
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return []  # another process has just written the table
+        except OSError as error:
+            raise ResultsError(f"{path}: expected a readable journal, got {error.strerror}; check its permissions, or "
+                               "remove the folder and run again") from error
+        lines = data[: data.rfind(b"\n") + 1].splitlines()
+        documents = [_parse(line, number, path) for number, line in enumerate(lines, start=1)]
+        if documents:
+            require_key(documents[0].get("key"), self._key, self._folder)
+            if documents[0].get("schema_version") != self._version:
+                raise ResultsError(f"{self._folder}: its journal was begun by another version of srbench, whose rows "
+                                   "lack columns; finish it with that one, or remove the folder and run again")
+        for number, document in enumerate(documents[1:], start=2):
+            if not set(document) <= self._columns:
+                raise ResultsError(f"{path}: line {number} is not a score row; remove the folder and run again")
+        return documents
+
+
+def journals_in(folder: Path) -> list[Path]:
+    """The journal files of a run's folder."""
+    return sorted(folder.glob("journal*.jsonl"))
+
+
+def require_key(found: Any, wanted: Key, path: Path) -> None:
+    """Raises ResultsError, naming each difference, unless the key that was found at `path` is the wanted one."""
+    if not isinstance(found, dict):
+        raise ResultsError(f"{path}: expected a run's key, got none; remove the folder and run again")
+    differences = [f"{name}: {found.get(name)!r} there, {wanted.get(name)!r} now"
+                   for name in {**found, **wanted} if found.get(name) != wanted.get(name)]
+    if differences:
+        raise ResultsError(f"{path} holds another run ({'; '.join(differences)}); choose another --output folder")
+
+
+def checksum(document: Mapping[str, Any]) -> str:
+    """CRC-32 (hex) of a JSON document, whatever the order of its keys; all changes of up to 32 bits in a row show."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+def _line(document: Mapping[str, Any]) -> bytes:
+    return json.dumps({**document, _CHECKSUM: checksum(document)}, allow_nan=False).encode() + b"\n"
+
+
+def _special(row: Row) -> Row:
+    """The infinite values of a row, in the form that JSON can hold."""
+    return {name: "inf" for name, value in row.items() if isinstance(value, float) and math.isinf(value)}
+
+
+def _from_json(document: Row) -> Row:
+    return {name: math.inf if value == "inf" and name.startswith("psnr") else value
+            for name, value in document.items()}
+
+
+def _parse(line: bytes, number: int, path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(line)
+        if not isinstance(document, dict):
+            raise ValueError("not a JSON object")
+        found = document.pop(_CHECKSUM, None)
+        if found is None:
+            raise ValueError("it has no checksum: its end is lost, or another version of srbench wrote it")
+        if found != checksum(document):
+            raise ValueError("its checksum is another")
+    except (ValueError, RecursionError) as error:
+        raise ResultsError(f"{path}: line {number} is damaged ({error}); remove the folder and run again") from error
+    return document
