@@ -17,7 +17,7 @@ from PIL import Image
 
 from srbench.degradations import BD_DN_SCALE, blur_downsample, noisy_downsample
 from srbench.errors import ProtocolError, UnknownNameError
-from srbench.metrics import luma, luma_rounded, psnr, shave, ssim
+from srbench.metrics import aliasing_weight, luma, luma_rounded, psnr, shave, ssim, weighted_psnr
 from srbench.resize import imresize
 
 Images = NDArray[np.uint8]
@@ -29,6 +29,9 @@ SCALES = (2, 3, 4, 8)
 """The scales that protocols are defined for."""
 
 SSIM_WINDOW = 11
+ALIASING_LOBES = 4
+"""Lobes on each side of the windowed sinc behind `psnr_y_aliased`, version 1."""
+
 _SSIM = {"data_range": 255.0, "window": SSIM_WINDOW, "sigma": 1.5, "k1": 0.01, "k2": 0.03}
 # A float image belongs in [0, 1]; networks overshoot a little, but nothing sensible reaches this.
 _LARGEST_FLOAT = 2.0
@@ -97,9 +100,11 @@ class Scoring:
     channels: Channels
     luma: Luma | None
     extra_shave: int = 0
+    aliased: bool = False
 
     def score(self, sr: Any, hr: Images, *, scale: int) -> dict[str, float | None]:
-        """PSNR (dB, +inf if identical) and SSIM (None below 11 pixels after the shave).
+        """PSNR (dB, +inf if identical), SSIM (None below 11 pixels after the shave) and, where it is defined, the PSNR
+        of aliased texture (None if the HR has nothing above the LR's Nyquist limit).
 
         Args:
             sr: uint8 H×W×3, taken as quantised; or floating H×W×3 in [0, 1]; or a torch tensor 3×H×W or
@@ -119,9 +124,25 @@ class Scoring:
         if min(hr.shape[:2]) <= 2 * border:
             raise ProtocolError(f"expected more than {2 * border} pixels on both sides, since this protocol shaves "
                                 f"{border} from each at ×{scale}; got {hr.shape[1]}×{hr.shape[0]}")
-        first, second = (self._comparable(shave(image, border=border)) for image in (values, hr))
+        first, reference = self._comparable(shave(values, border=border)), self._comparable(hr)
+        second = shave(reference, border=border)
         similarity = ssim(first, second, **_SSIM) if min(first.shape[:2]) >= SSIM_WINDOW else None  # type: ignore[arg-type]  # the keywords' types are uniform only in the table
-        return {f"psnr_{self.channels}": psnr(first, second, data_range=255), f"ssim_{self.channels}": similarity}
+        scores = {f"psnr_{self.channels}": psnr(first, second, data_range=255), f"ssim_{self.channels}": similarity}
+        if self.aliased:
+            weight = shave(_nyquist_weight(reference, scale), border=border)
+            scores["psnr_y_aliased"] = weighted_psnr(first, second, weight, data_range=255)
+        return scores
+
+    def aliasing_weight(self, hr: Images, *, scale: int) -> NDArray[np.float32]:
+        """H×W weight of each pixel of HR' in `psnr_y_aliased`, before the shave; see `metrics.aliasing_weight`.
+
+        Raises:
+            ProtocolError: this scoring has no such score, or not an RGB uint8 image.
+        """
+        _require_rgb_uint8(hr, "hr")
+        if not self.aliased:
+            raise ProtocolError("expected a protocol with psnr_y_aliased, got one without; use matlab-y")
+        return _nyquist_weight(self._comparable(hr), scale)
 
     def quantise(self, sr: Any) -> NDArray[Any]:
         """The values that are compared, H×W×3 in 0…255: uint8, or float32 where the protocol does not round."""
@@ -161,9 +182,10 @@ class Protocol:
         return psnr(self.preparation.degrade(to_8bit(sr), scale=scale, name=name), lr, data_range=255)
 
     @property
-    def columns(self) -> tuple[str, str]:
-        """The names of the two scores."""
-        return f"psnr_{self.scoring.channels}", f"ssim_{self.scoring.channels}"
+    def columns(self) -> tuple[str, ...]:
+        """The names of the scores, PSNR and SSIM first."""
+        pair = f"psnr_{self.scoring.channels}", f"ssim_{self.scoring.channels}"
+        return (*pair, "psnr_y_aliased") if self.scoring.aliased else pair
 
 
 def to_8bit(sr: Any) -> Images:
@@ -204,6 +226,10 @@ def crop_to_multiple(hr: Images, *, scale: int) -> Images:
 def matlab_bicubic(hr: Images, *, scale: int, name: str = "") -> Images:
     """MATLAB's bicubic LR (symmetric border); `name` is not used."""
     return imresize(hr, Fraction(1, scale))
+
+
+def _nyquist_weight(reference: NDArray[Any], scale: int) -> NDArray[np.float32]:
+    return aliasing_weight(reference, cutoff=1 / (2 * scale), lobes=ALIASING_LOBES, sigma=scale)
 
 
 def _pillow_resize(image: Images, width: int, height: int) -> Images:
@@ -270,10 +296,11 @@ def _table(*entries: Protocol) -> dict[str, Protocol]:
 
 _PROTOCOLS = _table(
     Protocol("matlab-y", 1, "crop, MATLAB bicubic LR, 8-bit output, MATLAB Y, shave = scale",
-             MATLAB_PREPARATION, Scoring(rounded=True, channels="y", luma=MATLAB_LUMA)),
+             MATLAB_PREPARATION, Scoring(rounded=True, channels="y", luma=MATLAB_LUMA, aliased=True)),
     Protocol("matlab-y-rounded", 1, "as matlab-y, with Y rounded to an integer as rgb2ycbcr does on uint8",
              MATLAB_PREPARATION,
-             Scoring(rounded=True, channels="y", luma=Luma(MATLAB_LUMA.coefficients, 255, rounded=True))),
+             Scoring(rounded=True, channels="y", luma=Luma(MATLAB_LUMA.coefficients, 255, rounded=True),
+                     aliased=True)),
     Protocol("matlab-rgb", 1, "as matlab-y, over R, G and B together",
              MATLAB_PREPARATION, Scoring(rounded=True, channels="rgb", luma=None)),
     Protocol("div2k-rgb", 1, "given LR files, 8-bit output, R, G and B together, shave = scale + 6",

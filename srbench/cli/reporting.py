@@ -10,26 +10,30 @@ from srbench.cli.tables import text_table
 
 Document = dict[str, Any]
 
+_ALIASED = "aliased: PSNR dB where the HR holds texture above the LR's Nyquist limit (psnr_y_aliased, version 1)"
+
 
 def score_table(documents: list[Document]) -> str:
     """PSNR / SSIM of each dataset, the protocols side by side, and under them how they were made."""
-    header = ["dataset", "images", *(document["protocol"] for document in documents)]
-    rows = [[name, _coverage(facts), *(_cell(document["datasets"][name]) for document in documents)]
+    header = ["dataset", "images", *(title for document in documents for title in _titles(document))]
+    rows = [[name, _coverage(facts), *(cell for document in documents for cell in _cells(document, name))]
             for name, facts in documents[0]["datasets"].items()]
     table = text_table(header, rows, rule=True)
-    return "\n".join([_title(documents[0]), "", table, "", *map(_provenance, documents)])
+    notes = [_ALIASED] if any(map(_has_aliased, documents)) else []
+    return "\n".join([_title(documents[0]), "", table, "", *map(_provenance, documents), *notes])
 
 
 def score_csv(documents: list[Document]) -> str:
     """One line per dataset and protocol; a missing mean is an empty cell."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["model", "scale", "protocol", "dataset", "n", "n_expected", "psnr", "ssim"])
+    writer.writerow(["model", "scale", "protocol", "dataset", "n", "n_expected", "psnr", "ssim",
+                     "psnr_y_aliased"])
     for document in documents:
         for name, facts in document["datasets"].items():
             psnr, ssim = _scores(facts)
             writer.writerow([document["model"], document["scale"], document["protocol"], name, facts["n"],
-                             facts["n_expected"], psnr, ssim])
+                             facts["n_expected"], psnr, ssim, facts.get("psnr_y_aliased")])
     return buffer.getvalue().rstrip("\n")
 
 
@@ -39,6 +43,8 @@ def _title(document: Document) -> str:
     if model.get("weights_file"):
         facts.append(f"weights {model['weights_file']} (sha256 {model['weights_sha256'][:12]}…), "
                      f"trained on {model['training_data']}")
+    if model.get("recipe"):
+        facts.append(f"recipe {model['recipe']} ({model['steps']} steps, seed {model['seed']})")
     return ", ".join(facts)
 
 
@@ -51,9 +57,20 @@ def _scores(facts: Document) -> tuple[Any, Any]:
             next(value for name, value in facts.items() if name.startswith("ssim")))
 
 
-def _cell(facts: Document) -> str:
+def _titles(document: Document) -> list[str]:
+    name = document["protocol"]
+    return [name, f"{name} aliased"] if _has_aliased(document) else [name]
+
+
+def _cells(document: Document, dataset: str) -> list[str]:
+    facts = document["datasets"][dataset]
     psnr, ssim = _scores(facts)
-    return f"{_number(psnr, 3)} / {_number(ssim, 4)}"
+    both = f"{_number(psnr, 3)} / {_number(ssim, 4)}"
+    return [both, _number(facts["psnr_y_aliased"], 3)] if _has_aliased(document) else [both]
+
+
+def _has_aliased(document: Document) -> bool:
+    return any("psnr_y_aliased" in facts for facts in document["datasets"].values())
 
 
 def _number(value: float | str | None, digits: int) -> str:

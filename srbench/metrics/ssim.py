@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,6 +68,9 @@ def _ssim_map(first: NDArray[Any], second: NDArray[Any], kernel: NDArray[np.floa
 
 def _blur(image: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
     """Separable Gaussian filtering, only where the window is wholly inside the image."""
+    # Inside the function: training needs PSNR and LR images alone, and runs where OpenCV is missing.
+    import cv2
+
     half = len(kernel) // 2
     height, width = image.shape
     filtered = cv2.sepFilter2D(image, cv2.CV_64F, kernel, kernel, borderType=cv2.BORDER_REFLECT)

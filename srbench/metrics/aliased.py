@@ -1,0 +1,97 @@
+"""PSNR where texture aliases: the error weighted by what the LR's grid cannot hold (version 1)."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from srbench.metrics.psnr import require_same_shape
+
+# Where a Gaussian is cut off, in standard deviations: 6e-5 of its weight lies beyond.
+_REACH = 4
+
+
+def aliasing_weight(reference: NDArray[Any], *, cutoff: float, lobes: int, sigma: float) -> NDArray[np.float32]:
+    """How much of the reference around each pixel lies above a frequency: the smoothed square of its high-pass.
+
+    Weight = Gaussian(sigma) of (Y - low-pass(Y))². The low-pass is separable, so its pass band is the square
+    max(|f_x|, |f_y|) < cutoff that a sampling grid can hold: a sinc of that cut-off under a Lanczos window of `lobes`
+    lobes on each side, of unit sum. Borders are mirrored, the edge pixel twice. Where the reference is one sinusoid
+    of amplitude A far above the cut-off the weight is A²/2, far below it 0, and A²/8 at the cut-off, where the
+    low-pass lets half of the amplitude through.
+
+    Args:
+        reference: H×W luma of the whole HR image, any real dtype.
+        cutoff: in cycles per pixel; 1/(2 · scale) is the Nyquist limit of the LR.
+        lobes: lobes of the sinc on each side; the filter spans ±lobes/(2 · cutoff) pixels.
+        sigma: standard deviation of the Gaussian in pixels.
+
+    Returns:
+        H×W, in the reference's unit squared, ≥ 0; exactly 0 where the reference is constant throughout. float32:
+        filters of float64 take three times as long and move no score by 1e-5 dB.
+
+    Raises:
+        ValueError: not H×W, or a cut-off, lobes or sigma that are not positive.
+
+    Source: Duchon, Lanczos filtering in one and two dimensions, J. Applied Meteorology 18, 1979.
+    """
+    if reference.ndim != 2 or not reference.size:
+        raise ValueError(f"aliasing_weight: expected luma of shape H×W, got shape {reference.shape}")
+    if min(cutoff, lobes, sigma) <= 0:
+        raise ValueError(f"aliasing_weight: expected a positive cut-off, lobes and sigma, got {cutoff}, {lobes}, "
+                         f"{sigma}")
+    # A filter of unit sum leaves a constant as it is up to rounding; without the constant it leaves exactly 0.
+    values = (reference - reference.flat[0]).astype(np.float32)
+    high = values - _filter(values, _windowed_sinc(cutoff, lobes))
+    return _filter(np.square(high), _gaussian(sigma))
+
+
+def weighted_psnr(first: NDArray[Any], second: NDArray[Any], weight: NDArray[Any], *,
+                  data_range: float) -> float | None:
+    """10 log10(data_range² / (Σ w·e² / Σ w)) in dB, summed in float64.
+
+    Args:
+        first, second: arrays of one shape, any real dtype.
+        weight: of the same shape, ≥ 0.
+        data_range: the largest possible difference, 255 for 8-bit images.
+
+    Returns:
+        +inf where the arrays agree wherever there is weight; None only if Σ w is 0.
+
+    Raises:
+        ValueError: shapes that differ, or empty arrays.
+    """
+    require_same_shape(first, second)
+    require_same_shape(first, weight)
+    total = float(np.sum(weight, dtype=np.float64))
+    if total == 0:
+        return None
+    difference = first.astype(np.float64) - second.astype(np.float64)
+    error = float(np.sum(np.square(difference) * weight)) / total
+    return 10 * math.log10(data_range**2 / error) if error else math.inf
+
+
+@lru_cache(maxsize=8)
+def _windowed_sinc(cutoff: float, lobes: int) -> NDArray[np.float32]:
+    half = round(lobes / (2 * cutoff))
+    offsets = np.arange(-half, half + 1)
+    # One further pixel is where the window is 0, so that no tap is spent on it.
+    taps = np.sinc(2 * cutoff * offsets) * np.sinc(offsets / (half + 1))
+    return np.asarray(taps / taps.sum(), dtype=np.float32)
+
+
+@lru_cache(maxsize=8)
+def _gaussian(sigma: float) -> NDArray[np.float32]:
+    half = math.ceil(_REACH * sigma)
+    taps = np.exp(-(np.arange(-half, half + 1) ** 2) / (2 * sigma**2))
+    return np.asarray(taps / taps.sum(), dtype=np.float32)
+
+
+def _filter(image: NDArray[np.float32], taps: NDArray[np.float32]) -> NDArray[np.float32]:
+    filtered = cv2.sepFilter2D(image, cv2.CV_32F, taps, taps, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(filtered, dtype=np.float32)
