@@ -16,6 +16,7 @@ from srbench.files import cache_dir
 from srbench.zoo.catalogue import CATALOGUE, ExpectedScore, Setting, WeightsEntry, entries_of, times
 from srbench.zoo.costs import COSTS, Cost
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, VARIANTS, Network, Variant, find_variant
+from srbench.zoo.trained import kept_path
 
 _FORMAT = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -140,6 +141,8 @@ def _tags(entries: Iterable[WeightsEntry]) -> str:
 
 
 def _where(entry: WeightsEntry) -> str:
+    if kept_path(entry.file):
+        return "here"
     if (cache_dir() / entry.file.name).is_file():
         return "cached"
     return "pinned" if entry.pinned else "unpinned"
@@ -235,11 +238,19 @@ def _weights_description(entry: WeightsEntry) -> list[tuple[str, str]]:
         ("licence", entry.licence),
         ("source", entry.source),
         ("trained on", entry.training_data),
+        ("recipe", _recipe(entry)),
         ("matlab-y", _scores(entry.scores)),
         ("published", _scores(entry.published)),
         ("note", entry.note),
     ]
     return [(label, text) for label, text in rows if text]
+
+
+def _recipe(entry: WeightsEntry) -> str:
+    made = entry.training
+    if made is None:
+        return ""
+    return f"{made.recipe} (sha256 {made.recipe_sha256[:12]}…), {made.steps} steps, seed {made.seed}, on {made.device}"
 
 
 def _scores(scores: Iterable[ExpectedScore]) -> str:

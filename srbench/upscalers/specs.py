@@ -20,7 +20,9 @@ from srbench.upscalers.onnx import open_onnx
 from srbench.upscalers.spandrel import open_spandrel
 from srbench.upscalers.tensors import TensorUpscaler, network_upscaler
 from srbench.zoo import load
+from srbench.zoo.catalogue import WeightsEntry
 from srbench.zoo.counting import count_parameters
+from srbench.zoo.networks import find_variant
 
 _BASELINES = {"bicubic": MatlabBicubic, "bicubic:pillow": PillowBicubic}
 
@@ -88,12 +90,21 @@ def _open_images(folder: str, scale: int, options: Options) -> Upscaler:
 def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
     name, at, tag = rest.partition("@")
     loaded = load(name, tag=tag if at else None, scale=scale)
-    details = {"weights_file": loaded.weights_file.name}
-    if loaded.entry is not None:
-        details |= {"training_data": loaded.entry.training_data, "source": loaded.entry.source,
-                    "licence": loaded.entry.licence}
+    details = {"weights_file": loaded.weights_file.name, **(_provenance(loaded.entry) if loaded.entry else {})}
     identity = Identity(f"zoo:{name}@{loaded.tag}", loaded.weights_sha256, count_parameters(loaded.module), details)
     return network_upscaler(loaded.module, identity, scale=scale, options=options)
+
+
+def _provenance(entry: WeightsEntry) -> dict[str, Any]:
+    """What an entry says of its weights, for the record; `compare` reads from it whether two trainings were alike."""
+    variant = find_variant(entry.network)
+    told = {"network": variant.network.name, "attention": variant.attention, "training_data": entry.training_data,
+            "source": entry.source, "licence": entry.licence}  # fmt: skip
+    made = entry.training
+    if made is None:
+        return told
+    return told | {"recipe": made.recipe, "recipe_sha256": made.recipe_sha256, "steps": made.steps, "seed": made.seed,
+                   "training_fingerprint": made.fingerprint}  # fmt: skip
 
 
 def _open_python(rest: str, scale: int, options: Options) -> Upscaler:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from srbench.errors import UnknownNameError, WeightsError
 from srbench.files import RemoteFile
+from srbench.zoo.trained import Record, Training, records
 
 Tag = Literal["authors", "srbench", "super-image"]
 Setting = tuple[str, int | float | bool]
@@ -35,6 +36,7 @@ class WeightsEntry:
     hyper-parameters that differ from its default; `keys` names the key family that the file's tensors follow.
     A file without a hash is unpinned; `sha256_prefix` is the part of its hash that is known from its address.
     `published` is what was printed for the network where that is not what the file scores; `note` says why.
+    `training` is what its own record says of weights that were trained here.
     """
 
     name: str
@@ -50,6 +52,7 @@ class WeightsEntry:
     training_data: str
     scores: tuple[ExpectedScore, ...] = ()
     published: tuple[ExpectedScore, ...] = ()
+    training: Training | None = None
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -348,5 +351,31 @@ _SUPER_IMAGE = (
 )
 
 
-CATALOGUE: tuple[WeightsEntry, ...] = catalogue((*_IMDN, *_PAN, *_CARN, *_S_LWSR, *_EDSR, *_SUPER_IMAGE))
+def trained_entry(record: Record) -> WeightsEntry:
+    """The catalogue's entry for weights that were trained here, as their record describes them."""
+    training = Training.of(record["training"])
+    scale = int(record["scale"])
+    return WeightsEntry(
+        name=record["network"],
+        tag="srbench",
+        scales=(scale,),
+        network=record["network"],
+        options=tuple(record["options"].items()),
+        keys="srbench",
+        file=RemoteFile(record["file"]["name"], (), record["file"]["size"], record["file"]["sha256"]),
+        licence=record["licence"],
+        source=f"trained by srbench, recipe {training.recipe}",
+        training_data=training.data,
+        scores=tuple(
+            ExpectedScore(scale, dataset, means["psnr_y"], means["ssim_y"])
+            for dataset, means in record["scores"].items()
+        ),
+        training=training,
+        note=record["note"],
+    )
+
+
+CATALOGUE: tuple[WeightsEntry, ...] = catalogue(
+    (*_IMDN, *_PAN, *_CARN, *_S_LWSR, *_EDSR, *map(trained_entry, records()), *_SUPER_IMAGE)
+)
 """Every weights file that srbench knows, in the order of the listing."""

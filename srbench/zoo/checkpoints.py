@@ -19,6 +19,7 @@ from srbench.zoo.catalogue import CATALOGUE, Setting, WeightsEntry, entries_of, 
 from srbench.zoo.keys import KeyTable
 from srbench.zoo.networks import VARIANTS, find_variant
 from srbench.zoo.reading import Checkpoint, Mismatch, State, compare, read_checkpoint
+from srbench.zoo.trained import kept_path
 
 FILE_TAG = "file"
 """The tag of weights that came from a file of the user's."""
@@ -80,11 +81,15 @@ def load(
 
 
 def fetch_weights(entry: WeightsEntry, *, allow_unpinned: bool = False) -> Path:
-    """The path of an entry's file with the right bytes, fetched where it is missing.
+    """The path of an entry's file with the right bytes: in the package or checkout, else fetched where it is missing.
 
     An unpinned file is fetched only when `allow_unpinned`; its hash is kept beside it and enforced from then on.
     Raises FetchError where no source has the right bytes, WeightsError where the known part of the hash is not met.
     """
+    if own := kept_path(entry.file):
+        if sha256_of(own) != entry.file.sha256:
+            raise WeightsError(f"expected sha256 {entry.file.sha256} for {own}, got other bytes; install srbench again")
+        return own
     try:
         path = fetch(entry.file, allow_unpinned=allow_unpinned)
     except FetchError as error:

@@ -31,9 +31,10 @@ def test_entry_is_whole_and_found_by_its_spec(entry: WeightsEntry) -> None:
     assert not entry.pinned or all(re.search(r"/[0-9a-f]{40}/", url) for url in entry.file.urls)
 
 
-def test_pinned_entries_are_the_eight_authors_files() -> None:
-    assert sum(entry.pinned for entry in CATALOGUE) == 8
-    assert {entry.tag for entry in CATALOGUE if entry.pinned} == {"authors"}
+def test_pinned_entries_are_the_eight_authors_files_and_our_own() -> None:
+    assert sum(entry.pinned for entry in CATALOGUE if entry.tag == "authors") == 8
+    assert all(entry.pinned for entry in CATALOGUE if entry.tag == "srbench")
+    assert not any(entry.pinned for entry in CATALOGUE if entry.tag == "super-image")
 
 
 def test_expected_scores_of_imdn_and_pan_are_the_published_ones(test_data: Path) -> None:
