@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 import srbench
-from benchmarks.report import BenchRow, medians, milliseconds, test_data, without_data
+from benchmarks.report import BenchRow, cost_row, test_data, timings, without_data
 from srbench.datasets import open_dataset
 from srbench.protocols import get_protocol
 from srbench.upscalers.base import Options
@@ -48,8 +48,8 @@ def rows() -> list[BenchRow]:
     before = _peak_memory()
     evaluation()
     note = f"peak memory {_peak_memory():.0f} MB, {before:.0f} MB before the first evaluation"
-    whole, alone = medians(evaluation, forward_passes)
-    return [BenchRow(_NAME, milliseconds(whole), milliseconds(alone), whole / alone, limit, note)]
+    whole, alone = timings(evaluation, forward_passes)
+    return [cost_row(_NAME, whole, alone, limit, note)]
 
 
 def _batches(data: Path, device: str) -> list[torch.Tensor]:

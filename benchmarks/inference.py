@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from benchmarks.report import BenchRow, medians, milliseconds
+from benchmarks.report import BenchRow, speed_row, timings
 from srbench.zoo import build
 from srbench.zoo.networks import NETWORKS
 from srbench.zoo.optimize import optimized
@@ -25,7 +25,7 @@ def _row(name: str) -> BenchRow:
     lr = torch.rand(1, 3, _SIDE, _SIDE)
     with torch.inference_mode():
         change = 255 * float((eager(lr) - fast(lr)).abs().max())
-        mine, theirs = medians(lambda: fast(lr), lambda: eager(lr), repeats=3)
+        mine, theirs = timings(lambda: fast(lr), lambda: eager(lr), repeats=3)
     title = f"{NETWORKS[name].title} ×{_SCALE}, LR {_SIDE}×{_SIDE}, optimised against eager"
     note = f"times faster; largest change {change:.1e} of 255"
-    return BenchRow(title, milliseconds(mine), milliseconds(theirs), theirs / mine, "", note)
+    return speed_row(title, mine, theirs, note=note)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import random
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.report import BenchRow, test_data, without_data
+from benchmarks.report import BenchRow, Timing, milliseconds, speed_row, test_data, timings, without_data
 from srbench.datasets.packing import PatchStore, build_store
 from srbench.datasets.pairs import pair_maker
 from srbench.datasets.patches import PatchFeed, PatchPlan, PatchSampler, read_patches
@@ -61,36 +60,32 @@ def _measure(store: PatchStore, folder: Path) -> list[BenchRow]:
     chosen = iter(lambda: random.randrange(len(store)), None)
     batches, batch = _OUR_PAIRS // BATCH, feed.next()
     pixels = read_patches(store, sampler.draw(BATCH), patch=PATCH)
-    ours, crops, copy, png, *hub = _cpu_medians(
+    measured = timings(
         lambda: _run(lambda: feed.next(batch), batches),
         lambda: _run(lambda: read_patches(store, sampler.draw(BATCH), patch=PATCH, out=pixels), batches),
         lambda: _run(partial(_copy, store, target), batches),
         *(partial(_run, partial(_next_of, load, chosen), _PEER_PAIRS) for load in peers),
+        repeats=_ROUNDS, clock=time.process_time,
     )
-    rate, png_rate, hub_rate = _OUR_PAIRS / ours, _PEER_PAIRS / png, _PEER_PAIRS / min(hub)
-    forms = f"Image features ({_PEER_PAIRS / hub[0]:.0f}/s) and fixed-shape arrays ({_PEER_PAIRS / hub[1]:.0f}/s)"
+    ours, crops, copy, png, *hub = measured
+    fast, slow = sorted((_each(timing, _PEER_PAIRS) for timing in hub), key=lambda timing: timing.median)
+    note = "per pair, processor time, float32"
     return [
-        BenchRow(_PNG, f"{rate:.0f}/s", f"{png_rate:.0f}/s", rate / png_rate, "≥ 20", "per processor second, float32"),
-        BenchRow(_HUB, f"{rate:.0f}/s", f"{hub_rate:.0f}/s", rate / hub_rate, "≥ 5",
-                 f"per processor second, float32; the faster of {forms}"),
-        BenchRow(_COPY, _speed(target.size, crops), _speed(target.size, copy), copy / crops, "",
-                 "cropped, flipped and rotated at random; the copy is of whole runs of the mapped file"),
+        speed_row(_PNG, _each(ours, _OUR_PAIRS), _each(png, _PEER_PAIRS), "≥ 20", note),
+        speed_row(_HUB, _each(ours, _OUR_PAIRS), fast, "≥ 5",
+                  f"{note}; Image features and fixed-shape arrays, the slower takes {milliseconds(slow.median)}"),
+        speed_row(_COPY, crops, copy, "",
+                  f"cropped, flipped and rotated at random ({_speed(target.size, crops.median)}); the copy is of whole "
+                  f"runs of the mapped file ({_speed(target.size, copy.median)})"),
     ]
+
+
+def _each(timing: Timing, pairs: int) -> Timing:
+    return Timing(tuple(seconds / pairs for seconds in timing.seconds))
 
 
 def _speed(batch_bytes: int, seconds: float) -> str:
     return f"{batch_bytes * (_OUR_PAIRS // BATCH) / seconds / 1e9:.1f} GB/s"
-
-
-def _cpu_medians(*calls: Callable[[], None]) -> list[float]:
-    """Median processor seconds of each call; the calls take turns."""
-    seconds: list[list[float]] = [[] for _ in calls]
-    for _ in range(_ROUNDS):
-        for call, times in zip(calls, seconds, strict=True):
-            started = time.process_time()
-            call()
-            times.append(time.process_time() - started)
-    return [statistics.median(times) for times in seconds]
 
 
 def _run(work: Callable[[], object], times: int) -> None:

@@ -21,7 +21,8 @@ class BenchRow:
     """One line of the report.
 
     `ours` and `peer` are measurements as text with their unit ("98 ms"), `ratio` what the limit speaks of, None where
-    it could not be measured, and `limit` "≥ 4", "≤ 1.15" or "" for a figure without one.
+    it could not be measured, `limit` "≥ 4", "≤ 1.15" or "" for a figure without one, and `spread` the smallest and the
+    largest ratio among the rounds.
     """
 
     name: str
@@ -30,6 +31,7 @@ class BenchRow:
     ratio: float | None
     limit: str
     note: str = ""
+    spread: str = ""
 
     @property
     def verdict(self) -> str:
@@ -40,26 +42,66 @@ class BenchRow:
         return "met" if (self.ratio >= float(bound) if sign == "≥" else self.ratio <= float(bound)) else "MISSED"
 
 
+@dataclass(frozen=True)
+class Timing:
+    """What one call took in each round, in seconds."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle of the rounds."""
+        return statistics.median(self.seconds)
+
+
 def rows_of(name: str) -> list[BenchRow]:
     """Run one benchmark module of this package, in this process."""
     rows: list[BenchRow] = importlib.import_module(f"benchmarks.{name}").rows()
     return rows
 
 
-def medians(*calls: Callable[[], object], repeats: int = 5) -> list[float]:
-    """Median seconds of each call over `repeats` rounds; the calls take turns, so a busy moment hits them alike."""
+def timings(*calls: Callable[[], object], repeats: int = 5, clock: Callable[[], float] = time.perf_counter
+            ) -> list[Timing]:
+    """Time each call over `repeats` rounds; the calls take turns, so a busy moment hits them alike.
+
+    Args:
+        clock: `time.process_time` counts processor time instead, which other programs lengthen less.
+    """
     seconds: list[list[float]] = [[] for _ in calls]
     for _ in range(repeats):
         for call, times in zip(calls, seconds, strict=True):
-            started = time.perf_counter()
+            started = clock()
             call()
-            times.append(time.perf_counter() - started)
-    return [statistics.median(times) for times in seconds]
+            times.append(clock() - started)
+    return [Timing(tuple(times)) for times in seconds]
+
+
+def speed_row(name: str, ours: Timing, peer: Timing, limit: str = "", note: str = "times faster") -> BenchRow:
+    """How many times faster than a peer: the ratio of the medians, and its spread over the rounds."""
+    return _ratio_row(name, (ours, peer), (peer, ours), limit, note)
+
+
+def cost_row(name: str, ours: Timing, base: Timing, limit: str = "", note: str = "") -> BenchRow:
+    """How many times the cost of something that cannot be done without."""
+    return _ratio_row(name, (ours, base), (ours, base), limit, note)
+
+
+def _ratio_row(name: str, shown: tuple[Timing, Timing], ratio: tuple[Timing, Timing], limit: str, note: str
+               ) -> BenchRow:
+    over, under = ratio
+    rounds = [first / second for first, second in zip(over.seconds, under.seconds, strict=True)]
+    ours, peer = (milliseconds(timing.median) for timing in shown)
+    return BenchRow(name, ours, peer, over.median / under.median, limit, note, f"{min(rounds):.3g}–{max(rounds):.3g}")
 
 
 def milliseconds(seconds: float) -> str:
     """A duration for the table."""
     return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def without_peer(name: str, peer: str, limit: str = "") -> BenchRow:
+    """The row of a benchmark whose peer could not be fetched."""
+    return BenchRow(name, "-", "-", None, limit, f"{peer} cannot be had")
 
 
 def test_data() -> Path | None:
@@ -81,11 +123,11 @@ def cache_dir() -> Path:
 def markdown(rows: Iterable[BenchRow]) -> str:
     """The whole report: the table, then machine and versions."""
     lines = [
-        [row.name, row.ours, row.peer, "-" if row.ratio is None else f"{row.ratio:.3g}", row.limit or "-", row.verdict,
-         row.note]
+        [row.name, row.ours, row.peer, "-" if row.ratio is None else f"{row.ratio:.3g}", row.spread or "-",
+         row.limit or "-", row.verdict, row.note]
         for row in rows
     ]  # fmt: skip
-    return f"{table(['benchmark', 'ours', 'peer', 'ratio', 'limit', '', 'note'], lines)}\n\n{surroundings()}"
+    return f"{table(['benchmark', 'ours', 'peer', 'ratio', 'spread', 'limit', '', 'note'], lines)}\n\n{surroundings()}"
 
 
 def table(head: list[str], lines: list[list[str]]) -> str:

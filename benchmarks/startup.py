@@ -5,21 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from benchmarks.report import BenchRow, medians, milliseconds
+from benchmarks.report import BenchRow, cost_row, timings
 
 
 def rows() -> list[BenchRow]:
     """Two rows, both as a ratio to importing click."""
-    bare, library, program = medians(
+    bare, library, program = timings(
         lambda: _run("-c", "import click"),
         lambda: _run("-c", "import srbench"),
         lambda: _run("-m", "srbench", "--help"),
         repeats=15,
     )
-    peer = milliseconds(bare)
     return [
-        BenchRow("import srbench, against import click", milliseconds(library), peer, library / bare, "≤ 2"),
-        BenchRow("srbench --help, against import click", milliseconds(program), peer, program / bare, "≤ 2"),
+        cost_row("import srbench, against import click", library, bare, "≤ 2"),
+        cost_row("srbench --help, against import click", program, bare, "≤ 2"),
     ]
 
 
