@@ -15,6 +15,9 @@ COMMANDS = {
     "data": ("srbench.cli.data:command", "List, download, import, verify and preview datasets."),
     "zoo": ("srbench.cli.zoo:command", "List, describe, fetch, convert and export networks."),
     "samples": ("srbench.cli.samples:command", "Write a model's SR crops of the Sample set for the leaderboard."),
+    "submit": ("srbench.cli.submit:command", "Make a submission to the leaderboard from runs."),
+    "leaderboard": ("srbench.cli.leaderboard:command", "Build, check, export and serve the leaderboard."),
+    "train": ("srbench.cli.train:command", "Train a network by a recipe."),
     "speed": ("srbench.cli.speed:command", "Measure speed, memory, parameters and MACs."),
 }
 """Where each command lives, and its line in the help page: the page is printed without loading any of them."""

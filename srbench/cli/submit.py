@@ -1,0 +1,62 @@
+"""`srbench submit`: a submission from finished runs."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from srbench.errors import SubmissionError
+from srbench.scores import read_run
+from srbench.submissions import draft_submission, json_schema, write_submission
+from srbench.verification.facts import model_facts
+
+
+def _print_schema(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        click.echo(json_schema(), nl=False)
+        context.exit()
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path, exists=True))
+@click.option("--id", "name", required=True, metavar="ID", help="The entry's name: a-z 0-9 . and -.")
+@click.option("--about", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE",
+              help="TOML or JSON: title, authors, paper, code, license, date, training, runtime, claims, footnotes.")
+@click.option("--title", help="Default: the model's name.")
+@click.option("--author", "authors", multiple=True, help="May be repeated.")
+@click.option("--code", metavar="URL", help="https address of the code.")
+@click.option("--license", "licence", help="Licence of the weights or images.")
+@click.option("--samples", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
+              help="SR crops of the Sample set, NAME.png or NAME.webp, at most 100 kB together.")
+@click.option("--submissions", type=click.Path(path_type=Path), default=Path("submissions"), show_default=True,
+              metavar="DIR", help="Where entries lie.")
+@click.option("--schema", is_flag=True, is_eager=True, expose_value=False, callback=_print_schema,
+              help="Print the JSON Schema of submission.json.")
+def command(runs: tuple[Path, ...], name: str, about: Path | None, title: str | None, authors: tuple[str, ...],
+            code: str | None, licence: str | None, samples: Path | None, submissions: Path) -> None:
+    """Make a submission to the leaderboard from runs of one model.
+
+    RUN is a folder that `srbench evaluate --output` wrote. All need the same model and options, and whole datasets.
+    """
+    loaded = [read_run(run) for run in runs]
+    said = _read_about(about) if about else {}
+    flags = {"title": title, "authors": list(authors) or None, "code": code, "license": licence}
+    said |= {field: value for field, value in flags.items() if value is not None}
+    facts = model_facts(loaded[0].record["model"]["spec"], sorted({run.record["scale"] for run in loaded}))
+    folder = write_submission(submissions, draft_submission(loaded, id=name, about=said, model=facts), samples=samples)
+    click.echo(f"wrote {folder}; see it with `srbench leaderboard check {name} --submissions {submissions}`")
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (OSError, ValueError) as error:
+        raise SubmissionError(f"{path}: expected TOML or JSON, got a file that does not parse ({error})") from error
+    if not isinstance(document, dict):
+        raise SubmissionError(f"{path}: expected a table of fields, got {type(document).__name__}")
+    return document

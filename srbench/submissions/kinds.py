@@ -1,0 +1,257 @@
+"""The kinds of values that a submission's JSON is made of: each checks a value strictly and writes its JSON Schema.
+
+A submission comes from a stranger, so a kind says what it takes and nothing else passes: no unknown field, no number
+in quotes, no control character, no markup, no link that is not https.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from srbench.errors import SubmissionError
+
+Schema = dict[str, Any]
+
+_MAX_SHOWN = 60
+_MARKUP = re.compile(r"<\s*[A-Za-z/!?]|&#|javascript:|data:text", re.IGNORECASE)
+_FORMULA_STARTS = ("=", "+", "-", "@")
+_URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~:/?#@!$&()*+,;=%-]*)?")
+
+
+class Kind(Protocol):
+    """What a JSON value may be."""
+
+    def check(self, value: Any, where: str) -> None:
+        """Raises SubmissionError, naming the place, unless the value is of this kind."""
+
+    def schema(self) -> Schema:
+        """The same as JSON Schema (draft 2020-12)."""
+
+
+def shown(value: Any) -> str:
+    """A value as a message may show it: short, printable ASCII, so that hostile text does no harm in a log."""
+    text = ascii(value) if isinstance(value, str | int | float | bool | None) else type(value).__name__
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+
+
+def refuse(where: str, expected: str, value: Any) -> SubmissionError:
+    """The error of a value that is not what its place expects."""
+    return SubmissionError(f"{where}: expected {expected}, got {shown(value)}")
+
+
+@dataclass(frozen=True)
+class Text:
+    """Plain text of 1 to `longest` characters on one line: no control or invisible characters, markup or formula."""
+
+    longest: int = 200
+
+    def check(self, value: Any, where: str) -> None:
+        if not isinstance(value, str) or not 0 < len(value) <= self.longest or value != value.strip():
+            raise refuse(where, f"text of 1 to {self.longest} characters without blanks around it", value)
+        if not value.isascii() or not value.isprintable():
+            strange = [char for char in value if unicodedata.category(char)[0] == "C" or char in "\u2028\u2029"]
+            if strange:
+                raise refuse(where, "printable characters", strange[0])
+        if _MARKUP.search(value):
+            raise refuse(where, "plain text without markup", value)
+        if value.startswith(_FORMULA_STARTS):
+            raise refuse(where, "text that no spreadsheet takes for a formula (not starting with = + - @)", value)
+
+    def schema(self) -> Schema:
+        return {"type": "string", "minLength": 1, "maxLength": self.longest, "pattern": "^[^=+@<>\\s-]"}
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Text that a regular expression matches as a whole; `title` says it in words."""
+
+    expression: str
+    title: str
+
+    def check(self, value: Any, where: str) -> None:
+        if not isinstance(value, str) or not re.fullmatch(self.expression, value, re.ASCII):
+            raise refuse(where, self.title, value)
+
+    def schema(self) -> Schema:
+        return {"type": "string", "pattern": f"^(?:{self.expression})$", "description": self.title}
+
+
+@dataclass(frozen=True)
+class Link:
+    """An https address of at most 500 ASCII characters, without a user name."""
+
+    def check(self, value: Any, where: str) -> None:
+        if not isinstance(value, str) or len(value) > 500 or not _URL.fullmatch(value) or not _has_host(value):
+            raise refuse(where, "an https:// address in ASCII", value)
+
+    def schema(self) -> Schema:
+        return {"type": "string", "format": "uri", "pattern": "^https://", "maxLength": 500}
+
+
+@dataclass(frozen=True)
+class Day:
+    """A date, YYYY-MM-DD."""
+
+    def check(self, value: Any, where: str) -> None:
+        if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+            raise refuse(where, "a date YYYY-MM-DD", value)
+        try:
+            date.fromisoformat(value)
+        except ValueError as error:
+            raise refuse(where, "a date that exists", value) from error
+
+    def schema(self) -> Schema:
+        return {"type": "string", "format": "date"}
+
+
+@dataclass(frozen=True)
+class Whole:
+    """An integer between two bounds, both included."""
+
+    lowest: int
+    highest: int
+
+    def check(self, value: Any, where: str) -> None:
+        if type(value) is not int or not self.lowest <= value <= self.highest:
+            raise refuse(where, f"an integer from {self.lowest} to {self.highest}", value)
+
+    def schema(self) -> Schema:
+        return {"type": "integer", "minimum": self.lowest, "maximum": self.highest}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number between two bounds, both included; with `infinity`, also the string "inf"."""
+
+    lowest: float
+    highest: float
+    infinity: bool = False
+
+    def check(self, value: Any, where: str) -> None:
+        if self.infinity and value == "inf":
+            return
+        if type(value) not in (int, float) or not math.isfinite(value) or not self.lowest <= value <= self.highest:
+            raise refuse(where, f"a number from {self.lowest:g} to {self.highest:g}", value)
+
+    def schema(self) -> Schema:
+        number = {"type": "number", "minimum": self.lowest, "maximum": self.highest}
+        return {"anyOf": [number, {"const": "inf"}]} if self.infinity else number
+
+
+@dataclass(frozen=True)
+class Flag:
+    """true or false."""
+
+    def check(self, value: Any, where: str) -> None:
+        if type(value) is not bool:
+            raise refuse(where, "true or false", value)
+
+    def schema(self) -> Schema:
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of the listed values."""
+
+    choices: tuple[str | int, ...]
+
+    def check(self, value: Any, where: str) -> None:
+        if type(value) not in (str, int) or value not in self.choices:
+            raise refuse(where, f"one of {', '.join(map(str, self.choices))}", value)
+
+    def schema(self) -> Schema:
+        return {"enum": list(self.choices)}
+
+
+@dataclass(frozen=True)
+class Maybe:
+    """null, or another kind."""
+
+    kind: Kind
+
+    def check(self, value: Any, where: str) -> None:
+        if value is not None:
+            self.kind.check(value, where)
+
+    def schema(self) -> Schema:
+        return {"anyOf": [self.kind.schema(), {"type": "null"}]}
+
+
+@dataclass(frozen=True)
+class Several:
+    """A list of one kind, `fewest` to `most` long."""
+
+    kind: Kind
+    most: int
+    fewest: int = 0
+
+    def check(self, value: Any, where: str) -> None:
+        if not isinstance(value, list) or not self.fewest <= len(value) <= self.most:
+            raise refuse(where, f"a list of {self.fewest} to {self.most} entries", value)
+        for index, entry in enumerate(value):
+            self.kind.check(entry, f"{where}[{index}]")
+
+    def schema(self) -> Schema:
+        return {"type": "array", "items": self.kind.schema(), "minItems": self.fewest, "maxItems": self.most}
+
+
+@dataclass(frozen=True)
+class Named:
+    """An object whose names are free but of one kind, and whose values are of another."""
+
+    names: Pattern
+    kind: Kind
+    most: int
+    fewest: int = 0
+
+    def check(self, value: Any, where: str) -> None:
+        if not isinstance(value, dict) or not self.fewest <= len(value) <= self.most:
+            raise refuse(where, f"an object of {self.fewest} to {self.most} entries", value)
+        for name, entry in value.items():
+            self.names.check(name, f"{where}, a name in it")
+            self.kind.check(entry, f"{where}.{name}")
+
+    def schema(self) -> Schema:
+        return {"type": "object", "propertyNames": self.names.schema(), "additionalProperties": self.kind.schema(),
+                "minProperties": self.fewest, "maxProperties": self.most}
+
+
+@dataclass(frozen=True)
+class Fields:
+    """An object of exactly these fields: none missing, none unknown."""
+
+    fields: Mapping[str, Kind] = field(default_factory=dict)
+
+    def check(self, value: Any, where: str) -> None:
+        if not isinstance(value, dict):
+            raise refuse(where, "an object", value)
+        if value.keys() != self.fields.keys():
+            self._explain(value, where)
+        for name, kind in self.fields.items():
+            kind.check(value[name], f"{where}.{name}")
+
+    def schema(self) -> Schema:
+        return {"type": "object", "properties": {name: kind.schema() for name, kind in self.fields.items()},
+                "required": list(self.fields), "additionalProperties": False}
+
+    def _explain(self, value: dict[str, Any], where: str) -> None:
+        unknown = sorted(value.keys() - self.fields.keys())
+        missing = [name for name in self.fields if name not in value]
+        found = [f"unknown field {shown(unknown[0])}"] if unknown else []
+        found += [f"missing field {missing[0]!r}"] if missing else []
+        raise SubmissionError(f"{where}: expected the fields {', '.join(self.fields)}; {' and '.join(found)}")
+
+
+def _has_host(address: str) -> bool:
+    try:
+        return "." in (urlsplit(address).hostname or "")
+    except ValueError:
+        return False

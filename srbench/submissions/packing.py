@@ -1,0 +1,177 @@
+"""Making a submission from finished runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from srbench.errors import SubmissionError
+from srbench.files import sha256_of, write_atomic
+from srbench.scores import SCHEMA, SCORES_NAME, Run, json_number, mean
+from srbench.submissions.entry import (
+    DOCUMENT_NAME,
+    SAMPLES_NAME,
+    VERIFICATION_NAME,
+    read_samples,
+    read_submission,
+)  # fmt: skip
+from srbench.submissions.reading import check_sample
+from srbench.submissions.rows import check_rows
+from srbench.submissions.schema import ABOUT, ID, SCHEMA_VERSION, SUBMISSION
+
+_PATH_KINDS = ("images", "onnx", "spandrel")
+_OPTIONS = ("precision", "tile", "self_ensemble", "optimise", "lr_source")
+_ENVIRONMENT = ("srbench", "python", "libraries", "system", "processor", "cores", "threads", "device")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A submission before it is written: its document without `scores_sha256`, and its table."""
+
+    document: dict[str, Any]
+    table: pa.Table
+
+
+def draft_submission(runs: Sequence[Run], *, id: str, about: Mapping[str, Any] | None = None,
+                     model: Mapping[str, Any] | None = None) -> Draft:
+    """A submission of one model from its finished runs.
+
+    Args:
+        runs: at least one; of one model and one set of options, over any scales, datasets and protocols.
+        id: the entry's name.
+        about: fields that the author writes (title, authors, paper, code, license, date, training, runtime, claims,
+            footnotes); missing ones are filled with what the runs say, or with nothing.
+        model: fields of `model` beyond what the runs say (name, network, attention, tag, parameters and macs by scale).
+
+    Raises:
+        SubmissionError: incomplete sets, unlike models, weights or options, or a field that the schema refuses.
+    """
+    ID.check(id, "--id")
+    records = [run.record for run in runs]
+    spec = _only(records, "model spec", lambda record: record["model"]["spec"])
+    options = {name: _only(records, name, itemgetter(name)) for name in _OPTIONS}
+    facts = {**_model(records, public_spec(spec)), **(model or {})}
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "id": id,
+        **_about(about or {}, records, facts["name"]),
+        "model": facts,
+        "options": options,
+        "runs": [_run(run) for run in runs],
+        "scores_sha256": "0" * 64,
+    }
+    ordered = {name: document[name] for name in SUBMISSION.fields}
+    SUBMISSION.check(ordered, DOCUMENT_NAME)
+    table = _table(runs, facts["spec"])
+    check_rows(table, ordered)
+    return Draft(ordered, table)
+
+
+def write_submission(root: Path, draft: Draft, *, samples: Path | None = None) -> Path:
+    """Write the draft as `root/ID` and read it back; `samples` is a folder of SR crops to come along.
+
+    Raises:
+        SubmissionError: an entry of that name that is verified, samples that are not taken, or a folder that cannot be
+            written.
+    """
+    folder = root / str(draft.document["id"])
+    if (folder / VERIFICATION_NAME).exists():
+        raise SubmissionError(f"{folder}: expected a new entry, got one with {VERIFICATION_NAME}; a submission may not "
+                              "bring its own: remove the folder, or choose another --id")
+    pictures = read_samples(samples) if samples else {}
+    for name, data in pictures.items():
+        check_sample(data, name)
+    buffer = BytesIO()
+    pq.write_table(draft.table, buffer, compression="snappy")
+    write_atomic(folder / SCORES_NAME, buffer.getvalue(), error=SubmissionError)
+    document = {**draft.document, "scores_sha256": sha256_of(folder / SCORES_NAME)}
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomic(folder / DOCUMENT_NAME, text, error=SubmissionError)
+    for name, data in pictures.items():
+        write_atomic(folder / SAMPLES_NAME / name, data, error=SubmissionError)
+    read_submission(folder)
+    return folder
+
+
+def dataset_means(scores: pd.DataFrame) -> list[dict[str, Any]]:
+    """The means of a table of one scale, by dataset and protocol, as `runs[].means` holds them."""
+    means = []
+    for (dataset, protocol), rows in scores.groupby(["dataset", "protocol"], sort=False):
+        channels = "y" if rows["psnr_y"].notna().any() else "rgb"
+        values = {"psnr": f"psnr_{channels}", "ssim": f"ssim_{channels}", "psnr_lr": "psnr_lr"}
+        numbers = {name: json_number(mean(rows[column])) for name, column in values.items()}
+        means.append({"dataset": dataset, "protocol": protocol, **numbers})
+    return means
+
+
+def public_spec(spec: str) -> str:
+    """A model spec without the folders of the machine it ran on: `onnx:/home/me/net.onnx` is `onnx:net.onnx`."""
+    kind, colon, rest = spec.partition(":")
+    named = f"{kind}:{Path(rest).name}" if colon and kind in _PATH_KINDS else spec
+    return re.sub(r"[^A-Za-z0-9_.:@+ -]", "-", named)
+
+
+def _only(records: Sequence[Mapping[str, Any]], name: str, value: Any) -> Any:
+    found = [value(record) for record in records]
+    if not found:
+        raise SubmissionError("expected at least one run, got none; make one with srbench evaluate --output")
+    if any(other != found[0] for other in found):
+        listed = ", ".join(dict.fromkeys(str(other) for other in found))
+        raise SubmissionError(f"{name}: expected one for all runs, since a submission is one model with one set of "
+                              f"options, got {listed}; submit them under ids of their own")
+    return found[0]
+
+
+def _model(records: Sequence[Mapping[str, Any]], spec: str) -> dict[str, Any]:
+    first = records[0]["model"]
+    parameters = {str(record["scale"]): record["model"].get("parameters") for record in records}
+    known = {scale: count for scale, count in parameters.items() if count is not None}
+    return {"spec": spec, "name": spec, "network": None, "attention": None, "tag": None, "parameters": known or None,
+            "macs": None, "source": first.get("source"), "weights_licence": first.get("licence")}  # fmt: skip
+
+
+def _about(given: Mapping[str, Any], records: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
+    if strange := sorted(given.keys() - ABOUT.fields.keys()):
+        raise SubmissionError(f"about: expected the fields {', '.join(ABOUT.fields)}, got {strange[0]!r}")
+    data = records[0]["model"].get("training_data")
+    training = {"data": data, "recipe": None, "steps": None, "seed": None, "tag": None} if data else None
+    empty: dict[str, Any] = {"title": name, "authors": [], "paper": None, "code": None, "license": None,
+             "date": datetime.now(UTC).date().isoformat(), "training": training, "runtime": None,
+                             "claims": [], "footnotes": []}  # fmt: skip
+    return {**empty, **given}
+
+
+def _run(run: Run) -> dict[str, Any]:
+    record = run.record
+    environment = record["environment"]
+    return {
+        "scale": record["scale"],
+        "weights_sha256": record["model"]["weights_sha256"],
+        "images_sha256": record["model"].get("images_sha256"),
+        "protocols": record["protocols"],
+        "datasets": {name: _counted(run.scores, name, facts) for name, facts in record["datasets"].items()},
+        "means": dataset_means(run.scores),
+        "environment": {name: environment.get(name) for name in _ENVIRONMENT},
+        "started": record["started"],
+        "seconds": record["seconds"],
+    }
+
+
+def _counted(scores: pd.DataFrame, dataset: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {**facts, "n": int(scores.loc[scores["dataset"] == dataset, "image"].nunique())}
+
+
+def _table(runs: Sequence[Run], spec: str) -> pa.Table:
+    frame = pd.concat([run.scores for run in runs], ignore_index=True)
+    return pa.Table.from_pandas(frame.assign(model=spec), schema=SCHEMA, preserve_index=False)

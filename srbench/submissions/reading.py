@@ -1,0 +1,151 @@
+"""Reading files that strangers wrote: nothing is followed, unpacked or parsed before its size and shape are known."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image, UnidentifiedImageError
+
+from srbench.errors import SubmissionError
+from srbench.scores import SCHEMA
+from srbench.submissions.kinds import shown
+
+MAX_JSON_BYTES = 512 << 10
+MAX_TABLE_BYTES = 4 << 20
+MAX_ROWS = 50_000
+MAX_SAMPLE_BYTES = 100_000
+"""All samples of an entry together."""
+MAX_SAMPLE_PIXELS = 1 << 20
+
+_MAX_DEPTH = 12
+_MAX_UNPACKED = 64 << 20
+_MAX_STRING = 200
+# Snappy cannot grow more than about twentyfold, and these encodings not at all: other files are bombs or not ours.
+_CODECS = {"SNAPPY", "UNCOMPRESSED"}
+_ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
+_TEXT_COLUMNS = [field.name for field in SCHEMA if pa.types.is_string(field.type)]
+
+
+def read_bytes(path: Path, *, limit: int) -> bytes:
+    """The bytes of a plain file of at most `limit` bytes.
+
+    Raises:
+        SubmissionError: no such file, a link, a folder, a pipe or a device, or a file over the limit.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        found = "a link" if error.errno == errno.ELOOP else error.strerror
+        raise SubmissionError(f"{path.name}: expected a plain file, got {found}") from error
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise SubmissionError(f"{path.name}: expected a plain file, got something else")
+        if status.st_size > limit:
+            raise SubmissionError(f"{path.name}: expected at most {limit:,} bytes, got {status.st_size:,}")
+        return file.read(limit)
+
+
+def parse_json(data: bytes, name: str) -> Any:
+    """A JSON document whose numbers are finite, whose names are unique and whose nesting is shallow.
+
+    Raises:
+        SubmissionError: anything else, `name` saying where.
+    """
+    try:
+        document = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        _require_shallow(document, _MAX_DEPTH)
+    except (ValueError, RecursionError) as error:
+        raise SubmissionError(f"{name}: expected a JSON document in UTF-8, got one that does not parse "
+                              f"({shown(str(error))})") from error
+    return document
+
+
+def read_table(data: bytes, *, rows: int) -> pa.Table:
+    """The score table of exactly `rows` rows and the columns of `srbench.scores.SCHEMA`, from a Parquet file's bytes.
+
+    Raises:
+        SubmissionError: a damaged file, other columns, types, codecs or row counts, or texts that are too long.
+    """
+    try:
+        file = pq.ParquetFile(BytesIO(data), read_dictionary=_TEXT_COLUMNS)
+        _require_shape(file.metadata, rows)
+        found = file.schema_arrow
+        if found.names != SCHEMA.names:
+            raise SubmissionError(f"scores.parquet: expected the columns {', '.join(SCHEMA.names)}, got "
+                                  f"{', '.join(shown(name) for name in found.names[:30])}; make it with srbench submit")
+        table = file.read(use_threads=False)
+        for name in _TEXT_COLUMNS:
+            _require_short(table[name], name)
+        return table.cast(SCHEMA)
+    except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
+        raise SubmissionError(f"scores.parquet: expected a whole score table, got one that does not read "
+                              f"({shown(str(error))})") from error
+
+
+def check_sample(data: bytes, name: str) -> None:
+    """Raises SubmissionError unless the bytes are one PNG or WebP picture of moderate size that decodes."""
+    try:
+        with Image.open(BytesIO(data), formats=("PNG", "WEBP")) as image:
+            if image.width * image.height > MAX_SAMPLE_PIXELS or getattr(image, "n_frames", 1) != 1:
+                raise SubmissionError(f"{name}: expected one picture of at most {MAX_SAMPLE_PIXELS:,} pixels, got "
+                                      f"{image.width}×{image.height}, {getattr(image, 'n_frames', 1)} frame(s)")
+            image.load()
+    except (OSError, SyntaxError, ValueError, EOFError, UnidentifiedImageError, Image.DecompressionBombError,
+            Image.DecompressionBombWarning) as error:
+        raise SubmissionError(f"{name}: expected a PNG or WebP picture, got one that does not decode") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        raise ValueError("a name is given twice")
+    return document
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _require_shallow(value: Any, depth: int) -> None:
+    if not isinstance(value, dict | list):
+        return
+    if depth == 0:
+        raise ValueError("nested too deeply")
+    for inner in value.values() if isinstance(value, dict) else value:
+        _require_shallow(inner, depth - 1)
+
+
+def _require_shape(metadata: pq.FileMetaData, rows: int) -> None:
+    if metadata.num_rows != rows:
+        raise SubmissionError(f"scores.parquet: expected {rows} rows (images × protocols of the runs), got "
+                              f"{metadata.num_rows}")
+    if metadata.num_columns > len(SCHEMA) * 2 or metadata.num_row_groups > 100:
+        raise SubmissionError(f"scores.parquet: expected the {len(SCHEMA)} columns of a score table in few row groups, "
+                              f"got {metadata.num_columns} columns and {metadata.num_row_groups} row groups")
+    chunks = [metadata.row_group(group).column(column)
+              for group in range(metadata.num_row_groups) for column in range(metadata.num_columns)]
+    strange = {chunk.compression for chunk in chunks} - _CODECS
+    strange |= {encoding for chunk in chunks for encoding in chunk.encodings} - _ENCODINGS
+    if strange:
+        raise SubmissionError(f"scores.parquet: expected Snappy compression and plain or dictionary encoding, got "
+                              f"{', '.join(sorted(strange))}; make it with srbench submit")
+    if sum(chunk.total_uncompressed_size for chunk in chunks) > _MAX_UNPACKED:
+        raise SubmissionError(f"scores.parquet: expected at most {_MAX_UNPACKED:,} bytes when unpacked, got more")
+
+
+def _require_short(column: pa.ChunkedArray, name: str) -> None:
+    for chunk in column.chunks:
+        texts = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
+        if not pa.types.is_string(texts.type):
+            raise SubmissionError(f"scores.parquet, {name}: expected text, got {texts.type}")
+        if texts.nbytes > len(texts) * (_MAX_STRING + 16) + 1024:
+            raise SubmissionError(f"scores.parquet, {name}: expected texts of at most {_MAX_STRING} characters")
