@@ -99,8 +99,10 @@ def verify(ctx: click.Context, names: tuple[str, ...], data_root: Path | None) -
 @_data_root
 @click.option("--scale", default=4, show_default=True, help="Scale of the LR.")
 @click.option("--count", default=4, show_default=True, help="Images on a sheet.")
+@click.option("--weight", is_flag=True, help="Also show where psnr_y_aliased looks.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path(), help="Folder of the sheets; default: here.")
-def preview(names: tuple[str, ...], data_root: Path | None, scale: int, count: int, output: Path) -> None:
+def preview(names: tuple[str, ...], data_root: Path | None, scale: int, count: int, weight: bool,
+            output: Path) -> None:
     """Draw contact sheets.
 
     A sheet shows HR, LR, bicubic and the five crops; without NAMES, of the datasets found locally, else of Sample.
@@ -111,7 +113,8 @@ def preview(names: tuple[str, ...], data_root: Path | None, scale: int, count: i
     for name in names or available_datasets(data_root) or ["Sample"]:
         images = open_dataset(name, data_root=data_root)
         path = output / f"{images.name}_x{scale}.png"
-        click.echo(contact_sheet(name, scale=scale, data_root=data_root, output=path, count=count))
+        click.echo(contact_sheet(name, scale=scale, data_root=data_root, output=path, count=count,
+                                 weight=weight))
 
 
 def _tell(report: ImportReport) -> None:

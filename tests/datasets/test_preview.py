@@ -35,6 +35,15 @@ def test_the_sheet_shows_hr_lr_bicubic_and_the_five_crops(folder: Path, tmp_path
     assert [colours(column) for column in range(3, 7)] == [[red] * 4, [green] * 4, [blue] * 4, [white] * 4]
 
 
+def test_the_weight_is_white_along_the_edges_and_black_inside(folder: Path, tmp_path: Path) -> None:
+    sheet = decode(contact_sheet(f"folder:{folder}", scale=2, output=tmp_path / "s.png", count=1, weight=True))
+    left, top = 8 + 3 * (CELL + 8), 8 + 14
+    assert sheet.shape[1] == 8 + 9 * (CELL + 8)
+    weight = sheet[top : top + CELL, left : left + CELL, 0]
+    assert weight[CELL // 2].min() > 40
+    assert (weight[CELL // 4, CELL // 4], weight[-CELL // 4, -CELL // 4]) == (0, 0)
+
+
 def test_no_more_rows_than_images(folder: Path, tmp_path: Path) -> None:
     sheet = decode(contact_sheet(f"folder:{folder}", scale=2, output=tmp_path / "sheet.png", count=9))
     assert sheet.shape[0] == 8 + 3 * (14 + CELL + 8)
