@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
@@ -11,65 +11,144 @@ from xml.sax.saxutils import escape, quoteattr
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#666666")
 """Colours by series, reused in order."""
 
-_WIDTH, _HEIGHT = 760, 460
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 190, 48, 56
 _STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#222}.title{font-size:16px;font-weight:600}"
     ".axis{stroke:#777;fill:none}.grid{stroke:#ddd;fill:none}.line{fill:none;stroke-width:2}"
     "@media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}.axis{stroke:#999}}"
 )
+_NAME_HEIGHT, _NAME_WIDTH = 13, 6.2  # of a drawn name: its line, and one character of it
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line: a name for the legend, points (x, y), a place in the palette, dashed or not."""
+    """One line or cloud: a name for the legend, points (x, y), a place in the palette, dashed (hollow) or not.
+
+    `labels` name each point in its tooltip, `links` are what a click on it opens where scripts run; `named` draws
+    labels beside the points as far as there is room; `stepped` joins points by steps, whatever the chart does.
+    """
 
     name: str
     points: tuple[tuple[float, float], ...]
     colour: int = 0
     dashed: bool = False
+    labels: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    named: bool = False
+    stepped: bool = False
+
+
+def plain(value: float) -> str:
+    """A tick's number, as short as it can be."""
+    return f"{value:g}"
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis: its label, and whether it is logarithmic (then every value must be positive)."""
+    """One axis: its label, whether it is logarithmic (then every value must be positive), how its ticks are written."""
 
     label: str
     logarithmic: bool = False
-
-
-def line_chart(series: Sequence[Series], *, title: str, x: Axis, y: Axis) -> str:
-    """Lines with markers, a legend on the right and each value as a tooltip; a whole SVG document.
-
-    Raises ValueError where there is no finite point, or one that a logarithmic axis cannot show.
-    """
-    return _chart(series, title=title, x=x, y=y, lines=True)
-
-
-def scatter_chart(series: Sequence[Series], *, title: str, x: Axis, y: Axis) -> str:
-    """Points without lines, one legend entry per series; otherwise like `line_chart`."""
-    return _chart(series, title=title, x=x, y=y, lines=False)
-
-
-def _chart(series: Sequence[Series], *, title: str, x: Axis, y: Axis, lines: bool) -> str:
-    points = [point for one in series for point in one.points]
-    across = _Scale.over([point[0] for point in points], x, _LEFT, _WIDTH - _RIGHT)
-    upward = _Scale.over([point[1] for point in points], y, _HEIGHT - _BOTTOM, _TOP)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img"'
-        f" aria-label={quoteattr(title)}>",
-        f"<style>{_STYLE}</style>",
-        f'<text class="title" x="{_LEFT}" y="26">{escape(title)}</text>',
-        *_axes(across, upward, x, y),
-    ]
-    for index, one in enumerate(series):
-        parts += _series(one, across, upward, lines=lines)
-        parts += _legend(one, index, lines=lines)
-    return "\n".join([*parts, "</svg>", ""])
+    form: Callable[[float], str] = plain
 
 
 @dataclass(frozen=True)
-class _Scale:
+class Layout:
+    """Size and margins in pixels. A page's own style sheet and legend serve a chart that is not `standalone`."""
+
+    width: int = 760
+    height: int = 460
+    left: int = 70
+    right: int = 190
+    top: int = 48
+    bottom: int = 56
+    standalone: bool = True
+
+
+STANDALONE = Layout()
+"""A whole SVG file with its own style, title and legend."""
+INLINE = Layout(width=480, height=330, left=58, right=18, top=14, bottom=50, standalone=False)
+"""Part of an HTML page: classes instead of styles, so that the page's colours and its policy hold."""
+
+
+def line_chart(
+    series: Sequence[Series], *, title: str, x: Axis, y: Axis, description: str = "", layout: Layout = STANDALONE
+) -> str:
+    """Lines with markers, a legend on the right and each value as a tooltip; a whole SVG element.
+
+    Raises ValueError where there is no finite point, or one that a logarithmic axis cannot show.
+    """
+    return _chart(series, title, x, y, description, layout, lines=True)
+
+
+def scatter_chart(
+    series: Sequence[Series], *, title: str, x: Axis, y: Axis, description: str = "", layout: Layout = STANDALONE
+) -> str:
+    """Points without lines, one legend entry per series; otherwise like `line_chart`."""
+    return _chart(series, title, x, y, description, layout, lines=False)
+
+
+def histogram_chart(
+    values: Sequence[float], labels: Sequence[str], *, title: str, x: Axis, description: str = "",
+    layout: Layout = STANDALONE,
+) -> str:  # fmt: skip
+    """How values spread: bars of equal width count them, a tick on the axis marks each, a line the mean.
+
+    Raises ValueError where there is no value or one is not finite.
+    """
+    across = Scale.over(values, x, layout.left, layout.width - layout.right)
+    edges, counts = _bins(values, across)
+    y = Axis("images")
+    upward = Scale.over([0, 4, *counts], y, layout.height - layout.bottom, layout.top)
+    middle, bottom = across(sum(values) / len(values)), layout.height - layout.bottom
+    parts = [_opening(title, description, layout), *_axes(across, upward, x, y, layout)]
+    for low, high, count in zip(edges, edges[1:], counts, strict=False):
+        parts += _bar(across(low), across(high), bottom, upward(count), f"{x.form(low)} to {x.form(high)}: {count}")
+    parts += [_vertical("rug axis", across(value), bottom - 7, bottom, f"{label}: {value:.5g}")
+              for value, label in zip(values, labels, strict=True)]  # fmt: skip
+    return "\n".join([*parts, _vertical("mean axis", middle, layout.top, bottom, "mean"), "</svg>", ""])
+
+
+def _bar(left: float, right: float, bottom: float, top: float, text: str) -> Iterable[str]:
+    if top < bottom:
+        yield (f'<rect class="bar" fill="{PALETTE[0]}" fill-opacity="0.6" x="{left + 0.5:.1f}" y="{top:.1f}" '
+               f'width="{right - left - 1:.1f}" height="{bottom - top:.1f}"><title>{escape(text)}</title></rect>')
+
+
+def _vertical(kind: str, at: float, top: float, bottom: float, text: str) -> str:
+    return (f'<line class="{kind}" x1="{at:.1f}" y1="{top:.1f}" x2="{at:.1f}" y2="{bottom:.1f}">'
+            f"<title>{escape(text)}</title></line>")  # fmt: skip
+
+
+def _chart(
+    series: Sequence[Series], title: str, x: Axis, y: Axis, description: str, layout: Layout, *, lines: bool
+) -> str:
+    points = [point for one in series for point in one.points]
+    across = Scale.over([point[0] for point in points], x, layout.left, layout.width - layout.right)
+    upward = Scale.over([point[1] for point in points], y, layout.height - layout.bottom, layout.top)
+    parts = [_opening(title, description, layout), *_axes(across, upward, x, y, layout)]
+    for index, one in enumerate(series):
+        placed = [(across(x), upward(y)) for x, y in one.points]
+        parts += _series(one, placed, lines=lines)
+        if layout.standalone:
+            parts += _legend(one, index, layout, lines=lines)
+    return "\n".join([*parts, *_names(series, across, upward, layout), "</svg>", ""])
+
+
+def _opening(title: str, description: str, layout: Layout) -> str:
+    kind = "" if layout.standalone else ' class="chart"'
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg"{kind} viewBox="0 0 {layout.width} {layout.height}" role="img"'
+        f" aria-label={quoteattr(title)}>"
+    ]
+    lines += [f"<desc>{escape(description)}</desc>"] if description else []
+    if layout.standalone:
+        lines += [f"<style>{_STYLE}</style>"]
+        lines += [f'<text class="title" x="{layout.left}" y="26">{escape(title)}</text>']
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Scale:
     """From data to pixels along one axis."""
 
     low: float
@@ -79,17 +158,15 @@ class _Scale:
     logarithmic: bool
 
     @classmethod
-    def over(cls, values: Sequence[float], axis: Axis, start: float, stop: float) -> _Scale:
-        """A scale that holds every value, with its ends on ticks."""
+    def over(cls, values: Sequence[float], axis: Axis, start: float, stop: float) -> Scale:
+        """A scale that holds every value, with its ends on ticks. Raises ValueError for values it cannot hold."""
         if not values or not all(map(math.isfinite, values)):
             raise ValueError(f"expected finite values along {axis.label!r}, got {list(values)[:5]}")
         low, high = min(values), max(values)
         if axis.logarithmic:
             if low <= 0:
                 raise ValueError(f"expected positive values along the logarithmic axis {axis.label!r}, got {low}")
-            first = math.floor(math.log10(low))
-            last = max(math.ceil(math.log10(high)), first + 1)
-            return cls(10.0**first, 10.0**last, start, stop, True)
+            return cls(*_round_ends(low, high), start, stop, True)
         step = _step(high - low)
         first = math.floor(low / step)
         last = max(math.ceil(high / step), first + 1)
@@ -107,9 +184,18 @@ class _Scale:
         if not self.logarithmic:
             step = _step(self.high - self.low)
             return [self.low + step * index for index in range(round((self.high - self.low) / step) + 1)]
-        decades = range(round(math.log10(self.low)), round(math.log10(self.high)) + 1)
+        decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         factors = (1, 2, 5) if len(decades) <= 4 else (1,)
-        return [factor * 10.0**decade for decade in decades for factor in factors if factor * 10.0**decade <= self.high]
+        found = [factor * 10.0**decade for decade in decades for factor in factors]
+        return [value for value in found if self.low * 0.999 <= value <= self.high * 1.001]
+
+
+def _round_ends(low: float, high: float) -> tuple[float, float]:
+    """The nearest of 1, 2, 5, 10, … below and above a positive range."""
+    steps = [factor * 10.0**decade for decade in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 2)
+             for factor in (1, 2, 5)]  # fmt: skip
+    first = max(value for value in steps if value <= low * (1 + 1e-9))
+    return first, min(value for value in steps if value > first and value >= high * (1 - 1e-9))
 
 
 def _step(span: float) -> float:
@@ -119,45 +205,87 @@ def _step(span: float) -> float:
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
 
 
-def _axes(across: _Scale, upward: _Scale, x: Axis, y: Axis) -> Iterable[str]:
-    bottom, right = _HEIGHT - _BOTTOM, _WIDTH - _RIGHT
+def _bins(values: Sequence[float], across: Scale) -> tuple[list[float], list[int]]:
+    """Edges and counts of equal bins over a linear scale, about as many as the square root of the values says."""
+    number = max(4, min(30, round(math.sqrt(len(values)) * 1.5)))
+    width = (across.high - across.low) / number
+    counts = [0] * number
+    for value in values:
+        counts[min(number - 1, int((value - across.low) / width))] += 1
+    return [across.low + width * index for index in range(number + 1)], counts
+
+
+def _axes(across: Scale, upward: Scale, x: Axis, y: Axis, layout: Layout) -> Iterable[str]:
+    bottom, right = layout.height - layout.bottom, layout.width - layout.right
     for tick in upward.ticks():
         at = upward(tick)
-        yield f'<line class="grid" x1="{_LEFT}" y1="{at:.1f}" x2="{right}" y2="{at:.1f}"/>'
-        yield f'<text x="{_LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{tick:g}</text>'
+        yield f'<line class="grid" x1="{layout.left}" y1="{at:.1f}" x2="{right}" y2="{at:.1f}"/>'
+        yield f'<text x="{layout.left - 8}" y="{at + 4:.1f}" text-anchor="end">{escape(y.form(tick))}</text>'
     for tick in across.ticks():
         at = across(tick)
         yield f'<line class="axis" x1="{at:.1f}" y1="{bottom}" x2="{at:.1f}" y2="{bottom + 5}"/>'
-        yield f'<text x="{at:.1f}" y="{bottom + 20}" text-anchor="middle">{tick:g}</text>'
-    yield f'<path class="axis" d="M{_LEFT} {_TOP}V{bottom}H{right}"/>'
-    middle = (_TOP + bottom) / 2
-    yield f'<text x="{(_LEFT + right) / 2}" y="{_HEIGHT - 12}" text-anchor="middle">{escape(x.label)}</text>'
-    yield f'<text transform="translate(18 {middle}) rotate(-90)" text-anchor="middle">{escape(y.label)}</text>'
+        yield f'<text x="{at:.1f}" y="{bottom + 20}" text-anchor="middle">{escape(x.form(tick))}</text>'
+    yield f'<path class="axis" d="M{layout.left} {layout.top}V{bottom}H{right}"/>'
+    middle = (layout.top + bottom) / 2
+    centre = (layout.left + right) / 2
+    yield f'<text x="{centre}" y="{layout.height - 12}" text-anchor="middle">{escape(x.label)}</text>'
+    yield f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{escape(y.label)}</text>'
 
 
-def _series(one: Series, across: _Scale, upward: _Scale, *, lines: bool) -> Iterable[str]:
+def _series(one: Series, placed: Sequence[tuple[float, float]], *, lines: bool) -> Iterable[str]:
     colour = PALETTE[one.colour % len(PALETTE)]
-    placed = [(across(x), upward(y)) for x, y in one.points]
-    if lines and placed:
-        path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in placed)
-        yield f'<path class="line" stroke="{colour}"{_dash(one)} d="{path}"/>'
-    for (x, y), (left, top) in zip(one.points, placed, strict=True):
-        text = escape(f"{one.name}: {x:g}, {y:.4g}")
-        yield f'<circle cx="{left:.1f}" cy="{top:.1f}" {_marker(one, colour)}><title>{text}</title></circle>'
+    if placed and (lines or one.stepped):
+        yield f'<path class="line s{one.colour}" stroke="{colour}"{_dash(one)} d="{_path(one, placed)}"/>'
+    if one.stepped:
+        return
+    labels = one.labels or (one.name,) * len(placed)
+    links = one.links or ("",) * len(placed)
+    for (x, y), (left, top), label, link in zip(one.points, placed, labels, links, strict=True):
+        text = escape(f"{label}: {x:g}, {y:.5g}")
+        target = f" data-href={quoteattr(link)}" if link else ""
+        yield (f'<circle cx="{left:.1f}" cy="{top:.1f}" {_marker(one, colour)}{target}>'
+               f"<title>{text}</title></circle>")  # fmt: skip
 
 
-def _legend(one: Series, index: int, *, lines: bool) -> Iterable[str]:
-    left, top = _WIDTH - _RIGHT + 16, _TOP + 10 + 22 * index
+def _path(one: Series, placed: Sequence[tuple[float, float]]) -> str:
+    if not one.stepped:
+        return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in placed)
+    first, *others = placed
+    return f"M{first[0]:.1f} {first[1]:.1f}" + "".join(f"H{x:.1f}V{y:.1f}" for x, y in others)
+
+
+def _names(series: Sequence[Series], across: Scale, upward: Scale, layout: Layout) -> Iterable[str]:
+    """Labels beside points, in order, each left out where it would lie on an earlier one or leave the chart."""
+    taken: list[tuple[float, float, float]] = []
+    for one in series:
+        for (x, y), label in zip(one.points, one.labels if one.named else (), strict=False):
+            left, top, width = across(x) + 7, upward(y) - 5, len(label) * _NAME_WIDTH
+            anchor = "start"
+            if left + width > layout.width:
+                left, anchor = left - 14 - width, "end"
+            clash = any(abs(top - other) < _NAME_HEIGHT and left < end and begin < left + width
+                        for begin, end, other in taken)  # fmt: skip
+            if clash or left < layout.left:
+                continue
+            taken.append((left, left + width, top))
+            at = left if anchor == "start" else left + width
+            yield f'<text class="name" x="{at:.1f}" y="{top:.1f}" text-anchor="{anchor}">{escape(label)}</text>'
+
+
+def _legend(one: Series, index: int, layout: Layout, *, lines: bool) -> Iterable[str]:
+    left, top = layout.width - layout.right + 16, layout.top + 10 + 22 * index
     colour = PALETTE[one.colour % len(PALETTE)]
-    if lines:
+    if lines or one.stepped:
         yield f'<line class="line" stroke="{colour}"{_dash(one)} x1="{left}" y1="{top}" x2="{left + 26}" y2="{top}"/>'
-    yield f'<circle cx="{left + 13}" cy="{top}" {_marker(one, colour)}/>'
+    if not one.stepped:
+        yield f'<circle cx="{left + 13}" cy="{top}" {_marker(one, colour)}/>'
     yield f'<text x="{left + 34}" y="{top + 4}">{escape(one.name)}</text>'
 
 
 def _marker(one: Series, colour: str) -> str:
     """Filled, or hollow on a dashed line: two lines that lie on each other can still be told apart."""
-    return f'r="4" stroke="{colour}" stroke-width="1.5" fill="{"#fff" if one.dashed else colour}"'
+    return (f'class="point s{one.colour}{" hollow" if one.dashed else ""}" r="4" stroke="{colour}" stroke-width="1.5" '
+            f'fill="{"#fff" if one.dashed else colour}"')  # fmt: skip
 
 
 def _dash(one: Series) -> str:

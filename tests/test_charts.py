@@ -1,0 +1,52 @@
+"""Plots: values land where the axes say, text is escaped, names do not lie on each other."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+
+from srbench.charts import INLINE, Axis, Scale, Series, histogram_chart, scatter_chart
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_X, _Y = Axis("parameters", logarithmic=True), Axis("PSNR")
+
+
+@pytest.mark.parametrize(
+    ("values", "ends"), [((7e5, 1.5e6), (5e5, 2e6)), ((10.0, 10.0), (10.0, 20.0)), ((3.0, 4e2), (2.0, 5e2))]
+)
+def test_a_logarithmic_axis_ends_at_the_nearest_round_values(
+    values: tuple[float, float], ends: tuple[float, float]
+) -> None:
+    scale = Scale.over(values, _X, 0, 100)
+    assert (scale.low, scale.high) == pytest.approx(ends)
+    assert (scale.ticks()[0], scale.ticks()[-1]) == pytest.approx(ends)
+
+
+def test_a_stepped_line_never_promises_more_than_a_point_gives() -> None:
+    front = Series("front", ((1e5, 30.0), (1e6, 32.0)), stepped=True)
+    root = ElementTree.fromstring(scatter_chart([front], title="t", x=_X, y=_Y, layout=INLINE))
+    path = next(path.get("d") for path in root.iter(f"{_SVG}path") if "line" in path.get("class", ""))
+    assert path == "M58.0 280.0H462.0V14.0"
+
+
+def test_names_beside_points_are_dropped_where_they_would_collide() -> None:
+    crowded = Series("all", ((1e5, 30.0), (1.001e5, 30.0), (2e5, 32.0)), labels=("a<b", "lost", "kept"), named=True)
+    root = ElementTree.fromstring(scatter_chart([crowded], title="t", x=_X, y=_Y, description="d", layout=INLINE))
+    names = [text.text for text in root.iter(f"{_SVG}text") if text.get("class") == "name"]
+    assert names == ["a<b", "kept"]
+    assert root.findtext(f"{_SVG}desc") == "d"
+    assert not list(root.iter(f"{_SVG}style"))
+
+
+def test_a_histogram_counts_every_value_once_and_names_it() -> None:
+    values, labels = [28.0, 28.1, 30.0, 35.0], ["a", "b", "c", "d"]
+    root = ElementTree.fromstring(histogram_chart(values, labels, title="t", x=Axis("dB"), layout=INLINE))
+    titles = [title.text or "" for title in root.iter(f"{_SVG}title")]
+    assert sum(int(title.rpartition(": ")[2]) for title in titles if " to " in title) == len(values)
+    assert [title for title in titles if title[0] in "abcd"] == ["a: 28", "b: 28.1", "c: 30", "d: 35"]
+
+
+def test_a_histogram_of_equal_values_is_one_bar() -> None:
+    root = ElementTree.fromstring(histogram_chart([30.0, 30.0], ["a", "b"], title="t", x=Axis("dB")))
+    assert len(list(root.iter(f"{_SVG}rect"))) == 1
