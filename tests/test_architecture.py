@@ -32,6 +32,8 @@ BELOW: dict[str, tuple[str, ...]] = {
     "scores": ("journal",),
     "environment": ("errors",),
     "evaluation": ("upscalers", "scores", "environment"),
+    "runs": ("evaluation",),
+    "sweep": ("runs",),
     "statistics": ("scores",),
     "submissions": ("scores",),
     "charts": ("errors",),
@@ -40,8 +42,8 @@ BELOW: dict[str, tuple[str, ...]] = {
     "samples": ("upscalers",),
     "training": ("evaluation",),
     "verification": ("evaluation", "submissions"),
-    "leaderboard": ("submissions", "statistics", "charts"),
-    "cli": ("audit", "speed", "training", "verification", "samples", "leaderboard"),
+    "leaderboard": ("submissions", "statistics", "charts", "datasets"),
+    "cli": ("sweep", "audit", "speed", "training", "verification", "samples", "leaderboard"),
     "__main__": ("cli",),
 }
 

@@ -1,0 +1,63 @@
+"""Where each page of the site lies, relative to its root, and how one page points to another."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+INDEX = "index.html"
+
+
+def address_safe(name: str) -> str:
+    """A name as one part of a path: what is not a letter, digit, dash, dot or underscore is percent-coded twice.
+
+    Different names stay different, and none is `.`, `..`, hidden or holds a slash. The file itself carries the percent
+    signs, so `link` codes them again.
+    """
+    coded = quote(name, safe="")
+    return f"%2E{coded[1:]}" if coded.startswith(".") else coded
+
+
+def table_path(scale: int, protocol: str, page: int = 1) -> str:
+    """The main table of a scale and protocol; page 1 has no number."""
+    return f"x{scale}/{address_safe(protocol)}{'' if page == 1 else f'-{page}'}.html"
+
+
+def model_path(entry_id: str) -> str:
+    """The page of one entry."""
+    return f"models/{address_safe(entry_id)}.html"
+
+
+def dataset_path(name: str) -> str:
+    """The page of a dataset."""
+    return f"datasets/{address_safe(name)}.html"
+
+
+def protocol_path(name: str) -> str:
+    """The page of a protocol."""
+    return f"protocols/{address_safe(name)}.html"
+
+
+def scores_anchor(scale: int, protocol: str, dataset: str) -> str:
+    """The id, on a model page, of the per-image scores of a dataset: what each mean links to."""
+    return f"x{scale}-{protocol}-{address_safe(dataset)}".replace("%", "_")
+
+
+def link(path: str, *, root: str = "", anchor: str = "") -> str:
+    """The address of a page of this site from a page whose way up to the root is `root`."""
+    return root + quote(path, safe="/-._~") + (f"#{anchor}" if anchor else "")
+
+
+def way_up(path: str) -> str:
+    """The way from a page to the root of the site: `../` for each folder it lies in."""
+    return "../" * path.count("/")
+
+
+def web_address(text: object) -> str:
+    """An http or https address as it is, anything else as an empty string: `javascript:` reaches no page."""
+    if not isinstance(text, str) or any(character.isspace() or ord(character) < 32 for character in text):
+        return ""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return ""
+    return text if parts.scheme in ("http", "https") and parts.netloc else ""

@@ -1,0 +1,58 @@
+"""Reading `submissions/` for a build: what did not change since the last one comes from its memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from leaderboard.entries import Entry, Group, Values, summarise
+from leaderboard.memory import Memory
+from srbench.errors import SrbenchError
+from srbench.submissions import Problem, Submission, read_submissions
+
+
+@dataclass(frozen=True)
+class Collection:
+    """All entries that can be shown, in the order of their ids, and what is wrong with the others."""
+
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...]
+    memory: Memory
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def values(self, entry: Entry, group: Group) -> Values:
+        """The scores behind one of the entry's means, without reading its table again."""
+        return self.memory.values(entry.digest, group)
+
+
+def collect(root: Path, memory: Memory) -> Collection:
+    """The entries of a folder of submissions; only the tables of new and changed ones are read.
+
+    Raises SubmissionError where there is no such folder.
+    """
+    known = memory.entries()
+    found = read_submissions(root, trusted=known)
+    entries: list[Entry] = []
+    problems = list(found.problems)
+    for submission in found.entries:
+        try:
+            entries.append(_entry(submission, memory))
+        except SrbenchError as error:
+            problems.append(Problem(submission.id, str(error)))
+    memory.forget_entries(known - {entry.digest for entry in entries})
+    return Collection(tuple(entries), tuple(problems), memory)
+
+
+def _entry(submission: Submission, memory: Memory) -> Entry:
+    means = memory.means(submission.digest)
+    if means is not None:
+        return Entry(submission, means)
+    entry, values = summarise(submission)
+    memory.keep_entry(entry, values)
+    return entry

@@ -1,0 +1,143 @@
+"""What the pages know of a submission: its document, the means of its rows, and the rows when they are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from srbench import scores
+from srbench.datasets import known_images
+from srbench.protocols import get_protocol
+from srbench.submissions import Submission
+
+Group = tuple[int, str, str]
+"""Scale, protocol, dataset: the rows that one mean is of."""
+
+Values = NDArray[np.float64]
+"""The scores of a group, 2×n: PSNR in dB and SSIM of each image in the order of names, NaN where one is missing."""
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean scores of a group: PSNR in dB, SSIM, each None unless all `n_expected` images have it.
+
+    `aliased` is the mean of `psnr_y_aliased`, None where the protocol has none. `inputs` is the hash of protocol
+    version, HR and LR: groups of equal `inputs` may be ranked together. `canonical` says whether the HR pixels are the
+    catalogue's, or the catalogue knows none.
+    """
+
+    n: int
+    n_expected: int
+    psnr: float | None
+    ssim: float | None
+    aliased: float | None
+    inputs: str
+    canonical: bool
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A submission with the means of its rows."""
+
+    submission: Submission
+    means: Mapping[Group, Mean]
+
+    @property
+    def id(self) -> str:
+        """Its name, and its page's."""
+        return self.submission.id
+
+    @property
+    def title(self) -> str:
+        """What the submitter calls it."""
+        return self.submission.title
+
+    @property
+    def digest(self) -> str:
+        """Changes with anything that a page can show of the entry, so it is what a page about it depends on."""
+        return self.submission.digest
+
+    @property
+    def level(self) -> str:
+        """`claimed`, `images-rescored` or `model-rerun`."""
+        return self.submission.level
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The checked `submission.json`."""
+        return self.submission.document
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """The rows behind `means`, read anew, with the columns of `srbench.scores.SCHEMA`."""
+        return self.submission.scores
+
+    @property
+    def date(self) -> str:
+        """The day of the entry, ISO."""
+        return str(self.document["date"])
+
+    def at(self, name: str, scale: int) -> float | None:
+        """A fact of the model that depends on the scale, `parameters` or `macs`; None where it is not given."""
+        facts = self.document["model"][name] or {}
+        value: float | None = facts.get(str(scale))
+        return value
+
+
+def summarise(submission: Submission) -> tuple[Entry, dict[Group, Values]]:
+    """The entry of a submission, and the scores behind each of its means; both come from its rows alone.
+
+    Raises SrbenchError for a protocol that does not exist, or rows that changed since they were checked.
+    """
+    groups = dict(_groups(submission))
+    means = {group: mean for group, (mean, _) in groups.items()}
+    return Entry(submission, means), {group: values for group, (_, values) in groups.items()}
+
+
+def means_to_json(means: Mapping[Group, Mean]) -> list[list[Any]]:
+    """Means in the form in which the build's memory keeps them."""
+    return [[*group, asdict(mean)] for group, mean in means.items()]
+
+
+def means_from_json(kept: list[list[Any]]) -> dict[Group, Mean]:
+    """The means that `means_to_json` kept."""
+    return {(scale, protocol, dataset): Mean(**mean) for scale, protocol, dataset, mean in kept}
+
+
+def _groups(submission: Submission) -> Iterator[tuple[Group, tuple[Mean, Values]]]:
+    expected = {
+        (run["scale"], name): facts["n_expected"]
+        for run in submission.document["runs"]
+        for name, facts in run["datasets"].items()
+    }
+    ordered = submission.scores.sort_values("image", kind="stable")
+    for key, rows in ordered.groupby(["scale", "protocol", "dataset"], sort=True):
+        scale, protocol, dataset = cast(Group, key)
+        group = int(scale), protocol, dataset
+        columns = get_protocol(protocol).columns
+        values = np.stack([rows[name].to_numpy(np.float64, na_value=np.nan) for name in columns[:2]])
+        yield group, (_mean(group, rows, columns, int(expected.get((group[0], dataset), 0))), values)
+
+
+def _mean(group: Group, rows: pd.DataFrame, columns: tuple[str, ...], n_expected: int) -> Mean:
+    complete = len(rows) == n_expected > 0
+    psnr, ssim, *others = (scores.mean(rows[name]) if complete else None for name in columns)
+    aliased = others[0] if others else None
+    return Mean(len(rows), n_expected, psnr, ssim, aliased, _inputs(rows), _is_canonical(group[2], rows))
+
+
+def _inputs(rows: pd.DataFrame) -> str:
+    columns = ["image", "protocol_version", "hr_sha256", "lr_sha256"]
+    lines = ["\t".join(map(str, row)) for row in rows[columns].itertuples(index=False)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _is_canonical(dataset: str, rows: pd.DataFrame) -> bool:
+    known = {(image.name, image.sha256) for image in known_images(dataset)}
+    return not known or known.issuperset(zip(rows["image"], rows["hr_sha256"], strict=True))

@@ -1,0 +1,109 @@
+"""From templates to HTML: one Jinja2 environment that escapes everything and refuses what is undefined."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from leaderboard.addresses import (
+    dataset_path,
+    link,
+    model_path,
+    protocol_path,
+    scores_anchor,
+    table_path,
+    way_up,
+    web_address,
+)
+
+MISSING = "–"
+"""What stands where there is no number."""
+
+LEVELS = {
+    "model-rerun": "re-run",
+    "images-rescored": "re-scored",
+    "claimed": "claimed",
+}
+"""The words for a verification level, the strongest first."""
+
+LEVEL_MEANINGS = {
+    "model-rerun": "srbench ran the weights again and got these scores",
+    "images-rescored": "srbench scored the submitted images again",
+    "claimed": "not checked: the scores are the submitter's own",
+}
+"""What each verification level means, for titles and legends."""
+
+NAVIGATION: list[tuple[str, str]] = [
+    ("Tables", "index.html#tables"),
+    ("About", "about.html"),
+]
+"""The main menu: label and address from the root. Each must exist for every build."""
+
+
+@cache
+def environment() -> Environment:
+    """The one Jinja2 environment: autoescape for every template, StrictUndefined, this package's templates."""
+    # select_autoescape would not escape *.html.j2, so escaping is on for all.
+    made = Environment(
+        loader=PackageLoader("leaderboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters.update(db=db, similarity=similarity, thousands=thousands, count=count, web=web_address)
+    made.globals.update(
+        link=link,
+        model_path=model_path,
+        dataset_path=dataset_path,
+        protocol_path=protocol_path,
+        table_path=table_path,
+        scores_anchor=scores_anchor,
+        levels=LEVELS,
+        level_meanings=LEVEL_MEANINGS,
+        navigation=NAVIGATION,
+    )
+    return made
+
+
+def render(template: str, *, path: str, **context: Any) -> str:
+    """The HTML of a page at `path`.
+
+    Templates get `path`, `root` (the way up, to be put before every local address) and the context.
+    """
+    return environment().get_template(template).render(path=path, root=way_up(path), **context)
+
+
+def db(value: float | None) -> str:
+    """PSNR in dB with three decimals."""
+    return _number(value, 3)
+
+
+def similarity(value: float | None) -> str:
+    """SSIM with four decimals."""
+    return _number(value, 4)
+
+
+def thousands(value: float | None) -> str:
+    """A count with a unit that keeps it short: 703 k, 15.6 M; MACs come out in G."""
+    if value is None:
+        return MISSING
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}\u2009{unit}" if value < 999.5 * size else f"{value / size:.0f}\u2009{unit}"
+    return f"{value:g}"
+
+
+def count(number: int, singular: str, plural: str = "") -> str:
+    """A number with its noun: 1 entry, 2 entries."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def _number(value: float | None, decimals: int) -> str:
+    if value is None or math.isnan(value):
+        return MISSING
+    return "∞" if math.isinf(value) else f"{value:.{decimals}f}"

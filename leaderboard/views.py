@@ -1,0 +1,62 @@
+"""The main tables there are: one per scale and protocol that has entries, in a fixed order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leaderboard.addresses import table_path
+from leaderboard.collection import Collection
+from leaderboard.entries import Entry
+from srbench.datasets import CATALOGUE
+from srbench.protocols import Protocol, get_protocol, protocol_names
+
+
+@dataclass(frozen=True)
+class View:
+    """A scale and protocol with the entries that were scored so, and the datasets they were scored on."""
+
+    scale: int
+    protocol: Protocol
+    entries: tuple[Entry, ...]
+    datasets: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """The page of its main table."""
+        return table_path(self.scale, self.protocol.name)
+
+    @property
+    def name(self) -> str:
+        """`×4 matlab-y`: how pages and data files speak of it."""
+        return f"×{self.scale} {self.protocol.name}"
+
+    @property
+    def stem(self) -> str:
+        """`x4-matlab-y`: the name of its data files."""
+        return f"x{self.scale}-{self.protocol.name}"
+
+
+def views(collection: Collection) -> list[View]:
+    """All views, the default protocol first and small scales before large ones."""
+    found: dict[tuple[str, int], dict[str, Entry]] = {}
+    sets: dict[tuple[str, int], set[str]] = {}
+    for entry in collection:
+        for scale, protocol, dataset in entry.means:
+            found.setdefault((protocol, scale), {})[entry.id] = entry
+            sets.setdefault((protocol, scale), set()).add(dataset)
+    return [
+        View(scale, get_protocol(name), tuple(found[name, scale].values()), tuple(sorted(sets[name, scale], key=_rank)))
+        for name in protocol_names()
+        for scale in get_protocol(name).preparation.scales
+        if (name, scale) in found
+    ]
+
+
+def dataset_names(collection: Collection) -> list[str]:
+    """Every dataset that an entry was scored on, in the catalogue's order."""
+    return sorted({dataset for entry in collection for _, _, dataset in entry.means}, key=_rank)
+
+
+def _rank(dataset: str) -> tuple[int, str]:
+    order = list(CATALOGUE)
+    return order.index(dataset) if dataset in CATALOGUE else len(order), dataset
