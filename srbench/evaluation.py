@@ -123,6 +123,11 @@ def evaluate(model: str | nn.Module | Upscaler, dataset: str | ImageSet | Sequen
 
     Raises:
         SrbenchError: anything that keeps a number from being trusted.
+
+    Examples:
+        >>> scores = evaluate("bicubic", "Sample", scale=4, protocol=["matlab-y", "bam2021"])
+        >>> scores.groupby("protocol", sort=False)["psnr_y"].mean().round(3).to_dict()
+        {'matlab-y': 26.4, 'bam2021': 26.53}
     """
     upscaler = as_upscaler(model, scale=scale, options=options)
     root = Path(data_root) if data_root is not None else None

@@ -206,6 +206,16 @@ def get_protocol(name: str) -> Protocol:
 
     Raises:
         UnknownNameError: no such protocol; the message offers close matches.
+
+    Examples:
+        >>> protocol = get_protocol("matlab-y")
+        >>> original = np.random.default_rng(0).integers(0, 256, (50, 47, 3), dtype=np.uint8)
+        >>> hr, lr = protocol.prepare(original, scale=4)
+        >>> hr.shape, lr.shape
+        ((48, 44, 3), (12, 11, 3))
+        >>> scores = protocol.score(imresize(lr, 4), hr, scale=4)
+        >>> {name: round(value, 4) for name, value in scores.items()}
+        {'psnr_y': 15.9756, 'ssim_y': 0.0762, 'psnr_y_aliased': 15.9291}
     """
     if name not in _PROTOCOLS:
         raise UnknownNameError("protocol", name, _PROTOCOLS)
@@ -213,7 +223,12 @@ def get_protocol(name: str) -> Protocol:
 
 
 def protocol_names() -> list[str]:
-    """All protocols, the default first."""
+    """All protocols, the default first.
+
+    Examples:
+        >>> protocol_names()
+        ['matlab-y', 'matlab-y-rounded', 'matlab-rgb', 'div2k-rgb', 'bam2021', 'bd', 'dn-srbench1']
+    """
     return list(_PROTOCOLS)
 
 

@@ -49,6 +49,12 @@ def imresize(image: ImageT, scale: float | Fraction, *, border: Border = "symmet
         TypeError: a dtype that is neither uint8 nor floating.
 
     Source: MATLAB ``imresize`` (cubic kernel a = -0.5, R. Keys 1981), behaviour measured against MATLAB's output.
+
+    Examples:
+        >>> edge = np.array([[0, 0, 0, 0, 255, 255, 255, 255]] * 4, dtype=np.uint8)
+        >>> imresize(edge, 1 / 2)
+        array([[  0,  17, 238, 255],
+               [  0,  17, 238, 255]], dtype=uint8)
     """
     ratio = _as_fraction(scale)
     if border not in ("symmetric", "replicate"):

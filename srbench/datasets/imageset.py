@@ -129,6 +129,13 @@ def open_dataset(spec: str, *, data_root: Path | None = None) -> ImageSet:
     Raises:
         UnknownNameError: no such dataset; close matches are offered.
         DatasetError: it is not there (says where it was looked for and how to get it), empty or ambiguous.
+
+    Examples:
+        >>> images = open_dataset("Sample")
+        >>> images.names
+        ['astronaut', 'brick', 'chelsea', 'coffee', 'grass', 'gravel', 'motorcycle_left']
+        >>> images.hr("coffee").shape
+        (400, 600, 3)
     """
     kind, _, rest = spec.partition(":")
     if kind == "folder":

@@ -26,6 +26,11 @@ class PairedView(Dataset[Pair]):
 
     `lr` is "made" from the HR by the protocol's degradation, or "given" by the files beside it; protocols that are
     defined on given files use them always. Raises DatasetError where the set or its given LR is missing.
+
+    Examples:
+        >>> lr, hr = Sample(scale=4, protocol="matlab-y")[0]
+        >>> lr.shape, hr.shape
+        (torch.Size([3, 128, 128]), torch.Size([3, 512, 512]))
     """
 
     spec: ClassVar[str]

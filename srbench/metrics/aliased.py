@@ -39,6 +39,12 @@ def aliasing_weight(reference: NDArray[Any], *, cutoff: float, lobes: int, sigma
         ValueError: not H×W, or a cut-off, lobes or sigma that are not positive.
 
     Source: Duchon, Lanczos filtering in one and two dimensions, J. Applied Meteorology 18, 1979.
+
+    Examples:
+        >>> x = np.arange(256)
+        >>> fine, coarse = (np.tile(50 * np.cos(2 * np.pi * x / period), (64, 1)) for period in (8 / 3, 32))
+        >>> [round(float(aliasing_weight(luma, cutoff=1 / 8, lobes=4, sigma=4)[32, 128])) for luma in (fine, coarse)]
+        [1249, 0]
     """
     if reference.ndim != 2 or not reference.size:
         raise ValueError(f"aliasing_weight: expected luma of shape H×W, got shape {reference.shape}")
@@ -65,6 +71,11 @@ def weighted_psnr(first: NDArray[Any], second: NDArray[Any], weight: NDArray[Any
 
     Raises:
         ValueError: shapes that differ, or empty arrays.
+
+    Examples:
+        >>> first, second = np.array([[0.0, 0.0]]), np.array([[5.0, 50.0]])
+        >>> round(weighted_psnr(first, second, np.array([[1.0, 0.0]]), data_range=255), 4)
+        34.1514
     """
     require_same_shape(first, second)
     require_same_shape(first, weight)

@@ -21,6 +21,11 @@ def luma(image: NDArray[Any], *, coefficients: tuple[float, float, float], divis
 
     Raises:
         ValueError: not H×W×3.
+
+    Examples:
+        >>> white_black_red = np.array([[[255, 255, 255], [0, 0, 0], [255, 0, 0]]])
+        >>> luma(white_black_red, coefficients=(65.481, 128.553, 24.966), divisor=255)
+        array([[235.   ,  16.   ,  81.481]])
     """
     red, green, blue = _channels(image)
     return 16.0 + (coefficients[0] * red + coefficients[1] * green + coefficients[2] * blue) / divisor
@@ -32,6 +37,11 @@ def luma_rounded(image: NDArray[Any], *, coefficients: tuple[float, float, float
 
     MATLAB multiplies by c · (1/divisor), sums left to right, adds 16 and rounds half up; the order of the
     operations decides ties. Arguments, shape and errors as for `luma`.
+
+    Examples:
+        >>> white_black_red = np.array([[[255, 255, 255], [0, 0, 0], [255, 0, 0]]])
+        >>> luma_rounded(white_black_red, coefficients=(65.481, 128.553, 24.966), divisor=255)
+        array([[235.,  16.,  81.]])
     """
     red, green, blue = _channels(image)
     scaled = [coefficient * (1 / divisor) for coefficient in coefficients]
@@ -43,6 +53,10 @@ def shave(image: NDArray[Any], *, border: int) -> NDArray[Any]:
 
     Raises:
         ValueError: nothing is left.
+
+    Examples:
+        >>> shave(np.zeros((48, 40, 3)), border=4).shape
+        (40, 32, 3)
     """
     height, width = image.shape[:2]
     if min(height, width) <= 2 * border:

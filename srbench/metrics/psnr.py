@@ -22,6 +22,13 @@ def psnr(first: NDArray[Any], second: NDArray[Any], *, data_range: float) -> flo
 
     Raises:
         ValueError: shapes that differ, or empty arrays.
+
+    Examples:
+        >>> gray = np.full((16, 16), 100, dtype=np.uint8)
+        >>> round(psnr(gray, gray + 5, data_range=255), 4)
+        34.1514
+        >>> psnr(gray, gray, data_range=255)
+        inf
     """
     require_same_shape(first, second)
     difference = first.astype(np.float64) - second.astype(np.float64)

@@ -29,6 +29,12 @@ def ssim(first: NDArray[Any], second: NDArray[Any], *, data_range: float, window
         ValueError: shapes that differ, other dimensions, an even window, or a side below `window` pixels.
 
     Source: the paper's equation 13 with the authors' ``ssim_index.m``: population statistics, no downsampling.
+
+    Examples:
+        >>> paper = {"window": 11, "sigma": 1.5, "k1": 0.01, "k2": 0.03}
+        >>> gray = np.full((16, 16), 100, dtype=np.uint8)
+        >>> round(ssim(gray, gray + 5, data_range=255, **paper), 4)
+        0.9988
     """
     require_same_shape(first, second)
     if first.ndim not in (2, 3):

@@ -28,6 +28,11 @@ def build(
 
     `options` override the entry's hyper-parameters, `value_range` and the attention's `reduction`; `form="paper"` runs
     the network as the BAM paper's code runs its BAM variant. Raises UnknownNameError and UpscalerError.
+
+    Examples:
+        >>> network = build("rcan-bam", scale=3, device="meta")
+        >>> sum(parameter.numel() for parameter in network.parameters())
+        15626307
     """
     variant = find_variant(name)
     settings = _settings(variant, form, options)
