@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,20 @@ from srbench.upscalers.spandrel import open_spandrel
 from srbench.upscalers.tensors import TensorUpscaler, network_upscaler
 from srbench.zoo import load
 from srbench.zoo.catalogue import WeightsEntry
+from srbench.zoo.checkpoints import RECORD_KEY
 from srbench.zoo.counting import count_parameters
 from srbench.zoo.networks import find_variant
+from srbench.zoo.reading import read_checkpoint
 
+_WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt")
 _BASELINES = {"bicubic": MatlabBicubic, "bicubic:pillow": PillowBicubic}
 
 
 def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> Upscaler:
     """The upscaler that a model spec names, at one scale.
 
-    Specs: `zoo:NAME[@TAG]`, `spandrel:FILE`, `onnx:FILE`, `images:DIR`, `python:pkg.module:factory`, `bicubic` and
-    `bicubic:pillow`.
+    Specs: `zoo:NAME[@TAG]`, `zoo:NAME@FILE` with weights of your own (`.safetensors`, `.pth`, `.pt`),
+    `spandrel:FILE`, `onnx:FILE`, `images:DIR`, `python:pkg.module:factory`, `bicubic` and `bicubic:pillow`.
 
     Raises:
         UnknownNameError: no such kind of spec, network or tag.
@@ -89,9 +93,14 @@ def _open_images(folder: str, scale: int, options: Options) -> Upscaler:
 
 def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
     name, at, tag = rest.partition("@")
-    loaded = load(name, tag=tag if at else None, scale=scale)
-    details = {"weights_file": loaded.weights_file.name, **(_provenance(loaded.entry) if loaded.entry else {})}
-    identity = Identity(f"zoo:{name}@{loaded.tag}", loaded.weights_sha256, count_parameters(loaded.module), details)
+    if tag.endswith(_WEIGHTS_SUFFIXES):
+        loaded = load(name, scale=scale, file=Path(tag))
+        spec, told = f"zoo:{rest}", _told_by_file(name, read_checkpoint(loaded.weights_file).metadata)
+    else:
+        loaded = load(name, tag=tag if at else None, scale=scale)
+        spec, told = f"zoo:{name}@{loaded.tag}", {}
+    details = {"weights_file": loaded.weights_file.name, **told, **(_provenance(loaded.entry) if loaded.entry else {})}
+    identity = Identity(spec, loaded.weights_sha256, count_parameters(loaded.module), details)
     return network_upscaler(loaded.module, identity, scale=scale, options=options)
 
 
@@ -105,6 +114,15 @@ def _provenance(entry: WeightsEntry) -> dict[str, Any]:
         return told
     return told | {"recipe": made.recipe, "recipe_sha256": made.recipe_sha256, "steps": made.steps, "seed": made.seed,
                    "training_fingerprint": made.fingerprint}  # fmt: skip
+
+
+def _told_by_file(name: str, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """What a weights file of the user's says of its own training; the same names as in `_provenance`."""
+    variant = find_variant(name)
+    record = json.loads(metadata.get(RECORD_KEY, "{}"))
+    told = {"network": variant.network.name, "attention": variant.attention,
+            "training_data": record.get("train_set", "data that its file does not name")}  # fmt: skip
+    return told | {key: record[key] for key in ("recipe", "recipe_sha256", "steps", "seed") if key in record}
 
 
 def _open_python(rest: str, scale: int, options: Options) -> Upscaler:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 import srbench
 from srbench.errors import SrbenchError, UnknownNameError, UpscalerError
 from srbench.images import save_png
 from srbench.upscalers.base import Options
 from srbench.upscalers.specs import open_upscaler
+from srbench.zoo import build
+from srbench.zoo.checkpoints import RECORD_KEY
 
 LR = np.random.default_rng(5).integers(0, 256, (12, 10, 3), dtype=np.uint8)
 
@@ -108,3 +113,20 @@ def test_load_model_gives_the_authors_network(mirror: Path) -> None:
         assert network(torch.rand(1, 3, 8, 9)).shape == (1, 3, 32, 36)
     with pytest.raises(UpscalerError, match="torch module"):
         srbench.load_model("bicubic", scale=4)
+
+
+def test_weights_of_ones_own_say_how_they_were_trained(tmp_path: Path) -> None:
+    record = {"network": "pan-bam", "scales": [2], "options": {}, "recipe": "short", "recipe_sha256": "a" * 64,
+              "steps": 7, "seed": 3, "train_set": "Photos"}  # fmt: skip
+    network, path = build("pan-bam", scale=2), tmp_path / "weights.safetensors"
+    save_file(network.state_dict(), path, metadata={RECORD_KEY: json.dumps(record)})
+    upscaler = open_upscaler(f"zoo:pan-bam@{path}", scale=2, options=Options(device="cpu"))
+    lr = np.zeros((8, 8, 3), dtype=np.uint8)
+    with torch.inference_mode():
+        expected = network.eval()(torch.zeros(1, 3, 8, 8))[0].permute(1, 2, 0).numpy()
+    assert np.array_equal(upscaler.checked(lr, dataset="any", name="black"), expected)
+    told = upscaler.identity.details
+    assert (told["network"], told["attention"], told["training_data"]) == ("pan", "bam", "Photos")
+    assert (told["recipe"], told["steps"], told["seed"]) == ("short", 7, 3)
+    with pytest.raises(SrbenchError, match="asked for pan ×4"):
+        open_upscaler(f"zoo:pan@{path}", scale=4)
