@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import time
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,14 @@ from tqdm import tqdm
 
 from srbench.cli.reporting import score_csv, score_table
 from srbench.datasets import available_datasets, open_dataset
-from srbench.evaluation import LrSource, Plan, count_forward_passes, describe, run
+from srbench.evaluation import LrSource, Plan
+from srbench.journal import Row
 from srbench.protocols import SCALES, get_protocol
-from srbench.scores import Row, RunFolder, row_id, summarise, to_frame
+from srbench.runs import Share, Watch, carry_out, local_device
+from srbench.scores import summarise, to_frame
 from srbench.upscalers.base import Options
 from srbench.upscalers.specs import open_upscaler
-from srbench.upscalers.tensors import OPTIMISATIONS, PRECISIONS, pick_device
+from srbench.upscalers.tensors import OPTIMISATIONS, PRECISIONS
 
 
 @click.command("evaluate", short_help="Score a model on benchmark sets under named protocols.")
@@ -50,11 +50,15 @@ def command(model: str, scale: str, datasets: tuple[str, ...], protocols: tuple[
     """Score a model on benchmark sets under named protocols."""
     chosen = [get_protocol(name) for name in dict.fromkeys(protocols)]
     sets = [open_dataset(name, data_root=data_root) for name in dict.fromkeys(datasets) or _found(data_root)]
-    options = Options(device=device, precision=precision, tile=tile, self_ensemble=self_ensemble,
+    share = Share.from_environment()
+    options = Options(device=local_device(device), precision=precision, tile=tile, self_ensemble=self_ensemble,
                       optimise=optimise)
     upscaler = open_upscaler(model, scale=int(scale), options=options)
     plan = Plan(upscaler, sets, chosen, lr, save_images)
-    rows, record = _evaluate(plan, output)
+    outcome = carry_out(plan, output, share=share, watch=_watch(upscaler.identity.spec, output, share))
+    if outcome is None:
+        return  # the first process reports for all
+    rows, record = outcome
     documents = [summarise(to_frame(rows), record, protocol.name, protocol.columns) for protocol in chosen]
     _warn_about_gaps(documents[0])
     click.echo(_render(documents, form))
@@ -69,27 +73,13 @@ def _found(data_root: Path | None) -> list[str]:
     return ["Sample"]
 
 
-def _evaluate(plan: Plan, output: Path | None) -> tuple[list[Row], dict[str, Any]]:
-    started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-    folder = RunFolder(output, plan.key()) if output else None
-    rows = list(folder.rows) if folder else []
-    done = {row_id(row) for row in rows}
-    if done:
-        click.echo(f"{output}: {len(done)} scores are already there and are kept", err=True)
-    total = count_forward_passes(plan, done)
-    # A generator that is closed on the way out lets its threads finish before the interpreter ends.
-    with contextlib.closing(run(plan, done=done)) as batches:
-        for batch in tqdm(batches, total=total, unit="image", disable=None, desc=plan.upscaler.identity.spec):
-            if folder:
-                folder.append(batch)
-            rows.extend(batch)
-    if folder and folder.record:
-        return rows, folder.record
-    device = pick_device(plan.upscaler.options.device)
-    record = describe(plan, device, started=started, seconds=time.perf_counter() - clock)
-    if folder:
-        folder.finish(record)
-    return rows, record
+def _watch(label: str, output: Path | None, share: Share) -> Watch:
+    def watch(batches: Iterable[list[Row]], kept: int, total: int) -> Iterable[list[Row]]:
+        if kept and not share.rank:
+            click.echo(f"{output}: {kept} scores are already there and are kept", err=True)
+        return tqdm(batches, total=total, unit="image", disable=share.rank > 0 or None, desc=label)
+
+    return watch
 
 
 def _warn_about_gaps(document: dict[str, Any]) -> None:

@@ -1,0 +1,133 @@
+"""Runs that several processes share: the same rows as one process, whatever happens to the others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import srbench.runs
+from srbench.datasets import ImageSet, open_dataset
+from srbench.errors import ResultsError
+from srbench.evaluation import Plan
+from srbench.images import save_png
+from srbench.journal import journals_in
+from srbench.protocols import get_protocol
+from srbench.runs import Share, carry_out, row_order
+from srbench.scores import RunFolder, read_run, row_id
+from srbench.upscalers.bicubic import MatlabBicubic
+
+FACTORY = """
+import pathlib, time, torch
+def make(scale):
+    def upscale(lr):
+        with open("calls", "a") as file:
+            file.write("x")
+        time.sleep(0.1)
+        return torch.nn.functional.interpolate(lr, scale_factor=scale)
+    return upscale
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    random = np.random.default_rng(0)
+    for name in "abcdefg":
+        save_png(tmp_path / "set" / f"{name}.png", random.integers(0, 256, (32, 30, 3), dtype=np.uint8))
+    (tmp_path / "slow_model.py").write_text(FACTORY)
+    return tmp_path
+
+
+def plan_of(images: ImageSet) -> Plan:
+    return Plan(MatlabBicubic(scale=2), [images], [get_protocol(name) for name in ("bam2021", "matlab-y")])
+
+
+def command(output: str) -> list[str]:
+    return ["srbench", "evaluate", "--model", "python:slow_model:make", "--scale", "2", "--dataset", "folder:set",
+            "--protocol", "bam2021", "--protocol", "matlab-rgb", "--output", output, "--device", "cpu"]
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]), "OMP_NUM_THREADS": "1", **more}
+
+
+def test_torchrun_shares_the_images_and_gives_the_rows_of_a_plain_run(folder: Path) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m"]
+    shared = subprocess.run([*torchrun, *command("shared")], cwd=folder, env=environment(folder), check=True,
+                            capture_output=True, text=True)
+    calls = len((folder / "calls").read_text())
+    plain = subprocess.run([sys.executable, "-m", *command("plain")], cwd=folder, env=environment(folder), check=True,
+                           capture_output=True, text=True)
+    assert calls == 14, "seven images under two preparations, none of them padded"
+    assert shared.stdout == plain.stdout
+    first, second = (read_run(folder / name) for name in ("shared", "plain"))
+    assert first.scores.drop(columns="seconds").equals(second.scores.drop(columns="seconds"))
+    assert (first.record["processes"], first.record["key"]) == (2, second.record["key"])
+    assert sorted(path.name for path in (folder / "shared").iterdir()) == ["run.json", "scores.parquet"]
+
+
+def test_a_dead_process_loses_nothing_that_it_had_done(folder: Path) -> None:
+    run = [sys.executable, "-m", *command("run")]
+    process = subprocess.Popen(run, cwd=folder, env=environment(folder, RANK="1", WORLD_SIZE="2"))
+    journal = folder / "run" / "journal-1.jsonl"
+    deadline = time.monotonic() + 60
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = journal.read_bytes().count(b"\n") - 1
+    spent = len((folder / "calls").read_text())
+    subprocess.run(run, cwd=folder, env=environment(folder), check=True, capture_output=True)
+    scores = read_run(folder / "run").scores
+    assert len(scores) == 14
+    assert not scores.duplicated(["dataset", "protocol", "image"]).any()
+    assert len((folder / "calls").read_text()) == spent + 14 - done
+
+
+def test_rows_come_in_the_plans_order_whoever_computed_them(folder: Path) -> None:
+    images = open_dataset(f"folder:{folder / 'set'}")
+    plan = plan_of(images)
+    assert carry_out(plan, folder / "run", share=Share(1, 2)) is None
+    assert carry_out(plan, folder / "run", share=Share(2, 3)) is None
+    assert len(journals_in(folder / "run")) == 2
+    outcome = carry_out(plan, folder / "run")
+    assert outcome is not None
+    assert [row_id(row) for row in outcome[0]] == list(row_order(plan))
+    plain = carry_out(plan, None)
+    assert plain is not None
+    assert [{**row, "seconds": 0} for row in outcome[0]] == [{**row, "seconds": 0} for row in plain[0]]
+    assert journals_in(folder / "run") == []
+
+
+def test_a_line_that_another_process_is_writing_is_left_alone(folder: Path) -> None:
+    plan = plan_of(open_dataset(f"folder:{folder / 'set'}"))
+    carry_out(plan, folder / "run", share=Share(1, 2))
+    journal = folder / "run" / "journal-1.jsonl"
+    torn = journal.read_bytes()[:-20]
+    journal.write_bytes(torn)
+    assert len(RunFolder(folder / "run", plan.key()).rows) == 5
+    assert journal.read_bytes() == torn
+    assert len(RunFolder(folder / "run", plan.key(), writer=1).rows) == 5
+    assert torn.startswith(journal.read_bytes())
+    assert journal.read_bytes().endswith(b"\n")
+
+
+def test_what_keeps_processes_from_working_together_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(open_dataset(f"folder:{folder / 'set'}"))
+    with pytest.raises(ResultsError, match="--output"):
+        carry_out(plan, None, share=Share(0, 2))
+    monkeypatch.setattr(srbench.runs, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(srbench.runs, "POLL_SECONDS", 0.01)
+    with pytest.raises(ResultsError, match="6 are missing"):
+        carry_out(plan, folder / "run", share=Share(0, 2))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "2")
+    with pytest.raises(ResultsError, match="torchrun"):
+        Share.from_environment()
