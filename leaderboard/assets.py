@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from importlib import resources
 from pathlib import Path
 
 from leaderboard.collection import Collection
@@ -14,7 +13,7 @@ from srbench.files import sha256_of
 
 def pages(_: Collection) -> Iterator[Page]:
     """Every file of `static/`, under the same name."""
-    root = Path(str(resources.files("leaderboard").joinpath("static")))
+    root = Path(__file__).with_name("static")
     for file in sorted(root.rglob("*")):
         if file.is_file():
             # The digest of the code covers texts alone.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from leaderboard.addresses import (
     dataset_path,
@@ -48,7 +49,7 @@ def environment() -> Environment:
     """The one Jinja2 environment: autoescape for every template, StrictUndefined, this package's templates."""
     # select_autoescape would not escape *.html.j2, so escaping is on for all.
     made = Environment(
-        loader=PackageLoader("leaderboard"),
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

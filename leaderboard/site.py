@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path, PurePosixPath
 
+import srbench
 from leaderboard import assets, front
 from leaderboard.collection import Collection, collect
 from leaderboard.memory import MEMORY_NAME, Memory, digest_of
@@ -54,7 +54,8 @@ def build(submissions: Path, output: Path) -> Report:
 @cache
 def code_version() -> str:
     """The digest of all code, templates and static files that pages are made with."""
-    files = [path for package in ("leaderboard", "srbench") for path in Path(str(resources.files(package))).rglob("*")]
+    roots = Path(__file__).parent, Path(srbench.__file__).parent
+    files = [path for root in roots for path in root.rglob("*")]
     kept = sorted(path for path in files if path.suffix in _CODE and "__pycache__" not in path.parts)
     return digest_of(*(f"{path}\n{path.read_text(encoding='utf-8')}" for path in kept))
 
