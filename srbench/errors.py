@@ -51,3 +51,11 @@ class ResultsError(SrbenchError):
 
 class ComparisonError(SrbenchError):
     """Two runs that must not be compared: another protocol, scale, HR or LR."""
+
+
+class TrainingError(SrbenchError):
+    """A training that cannot start or go on: recipe, data, checkpoint, memory, or another process of the same run."""
+
+
+class SubmissionError(SrbenchError):
+    """A submission that cannot be made, read or verified; messages quote hostile text as short ASCII."""
