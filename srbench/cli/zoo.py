@@ -12,11 +12,11 @@ import click
 
 from srbench.cli.tables import text_table
 from srbench.errors import UnknownNameError, WeightsError
-from srbench.files import cache_dir
+from srbench.files import cache_dir, write_atomic
 from srbench.zoo.catalogue import CATALOGUE, ExpectedScore, Setting, WeightsEntry, entries_of, times
 from srbench.zoo.costs import COSTS, Cost
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, VARIANTS, Network, Variant, find_variant
-from srbench.zoo.trained import kept_path
+from srbench.zoo.trained import kept_path, record_of
 
 _FORMAT = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -110,6 +110,51 @@ def export(spec: str, scale: int, form: str, output: Path | None, weights: Path 
     target = output or Path(f"{name}_x{scale}.{form}")
     difference = export_onnx(loaded.module, target)
     click.echo(f"{target}: any input size, at most {difference:.1e} from the network's own output")
+
+
+@command.command("publish")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR")
+@click.option("--replace", is_flag=True, help="Publish over an entry that is there already.")
+@click.option("--licence", default="Apache-2.0", show_default=True, help="The licence of the weights.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
+def publish(folder: Path, replace: bool, licence: str, data_root: Path | None) -> None:
+    """Add a finished training to the catalogue: half-precision weights, scored, and their record.
+
+    DIR is what `srbench train --output` wrote. The weights become @srbench of this checkout.
+    """
+    from srbench.training.publishing import publish as publish_training
+
+    published = publish_training(folder, data_root=data_root, licence=licence, replace=replace)
+    record, path = published.record, published.weights
+    click.echo(f"{path}: {path.stat().st_size} bytes, sha256 {record['file']['sha256'][:12]}…")
+    head = ("dataset", "images", "PSNR / SSIM", "bicubic", "change by half precision")
+    rows = [(name, str(means["images"]), _means(means), _means(record["bicubic"][name]),
+             f"{record['half_precision']['psnr_y_change'][name]:+.5f} dB")
+            for name, means in record["scores"].items()]  # fmt: skip
+    click.echo(text_table(head, rows))
+
+
+@command.command("card")
+@click.argument("name", metavar="NAME")
+@click.option("--scale", type=int, help="Which scale, where there are several.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: print it.")
+def card(name: str, scale: int | None, output: Path | None) -> None:
+    """Write the model card of weights trained here, in the hub's format, from their record."""
+    from srbench.zoo.cards import model_card
+
+    entries = _entries(f"{name.partition('@')[0]}@srbench", scale)
+    if len(entries) > 1:
+        scales = times(sorted(scale for entry in entries for scale in entry.scales))
+        raise click.UsageError(f"{name} has weights for {scales}: choose one with --scale")
+    text = model_card(record_of(entries[0].file.name))
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_atomic(output, text)
+
+
+def _means(means: dict[str, float]) -> str:
+    return f"{means['psnr_y']:.3f} / {means['ssim_y']:.4f}"
 
 
 _HEAD = ("network", "title", "own attention", "scales", "parameters K", "MACs G", "weights")

@@ -113,6 +113,10 @@ class CCA(CA):
         """What describes a channel, N×C×1×1: its contrast."""
         mean = x.mean((2, 3), keepdim=True)
         variance = (x - mean).square().mean((2, 3), keepdim=True)
+        if self.training:
+            # A constant channel has contrast 0, where the root's slope is infinite; in training it counts as flat.
+            flat = variance == 0
+            return variance.masked_fill(flat, 1).sqrt().masked_fill(flat, 0) + mean
         return variance.sqrt() + mean
 
 

@@ -75,6 +75,11 @@ def read_record(path: Path) -> Record:
     return whole
 
 
+def record_of(weights: str) -> Record:
+    """The record beside the weights file of this name."""
+    return read_record((FOLDER / weights).with_suffix(".json"))
+
+
 def records(folder: Path = FOLDER) -> Iterator[Record]:
     """Every record in a folder, by file name."""
     return map(read_record, sorted(folder.glob("*.json")))

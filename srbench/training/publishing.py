@@ -1,0 +1,158 @@
+"""From the folder of a finished training to an entry of the catalogue: half-precision weights and their record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
+from srbench.errors import TrainingError, WeightsError
+from srbench.evaluation import evaluate
+from srbench.files import atomic_path, sha256_of, write_atomic
+from srbench.training.folder import RECORD, WEIGHTS
+from srbench.zoo.checkpoints import RECORD_KEY, Fit, fill
+from srbench.zoo.reading import read_checkpoint
+from srbench.zoo.trained import (
+    FOLDER,
+    LARGEST_KEPT,
+    LARGEST_PACKAGED,
+    RECORD_VERSION,
+    WEIGHTS_FOLDER,
+    Record,
+    read_record,
+    weights_name,
+)
+
+LARGEST_CHANGE = 0.002
+"""By how many dB the mean PSNR of a set may move when the weights are stored in half precision."""
+
+PROTOCOL = "matlab-y"
+"""What the scores in a record are measured under."""
+
+_METRICS = ("psnr_y", "ssim_y")
+_SETS = ("Set5", "Set14", "BSD100", "Urban100", "Manga109")
+_KEPT = ("protocol", "history", "psnr", "held_out", "started", "seconds", "processes", "accumulate", "compiled",
+         "graphs", "environment")  # fmt: skip
+_CPU_NOTE = "trained on a CPU within a small budget, until a longer training replaces it"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A catalogue entry that was written: the weights file and the record beside it."""
+
+    weights: Path
+    record: Record
+
+
+def publish(folder: Path, *, data_root: Path | None = None, licence: str = "Apache-2.0", replace: bool = False,
+            packaged: Path = FOLDER, larger: Path = WEIGHTS_FOLDER) -> Published:
+    """Store the weights of a finished training in half precision, scored on every benchmark set found locally.
+
+    Files up to `LARGEST_PACKAGED` bytes go to `packaged`, larger ones to `larger`; the record always to `packaged`.
+
+    Raises:
+        TrainingError: no finished training in the folder.
+        WeightsError: half precision moves the mean PSNR of a set by `LARGEST_CHANGE` or more, the file is too large to
+            be kept, or the entry is there already and `replace` is not set.
+    """
+    told = _read_training(folder)
+    name = weights_name(told["network"], told["scale"])
+    record_path = (packaged / name).with_suffix(".json")
+    if record_path.exists() and not replace:
+        raise WeightsError(f"{record_path} is there already, from seed {read_record(record_path)['training']['seed']}; "
+                           "--replace publishes over it")
+    fit = Fit(told["network"], told["scale"])
+    full = fill(fit, read_checkpoint(folder / WEIGHTS))
+    state = halved(full)
+    half = fit.build()
+    half.load_state_dict(state, strict=True)
+    sets = benchmark_sets(data_root)
+    scores = _means(half, sets, fit.scale)
+    changes = _changes(_means(full, sets, fit.scale), scores)
+    record = {
+        "schema_version": RECORD_VERSION, "network": fit.network, "scale": fit.scale, "options": {},
+        "licence": licence, "training": _training(told), "protocol": PROTOCOL, "scores": scores,
+        "bicubic": _means("bicubic", sets, fit.scale),
+        "half_precision": {"psnr_y_change": changes},
+        "note": _CPU_NOTE if told["environment"]["device"] == "cpu" else "",
+    }  # fmt: skip
+    weights = _write_weights(state, record, name, packaged, larger)
+    size, sha256 = weights.stat().st_size, sha256_of(weights)
+    record["file"] = {"name": name, "size": size, "sha256": sha256}
+    write_atomic(record_path, json.dumps(record, indent=1, ensure_ascii=False) + "\n", error=WeightsError)
+    return Published(weights, record)
+
+
+def halved(network: nn.Module) -> dict[str, Tensor]:
+    """A network's state with its floating tensors in float16. Raises WeightsError where a value does not fit."""
+    state = {key: value.half() if value.is_floating_point() else value
+             for key, value in network.state_dict().items()}
+    if large := [key for key, value in state.items() if not bool(torch.isfinite(value).all())]:
+        raise WeightsError(f"expected weights within ±65504, the range of float16, got larger ones in "
+                           f"{', '.join(large)}; the training diverged")  # fmt: skip
+    return {key: value.contiguous() for key, value in state.items()}
+
+
+def benchmark_sets(data_root: Path | None) -> list[ImageSet]:
+    """The complete benchmark sets found locally, else the embedded Sample."""
+    found = [open_dataset(name, data_root=data_root) for name in available_datasets(data_root) if name in _SETS]
+    return [images for images in found if len(images) == images.n_expected] or [open_dataset("Sample")]
+
+
+def _read_training(folder: Path) -> dict[str, Any]:
+    path = folder / RECORD
+    try:
+        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{folder}: expected the folder of a finished training, got no readable {RECORD} "
+                            f"({error}); finish it by repeating its srbench train") from error  # fmt: skip
+    return told
+
+
+def _training(told: Mapping[str, Any]) -> dict[str, Any]:
+    """A training's own record in the form of `srbench.zoo.trained.Training`, and all else that repeats it."""
+    recipe, images = told["recipe"], told["train_set"]
+    # A set given by its path is known by its fingerprint; where it lay on some machine says nothing.
+    name = Path(images["name"].removeprefix("folder:")).name
+    whole = images["images"] + len(told["held_out"])
+    return {
+        "recipe": recipe["name"], "recipe_sha256": told["recipe_sha256"],
+        "data": f"{name}, {images['images']} of {whole} images", "fingerprint": images["fingerprint"],
+        "steps": told["steps"], "patches": told["patches"], "seed": told["seed"],
+        "device": told["environment"]["device"], "recipe_values": recipe, **{key: told[key] for key in _KEPT},
+    }  # fmt: skip
+
+
+def _means(model: nn.Module | str, sets: Sequence[ImageSet], scale: int) -> dict[str, dict[str, float]]:
+    scores = evaluate(model, sets, scale=scale, protocol=PROTOCOL)
+    return {str(name): {**{metric: round(float(rows[metric].mean()), 5) for metric in _METRICS}, "images": len(rows)}
+            for name, rows in scores.groupby("dataset", sort=False)}
+
+
+def _changes(full: Mapping[str, Mapping[str, float]], half: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    changes = {name: round(half[name]["psnr_y"] - means["psnr_y"], 5) for name, means in full.items()}
+    if moved := {name: change for name, change in changes.items() if abs(change) >= LARGEST_CHANGE}:
+        raise WeightsError(f"expected half precision to move the mean PSNR by less than {LARGEST_CHANGE} dB, "
+                           f"got {moved}; these weights cannot be kept in half precision")  # fmt: skip
+    return changes
+
+
+def _write_weights(state: dict[str, Tensor], record: Record, name: str, packaged: Path, larger: Path) -> Path:
+    size = sum(value.numel() * value.element_size() for value in state.values())
+    if size > LARGEST_KEPT:
+        raise WeightsError(f"expected weights of at most {LARGEST_KEPT} bytes, got {size}; larger ones are not kept")
+    target = (packaged if size <= 0.98 * LARGEST_PACKAGED else larger) / name
+    training = record["training"]
+    told = {"network": record["network"], "scales": [record["scale"]], "options": record["options"],
+            "train_set": training["data"],
+            **{key: training[key] for key in ("recipe", "recipe_sha256", "steps", "seed")}}  # fmt: skip
+    with atomic_path(target, error=WeightsError) as temporary:
+        save_file(state, temporary, metadata={"format": "pt", RECORD_KEY: json.dumps(told, sort_keys=True)})
+    return target

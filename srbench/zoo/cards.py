@@ -1,0 +1,98 @@
+"""Model cards of weights that were trained here, made from nothing but their record. Imports no torch."""
+
+from __future__ import annotations
+
+from srbench.modelcard import TASK, Result, model_index, yaml_head
+from srbench.zoo.networks import find_variant
+from srbench.zoo.trained import Record
+
+_METRICS = ("psnr_y", "ssim_y")
+_NOT_SHOWN = ("name", "summary", "held_out")
+
+
+def model_card(record: Record) -> str:
+    """A record as a model card: YAML metadata with the hub's `model-index`, then Markdown."""
+    parts = (_title(record), _scores(record), _training(record), _limits(record))
+    return _head(record) + "\n" + "\n\n".join(parts) + "\n"
+
+
+def _head(record: Record) -> str:
+    results = [
+        Result(dataset, record["scale"], record["protocol"], {metric: means[metric] for metric in _METRICS})
+        for dataset, means in record["scores"].items()
+    ]
+    return yaml_head({
+        "license": record["licence"].lower(),
+        "library_name": "srbench",
+        "pipeline_tag": TASK,
+        "tags": ["super-resolution", f"x{record['scale']}", record["network"]],
+        "model-index": model_index(_name(record), results),
+    })  # fmt: skip
+
+
+def _name(record: Record) -> str:
+    return f"{find_variant(record['network']).title} ×{record['scale']}"
+
+
+def _title(record: Record) -> str:
+    variant, training = find_variant(record["network"]), record["training"]
+    lines = [
+        f"# {_name(record)}",
+        "",
+        f"{variant.network.title} with `{variant.attention}` attention, {variant.network.slot}, trained from scratch "
+        f"by srbench's recipe `{training['recipe']}`.",
+        f"Network: {variant.network.citation} ({variant.network.source}).",
+        "",
+        "```python",
+        "import srbench",
+        "",
+        f'network = srbench.load_model("zoo:{record["network"]}@srbench", scale={record["scale"]})',
+        "# N×3×H×W RGB in [0, 1] in, unclamped out",
+        "```",
+    ]
+    return "\n".join([*lines, *(["", f"**{record['note'].capitalize()}.**"] if record["note"] else [])])
+
+
+def _scores(record: Record) -> str:
+    rows = [
+        f"| {dataset} | {means['images']} | {means['psnr_y']:.3f} / {means['ssim_y']:.4f} "
+        f"| {record['bicubic'][dataset]['psnr_y']:.3f} / {record['bicubic'][dataset]['ssim_y']:.4f} |"
+        for dataset, means in record["scores"].items()
+    ]
+    head = ["| set | images | PSNR dB / SSIM | bicubic |", "|---|---|---|---|"]
+    moved = max(abs(change) for change in record["half_precision"]["psnr_y_change"].values())
+    return "\n".join([
+        f"## Scores under `{record['protocol']}`",
+        "",
+        *head,
+        *rows,
+        "",
+        f"Storing the weights in half precision moved no mean PSNR by more than {moved:.5f} dB.",
+    ])  # fmt: skip
+
+
+def _training(record: Record) -> str:
+    made = record["training"]
+    rows = {
+        "recipe": f"`{made['recipe']}`, sha256 `{made['recipe_sha256']}`",
+        "images": f"{made['data']}, fingerprint `{made['fingerprint']}`",
+        "steps": f"{made['steps']:,} ({made['patches']:,} patches)",
+        "seed": str(made["seed"]),
+        "time": f"{made['seconds'] / 60:.1f} minutes on {made['processes']} × {made['device']}",
+        "file": f"`{record['file']['name']}`, {record['file']['size']:,} bytes, sha256 `{record['file']['sha256']}`",
+    }
+    if made["psnr"] is not None:
+        rows["held-out PSNR"] = f"{made['psnr']:.3f} dB on {len(made['held_out'])} training images never trained on"
+    table = [f"| {label} | {text} |" for label, text in rows.items()]
+    shown = {key: value for key, value in made["recipe_values"].items() if key not in _NOT_SHOWN}
+    values = [f"{key} = {value}" for key, value in shown.items()]
+    return "\n".join(["## Training", "", "| | |", "|---|---|", *table, "", f"The recipe: {', '.join(values)}."])
+
+
+def _limits(record: Record) -> str:
+    return (
+        "## Limits\n\n"
+        "Trained on LR images made by bicubic shrinking alone: other blurs, noise and compression it does not know. "
+        "One seed of one recipe says nothing of the architecture; srbench's controlled study does that. "
+        f"Weights: {record['licence']}; the training images keep their owners' terms."
+    )
