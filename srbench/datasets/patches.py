@@ -217,11 +217,17 @@ class PatchFeed:
         Fresh memory for every batch costs the system more than cropping does: a loop that has done with its last
         batch should hand it back.
         """
-        plan, draw = self.sampler.plan, self.sampler.draw(self.batch)
+        return self.read(self.sampler.draw(self.batch), out)
+
+    def read(self, draw: Draw, out: tuple[torch.Tensor, torch.Tensor] | None = None,
+             ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The patches of a draw of `batch` patches or another number, as `next` gives them."""
+        plan = self.sampler.plan
         if self._resident:
             lr, hr = self._resident.read(draw, patch=plan.patch)
         elif self.device.type == "cpu":
-            self._bytes = read_patches(plan.store, draw, patch=plan.patch, out=self._bytes)
+            held = self._bytes if self._bytes and len(self._bytes[0]) == len(draw) else None
+            self._bytes = read_patches(plan.store, draw, patch=plan.patch, out=held)
             lr, hr = (torch.from_numpy(part) for part in self._bytes)
         else:
             lr, hr = (self._move(torch.from_numpy(part)) for part in read_patches(plan.store, draw, patch=plan.patch))

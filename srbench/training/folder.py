@@ -1,0 +1,129 @@
+"""The folder of one training: its checkpoint while it runs, its log, and what is left when it is finished.
+
+A checkpoint holds everything that the next step depends on, and appears whole or not at all. It is read without
+running anything that it might contain.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from srbench.errors import TrainingError
+from srbench.files import atomic_path, explain, write_atomic
+from srbench.training.curves import Line, curves
+from srbench.zoo.checkpoints import RECORD_KEY
+
+WEIGHTS, RECORD, LOG, CURVES, CHECKPOINT = (
+    "weights.safetensors", "training.json", "log.jsonl", "curves.svg", "checkpoint.pt")
+"""The files of a training; the checkpoint is there only while it is unfinished."""
+
+FORMAT = 1
+"""Version of the checkpoint's layout."""
+
+Key = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TrainingFolder:
+    """Where a training of this `key` (network, scale, recipe, data, seed) is kept.
+
+    Raises TrainingError where the folder holds another training, or cannot be read or written.
+    """
+
+    path: Path
+    key: Key
+
+    def finished(self) -> dict[str, Any] | None:
+        """The record of this training if it is finished."""
+        if not (self.path / RECORD).exists():
+            return None
+        try:
+            record: dict[str, Any] = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise TrainingError(f"{self.path / RECORD}: expected the record of a training, got a file that cannot be "
+                                f"read ({error}); choose another output folder") from error
+        self._require_same(record.get("key", {}))
+        return record
+
+    def checkpoint(self) -> dict[str, Any] | None:
+        """The last checkpoint of this training if there is one; tensors on the CPU."""
+        path = self.path / CHECKPOINT
+        if not path.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            reason = str(error).partition("\n")[0]
+            raise TrainingError(f"{path}: expected a checkpoint, got a file that is none or not whole ({reason}); "
+                                "delete it to start anew") from error
+        if not isinstance(state, dict) or state.get("format") != FORMAT:
+            raise TrainingError(f"{path}: expected a checkpoint of format {FORMAT}; delete it to start anew")
+        self._require_same(state["key"])
+        return state
+
+    def keep(self, state: Mapping[str, Any]) -> None:
+        """Replace the checkpoint. On failure (a full disk) the old one stays whole."""
+        # In memory first: torch reports a failed write without the system's reason.
+        buffer = io.BytesIO()
+        torch.save({"format": FORMAT, "key": self.key, **state}, buffer)
+        with atomic_path(self.path / CHECKPOINT, error=TrainingError) as temporary:
+            temporary.write_bytes(buffer.getbuffer())
+
+    def lines(self) -> list[Line]:
+        """The log's lines; one that was cut off by a kill is left out."""
+        path, lines = self.path / LOG, []
+        for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+            try:
+                lines.append(json.loads(text))
+            except json.JSONDecodeError:
+                break
+        return lines
+
+    def rewind(self, step: int) -> list[Line]:
+        """Drop what the log says of steps after `step`; what is left."""
+        kept = [line for line in self.lines() if line["step"] <= step]
+        text = "".join(json.dumps(line) + "\n" for line in kept)
+        write_atomic(self.path / LOG, text, error=TrainingError)
+        return kept
+
+    def log(self, line: Line) -> None:
+        """Append a line to the log."""
+        try:
+            with (self.path / LOG).open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise TrainingError(f"{explain(error, self.path / LOG)}: it goes on from the last checkpoint") from error
+
+    def keep_weights(self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Write weights as safetensors that `srbench zoo` reads, `facts` in their record."""
+        record = {"network": self.key["network"], "scales": [self.key["scale"]], "options": {}, **facts}
+        data = save(dict(tensors), metadata={"format": "pt", RECORD_KEY: json.dumps(record, sort_keys=True)})
+        write_atomic(self.path / name, data, error=TrainingError)
+
+    def finish(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
+        """Write weights, curves and record, in this order; then the checkpoint goes."""
+        recipe = record["recipe"]
+        self.keep_weights(WEIGHTS, tensors, {"recipe": recipe["name"], "recipe_sha256": record["recipe_sha256"],
+                                             "steps": record["steps"], "seed": record["seed"],
+                                             "train_set": record["train_set"]["name"]})
+        write_atomic(self.path / CURVES, curves(self.lines(), title=self.path.name), error=TrainingError)
+        text = json.dumps({**record, "key": self.key}, indent=1, ensure_ascii=False)
+        write_atomic(self.path / RECORD, text + "\n", error=TrainingError)
+        (self.path / CHECKPOINT).unlink(missing_ok=True)
+
+    def _require_same(self, found: Key) -> None:
+        differences = [f"{name} {found.get(name)!r} there, {self.key.get(name)!r} asked for"
+                       for name in {**found, **self.key} if found.get(name) != self.key.get(name)]
+        if differences:
+            raise TrainingError(f"{self.path} holds another training: {'; '.join(differences)}; choose another output "
+                                "folder, or ask for the same training to go on with it")

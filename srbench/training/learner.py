@@ -1,0 +1,185 @@
+"""What learns: a network, its optimiser and the running average of its weights, stepped by whole global batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from srbench.errors import TrainingError
+from srbench.training.processes import World
+from srbench.training.recipe import Recipe
+from srbench.zoo.blocks import SRNetwork
+
+_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": functional.l1_loss, "l2": functional.mse_loss}
+_OPTIMISERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+_START_OF_CYCLE = 1 / 25
+# Steps before a CUDA graph is recorded, so that the libraries have chosen their algorithms.
+_WARM_UP = 3
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How the same steps are computed faster; none of it is part of the recipe.
+
+    `accumulate` splits a process' share of the batch, for less memory. `channels_last` None means on GPUs alone.
+    """
+
+    accumulate: int = 1
+    channels_last: bool | None = None
+    compiled: bool = False
+    graphs: bool = False
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """The learning rate of step 0, 1, … of a recipe."""
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    if recipe.schedule == "halving":
+        return recipe.learning_rate * 0.5 ** (step // recipe.halve_every)
+    rising = recipe.warmup * recipe.steps
+    if step < rising:
+        return recipe.learning_rate * _along_cosine(_START_OF_CYCLE, 1.0, step / rising)
+    return recipe.learning_rate * _along_cosine(1.0, recipe.final, (step - rising) / (recipe.steps - rising))
+
+
+def _along_cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
+class Learner:
+    """A network in training on one device of a `World`.
+
+    Every process holds the same weights; gradients are averaged over all of them once in a step. Parameters that a
+    loss does not reach (the heads of other scales) stay as they are.
+    """
+
+    def __init__(self, network: SRNetwork, recipe: Recipe, world: World, speed: Speed) -> None:
+        self.recipe, self.world, self.speed = recipe, world, speed
+        on_gpu = world.device.type == "cuda"
+        self.layout = (torch.channels_last if (on_gpu if speed.channels_last is None else speed.channels_last)
+                       else torch.contiguous_format)
+        self.network = network.train().to(world.device, memory_format=self.layout)  # type: ignore[call-overload]  # missing in torch's stubs
+        _set_precision(self.network, recipe.precision)
+        self.trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.average = [parameter.detach().clone() for parameter in self.trained]
+        self.optimiser = _OPTIMISERS[recipe.optimiser](
+            self.trained, lr=recipe.learning_rate, betas=(recipe.beta1, recipe.beta2), eps=recipe.epsilon,
+            weight_decay=recipe.weight_decay, fused=on_gpu)
+        self._loss = _LOSSES[recipe.loss]
+        self._forward: nn.Module | Callable[[Tensor], Tensor] = (
+            torch.compile(self.network) if speed.compiled else self.network)
+        self._backward = _Recorded(self._plain_backward) if speed.graphs else self._plain_backward
+        self.optimiser.zero_grad()
+
+    def step(self, parts: Iterable[tuple[Tensor, Tensor]], number: int) -> Tensor:
+        """Learn from this process' parts (LR, HR) of global batch `number`; the whole batch's mean loss, float32."""
+        total = torch.zeros((), device=self.world.device)
+        for lr, hr in parts:
+            total += self._backward(lr.contiguous(memory_format=self.layout), hr)
+        gradients = [parameter.grad for parameter in self.trained if parameter.grad is not None]
+        self.world.average([total, *gradients])
+        if self.recipe.clip:
+            nn.utils.clip_grad_norm_(self.trained, self.recipe.clip)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.recipe, number)
+        self.optimiser.step()
+        # A recorded graph writes into the gradients' own memory, so that has to stay.
+        self.optimiser.zero_grad(set_to_none=not self.speed.graphs)
+        self._follow(number)
+        return total
+
+    def result(self) -> dict[str, Tensor]:
+        """The state to keep: the averaged weights in place of the trained ones; on the CPU, float32."""
+        state = {key: value.detach() for key, value in self.network.state_dict().items()}
+        averaged = dict(zip(map(id, self.trained), self.average, strict=True))
+        for key, parameter in self.network.named_parameters():
+            state[key] = averaged.get(id(parameter), state[key])
+        return {key: value.float().cpu().contiguous() for key, value in state.items()}
+
+    @contextmanager
+    def averaged(self) -> Iterator[SRNetwork]:
+        """The network in evaluation mode with the averaged weights in it; put back afterwards."""
+        own = [parameter.detach().clone() for parameter in self.trained]
+        weights = [parameter.detach() for parameter in self.trained]
+        # Values move, not tensors: a recorded graph and the optimiser know them by their place.
+        torch._foreach_copy_(weights, self.average)
+        self.network.eval()
+        try:
+            with torch.inference_mode():
+                yield self.network
+        finally:
+            torch._foreach_copy_(weights, own)
+            self.network.train()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, their average and the optimiser's state: everything that the next step depends on."""
+        return {"network": self.network.state_dict(), "average": self.average,
+                "optimiser": self.optimiser.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self.network.load_state_dict(state["network"])
+        torch._foreach_copy_(self.average, [value.to(self.world.device) for value in state["average"]])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def _plain_backward(self, lr: Tensor, hr: Tensor) -> Tensor:
+        loss = self._loss(self._forward(lr), hr) / self.speed.accumulate
+        loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
+        return loss.detach()
+
+    def _follow(self, number: int) -> None:
+        weights = [parameter.detach() for parameter in self.trained]
+        # Early weights are far from where they go: the average starts short and grows to the recipe's length.
+        decay = min(self.recipe.ema, (1 + number) / (10 + number))
+        if self.recipe.ema:
+            torch._foreach_lerp_(self.average, weights, 1 - decay)
+        else:
+            torch._foreach_copy_(self.average, weights)
+
+
+class _Recorded:
+    """A backward pass recorded as a CUDA graph after a few plain ones, then replayed without launching each kernel."""
+
+    def __init__(self, backward: Callable[[Tensor, Tensor], Tensor]) -> None:
+        if not torch.cuda.is_available():
+            raise TrainingError("CUDA graphs: expected an NVIDIA GPU, got none; leave --graphs out")
+        self._plain, self._calls = backward, 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self, lr: Tensor, hr: Tensor) -> Tensor:
+        self._calls += 1
+        if self._calls <= _WARM_UP:
+            return self._on_side_stream(lr, hr)
+        if self._graph is None:
+            self._inputs = (lr.clone(), hr.clone())
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph):
+                self._loss = self._plain(*self._inputs)
+        for held, new in zip(self._inputs, (lr, hr), strict=True):
+            held.copy_(new)
+        self._graph.replay()
+        return self._loss
+
+    def _on_side_stream(self, lr: Tensor, hr: Tensor) -> Tensor:
+        # Recording needs earlier passes off the default stream.
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # untyped in torch
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            loss = self._plain(lr, hr)
+        torch.cuda.current_stream().wait_stream(stream)
+        return loss
+
+
+def _set_precision(network: SRNetwork, precision: str) -> None:
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    # Patches have one size, so looking for the fastest algorithm pays; validation images cost it once.
+    torch.backends.cudnn.benchmark = True
+    if precision == "bf16":
+        network.deep_dtype = torch.bfloat16

@@ -1,0 +1,101 @@
+"""The processes of one training: alone, or started by torchrun, one for each GPU (gloo on the CPU)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from srbench.errors import TrainingError
+from srbench.upscalers.tensors import pick_device
+
+PATIENCE = timedelta(minutes=10)
+"""How long a process waits for the others: the first one may have a training set to pack."""
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among those of the run: its number, how many there are, and its device."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the files and shows the progress."""
+        return self.rank == 0
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each tensor, in place, by its mean over all processes.
+
+        Raises TrainingError where another process has ended.
+        """
+        if self.size == 1:
+            return
+        # One message for all: a small network has hundreds of small gradients.
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        with _others_alive():
+            dist.all_reduce(flat)
+        flat /= self.size
+        parts = torch.split(flat, [tensor.numel() for tensor in tensors])
+        torch._foreach_copy_(list(tensors), [part.view_as(like) for part, like in zip(parts, tensors, strict=True)])
+
+    def wait(self) -> None:
+        """Go on when all processes have come here. Raises TrainingError where another process has ended."""
+        if self.size > 1:
+            with _others_alive():
+                dist.barrier()
+
+    def require_same(self, number: int, what: str) -> None:
+        """Raises TrainingError unless all processes have the same number."""
+        if self.size == 1:
+            return
+        found = [torch.zeros((), dtype=torch.int64, device=self.device) for _ in range(self.size)]
+        with _others_alive():
+            dist.all_gather(found, torch.tensor(number, device=self.device))
+        numbers = {int(one) for one in found}
+        if len(numbers) > 1:
+            raise TrainingError(f"expected the same {what} in all processes, got {sorted(numbers)}; let all hosts see "
+                                "the same output folder and the same images")
+
+
+@contextmanager
+def join_world(device: str) -> Iterator[World]:
+    """This process' place among those that torchrun started; alone without it. `device` as in `pick_device`.
+
+    Raises TrainingError where the processes do not find each other, UpscalerError for an unknown device.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield World(0, 1, pick_device(device))
+        return
+    on_gpus = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    place = pick_device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if on_gpus else device)
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    try:
+        dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        raise TrainingError(f"expected {size} processes to find each other, got: {error}; start them with torchrun, "
+                            "every host with the same address") from error
+    try:
+        yield World(dist.get_rank(), size, place)
+    finally:
+        dist.destroy_process_group()
+
+
+@contextmanager
+def _others_alive() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise TrainingError(f"expected all processes of this run to answer, but one has ended or hangs "
+                            f"({str(error).splitlines()[0]}); see its own message, then start the same command again: "
+                            "it goes on from the last checkpoint") from error

@@ -1,0 +1,269 @@
+"""The loop: batches in, steps, measurements and checkpoints out; the same for one process and for many."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+from tqdm import tqdm
+
+from srbench.datasets.patches import Draw, PatchFeed
+from srbench.environment import describe_environment
+from srbench.errors import TrainingError
+from srbench.files import write_atomic
+from srbench.training.data import TrainingData, open_training_data
+from srbench.training.curves import Line
+from srbench.training.folder import TrainingFolder
+from srbench.training.learner import Learner, Speed, learning_rate
+from srbench.training.processes import World, join_world
+from srbench.training.recipe import Recipe
+from srbench.training.validation import PROTOCOL, held_out_psnr
+from srbench.zoo.building import build
+
+BAD_BATCH = "non-finite.safetensors"
+"""Where the batches are kept whose loss was not finite."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One training: what is trained on what, where it is kept, and how it is run.
+
+    Network, scale, recipe, images and seed decide the result; the rest decides how fast it comes.
+
+    Attributes:
+        train_set: a dataset's name, a folder under the data root, or a path.
+        checkpoint_every: steps between two checkpoints; None writes one about every `checkpoint_seconds`.
+        snapshots: percentages of the steps at which the weights so far are kept as `weights-25.safetensors` and so on.
+    """
+
+    network: str
+    scale: int
+    recipe: Recipe
+    train_set: str
+    output: Path
+    seed: int = 0
+    data_root: Path | None = None
+    device: str = "auto"
+    speed: Speed = field(default_factory=Speed)
+    checkpoint_every: int | None = None
+    checkpoint_seconds: float = 60.0
+    log_every: int = 20
+    snapshots: tuple[int, ...] = ()
+    progress: bool = True
+
+
+def train(job: Job) -> dict[str, Any]:
+    """Train, or go on with what the output folder holds, until the recipe's last step; the record of the training.
+
+    A folder that holds this very training finished is left as it is. Under torchrun every process calls this.
+
+    Raises:
+        TrainingError: another training in the folder, a batch that does not divide, a loss that is not finite (the
+            batch is saved), too little memory, a process that ended, a full disk.
+        DatasetError: images that are missing or smaller than the patch.
+    """
+    with join_world(job.device) as world:
+        data = open_training_data(job.train_set, job.recipe, scale=job.scale, root=job.data_root)
+        folder = TrainingFolder(job.output, _key(job, data))
+        if record := folder.finished():
+            return record
+        return _Training(job, world, data, folder).run()
+
+
+def _key(job: Job, data: TrainingData) -> dict[str, Any]:
+    return {"network": job.network, "scale": job.scale, "recipe": job.recipe.name,
+            "recipe_sha256": job.recipe.sha256, "train_set": data.fingerprint, "seed": job.seed}
+
+
+class _Training:
+    """One run of `train`: what it holds between the steps."""
+
+    def __init__(self, job: Job, world: World, data: TrainingData, folder: TrainingFolder) -> None:
+        self.job, self.world, self.data, self.folder = job, world, data, folder
+        self.share = _share(job, world)
+        torch.manual_seed(job.seed)
+        self.learner = Learner(build(job.network, scale=job.scale), job.recipe, world, job.speed)
+        self.feed = PatchFeed(data.plan(job.recipe, job.seed), batch=job.recipe.batch, device=world.device,
+                              resident=_fits(data, world.device))
+        self.step, self.seconds, self.psnr = 0, 0.0, float("nan")
+        self.losses: list[Tensor] = []
+        self.history: list[Line] = []
+        self.started = datetime.now(UTC).isoformat(timespec="seconds")
+
+    def run(self) -> dict[str, Any]:
+        self._resume()
+        recipe, clock = self.job.recipe, time.monotonic()
+        saved, before = clock, self.seconds
+        with self._bar() as bar:
+            while self.step < recipe.steps:
+                self._learn()
+                self.seconds = before + time.monotonic() - clock
+                bar.update(recipe.batch)
+                if self._due(self.job.log_every):
+                    self._report(bar)
+                if recipe.held_out and self._due(recipe.validate_every):
+                    self._validate(bar)
+                self._snapshot()
+                if self._checkpoint_due(saved):
+                    self._save()
+                    saved = time.monotonic()
+        return self._finish()
+
+    def _learn(self) -> None:
+        draw = self.feed.sampler.draw(self.job.recipe.batch)
+        try:
+            self.losses.append(self.learner.step(self._parts(draw), self.step))
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(_too_large(self.job, self.world)) from error
+        self.step += 1
+
+    def _parts(self, draw: Draw) -> Iterator[tuple[Tensor, Tensor]]:
+        """This process' share of a global batch, in the pieces that are accumulated."""
+        first = self.world.rank * self.share * self.job.speed.accumulate
+        for piece in range(self.job.speed.accumulate):
+            start = first + piece * self.share
+            yield self.feed.read(draw[start : start + self.share])
+
+    def _due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self.job.recipe.steps
+
+    def _checkpoint_due(self, saved: float) -> bool:
+        if self.job.checkpoint_every:
+            return self.step % self.job.checkpoint_every == 0
+        return time.monotonic() - saved >= self.job.checkpoint_seconds
+
+    def _report(self, bar: tqdm[Any]) -> None:
+        """Log the mean loss since the last report; asking for it is what makes a GPU's queue run dry, so it is rare."""
+        losses = self._checked_losses()
+        self.losses = []
+        mean = sum(losses) / len(losses)
+        self._log({"step": self.step, "loss": mean, "learning_rate": learning_rate(self.job.recipe, self.step - 1),
+                   "seconds": round(self.seconds, 3),
+                   "patches_per_second": round(self.step * self.job.recipe.batch / self.seconds, 1)})
+        bar.set_postfix(loss=f"{mean:.4f}", psnr=f"{self.psnr:.3f}" if self.history else "-", refresh=False)
+
+    def _validate(self, bar: tqdm[Any]) -> None:
+        if self.data.held_out is None or not self.world.leads:
+            return
+        with self.learner.averaged() as network:
+            self.psnr = held_out_psnr(network, self.data.held_out, self.world.device)
+        self.history.append({"step": self.step, "psnr": self.psnr})
+        self._log(self.history[-1])
+
+    def _snapshot(self) -> None:
+        for percent in self.job.snapshots:
+            if self.step == max(1, self.job.recipe.steps * percent // 100) and self.world.leads:
+                self._checked_losses()
+                self.folder.keep_weights(f"weights-{percent}.safetensors", self.learner.result(), {"steps": self.step})
+
+    def _save(self) -> None:
+        losses = self._checked_losses()
+        if not self.world.leads:
+            return
+        self.folder.keep({
+            "step": self.step, "seconds": self.seconds, "losses": losses, "history": self.history,
+            "started": self.started, "learner": self.learner.state_dict(), "sampler": self.feed.state_dict(),
+            "random": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()},
+        })
+
+    def _resume(self) -> None:
+        state = self.folder.checkpoint()
+        self.world.require_same(state["step"] if state else 0, "checkpoint")
+        if self.world.leads:
+            self.folder.rewind(state["step"] if state else 0)
+        if state is None:
+            return
+        self.step, self.seconds, self.started = state["step"], state["seconds"], state["started"]
+        self.losses = [torch.tensor(loss, dtype=torch.float32) for loss in state["losses"]]
+        self.history = state["history"]
+        self.psnr = self.history[-1]["psnr"] if self.history else self.psnr
+        self.learner.load_state_dict(state["learner"])
+        self.feed.load_state_dict(state["sampler"])
+        torch.set_rng_state(state["random"]["cpu"])
+        if len(state["random"]["cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state["random"]["cuda"])
+
+    def _checked_losses(self) -> list[float]:
+        """The losses since the last report. Raises TrainingError where one is not finite; the batch is saved first."""
+        losses = torch.stack([loss.cpu() for loss in self.losses]) if self.losses else torch.zeros(0)
+        bad = (~losses.isfinite()).nonzero().flatten().tolist()
+        if not bad:
+            return [float(loss) for loss in losses]
+        step = self.step - len(losses) + bad[0]
+        path = self.job.output / BAD_BATCH
+        if self.world.leads:
+            lr, hr = self.feed.read(self._draw_of(step))
+            data = save({"lr": lr.cpu().contiguous(), "hr": hr.cpu().contiguous()}, metadata={"step": str(step)})
+            write_atomic(path, data, error=TrainingError)
+        raise TrainingError(f"expected a finite loss, got {float(losses[bad[0]])} at step {step}; its batch is in "
+                            f"{path}; the last checkpoint is from before it: try a lower learning_rate, clip=1 or "
+                            "precision=fp32 in another output folder")
+
+    def _draw_of(self, step: int) -> Draw:
+        """The global batch of a step again: the stream of patches is a function of the seed."""
+        plan = self.feed.sampler.plan
+        epoch, position = divmod(step * self.job.recipe.batch, len(plan))
+        self.feed.load_state_dict({**self.feed.state_dict(), "epoch": epoch, "position": position})
+        return self.feed.sampler.draw(self.job.recipe.batch)
+
+    def _log(self, line: Line) -> None:
+        if self.world.leads:
+            self.folder.log(line)
+
+    def _bar(self) -> tqdm[Any]:
+        recipe, shown = self.job.recipe, self.job.progress and self.world.leads
+        return tqdm(total=recipe.steps * recipe.batch, initial=self.step * recipe.batch, unit="patch",
+                    desc=f"{self.job.network} ×{self.job.scale}", disable=None if shown else True)
+
+    def _finish(self) -> dict[str, Any]:
+        record = self._record()
+        if self.world.leads:
+            self.folder.finish(self.learner.result(), record)
+        self.world.wait()
+        return record
+
+    def _record(self) -> dict[str, Any]:
+        job, recipe = self.job, self.job.recipe
+        epochs = self.step * recipe.batch / len(self.feed.sampler.plan)
+        return {
+            "network": job.network, "scale": job.scale, "seed": job.seed, "steps": self.step,
+            "recipe": recipe.document(), "recipe_sha256": recipe.sha256,
+            "train_set": {"name": self.data.name, "fingerprint": self.data.fingerprint, "images": self.data.images},
+            "held_out": list(recipe.held_out), "patches": self.step * recipe.batch, "epochs": round(epochs, 2),
+            "protocol": PROTOCOL, "history": self.history, "psnr": self.history[-1]["psnr"] if self.history else None,
+            "started": self.started, "seconds": round(self.seconds, 1),
+            "processes": self.world.size, "accumulate": job.speed.accumulate, "compiled": job.speed.compiled,
+            "graphs": job.speed.graphs, "environment": describe_environment(self.world.device),
+        }
+
+
+def _share(job: Job, world: World) -> int:
+    """Patches of one forward pass. Raises TrainingError unless the batch divides into such parts."""
+    parts = world.size * job.speed.accumulate
+    if parts < 1 or job.recipe.batch % parts:
+        raise TrainingError(f"expected a batch that divides into {world.size} processes × {job.speed.accumulate} "
+                            f"accumulations, got {job.recipe.batch}; take numbers whose product divides it")
+    return job.recipe.batch // parts
+
+
+def _fits(data: TrainingData, device: torch.device) -> bool:
+    """Whether the whole store may lie on the device: it then takes less than half of what is free."""
+    if device.type != "cuda":
+        return False
+    return 2 * (len(data.train.lr) + len(data.train.hr)) < torch.cuda.mem_get_info(device)[0]
+
+
+def _too_large(job: Job, world: World) -> str:
+    now = job.speed.accumulate
+    larger = next((now * factor for factor in range(2, job.recipe.batch + 1)
+                   if job.recipe.batch % (world.size * now * factor) == 0), None)
+    way = f"try --accumulate {larger}: the same training in smaller pieces" if larger else "use a device with more"
+    return (f"expected enough memory on {world.device} for {_share(job, world)} patches of {job.recipe.patch}×"
+            f"{job.recipe.patch} LR pixels at a time, got too little; {way}")
