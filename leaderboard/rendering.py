@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from leaderboard.addresses import (
     dataset_path,
@@ -56,7 +57,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters.update(db=db, similarity=similarity, thousands=thousands, count=count, web=web_address)
+    made.filters.update(db=db, similarity=similarity, thousands=thousands, count=count, web=web_address, markup=Markup)
     made.globals.update(
         link=link,
         model_path=model_path,

@@ -1,0 +1,247 @@
+"""Charts of quality against cost: PSNR over parameters, MACs and measured speed, with the Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from markupsafe import Markup
+
+from leaderboard.addresses import address_safe, link, model_path
+from leaderboard.collection import Collection
+from leaderboard.entries import Entry
+from leaderboard.front import digests
+from leaderboard.pages import Page
+from leaderboard.rendering import render, thousands
+from leaderboard.views import View, views
+from srbench.charts import INLINE, STANDALONE, Axis, Layout, Series, plain, scatter_chart
+
+INDEX = "charts/index.html"
+FAMILIES = ("without attention", "BAM", "other attention")
+"""The clouds of a chart, in the order of their colours."""
+
+_MOST_POINTS = 500
+_PSNR = Axis("mean PSNR, dB")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a chart has along its x axis: `value` reads it from an entry at a scale; `low` says that less is better."""
+
+    slug: str
+    title: str
+    axis: Axis
+    value: Callable[[Entry, int], float | None]
+    low: bool = True
+
+
+@dataclass(frozen=True)
+class Point:
+    """An entry in a chart: its cost or speed, its mean PSNR in dB, and its family's number."""
+
+    entry: Entry
+    x: float
+    psnr: float
+    family: int
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One chart: the points that are shown, the Pareto front among them (cheapest first), and how many there were."""
+
+    measure: Measure
+    title: str
+    points: tuple[Point, ...]
+    front: tuple[Point, ...]
+    total: int
+
+    def svg(self, *, root: str = "", layout: Layout = INLINE) -> Markup:
+        """The chart as SVG; `root` is the way from its page to the site's root."""
+        # Everything that comes from entries is escaped by the writer of the SVG.
+        return Markup(scatter_chart(self._series(root), title=self.title, x=self.measure.axis, y=_PSNR,
+                                    description=self.description, layout=layout))  # fmt: skip
+
+    @property
+    def description(self) -> str:
+        """The chart in words."""
+        listed = "; ".join(f"{point.entry.title}, {self.measure.axis.form(point.x)}, {point.psnr:.3f} dB"
+                           for point in self.front[:12])  # fmt: skip
+        return f"{len(self.points)} models. On the Pareto front, from the lowest PSNR: {listed}."
+
+    def _series(self, root: str) -> list[Series]:
+        ordered = sorted(self.front, key=lambda point: point.x, reverse=not self.measure.low)
+        steps = tuple((point.x, point.psnr) for point in ordered)
+        front = Series("Pareto front", steps, colour=6, dashed=True, stepped=True)
+        return [front, *(cloud for cloud in self._clouds(root) if cloud.points)]
+
+    def _clouds(self, root: str) -> Iterator[Series]:
+        held = set(map(id, self.front))
+        for on_front in (True, False):
+            for number, family in enumerate(FAMILIES):
+                chosen = [p for p in self.points if p.family == number and (id(p) in held) == on_front]
+                yield Series(
+                    family,
+                    tuple((point.x, point.psnr) for point in chosen),
+                    colour=number,
+                    dashed=not on_front,
+                    labels=tuple(point.entry.title for point in chosen),
+                    links=tuple(link(model_path(point.entry.id), root=root) for point in chosen),
+                    named=on_front or len(self.points) <= 20,
+                )
+
+
+def charts_path(view: View, dataset: str) -> str:
+    """The page of a dataset's charts in a view."""
+    return f"charts/{view.stem}-{address_safe(dataset)}.html"
+
+
+def pages(collection: Collection) -> Iterator[Page]:
+    """A page of charts per scale, protocol and dataset, each chart as a file of its own, and their index."""
+    listed: list[tuple[View, list[str]]] = []
+    for view in views(collection):
+        shown = []
+        for dataset in view.datasets:
+            entries = [entry for entry in view.entries if is_plain(entry) and _psnr(entry, view, dataset) is not None]
+            if len(entries) > 1:
+                shown.append(dataset)
+                yield from _pages(view, dataset, entries)
+        if shown:
+            listed.append((view, shown))
+    inputs = tuple(f"{view.name} {shown}" for view, shown in listed)
+    yield Page(INDEX, inputs, lambda: render("charts.html.j2", path=INDEX, listed=listed, charts_path=charts_path))
+
+
+def is_plain(entry: Entry) -> bool:
+    """Whether an entry was run as it is: whole images, full precision, no self-ensemble, LR made by the protocol."""
+    options = entry.document["options"]
+    return (options["precision"], options["tile"], options["self_ensemble"], options["lr_source"]) == (
+        "fp32", None, False, "made",
+    )  # fmt: skip
+
+
+def charts(view: View, dataset: str, entries: Sequence[Entry]) -> list[Chart]:
+    """The charts of a dataset for which at least two entries have a value."""
+    found = []
+    for measure in (*_MEASURES, *_speeds(entries)):
+        points = list(_points(measure, view, dataset, entries))
+        if len(points) > 1:
+            title = f"PSNR against {measure.title}: {dataset} ×{view.scale}, {view.protocol.name}"
+            front = pareto_front(points, low=measure.low)
+            found.append(Chart(measure, title, _thinned(points, front), tuple(front), len(points)))
+    return found
+
+
+def pareto_front(points: Sequence[Point], *, low: bool) -> list[Point]:
+    """The points that no other beats in both PSNR and x, by rising PSNR; of equal points the first."""
+    front: list[Point] = []
+    for point in sorted(points, key=lambda point: (point.x if low else -point.x, -point.psnr, point.entry.id)):
+        if not front or point.psnr > front[-1].psnr:
+            front.append(point)
+    return front
+
+
+def _pages(view: View, dataset: str, entries: Sequence[Entry]) -> Iterator[Page]:
+    path, inputs = charts_path(view, dataset), digests(entries)
+    yield Page(path, inputs, partial(_page, path, view, dataset, entries))
+    for measure in (*_MEASURES, *_speeds(entries)):
+        if sum(measure.value(entry, view.scale) is not None for entry in entries) > 1:
+            path = svg_path(view, dataset, measure)
+            yield Page(path, inputs, partial(_svg, view, dataset, entries, measure))
+
+
+def svg_path(view: View, dataset: str, measure: Measure) -> str:
+    """The file of one chart."""
+    return f"charts/{view.stem}-{address_safe(dataset)}-{measure.slug}.svg"
+
+
+def _page(path: str, view: View, dataset: str, entries: Sequence[Entry]) -> str:
+    return render("charts_of.html.j2", path=path, view=view, dataset=dataset, charts=charts(view, dataset, entries),
+                  families=FAMILIES, svg_path=svg_path, charts_path=charts_path)  # fmt: skip
+
+
+def _svg(view: View, dataset: str, entries: Sequence[Entry], measure: Measure) -> str:
+    chart = next(chart for chart in charts(view, dataset, entries) if chart.measure.slug == measure.slug)
+    return str(chart.svg(layout=replace(STANDALONE, right=210)))
+
+
+def _points(measure: Measure, view: View, dataset: str, entries: Sequence[Entry]) -> Iterator[Point]:
+    for entry in entries:
+        x, psnr = measure.value(entry, view.scale), _psnr(entry, view, dataset)
+        if x is not None and x > 0 and psnr is not None:
+            yield Point(entry, x, psnr, _family(entry))
+
+
+def _thinned(points: list[Point], front: list[Point]) -> tuple[Point, ...]:
+    """At most `_MOST_POINTS`, the front first and then the highest: a chart of thousands only grows heavy."""
+    if len(points) <= _MOST_POINTS:
+        return tuple(points)
+    held = set(map(id, front))
+    others = sorted((point for point in points if id(point) not in held), key=lambda point: -point.psnr)
+    return (*front, *others)[:_MOST_POINTS]
+
+
+def _psnr(entry: Entry, view: View, dataset: str) -> float | None:
+    """The mean of a complete set on the known pixels, where it is finite."""
+    mean = entry.means.get((view.scale, view.protocol.name, dataset))
+    if mean is None or mean.psnr is None or not mean.canonical or mean.psnr == float("inf"):
+        return None
+    return mean.psnr
+
+
+def _family(entry: Entry) -> int:
+    attention = str(entry.document["model"]["attention"] or "none").lower()
+    return {"none": 0, "bam": 1}.get(attention, 2)
+
+
+def _by_scale(field: str) -> Callable[[Entry, int], float | None]:
+    def value(entry: Entry, scale: int) -> float | None:
+        found = (entry.document["model"][field] or {}).get(str(scale))
+        return float(found) if found else None
+
+    return value
+
+
+def _speeds(entries: Sequence[Entry]) -> list[Measure]:
+    """One measure per device and input size that speed was measured on: speeds of two devices are not compared."""
+    places = sorted({_place(entry) for entry in entries if entry.document["runtime"]})
+    return [
+        Measure(
+            "fps" if len(places) == 1 else f"fps-{number}",
+            f"speed on {device}",
+            Axis(f"frames per second, LR {height}×{width}", logarithmic=True, form=plain),
+            _fps_at((device, height, width)),
+            low=False,
+        )
+        for number, (device, height, width) in enumerate(places, start=1)
+    ]
+
+
+def _place(entry: Entry) -> tuple[str, int, int]:
+    runtime = entry.document["runtime"]
+    return runtime["device"], *runtime["size"]
+
+
+def _fps_at(place: tuple[str, int, int]) -> Callable[[Entry, int], float | None]:
+    def value(entry: Entry, scale: int) -> float | None:
+        if not entry.document["runtime"] or _place(entry) != place:
+            return None
+        return frames_per_second(entry, scale)
+
+    return value
+
+
+def frames_per_second(entry: Entry, scale: int) -> float | None:
+    """What was measured at a scale, from frames per second or from seconds an image."""
+    runtime = entry.document["runtime"] or {}
+    fps = (runtime.get("fps") or {}).get(str(scale))
+    seconds = (runtime.get("seconds_per_image") or {}).get(str(scale))
+    if fps:
+        return float(fps)
+    return 1 / seconds if seconds else None
+
+
+_MEASURES = (
+    Measure("parameters", "parameters", Axis("parameters", logarithmic=True, form=thousands), _by_scale("parameters")),
+    Measure("macs", "MACs", Axis("MACs for an LR of 360×240", logarithmic=True, form=thousands), _by_scale("macs")),
+)

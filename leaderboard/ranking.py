@@ -1,0 +1,128 @@
+"""Which entries are ranked together, and which of them stand first and second."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+
+from leaderboard.collection import Collection
+from leaderboard.entries import Entry, Group, Mean, Values
+from srbench.protocols import get_protocol
+from srbench.statistics import MIN_IMAGES, bca_interval
+
+Mark = Literal["first", "second"]
+"""First: the highest mean and all that are not told from it; second: the same among the rest."""
+
+METRICS = ("psnr", "ssim")
+"""The means that are ranked, in the order of `leaderboard.entries.Values`."""
+
+_DECIMALS = 3
+# So many standard errors from 0, none of the interval's resamples reaches 0, and nothing needs to be drawn.
+_FAR = 10.0
+
+
+def forms(entry: Entry, protocol: str) -> tuple[str, ...]:
+    """How an entry was made otherwise than the main group, in words; each combination is a group of its own."""
+    options = entry.document["options"]
+    given = options["lr_source"] != "made" and not get_protocol(protocol).preparation.ships_lr
+    found = {
+        "self-ensemble": options["self_ensemble"],
+        "tiled": options["tile"] is not None,
+        f"{options['precision']}": options["precision"] != "fp32",
+        f"optimised ({options['optimise']})": options["optimise"] != "none",
+        "other LR files": given,
+    }
+    return tuple(word for word, holds in found.items() if holds)
+
+
+def reference_inputs(entries: Iterable[Entry], group: Group) -> str | None:
+    """The protocol version, HR and LR that a group is ranked on; None where nothing can be ranked.
+
+    It is what most entries of the main group used, of those with the catalogue's pixels; the older wins a tie.
+    """
+    found = [
+        (entry, mean)
+        for entry in sorted(entries, key=lambda entry: (entry.date, entry.id))
+        if (mean := entry.means.get(group)) and mean.canonical and not forms(entry, group[1])
+    ]
+    counted = Counter(mean.inputs for _, mean in found)
+    return counted.most_common(1)[0][0] if counted else None
+
+
+def rank(collection: Collection, entries: Sequence[Entry], group: Group, metric: int) -> dict[str, Mark]:
+    """Marks by entry id for one metric (an index into `METRICS`) of the entries of the main group."""
+    reference = reference_inputs(entries, group)
+    left = {
+        entry.id: entry
+        for entry in entries
+        if (mean := entry.means.get(group))
+        and mean.inputs == reference
+        and _value(mean, metric) is not None
+        and not forms(entry, group[1])
+    }
+    marks: dict[str, Mark] = {}
+    for mark in ("first", "second"):
+        level = _not_below(collection, list(left.values()), group, metric)
+        marks.update(dict.fromkeys(level, mark))
+        left = {name: entry for name, entry in left.items() if name not in level}
+    return marks
+
+
+def _not_below(collection: Collection, entries: list[Entry], group: Group, metric: int) -> set[str]:
+    """The entry with the highest mean, and all that are not told from it."""
+    if not entries:
+        return set()
+    best = max(entries, key=lambda entry: _mean_of(entry, group, metric))
+    if best.means[group].n < MIN_IMAGES:
+        highest = round(_mean_of(best, group, metric), _DECIMALS)
+        return {entry.id for entry in entries if round(_mean_of(entry, group, metric), _DECIMALS) == highest}
+    verdicts = _verdicts(collection, best, entries, group, metric)
+    return {entry.id for entry in entries if verdicts[entry.digest]}
+
+
+def _verdicts(
+    collection: Collection, best: Entry, entries: list[Entry], group: Group, metric: int
+) -> dict[str, bool]:  # fmt: skip
+    """By digest, whether the paired interval of an entry's difference to the best holds 0."""
+    key = f"tied {group} {METRICS[metric]} {best.digest}"
+    known: dict[str, bool] = json.loads(collection.memory.fact(key) or "{}")
+    verdicts = {best.digest: True}
+    highest: Values | None = None
+    for entry in entries:
+        if entry.digest not in known and entry is not best:
+            highest = collection.values(best, group)[metric] if highest is None else highest
+            known[entry.digest] = holds_zero(_difference(highest, collection.values(entry, group)[metric]))
+        verdicts[entry.digest] = verdicts.get(entry.digest) or known[entry.digest]
+    collection.memory.learn(key, json.dumps(verdicts))
+    return verdicts
+
+
+def holds_zero(difference: Values) -> bool:
+    """Whether the 95 % BCa interval of the mean of paired differences holds 0; never where one is infinite."""
+    if not np.isfinite(difference).all():
+        return False
+    if difference.min() > 0 or difference.max() < 0:
+        return False
+    spread = difference.std(ddof=1) / np.sqrt(len(difference))
+    if abs(difference.mean()) > _FAR * spread:
+        return False
+    low, high = bca_interval(difference)
+    return low <= 0 <= high
+
+
+def _difference(a: Values, b: Values) -> Values:
+    with np.errstate(invalid="ignore"):
+        return np.where(a == b, 0.0, a - b)  # two infinite scores are equal
+
+
+def _mean_of(entry: Entry, group: Group, metric: int) -> float:
+    value = _value(entry.means[group], metric)
+    return -np.inf if value is None else value
+
+
+def _value(mean: Mean, metric: int) -> float | None:
+    return (mean.psnr, mean.ssim)[metric]
