@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from srbench.training.options import OPTIONS, Option
 
-@click.command("train", short_help="Train a network by a recipe.")
-@click.option("--model", required=True, metavar="NAME", help="A network of the zoo, as rcan-bam.")
-@click.option("--scale", required=True, type=int)
-@click.option("--recipe", required=True)
-@click.option("--train-set", required=True, metavar="NAME|DIR")
-@click.option("--output", required=True, type=click.Path(path_type=Path))
-@click.option("--seed", default=0, type=int)
-@click.option("--steps", type=int)
-@click.option("--set", "settings", multiple=True)
-@click.option("--device", default="auto")
-@click.option("--data-root", type=click.Path(path_type=Path))
-def command(model: str, scale: int, recipe: str, train_set: str, output: Path, seed: int, steps: int | None,
-            settings: tuple[str, ...], device: str, data_root: Path | None) -> None:
-    """Train a network by a recipe."""
-    from srbench.training.recipe import load_recipe
-    from srbench.training.trainer import Job, train
 
-    changes = [*settings, *([f"steps={steps}"] if steps else [])]
-    job = Job(network=model, scale=scale, recipe=load_recipe(recipe).changed(changes), train_set=train_set,
-              output=output, seed=seed, data_root=data_root, device=device)
-    record = train(job)
-    click.echo(f"{record['network']} {record['psnr']}")
+def _option(option: Option) -> click.Option:
+    kind: Any = click.Choice(option.choices) if option.choices else click.Path(path_type=Path)
+    return click.Option(
+        [option.name, option.key], help=option.help, required=option.required, multiple=option.many,
+        is_flag=option.flag, default=() if option.many else False if option.flag else option.default,
+        show_default=option.default is not None, metavar=option.metavar,
+        type=kind if option.choices or option.kind is Path else bool if option.flag else option.kind)
+
+
+def _run(**values: Any) -> None:
+    # Inside the function: the help page must not wait for torch.
+    from srbench.training.command import run_command
+
+    click.echo(run_command(values))
+
+
+command = click.Command(
+    "train", callback=_run, params=[_option(option) for option in OPTIONS],
+    short_help="Train a network by a recipe.",
+    help="Train a network by a recipe.\n\nStarted by torchrun, every process joins the same training. The last "
+         "averaged weights are the result; progress is measured on held-out training images alone.")
+"""The command, made from the table that the plain command line is made from, too."""

@@ -18,8 +18,8 @@ from srbench.datasets.patches import Draw, PatchFeed
 from srbench.environment import describe_environment
 from srbench.errors import TrainingError
 from srbench.files import write_atomic
-from srbench.training.data import TrainingData, open_training_data
 from srbench.training.curves import Line
+from srbench.training.data import TrainingData, open_training_data
 from srbench.training.folder import TrainingFolder
 from srbench.training.learner import Learner, Speed, learning_rate
 from srbench.training.processes import World, join_world

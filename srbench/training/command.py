@@ -1,0 +1,62 @@
+"""`srbench train` behind its command line, and a command line that needs nothing but the standard library."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from srbench.errors import SrbenchError
+from srbench.training.learner import Speed
+from srbench.training.options import OPTIONS, Option, recipe_settings
+from srbench.training.recipe import load_recipe
+from srbench.training.trainer import Job, train
+
+_LAYOUTS = {"auto": None, "channels-last": True, "contiguous": False}
+
+
+def job_of(values: Mapping[str, Any]) -> Job:
+    """The job that the values of `OPTIONS` describe. Errors as for `load_recipe` and `Recipe.changed`."""
+    speed = Speed(accumulate=values["accumulate"], channels_last=_LAYOUTS[values["layout"]],
+                  compiled=values["compile"], graphs=values["graphs"])
+    return Job(network=values["model"], scale=values["scale"], train_set=values["train_set"], output=values["output"],
+               recipe=load_recipe(values["recipe"]).changed(recipe_settings(values)), seed=values["seed"],
+               data_root=values["data_root"], device=values["device"], speed=speed,
+               checkpoint_every=values["checkpoint_every"], snapshots=tuple(values["snapshot"] or ()))
+
+
+def run_command(values: Mapping[str, Any]) -> str:
+    """Train as the options say; what came of it, in a few lines."""
+    job = job_of(values)
+    record = train(job)
+    held_out = f"{record['psnr']:.3f} dB on {len(record['held_out'])} held-out images" if record["held_out"] else "-"
+    return (f"{record['network']} ×{record['scale']}, recipe {record['recipe']['name']} (sha256 "
+            f"{record['recipe_sha256'][:12]}…), seed {record['seed']}: {record['steps']} steps on "
+            f"{record['train_set']['images']} images in {record['seconds'] / 60:.1f} min\n"
+            f"PSNR under {record['protocol']}: {held_out}\n"
+            f"score it: srbench evaluate --model zoo:{record['network']}@{job.output / 'weights.safetensors'} "
+            f"--scale {record['scale']}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`srbench train` where click is missing; returns the exit code."""
+    parser = argparse.ArgumentParser("srbench train", description="Train a network by a recipe.")
+    for option in OPTIONS:
+        parser.add_argument(option.name, **_keywords(option))
+    values = vars(parser.parse_args(arguments))
+    try:
+        print(run_command(values))  # noqa: T201  # printing is what a command does
+    except SrbenchError as error:
+        print(f"Error: {error}", file=sys.stderr)  # noqa: T201  # same
+        return 1
+    return 0
+
+
+def _keywords(option: Option) -> dict[str, Any]:
+    if option.flag:
+        return {"action": "store_true", "help": option.help}
+    shape: dict[str, Any] = {"action": "append"} if option.many else {"default": option.default}
+    if option.choices:
+        return {**shape, "choices": option.choices, "help": option.help}
+    return {**shape, "type": option.kind, "metavar": option.metavar, "required": option.required, "help": option.help}

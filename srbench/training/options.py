@@ -1,0 +1,64 @@
+"""What can be said to `srbench train`, as one table: the command line is made from it, with click and without."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option. `kind` turns its text into a value; `flag` takes none, `many` may be repeated."""
+
+    name: str
+    help: str
+    kind: type = str
+    default: Any = None
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    required: bool = False
+    many: bool = False
+    flag: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name of its value: `train_set` for `--train-set`."""
+        return self.name.removeprefix("--").replace("-", "_")
+
+
+OPTIONS = (
+    Option(name="--model", help="A network of the zoo, plain or with attention: imdn, rcan-bam, …", metavar="NAME",
+           required=True),
+    Option(name="--scale", help="2, 3 or 4.", kind=int, metavar="N", required=True),
+    Option(name="--recipe", help="A recipe that ships with the package, or a file of your own.",
+           metavar="NAME|FILE.toml", required=True),
+    Option(name="--train-set", help="A dataset, a folder under the data root, or a path.", metavar="NAME|DIR",
+           required=True),
+    Option(name="--output", help="Where weights, record, log and curves go; the same command goes on from there.",
+           kind=Path, metavar="DIR", required=True),
+    Option(name="--seed", help="Of the first weights and of the order of patches.", kind=int, default=0, metavar="N"),
+    Option(name="--steps", help="Another number of steps than the recipe's; short for --set steps=N.", kind=int,
+           metavar="N"),
+    Option(name="--set", help="Change a value of the recipe; its name and hash then say so.", metavar="KEY=VALUE",
+           many=True),
+    Option(name="--data-root", help="Where datasets lie; default $SRBENCH_DATA.", kind=Path, metavar="DIR"),
+    Option(name="--device", help="auto, cpu, cuda, …; under torchrun each process takes its own GPU.", default="auto",
+           metavar="NAME"),
+    Option(name="--accumulate", help="Compute each batch in N parts: less memory, the same training.", kind=int,
+           default=1, metavar="N"),
+    Option(name="--layout", help="How tensors lie in memory; auto is channels-last on GPUs.", default="auto",
+           choices=("auto", "channels-last", "contiguous")),
+    Option(name="--compile", help="Use torch.compile.", flag=True),
+    Option(name="--graphs", help="Replay steps as CUDA graphs; for small networks on a GPU.", flag=True),
+    Option(name="--checkpoint-every", help="Steps between checkpoints; default: one a minute.", kind=int, metavar="N"),
+    Option(name="--snapshot", help="Also keep the weights at this percentage of the steps.", kind=int,
+           metavar="PERCENT", many=True),
+)
+"""Every option of the command, in the order of its help page."""
+
+
+def recipe_settings(values: Mapping[str, Any]) -> list[str]:
+    """The `KEY=VALUE` settings that options lay over a recipe."""
+    return [*(values["set"] or ()), *([f"steps={values['steps']}"] if values["steps"] is not None else [])]
