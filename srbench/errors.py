@@ -49,6 +49,10 @@ class ResultsError(SrbenchError):
     """A results folder that is unreadable, belongs to another run, or cannot be written."""
 
 
+class SweepError(SrbenchError):
+    """A sweep whose engine is missing, broke down, or has other weights or pixels than this machine."""
+
+
 class ComparisonError(SrbenchError):
     """Two runs that must not be compared: another protocol, scale, HR or LR."""
 
@@ -59,3 +63,11 @@ class TrainingError(SrbenchError):
 
 class SubmissionError(SrbenchError):
     """A submission that cannot be made, read or verified; messages quote hostile text as short ASCII."""
+
+
+class AuditError(SrbenchError):
+    """A claim that is not written as one, or that cannot be held against anything."""
+
+
+class StudyError(SrbenchError):
+    """A controlled study whose plan makes none, whose stored runs belong to another plan, or are not all there."""

@@ -1,0 +1,148 @@
+"""Many trainings: networks × scales × seeds, one after another or several at once; what is finished is not repeated."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from srbench.errors import SrbenchError, TrainingError, UnknownNameError
+from srbench.training.data import open_training_data
+from srbench.training.recipe import load_recipe
+from srbench.training.trainer import Job, train
+from srbench.zoo.networks import find_variant
+
+_KEYS = {"networks": str, "scales": int, "seeds": int, "recipe": str, "train_set": str, "set": str}
+_DEFAULTS: Mapping[str, Any] = {"seeds": [0], "set": []}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One training of a sweep: its record, or why there is none."""
+
+    job: Job
+    record: dict[str, Any] | None
+    problem: str = ""
+
+
+def read_sweep(path: Path, output: Path, template: Callable[..., Job] = Job) -> list[Job]:
+    """The trainings that a TOML file asks for, each in a folder of its own under `output`.
+
+    Keys: `networks`, `scales`, `seeds` (lists; one seed, 0, by default), `recipe`, `train_set`, and `set`, a list of
+    KEY=VALUE changes to the recipe. Networks vary fastest and seeds slowest, so that arms that are compared fill up
+    together. Raises TrainingError or UnknownNameError for a file, key, network or recipe that makes no sense.
+    """
+    try:
+        content = {**_DEFAULTS, **tomllib.loads(path.read_text(encoding="utf-8"))}
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise TrainingError(f"{path}: expected a sweep in TOML, got none ({error}); check the path") from error
+    values = {key: _checked(key, content.get(key), path) for key in _KEYS if key in content or key not in _DEFAULTS}
+    if strange := [key for key in content if key not in _KEYS]:
+        raise UnknownNameError("sweep key", strange[0], _KEYS)
+    recipe, images = load_recipe(values["recipe"]).changed(values["set"]), values["train_set"]
+    return [
+        template(network=find_variant(network).name, scale=scale, recipe=recipe, train_set=images, seed=seed,
+                 output=output / f"{network}-x{scale}-seed{seed}")
+        for seed in values["seeds"] for scale in values["scales"] for network in values["networks"]
+    ]  # fmt: skip
+
+
+def run_jobs(jobs: Sequence[Job], *, workers: int = 1) -> list[Outcome]:
+    """Carry out trainings in order, `workers` at a time, each in a process of its own where there are several.
+
+    A training that fails does not stop the others. Folders that hold their training finished are taken as they are,
+    unfinished ones go on. On the CPU the workers share its cores.
+
+    Raises:
+        TrainingError: two trainings of one folder, or fewer than one worker.
+        DatasetError: training images that cannot be read; nothing is trained then.
+    """
+    if workers < 1:
+        raise TrainingError(f"--jobs: expected at least 1, got {workers}")
+    if len({job.output for job in jobs}) != len(jobs):
+        raise TrainingError("expected a folder of its own for each training, got one twice; name each network once")
+    _pack(jobs)
+    if workers == 1:
+        return [_attempt(job) for job in jobs]
+    found = dict(_in_processes(jobs, min(workers, len(jobs))))
+    return [found[number] for number in range(len(jobs))]
+
+
+def require_all(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
+    """The records of finished trainings. Raises TrainingError naming those that failed."""
+    outcomes = list(outcomes)
+    if failed := [outcome for outcome in outcomes if outcome.record is None]:
+        told = "; ".join(f"{outcome.job.output.name}: {outcome.problem}" for outcome in failed[:3])
+        raise TrainingError(f"{len(failed)} of {len(outcomes)} trainings failed ({told}); what is finished is kept: "
+                            "see to the cause and repeat the command")  # fmt: skip
+    return [outcome.record for outcome in outcomes if outcome.record is not None]
+
+
+def sweep_rows(outcomes: Iterable[Outcome]) -> list[list[str]]:
+    """One row per training for a table: network, scale, seed, steps, held-out PSNR in dB, minutes."""
+    return [_row(outcome) for outcome in outcomes]
+
+
+SWEEP_HEAD = ("network", "scale", "seed", "steps", "held-out PSNR", "minutes", "folder")
+"""The columns of `sweep_rows`."""
+
+
+def _row(outcome: Outcome) -> list[str]:
+    job, record = outcome.job, outcome.record
+    told = [job.network, f"×{job.scale}", str(job.seed)]
+    if record is None:
+        return [*told, "-", f"failed: {outcome.problem}", "-", job.output.name]
+    psnr = "-" if record["psnr"] is None else f"{record['psnr']:.3f} dB"
+    return [*told, str(record["steps"]), psnr, f"{record['seconds'] / 60:.1f}", job.output.name]
+
+
+def _checked(key: str, value: Any, path: Path) -> Any:
+    listed = key in ("networks", "scales", "seeds", "set")
+    items = value if listed else [value]
+    whole = isinstance(items, list) and (items or key == "set")
+    if not whole or any(type(item) is not _KEYS[key] for item in items):
+        wanted = f"a list of {_KEYS[key].__name__}" if listed else "a name"
+        raise TrainingError(f"{path}: expected {wanted} for {key}, got {value!r}")
+    return value
+
+
+def _pack(jobs: Sequence[Job]) -> None:
+    """Pack the training images once, before several processes would."""
+    kinds = {(job.train_set, job.recipe.sha256, job.scale): job for job in jobs}
+    for job in kinds.values():
+        open_training_data(job.train_set, job.recipe, scale=job.scale, root=job.data_root)
+
+
+def _attempt(job: Job) -> Outcome:
+    try:
+        return Outcome(job, train(job))
+    except SrbenchError as error:
+        return Outcome(job, None, str(error))
+
+
+def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[tuple[int, Outcome]]:
+    # A fork would inherit a CUDA context that no longer works.
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_share_cores, initargs=(workers,))
+    with pool, tqdm(total=len(jobs), unit="training", disable=None) as bar:
+        futures = {pool.submit(_attempt, replace(job, progress=False)): number for number, job in enumerate(jobs)}
+        for future in as_completed(futures):
+            number = futures[future]
+            try:
+                outcome = future.result()
+            except BrokenProcessPool:
+                outcome = Outcome(jobs[number], None, "a worker process died (killed, or out of memory)")
+            bar.update()
+            yield number, replace(outcome, job=jobs[number])
+
+
+def _share_cores(workers: int) -> None:
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
