@@ -13,6 +13,7 @@ from leaderboard.collection import Collection
 from leaderboard.entries import Entry
 from leaderboard.front import digests
 from leaderboard.pages import Page
+from leaderboard.ranking import forms
 from leaderboard.rendering import render, thousands
 from leaderboard.views import View, views
 from srbench.charts import INLINE, STANDALONE, Axis, Layout, Series, plain, scatter_chart
@@ -102,7 +103,7 @@ def pages(collection: Collection) -> Iterator[Page]:
     for view in views(collection):
         shown = []
         for dataset in view.datasets:
-            entries = [entry for entry in view.entries if is_plain(entry) and _psnr(entry, view, dataset) is not None]
+            entries = [entry for entry in view.entries if _is_shown(entry, view, dataset)]
             if len(entries) > 1:
                 shown.append(dataset)
                 yield from _pages(view, dataset, entries)
@@ -110,14 +111,6 @@ def pages(collection: Collection) -> Iterator[Page]:
             listed.append((view, shown))
     inputs = tuple(f"{view.name} {shown}" for view, shown in listed)
     yield Page(INDEX, inputs, lambda: render("charts.html.j2", path=INDEX, listed=listed, charts_path=charts_path))
-
-
-def is_plain(entry: Entry) -> bool:
-    """Whether an entry was run as it is: whole images, full precision, no self-ensemble, LR made by the protocol."""
-    options = entry.document["options"]
-    return (options["precision"], options["tile"], options["self_ensemble"], options["lr_source"]) == (
-        "fp32", None, False, "made",
-    )  # fmt: skip
 
 
 def charts(view: View, dataset: str, entries: Sequence[Entry]) -> list[Chart]:
@@ -181,6 +174,10 @@ def _thinned(points: list[Point], front: list[Point]) -> tuple[Point, ...]:
     return (*front, *others)[:_MOST_POINTS]
 
 
+def _is_shown(entry: Entry, view: View, dataset: str) -> bool:
+    return not forms(entry, view.protocol.name) and _psnr(entry, view, dataset) is not None
+
+
 def _psnr(entry: Entry, view: View, dataset: str) -> float | None:
     """The mean of a complete set on the known pixels, where it is finite."""
     mean = entry.means.get((view.scale, view.protocol.name, dataset))
@@ -192,14 +189,6 @@ def _psnr(entry: Entry, view: View, dataset: str) -> float | None:
 def _family(entry: Entry) -> int:
     attention = str(entry.document["model"]["attention"] or "none").lower()
     return {"none": 0, "bam": 1}.get(attention, 2)
-
-
-def _by_scale(field: str) -> Callable[[Entry, int], float | None]:
-    def value(entry: Entry, scale: int) -> float | None:
-        found = (entry.document["model"][field] or {}).get(str(scale))
-        return float(found) if found else None
-
-    return value
 
 
 def _speeds(entries: Sequence[Entry]) -> list[Measure]:
@@ -242,6 +231,8 @@ def frames_per_second(entry: Entry, scale: int) -> float | None:
 
 
 _MEASURES = (
-    Measure("parameters", "parameters", Axis("parameters", logarithmic=True, form=thousands), _by_scale("parameters")),
-    Measure("macs", "MACs", Axis("MACs for an LR of 360×240", logarithmic=True, form=thousands), _by_scale("macs")),
+    Measure("parameters", "parameters", Axis("parameters", logarithmic=True, form=thousands),
+            lambda entry, scale: entry.at("parameters", scale)),
+    Measure("macs", "MACs", Axis("MACs for an LR of 360×240", logarithmic=True, form=thousands),
+            lambda entry, scale: entry.at("macs", scale)),
 )

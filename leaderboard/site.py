@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 import srbench
-from leaderboard import assets, front, tables
+from leaderboard import assets, front, plots, tables
 from leaderboard.collection import Collection, collect
 from leaderboard.memory import MEMORY_NAME, Memory, digest_of
 from leaderboard.pages import Page
@@ -20,6 +20,7 @@ from srbench.submissions import Problem
 BUILDERS: tuple[Callable[[Collection], Iterable[Page]], ...] = (
     assets.pages,
     front.pages,
+    plots.pages,
     tables.pages,
 )
 """Every kind of page: what makes them from the entries. Two of them may not claim one path."""

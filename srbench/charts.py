@@ -66,7 +66,7 @@ class Layout:
 
 STANDALONE = Layout()
 """A whole SVG file with its own style, title and legend."""
-INLINE = Layout(width=480, height=330, left=58, right=18, top=14, bottom=50, standalone=False)
+INLINE = Layout(width=420, height=300, left=56, right=16, top=14, bottom=50, standalone=False)
 """Part of an HTML page: classes instead of styles, so that the page's colours and its policy hold."""
 
 
@@ -128,7 +128,7 @@ def _chart(
     parts = [_opening(title, description, layout), *_axes(across, upward, x, y, layout)]
     for index, one in enumerate(series):
         placed = [(across(x), upward(y)) for x, y in one.points]
-        parts += _series(one, placed, lines=lines)
+        parts += _series(one, placed, x, lines=lines)
         if layout.standalone:
             parts += _legend(one, index, layout, lines=lines)
     return "\n".join([*parts, *_names(series, across, upward, layout), "</svg>", ""])
@@ -202,7 +202,7 @@ def _step(span: float) -> float:
     """A round step that divides a span into four to ten parts."""
     rough = (span or 1) / 5
     power = 10.0 ** math.floor(math.log10(rough))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
 
 
 def _bins(values: Sequence[float], across: Scale) -> tuple[list[float], list[int]]:
@@ -232,7 +232,7 @@ def _axes(across: Scale, upward: Scale, x: Axis, y: Axis, layout: Layout) -> Ite
     yield f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{escape(y.label)}</text>'
 
 
-def _series(one: Series, placed: Sequence[tuple[float, float]], *, lines: bool) -> Iterable[str]:
+def _series(one: Series, placed: Sequence[tuple[float, float]], across: Axis, *, lines: bool) -> Iterable[str]:
     colour = PALETTE[one.colour % len(PALETTE)]
     if placed and (lines or one.stepped):
         yield f'<path class="line s{one.colour}" stroke="{colour}"{_dash(one)} d="{_path(one, placed)}"/>'
@@ -241,7 +241,7 @@ def _series(one: Series, placed: Sequence[tuple[float, float]], *, lines: bool) 
     labels = one.labels or (one.name,) * len(placed)
     links = one.links or ("",) * len(placed)
     for (x, y), (left, top), label, link in zip(one.points, placed, labels, links, strict=True):
-        text = escape(f"{label}: {x:g}, {y:.5g}")
+        text = escape(f"{label}: {across.form(x)}, {y:.5g}")
         target = f" data-href={quoteattr(link)}" if link else ""
         yield (f'<circle cx="{left:.1f}" cy="{top:.1f}" {_marker(one, colour)}{target}>'
                f"<title>{text}</title></circle>")  # fmt: skip

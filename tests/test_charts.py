@@ -23,11 +23,16 @@ def test_a_logarithmic_axis_ends_at_the_nearest_round_values(
     assert (scale.ticks()[0], scale.ticks()[-1]) == pytest.approx(ends)
 
 
+def test_a_linear_axis_shows_its_last_tick() -> None:
+    scale = Scale.over((31.885, 32.21), _Y, 100, 0)  # the steps of 0.1 are not exact
+    assert scale.ticks() == pytest.approx([31.8, 31.9, 32.0, 32.1, 32.2, 32.3])
+
+
 def test_a_stepped_line_never_promises_more_than_a_point_gives() -> None:
     front = Series("front", ((1e5, 30.0), (1e6, 32.0)), stepped=True)
     root = ElementTree.fromstring(scatter_chart([front], title="t", x=_X, y=_Y, layout=INLINE))
     path = next(path.get("d") for path in root.iter(f"{_SVG}path") if "line" in path.get("class", ""))
-    assert path == "M58.0 280.0H462.0V14.0"
+    assert path == "M56.0 250.0H404.0V14.0"
 
 
 def test_names_beside_points_are_dropped_where_they_would_collide() -> None:
