@@ -126,11 +126,9 @@ class RunFolder:
 
     def finish(self, record: Record) -> None:
         """Write table and record, each whole or not at all, then drop the journals."""
-        buffer = BytesIO()
-        pq.write_table(_to_table(self.rows), buffer)
         with _writing(self.path):
-            write_atomic(self.path / SCORES_NAME, buffer.getvalue(), error=ResultsError)
-            document = {**record, "key": self.key, "scores_sha256": sha256_of(self.path / SCORES_NAME)}
+            digest = write_scores(self.path / SCORES_NAME, to_frame(self.rows))
+            document = {**record, "key": self.key, "scores_sha256": digest}
             document["crc32"] = checksum(document)
             text = json.dumps(document, indent=1, allow_nan=False) + "\n"
             write_atomic(self.path / RECORD_NAME, text, error=ResultsError)
@@ -161,6 +159,14 @@ def read_run(path: Path) -> Run:
         raise ResultsError(f"{folder}: {SCORES_NAME} is not the table that {RECORD_NAME} was written for; "
                            "run it again")
     return Run(frame, document, folder)
+
+
+def write_scores(path: Path, scores: pd.DataFrame) -> str:
+    """Write a score table as Parquet, whole or not at all; its SHA-256. Raises ResultsError where that is refused."""
+    buffer = BytesIO()
+    pq.write_table(pa.Table.from_pandas(scores, schema=SCHEMA, preserve_index=False), buffer)
+    write_atomic(path, buffer.getvalue(), error=ResultsError)
+    return sha256_of(path)
 
 
 def read_table(path: Path, *, version: Any = SCHEMA_VERSION) -> pd.DataFrame:

@@ -11,7 +11,9 @@ from srbench.errors import SrbenchError
 
 COMMANDS = {
     "evaluate": ("srbench.cli.evaluate:command", "Score a model on benchmark sets under named protocols."),
+    "sweep": ("srbench.cli.sweep:command", "Score every model on every set at every scale under every protocol."),
     "compare": ("srbench.cli.compare:command", "Compare two runs image by image."),
+    "audit": ("srbench.cli.audit:command", "Hold a claimed score against every protocol."),
     "data": ("srbench.cli.data:command", "List, download, import, verify and preview datasets."),
     "zoo": ("srbench.cli.zoo:command", "List, describe, fetch, convert and export networks."),
     "samples": ("srbench.cli.samples:command", "Write a model's SR crops of the Sample set for the leaderboard."),

@@ -37,6 +37,12 @@ def score_csv(documents: list[Document]) -> str:
     return buffer.getvalue().rstrip("\n")
 
 
+def score_cells(facts: Document) -> tuple[str, str]:
+    """How many images of a dataset were scored, and PSNR / SSIM, for a table."""
+    psnr, ssim = _scores(facts)
+    return _coverage(facts), f"{_number(psnr, 3)} / {_number(ssim, 4)}"
+
+
 def _title(document: Document) -> str:
     model = document["record"]["model"]
     facts = [f"{document['model']} ×{document['scale']}"]
@@ -64,8 +70,7 @@ def _titles(document: Document) -> list[str]:
 
 def _cells(document: Document, dataset: str) -> list[str]:
     facts = document["datasets"][dataset]
-    psnr, ssim = _scores(facts)
-    both = f"{_number(psnr, 3)} / {_number(ssim, 4)}"
+    both = score_cells(facts)[1]
     return [both, _number(facts["psnr_y_aliased"], 3)] if _has_aliased(document) else [both]
 
 

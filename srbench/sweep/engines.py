@@ -1,0 +1,115 @@
+"""Where the jobs of a sweep are computed: in this process, in several of this machine, or on a Ray cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.sharedctypes import Synchronized
+from typing import Any
+
+import torch
+
+from srbench.errors import SweepError
+from srbench.sweep.jobs import Job, Result, compute, results_of
+
+
+class Engine(ABC):
+    """Computes jobs. `chunk` is how many images a job has at most, None for all of a run's."""
+
+    chunk: int | None = 8
+
+    @abstractmethod
+    def results(self, jobs: Iterable[Job]) -> Iterator[Result]:
+        """Results as they come, in any order. Raises SweepError if the engine breaks down."""
+
+
+class InProcess(Engine):
+    """One job after the other, in this process; rows come image by image."""
+
+    chunk = None
+
+    def results(self, jobs: Iterable[Job]) -> Iterator[Result]:
+        """The results of each job in turn."""
+        for job in jobs:
+            yield from results_of(job)
+
+
+class Processes(Engine):
+    """`count` processes of this machine, which share its cores and its GPUs."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def results(self, jobs: Iterable[Job]) -> Iterator[Result]:
+        """Results in the order of their completion."""
+        context = multiprocessing.get_context("spawn")
+        numbers = context.Value("i", 0)
+        threads = max(1, torch.get_num_threads() // self._count)
+        pool = ProcessPoolExecutor(self._count, context, initializer=_begin, initargs=(numbers, threads))
+        try:
+            for future in as_completed([pool.submit(compute, job) for job in jobs]):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise SweepError("a process of the sweep was ended from outside, perhaps for want of memory; use fewer "
+                             "--jobs and repeat the command: what is already computed is kept") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class RayCluster(Engine):
+    """A Ray cluster: that of `$RAY_ADDRESS`, or that this machine belongs to, else a new one of this machine alone.
+
+    Jobs only compute; their rows travel back and are written here, so that nodes need no common disk for them, and a
+    node that is lost or cut off can neither damage nor double what is kept. What it held is computed elsewhere.
+
+    Args:
+        cpus, gpus: what one job takes.
+    """
+
+    retries = 5
+
+    def __init__(self, *, cpus: float = 1, gpus: float = 0) -> None:
+        self._resources = {"num_cpus": cpus, "num_gpus": gpus}
+
+    def results(self, jobs: Iterable[Job]) -> Iterator[Result]:
+        """Results in the order of their completion."""
+        try:
+            # Inside the method: ray is an extra, and heavy.
+            import ray
+        except ModuleNotFoundError as error:
+            raise SweepError("--engine ray: the package ray is missing; pip install 'srbench[ray]'") from error
+        if not ray.is_initialized():
+            ray.init(log_to_driver=False)
+        self._require_room(ray.nodes())
+        remote = ray.remote(**self._resources, max_retries=self.retries)(compute)
+        waiting = [remote.remote(job) for job in jobs]
+        while waiting:
+            (ready, *_), waiting = ray.wait(waiting)
+            try:
+                yield ray.get(ready)
+            except ray.exceptions.RayError as error:
+                raise SweepError(f"a job of the sweep failed on the cluster: {_last_line(error)}; repeat the command: "
+                                 "what is already computed is kept") from error
+
+    def _require_room(self, nodes: list[dict[str, Any]]) -> None:
+        alive = [node["Resources"] for node in nodes if node["Alive"]]
+        wanted = {"CPU": self._resources["num_cpus"], "GPU": self._resources["num_gpus"]}
+        if not any(all(node.get(kind, 0) >= amount for kind, amount in wanted.items()) for node in alive):
+            raise SweepError(f"expected a node with {wanted['CPU']:g} CPU and {wanted['GPU']:g} GPU for a job, got a "
+                             f"cluster of {len(alive)} without one; ask for less with --cpus and --gpus")
+
+
+def _begin(numbers: Synchronized[int], threads: int) -> None:
+    """Give a new process its number, which chooses its GPU, and its share of the cores."""
+    with numbers.get_lock():
+        os.environ["LOCAL_RANK"] = str(numbers.value)
+        numbers.value += 1
+    torch.set_num_threads(threads)
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]

@@ -1,0 +1,244 @@
+"""The grid itself: which runs are missing, carrying them out, and one table of all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from srbench.errors import ResultsError, SrbenchError
+from srbench.evaluation import LrSource, Plan, describe
+from srbench.files import write_atomic
+from srbench.journal import Key
+from srbench.protocols import get_protocol
+from srbench.runs import RowId, in_order, row_order
+from srbench.scores import RECORD_NAME, Record, Run, RunFolder, read_run, row_id, summarise, write_scores
+from srbench.sweep.engines import Engine, InProcess
+from srbench.sweep.jobs import Job, Result, Subject
+from srbench.upscalers.base import Options
+
+RUNS_FOLDER, TABLE_NAME, SUMMARY_NAME = "runs", "scores.parquet", "sweep.json"
+"""What lies in a sweep's folder: a folder per run, the table of all of them, and what was asked for."""
+
+Watch = Callable[[Iterable[Result], int], Iterable[Result]]
+"""Sees the results go by: (results, images to come)."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is to be computed: each model on each dataset at each scale under each protocol; repetitions are dropped."""
+
+    models: tuple[str, ...]
+    datasets: tuple[str, ...]
+    scales: tuple[int, ...]
+    protocols: tuple[str, ...]
+    lr: LrSource = "made"
+    options: Options = field(default_factory=Options)
+    data_root: Path | None = None
+
+    def subjects(self) -> Iterator[Subject]:
+        """One per model, scale and dataset, its folders as absolute paths: others may work elsewhere."""
+        root = self.data_root.absolute() if self.data_root else None
+        protocols = tuple(dict.fromkeys(self.protocols))
+        for model, scale, dataset in dict.fromkeys(product(self.models, self.scales, self.datasets)):
+            kind, colon, folder = dataset.partition(":")
+            place = f"folder:{Path(folder).expanduser().absolute()}" if (kind, colon) == ("folder", ":") else dataset
+            yield Subject(model, scale, self.options, place, root, protocols, self.lr)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep's outcome: all rows, a summary per run and protocol as `srbench evaluate` prints it, and what failed."""
+
+    scores: pd.DataFrame
+    documents: list[dict[str, Any]]
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One combination of the grid; `identity` is the key of a run of it alone."""
+
+    protocol: str
+    dataset: str
+    identity: str
+
+
+@dataclass
+class _Task:
+    """A run that is missing: who computes what, what its record will say, and where it is kept."""
+
+    subject: Subject
+    key: Key
+    record: Record
+    order: dict[RowId, int]
+    folder: RunFolder
+    results: list[Result] = field(default_factory=list)
+
+    def jobs(self, chunk: int | None) -> Iterator[Job]:
+        have = {row_id(row) for row in self.folder.rows}
+        names = list(dict.fromkeys(image for dataset, protocol, image in self.order
+                                   if (dataset, protocol, image) not in have))
+        size = chunk or max(1, len(names))
+        settings = {name: value for name, value in os.environ.items() if name.startswith("SRBENCH_")}
+        for start in range(0, len(names), size):
+            yield Job(self.subject, tuple(names[start : start + size]), self.key, str(Path.cwd()), settings)
+
+    def take(self, result: Result) -> None:
+        """Keep what is new of a result; the last one finishes the run."""
+        have = {row_id(row) for row in self.folder.rows}
+        rows = [row for row in result.rows if row_id(row) not in have]
+        if rows:
+            self.folder.append(rows)
+            self.results.append(result)
+        if result.failure is None:
+            self.finish()
+
+    def finish(self) -> None:
+        """Write table and record, if all rows are there."""
+        rows = in_order(self.folder.rows, self.order)
+        if self.folder.record is not None or len(rows) < len(self.order):
+            return
+        self.folder.rows = rows
+        self.folder.finish(self.record | self._circumstances())
+
+    def _circumstances(self) -> Record:
+        if not self.results:
+            return {}
+        machines = list({json.dumps(result.environment, sort_keys=True): result.environment
+                         for result in self.results}.values())
+        began = min(result.began for result in self.results)
+        started = datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds")
+        facts = {"environment": machines[0], "started": started,
+                 "seconds": round(max(result.ended for result in self.results) - began, 3)}
+        return facts if len(machines) == 1 else {**facts, "further_environments": machines[1:]}
+
+
+def sweep(grid: Grid, output: Path, *, engine: Engine | None = None,
+          watch: Watch = lambda results, images: results) -> Sweep:
+    """Compute what a grid lacks in the folder `output`, and merge the whole grid's rows into one table there.
+
+    A combination that is there, under the same weights, pixels, protocol version and options, is not computed again;
+    an interrupted run goes on from its journal. A combination that fails is reported and does not stop the others.
+
+    Raises:
+        SweepError: the engine broke down.
+        ResultsError: files in `output` that are damaged or cannot be written.
+    """
+    engine = engine or InProcess()
+    problems: list[str] = []
+    finished = _finished(output / RUNS_FOLDER)
+    cells, tasks = _lay_out(grid, output / RUNS_FOLDER, finished, problems)
+    _carry_out(tasks, engine, watch, problems)
+    for task in tasks:
+        if task.folder.record is not None:
+            finished |= _parts(read_run(task.folder.path))
+    return _merge(output, [(cell, finished[cell.identity]) for cell in cells if cell.identity in finished],
+                  list(dict.fromkeys(problems)))
+
+
+def _lay_out(grid: Grid, runs: Path, finished: dict[str, Run], problems: list[str]) -> tuple[list[_Cell], list[_Task]]:
+    """All combinations that make sense, and the runs that are missing of them."""
+    cells: list[_Cell] = []
+    tasks: list[_Task] = []
+    for subject in grid.subjects():
+        try:
+            parts = list(_by_preparation(subject))
+        except SrbenchError as error:
+            problems.append(f"{subject.label}: {error}")
+            continue
+        for plan, members in parts:
+            cells += members
+            lacking = tuple(cell.protocol for cell in members if cell.identity not in finished)
+            if lacking:
+                tasks.append(_task(_narrowed(plan, lacking), replace(subject, protocols=lacking), runs))
+    return cells, tasks
+
+
+def _by_preparation(subject: Subject) -> Iterator[tuple[Plan, list[_Cell]]]:
+    """A plan per preparation, whose protocols cost one forward pass together, and its combinations."""
+    whole = subject.plan()
+    for key in dict.fromkeys(whole.source_key(protocol) for protocol in whole.protocols):
+        names = tuple(protocol.name for protocol in whole.protocols if whole.source_key(protocol) == key)
+        plan = _narrowed(whole, names)
+        yield plan, [_cell(plan, name) for name in names]
+
+
+def _narrowed(plan: Plan, names: tuple[str, ...]) -> Plan:
+    return replace(plan, protocols=[protocol for protocol in plan.protocols if protocol.name in names])
+
+
+def _cell(plan: Plan, name: str) -> _Cell:
+    return _Cell(name, plan.sets[0].name, _identity(_narrowed(plan, (name,)).key()))
+
+
+def _task(plan: Plan, subject: Subject, runs: Path) -> _Task:
+    key = plan.key()
+    # The record is made while weights and images are open; what only the end knows is put in then.
+    record = describe(plan, torch.device("cpu"), started="", seconds=0)
+    return _Task(subject, key, record, row_order(plan), RunFolder(runs / _folder_name(plan, key), key))
+
+
+def _folder_name(plan: Plan, key: Key) -> str:
+    """Readable, and unlike that of every other run."""
+    words = [plan.upscaler.identity.spec, f"x{plan.upscaler.scale}", plan.sets[0].name,
+             *(protocol.name for protocol in plan.protocols)]
+    readable = "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", word).strip("-.") for word in words)
+    return f"{readable[:120]}_{hashlib.sha256(_identity(key).encode()).hexdigest()[:10]}"
+
+
+def _identity(key: Key) -> str:
+    return json.dumps(key, sort_keys=True)
+
+
+def _finished(runs: Path) -> dict[str, Run]:
+    """The finished runs of a sweep's folder, by the key of each single combination that they hold."""
+    found: dict[str, Run] = {}
+    for record in sorted(runs.glob(f"*/{RECORD_NAME}")):
+        found |= _parts(read_run(record.parent))
+    return found
+
+
+def _parts(run: Run) -> dict[str, Run]:
+    key = run.record["key"]
+    return {_identity({**key, "protocols": {protocol: version}, "datasets": {dataset: pixels}}): run
+            for protocol, version in key["protocols"].items() for dataset, pixels in key["datasets"].items()}
+
+
+def _carry_out(tasks: list[_Task], engine: Engine, watch: Watch, problems: list[str]) -> None:
+    by_key = {_identity(task.key): task for task in tasks}
+    jobs = [job for task in tasks for job in task.jobs(engine.chunk)]
+    for task in tasks:
+        task.finish()  # one that was killed after its last row has nothing left to compute
+    for result in watch(engine.results(jobs), sum(len(job.names) for job in jobs)) if jobs else ():
+        by_key[_identity(result.job.key)].take(result)
+        if result.failure:
+            problems.append(f"{result.job.subject.label}: {result.failure}")
+
+
+def _merge(output: Path, parts: list[tuple[_Cell, Run]], problems: list[str]) -> Sweep:
+    frames, documents = [], []
+    for cell, run in parts:
+        scores = run.scores
+        frames.append(scores[(scores["protocol"] == cell.protocol) & (scores["dataset"] == cell.dataset)])
+        record = {**run.record, "datasets": {cell.dataset: run.record["datasets"][cell.dataset]}}
+        documents.append(summarise(frames[-1], record, cell.protocol, get_protocol(cell.protocol).columns))
+    merged = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    if frames:
+        digest = write_scores(output / TABLE_NAME, merged)
+        runs = [{"model": document["model"], "scale": document["scale"], "dataset": cell.dataset,
+                 "protocol": cell.protocol, "run": f"{RUNS_FOLDER}/{run.path.name}"}
+                for document, (cell, run) in zip(documents, parts, strict=True)]
+        summary = {"scores_sha256": digest, "combinations": runs, "problems": problems}
+        write_atomic(output / SUMMARY_NAME, json.dumps(summary, indent=1) + "\n", error=ResultsError)
+    return Sweep(merged, documents, problems)
