@@ -139,10 +139,10 @@ def _table(
 ) -> str:  # fmt: skip
     path = table_path(view.scale, view.protocol.name, number)
     groups = [(name, [row.html for row in rows]) for name, rows in groupby(sheet, key=lambda row: row.group)]
-    others = range(1, count + 1) if count > 1 else ()
+    scripts = [way_up(path) + rows_path(view, other) for other in range(1, count + 1) if count > 1]
     return render(
         "table.html.j2", path=path, view=view, columns=columns, groups=groups, facets=facets, number=number,
-        count=count, per_page=ROWS, scripts=[way_up(path) + rows_path(view, other) for other in others], min_images=MIN_IMAGES,
+        count=count, per_page=ROWS, scripts=scripts, min_images=MIN_IMAGES,
     )  # fmt: skip
 
 
