@@ -79,21 +79,25 @@ class Learner:
         self.optimiser.zero_grad()
 
     def step(self, parts: Iterable[tuple[Tensor, Tensor]], number: int) -> Tensor:
-        """Learn from this process' parts (LR, HR) of global batch `number`; the whole batch's mean loss, float32."""
+        """Learn from this process' parts (LR, HR) of global batch `number`.
+
+        Returns the batch's mean loss and the norm of its gradient, float32, shape 2.
+        """
         total = torch.zeros((), device=self.world.device)
         for lr, hr in parts:
             total += self._backward(lr.contiguous(memory_format=self.layout), hr)
         gradients = [parameter.grad for parameter in self.trained if parameter.grad is not None]
         self.world.average([total, *gradients])
+        norm = nn.utils.get_total_norm(gradients)
         if self.recipe.clip:
-            nn.utils.clip_grad_norm_(self.trained, self.recipe.clip)
+            nn.utils.clip_grads_with_norm_(self.trained, self.recipe.clip, norm)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.recipe, number)
         self.optimiser.step()
         # A recorded graph writes into the gradients' own memory, so that has to stay.
         self.optimiser.zero_grad(set_to_none=not self.speed.graphs)
         self._follow(number)
-        return total
+        return torch.stack([total, norm])
 
     def result(self) -> dict[str, Tensor]:
         """The state to keep: the averaged weights in place of the trained ones; on the CPU, float32."""

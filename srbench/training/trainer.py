@@ -141,15 +141,16 @@ class _Training:
 
     def _report(self, bar: tqdm[Any]) -> None:
         """Log the mean loss since the last report; asking for it is what makes a GPU's queue run dry, so it is rare."""
-        losses = self._checked_losses()
+        mean, norm = self._checked_losses().mean(0).tolist()
         self.losses = []
-        mean = sum(losses) / len(losses)
-        self._log({"step": self.step, "loss": mean, "learning_rate": learning_rate(self.job.recipe, self.step - 1),
+        self._log({"step": self.step, "loss": mean, "gradient_norm": norm,
+                   "learning_rate": learning_rate(self.job.recipe, self.step - 1),
                    "seconds": round(self.seconds, 3),
                    "patches_per_second": round(self.step * self.job.recipe.batch / self.seconds, 1)})
         bar.set_postfix(loss=f"{mean:.4f}", psnr=f"{self.psnr:.3f}" if self.history else "-", refresh=False)
 
     def _validate(self, bar: tqdm[Any]) -> None:
+        self._checked_losses()
         if self.data.held_out is None or not self.world.leads:
             return
         with self.learner.averaged() as network:
@@ -181,7 +182,7 @@ class _Training:
         if state is None:
             return
         self.step, self.seconds, self.started = state["step"], state["seconds"], state["started"]
-        self.losses = [torch.tensor(loss, dtype=torch.float32) for loss in state["losses"]]
+        self.losses = list(state["losses"].to(self.world.device))
         self.history = state["history"]
         self.psnr = self.history[-1]["psnr"] if self.history else self.psnr
         self.learner.load_state_dict(state["learner"])
@@ -190,20 +191,24 @@ class _Training:
         if len(state["random"]["cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["random"]["cuda"])
 
-    def _checked_losses(self) -> list[float]:
-        """The losses since the last report. Raises TrainingError where one is not finite; the batch is saved first."""
-        losses = torch.stack([loss.cpu() for loss in self.losses]) if self.losses else torch.zeros(0)
-        bad = (~losses.isfinite()).nonzero().flatten().tolist()
+    def _checked_losses(self) -> Tensor:
+        """Loss and gradient norm of the steps since the last report, N×2 on the CPU.
+
+        Raises TrainingError where one is not finite; the batch is saved first.
+        """
+        losses = torch.stack(self.losses).cpu() if self.losses else torch.zeros(0, 2)
+        bad = (~losses.isfinite().all(1)).nonzero().flatten().tolist()
         if not bad:
-            return [float(loss) for loss in losses]
+            return losses
         step = self.step - len(losses) + bad[0]
         path = self.job.output / BAD_BATCH
         if self.world.leads:
             lr, hr = self.feed.read(self._draw_of(step))
             data = save({"lr": lr.cpu().contiguous(), "hr": hr.cpu().contiguous()}, metadata={"step": str(step)})
             write_atomic(path, data, error=TrainingError)
-        raise TrainingError(f"expected a finite loss, got {float(losses[bad[0]])} at step {step}; its batch is in "
-                            f"{path}; the last checkpoint is from before it: try a lower learning_rate, clip=1 or "
+        loss, norm = losses[bad[0]].tolist()
+        raise TrainingError(f"expected a finite loss and gradient, got {loss} and {norm} at step {step}; its batch is "
+                            f"in {path}; the last checkpoint is from before it: try a lower learning_rate, clip=1 or "
                             "precision=fp32 in another output folder")
 
     def _draw_of(self, step: int) -> Draw:

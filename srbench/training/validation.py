@@ -23,7 +23,8 @@ def held_out_psnr(network: SRNetwork, store: PatchStore, device: torch.device) -
 def _image_psnr(network: SRNetwork, store: PatchStore, index: int, device: torch.device) -> float:
     scoring = get_protocol(PROTOCOL).scoring
     lr, hr = (torch.from_numpy(image) for image in store.image(index))
-    sr = network(to_float(lr.to(device))[None])
+    # Far from its goal a network may leave the range that the protocol takes for sensible.
+    sr = network(to_float(lr.to(device))[None]).clamp(0, 1)
     border = store.scale + scoring.extra_shave
     # The protocol's own PSNR without its SSIM, which would double the time.
     pair = (scoring.quantise(sr), hr.permute(1, 2, 0).numpy())

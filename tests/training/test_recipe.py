@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from srbench.errors import TrainingError, UnknownNameError
+from srbench.training.learner import learning_rate
+from srbench.training.recipe import load_recipe, recipe_from, recipe_names
+from tests.training.small import SMALL, small_recipe
+
+OTHER = {"crops": "five", "lr": "pil-per-crop", "schedule": "halving", "loss": "l2", "optimiser": "adamw",
+         "precision": "bf16", "held_out": ["i2"], "symmetries": False}
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_shipped_recipe_survives_its_own_document(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe_from(recipe.document()) == recipe
+    assert recipe.summary
+
+
+@pytest.mark.parametrize("key", list(small_recipe().document()))
+def test_every_value_but_name_and_summary_is_in_the_hash(key: str) -> None:
+    recipe = small_recipe(crops="five") if key == "lr" else small_recipe()
+    value = getattr(recipe, key)
+    other = OTHER.get(key, f"{value}!" if isinstance(value, str) else value / 2 if isinstance(value, float) else 5)
+    other = 0.5 if value == 0.0 and isinstance(value, float) else other
+    changed = recipe_from({**recipe.document(), key: other})
+    assert (changed.sha256 == recipe.sha256) == (key in ("name", "summary"))
+
+
+def test_the_papers_recipe_is_the_papers() -> None:
+    paper = load_recipe("paper")
+    assert (paper.steps, paper.batch, paper.patch, paper.loss, paper.optimiser) == (250_000, 16, 64, "l1", "adam")
+    # Batches of 16 from 4000 pairs: 250 steps an epoch, halved every 200 epochs.
+    rates = [learning_rate(paper, 250 * epoch) for epoch in (0, 199, 200, 400, 999)]
+    assert rates == [1e-4, 1e-4, 0.5e-4, 0.25e-4, 1e-4 / 16]
+    bsds = load_recipe("paper-bsds")
+    differing = {key for key, value in paper.values().items() if bsds.values()[key] != value}
+    assert differing == {"crops", "lr"}
+
+
+def test_one_cycle_rises_to_the_rate_and_falls_to_nothing() -> None:
+    recipe = small_recipe(steps=1000, warmup=0.1)
+    rates = [learning_rate(recipe, step) for step in range(1000)]
+    assert rates[0] == pytest.approx(recipe.learning_rate / 25)
+    assert max(rates) == rates[100] == pytest.approx(recipe.learning_rate)
+    assert rates[-1] < recipe.learning_rate / 1e4
+    assert rates[:101] == sorted(rates[:101]) and rates[100:] == sorted(rates[100:], reverse=True)
+
+
+def test_a_setting_changes_name_and_hash_and_one_that_changes_nothing_does_not() -> None:
+    recipe = small_recipe()
+    changed = recipe.changed(["steps=9", "held_out=i1", "learning_rate=0.001"])
+    assert changed.name == "small[held_out=1 images, steps=9]"
+    assert changed.sha256 != recipe.sha256
+    assert recipe.changed(["steps=8"]) is recipe
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    (["learnig_rate=1"], "did you mean learning_rate"),
+    (["steps=many"], "steps: expected int, got 'many'"),
+    (["steps=2.5"], "steps: expected int, got 2.5"),
+    (["steps"], "expected KEY=VALUE"),
+    (["steps=0"], "steps above 0"),
+    (["ema=1"], "ema of at least 0 and below 1"),
+    (["schedule=cosin"], "unknown schedule"),
+    (["lr=pil-per-crop"], "crops = \"five\""),
+    (["held_out=i1,i1"], "each held-out name once"),
+    (["name=x"], "unknown recipe key"),
+])
+def test_settings_that_make_no_sense_are_refused(settings: list[str], message: str) -> None:
+    with pytest.raises((TrainingError, UnknownNameError), match=message.replace(".", r"\.")):
+        small_recipe().changed(settings)
+
+
+def test_a_recipe_file_with_an_unknown_key_or_without_a_needed_one_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text('summary = "x"\nbatchs = 4\n')
+    with pytest.raises(UnknownNameError, match="did you mean batch"):
+        load_recipe(str(file))
+    file.write_text('summary = "x"\n')
+    with pytest.raises(TrainingError, match="steps, batch, patch, learning_rate, schedule"):
+        load_recipe(str(file))
+    with pytest.raises(UnknownNameError, match="did you mean paper"):
+        load_recipe("papr")
+
+
+def test_a_recipe_needs_numbers_of_the_right_kind() -> None:
+    with pytest.raises(TrainingError, match="steps: expected int, got True"):
+        recipe_from({**SMALL, "steps": True})

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from srbench.datasets.packing import build_store
+from srbench.datasets.pairs import pair_maker
+from srbench.errors import DatasetError, TrainingError
+from srbench.images import decode
+from srbench.protocols import get_protocol
+from srbench.training.data import open_training_data
+from srbench.training.learner import Learner, Speed
+from srbench.training.trainer import train
+from srbench.training.validation import held_out_psnr
+from srbench.zoo.attention import CCA
+from srbench.zoo.building import build
+from srbench.zoo.checkpoints import load
+from tests.training.small import losses, small_job, small_recipe, write_images
+
+
+@pytest.fixture(scope="module")
+def trained(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of one small finished training."""
+    output = tmp_path_factory.mktemp("trained") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SRBENCH_CACHE", str(output.parent / "cache"))
+        train(small_job(images, output, snapshots=(50,)))
+    return output
+
+
+def test_the_folder_holds_weights_record_log_and_curves(trained: Path) -> None:
+    assert sorted(path.name for path in trained.iterdir()) == [
+        "curves.svg", "log.jsonl", "training.json", "weights-50.safetensors", "weights.safetensors"]
+    record = json.loads((trained / "training.json").read_text())
+    assert (record["steps"], record["patches"], record["epochs"]) == (8, 32, 8.0)
+    assert record["recipe_sha256"] == small_recipe().sha256
+    assert record["held_out"] == ["i1", "i4"] and record["train_set"]["images"] == 4
+    assert [line["step"] for line in record["history"]] == [4, 8]
+    assert len(losses(trained)) == 8
+    ElementTree.fromstring((trained / "curves.svg").read_text())
+
+
+def test_the_result_loads_as_a_zoo_network(trained: Path) -> None:
+    loaded = load("imdn", scale=2, file=trained / "weights.safetensors")
+    half_way = load_file(trained / "weights-50.safetensors")
+    weights = loaded.module.state_dict()
+    assert set(half_way) == set(weights)
+    assert any(not torch.equal(half_way[key], value) for key, value in weights.items())
+
+
+def test_a_finished_training_is_left_as_it_is(images: Path, trained: Path) -> None:
+    before = (trained / "weights.safetensors").stat().st_mtime_ns
+    record = train(small_job(images, trained))
+    assert record["steps"] == 8
+    assert (trained / "weights.safetensors").stat().st_mtime_ns == before
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_does_not(images: Path, trained: Path, tmp_path: Path) -> None:
+    train(small_job(images, tmp_path / "same", recipe=small_recipe()))
+    train(small_job(images, tmp_path / "other", seed=1))
+    assert losses(tmp_path / "same") == losses(trained)
+    assert losses(tmp_path / "other") != losses(trained)
+
+
+def test_a_batch_in_parts_teaches_the_same(images: Path, trained: Path, tmp_path: Path) -> None:
+    train(small_job(images, tmp_path / "parts", speed=Speed(accumulate=2, channels_last=True)))
+    assert losses(tmp_path / "parts") == pytest.approx(losses(trained), rel=1e-5)
+
+
+@pytest.mark.parametrize("network", ["carn", "imdn-bam"])
+def test_networks_of_a_pair_see_the_same_patches_and_parts_without_use_stay(
+    network: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Tensor] = []
+    plain = Learner.step
+
+    def watched(self: Learner, parts: Iterable[tuple[Tensor, Tensor]], number: int) -> Tensor:
+        kept = [(lr.clone(), hr.clone()) for lr, hr in parts]
+        seen.extend(lr for lr, _ in kept)
+        return plain(self, kept, number)
+
+    monkeypatch.setattr(Learner, "step", watched)
+    recipe = small_recipe(steps=2, weight_decay=0.1, optimiser="adamw")
+    for name in ("imdn", network):
+        train(small_job(images, tmp_path / name, network=name, recipe=recipe))
+    assert len(seen) == 4 and not torch.equal(seen[0], seen[1])
+    assert all(map(torch.equal, seen[:2], seen[2:]))
+    if network == "carn":
+        torch.manual_seed(0)
+        untrained, after = build("carn", scale=2).state_dict(), load_file(tmp_path / "carn" / "weights.safetensors")
+        heads = {key: torch.equal(untrained[key], after[key]) for key in after if key.startswith("up")}
+        assert {True, False} == set(heads.values())
+
+
+def test_held_out_images_are_not_trained_on(images: Path) -> None:
+    data = open_training_data(f"folder:{images}", small_recipe(), scale=2)
+    assert [pair.name for pair in data.train.pairs] == ["i0", "i2", "i3", "i5"]
+    assert data.held_out and [pair.name for pair in data.held_out.pairs] == ["i1", "i4"]
+
+
+def test_held_out_psnr_is_the_protocols(images: Path, tmp_path: Path) -> None:
+    files = {path.stem: path for path in sorted(images.iterdir())}
+    store = build_store(files, tmp_path / "s", make=pair_maker("matlab", scale=3), progress=False)
+    network, protocol, expected = build("imdn", scale=3).eval(), get_protocol("matlab-y"), []
+    with torch.inference_mode():
+        for path in files.values():
+            hr, lr = protocol.prepare(decode(path), scale=3)
+            sr = network(torch.from_numpy(lr).permute(2, 0, 1)[None].float() / 255)
+            expected.append(protocol.score(sr, hr, scale=3)["psnr_y"] or 0.0)
+        found = held_out_psnr(network, store, torch.device("cpu"))
+    assert found == pytest.approx(sum(expected) / len(expected), abs=1e-9)
+
+
+def test_contrast_attention_trains_on_flat_channels_and_scores_as_before() -> None:
+    torch.manual_seed(3)
+    attention, x = CCA(16, reduction=4), torch.rand(2, 16, 5, 5)
+    x[:, 3] = 0.25
+    x.requires_grad_()
+    trained = attention.train()(x)
+    trained.sum().backward()
+    assert x.grad is not None and bool(torch.isfinite(x.grad).all())
+    assert torch.equal(trained, attention.eval()(x))
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_batch_saved(images: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(learning_rate=1e30, schedule="constant", clip=0.0, steps=50)
+    with pytest.raises(TrainingError, match=r"finite loss and gradient, got (nan|inf) and .* at step \d"):
+        train(small_job(images, tmp_path, recipe=recipe, log_every=10))
+    batch = load_file(tmp_path / "non-finite.safetensors")
+    assert (batch["lr"].shape, batch["hr"].shape) == ((4, 3, 8, 8), (4, 3, 16, 16))
+    assert not (tmp_path / "weights.safetensors").exists()
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"network": "imdn-bam"}, "network 'imdn' there, 'imdn-bam' asked for"),
+    ({"seed": 3}, "seed 0 there, 3 asked for"),
+    ({"recipe": small_recipe(name="other", batch=2)}, "recipe 'small' there, 'other' asked for; recipe_sha256"),
+])
+def test_a_folder_of_another_training_is_refused(
+    change: dict[str, object], message: str, images: Path, trained: Path
+) -> None:
+    with pytest.raises(TrainingError, match=message):
+        train(small_job(images, trained, **change))
+
+
+def test_a_checkpoint_of_other_data_is_refused(images: Path, tmp_path: Path) -> None:
+    with _disk_full_after(1), pytest.raises(TrainingError):
+        train(small_job(images, tmp_path / "run", checkpoint_every=2))
+    others = write_images(tmp_path / "others", side=44)
+    with pytest.raises(TrainingError, match=r"train_set '[0-9a-f]{64}' there"):
+        train(small_job(others, tmp_path / "run"))
+
+
+@contextmanager
+def _disk_full_after(checkpoints: int) -> Iterator[None]:
+    """The disk takes a number of checkpoints and no more."""
+    written, plain = 0, Path.write_bytes
+
+    def write(path: Path, data: bytes) -> int:
+        nonlocal written
+        written += "checkpoint" in path.name
+        if written > checkpoints:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return plain(path, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "write_bytes", write)
+        yield
+
+
+def test_a_full_disk_ends_with_a_message_and_the_last_checkpoint_goes_on(
+    images: Path, trained: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "run"
+    job = small_job(images, output, checkpoint_every=2)
+    with _disk_full_after(2), pytest.raises(TrainingError, match="the disk is full"):
+        train(job)
+    assert sorted(path.name for path in output.iterdir()) == ["checkpoint.pt", "log.jsonl"]
+    train(job)
+    assert losses(output) == losses(trained)
+
+
+def test_too_little_memory_suggests_accumulation(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: Learner, parts: object, number: int) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Learner, "step", fails)
+    with pytest.raises(TrainingError, match="try --accumulate 2"):
+        train(small_job(images, tmp_path))
+    with pytest.raises(TrainingError, match="try --accumulate 4"):
+        train(small_job(images, tmp_path, speed=Speed(accumulate=2)))
+
+
+def test_a_batch_that_does_not_divide_is_refused(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="1 processes × 3 accumulations, got 4"):
+        train(small_job(images, tmp_path, speed=Speed(accumulate=3)))
+
+
+def test_images_smaller_than_the_patch_are_refused(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="use a smaller patch"):
+        train(small_job(images, tmp_path, recipe=small_recipe(patch=21)))
+
+
+def test_a_held_out_name_that_is_not_there_is_refused(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"missing are i44 \(there are i4\)"):
+        train(small_job(images, tmp_path, recipe=small_recipe(held_out=["i1", "i44"])))
+    with pytest.raises(TrainingError, match="hold out fewer"):
+        train(small_job(images, tmp_path, recipe=small_recipe(held_out=[f"i{number}" for number in range(6)])))
+
+
+def test_a_damaged_checkpoint_is_refused_and_code_in_one_is_not_run(images: Path, tmp_path: Path) -> None:
+    job = small_job(images, tmp_path)
+    for content in (b"", b"cos\nsystem\n(S'touch pwned'\ntR."):
+        (tmp_path / "checkpoint.pt").write_bytes(content)
+        with pytest.raises(TrainingError, match="delete it to start anew"):
+            train(replace(job))
