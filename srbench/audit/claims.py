@@ -1,0 +1,111 @@
+"""Claims as they are printed: their numbers, how far they were rounded, and CSV files of them."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from srbench.errors import AuditError
+from srbench.protocols import SCALES
+
+OWN_MARGIN = 0.005
+"""dB that a claimant's own weights may miss the claim by, beside its rounding: other hardware, other libraries."""
+
+OTHER_MARGIN = 0.15
+"""dB that other weights may miss it by: the base network for its variant, or another training of the same network."""
+
+COLUMNS = ("network", "scale", "dataset", "psnr", "ssim", "model", "own_weights")
+"""What a CSV file of claims needs; further columns are handed through."""
+
+_PSNR = re.compile(r"\d{1,2}(\.\d{1,6})?")
+_SSIM = re.compile(r"(0|1|)\.\d{1,8}|0|1")
+
+
+@dataclass(frozen=True)
+class Printed:
+    """PSNR in dB and SSIM as text, so that the last digit printed is known; SSIM is empty where there is none.
+
+    Raises:
+        AuditError: not numbers of that kind.
+    """
+
+    psnr: str
+    ssim: str = ""
+
+    def __post_init__(self) -> None:
+        if not _PSNR.fullmatch(self.psnr) or (self.ssim and not _SSIM.fullmatch(self.ssim)):
+            raise AuditError(f"expected PSNR/SSIM as printed, such as 34.05/0.9259 or 34.05, got "
+                             f"{self.psnr[:20]!a} and {self.ssim[:20]!a}")
+
+    @property
+    def rounding(self) -> float:
+        """Half a unit of the last digit of the PSNR, in dB."""
+        return 0.5 * 10.0 ** -len(self.psnr.partition(".")[2])
+
+    def __str__(self) -> str:
+        return f"{self.psnr}/{self.ssim}" if self.ssim else self.psnr
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One printed score, and the model that it is held against.
+
+    Attributes:
+        model: a model spec; empty where no weights exist.
+        own_weights: whether they are the very weights that the claim is about.
+        labels: whatever else is known of it, such as the network's name and the source.
+    """
+
+    printed: Printed
+    scale: int
+    dataset: str
+    model: str
+    own_weights: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def margin(self) -> float:
+        """How far a score may lie from the claim and still explain it, in dB."""
+        return OWN_MARGIN + self.printed.rounding if self.own_weights else OTHER_MARGIN
+
+
+def parse_printed(text: str) -> Printed:
+    """`34.05/0.9259` or `34.05`. Raises AuditError for anything else."""
+    psnr, _, ssim = text.partition("/")
+    return Printed(psnr.strip(), ssim.strip())
+
+
+def read_claims(path: Path) -> list[Claim]:
+    """The claims of a CSV file with the columns `COLUMNS`; `own_weights` is yes, no or empty.
+
+    Raises:
+        AuditError: an unreadable file, a missing column, or a line that is not a claim, named by its number.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise AuditError(f"{path}: expected the columns {', '.join(COLUMNS)}, missing {', '.join(missing)}")
+            return [_claim(row, f"{path}, line {reader.line_num}") for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise AuditError(f"{path}: expected a CSV file of claims, got {error}") from error
+
+
+def _claim(row: dict[str, str | None], where: str) -> Claim:
+    if None in row or None in row.values():
+        raise AuditError(f"{where}: expected as many cells as the head has")
+    cells = {name: (value or "").strip() for name, value in row.items()}
+    if not cells["scale"].isascii() or not cells["scale"].isdigit() or int(cells["scale"]) not in SCALES:
+        raise AuditError(f"{where}: expected a scale out of {', '.join(map(str, SCALES))}, got {cells['scale'][:20]!a}")
+    if cells["own_weights"] not in ("yes", "no", ""):
+        raise AuditError(f"{where}: own_weights: expected yes or no, got {cells['own_weights'][:20]!a}")
+    try:
+        printed = Printed(cells["psnr"], cells["ssim"])
+    except AuditError as error:
+        raise AuditError(f"{where}: {error}") from error
+    labels = {name: value for name, value in cells.items() if name not in COLUMNS or name == "network"}
+    return Claim(printed, int(cells["scale"]), cells["dataset"], cells["model"], cells["own_weights"] == "yes", labels)

@@ -1,0 +1,139 @@
+"""`srbench audit`: a printed score against what a model scores under every protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from leaderboard.escaping import markdown_table
+from srbench.audit.claims import Claim, Printed, parse_printed, read_claims
+from srbench.audit.forms import Bench
+from srbench.audit.verdict import UNDECIDED, Audit, Finding, audit_claim, audit_claims
+from srbench.cli.tables import text_table
+from srbench.errors import AuditError
+from srbench.protocols import SCALES
+
+_SSIM_SUSPECT = 0.005  # an SSIM this far off beside a PSNR that fits was computed or typed otherwise
+
+
+class _PrintedType(click.ParamType[Printed]):
+    name = "PSNR/SSIM"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Printed:
+        try:
+            return parse_printed(str(value))
+        except AuditError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command("audit", short_help="Hold a claimed score against every protocol.")
+@click.option("--model", metavar="SPEC", help="Whose scores the claim is held against; see srbench evaluate.")
+@click.option("--scale", type=click.Choice([str(scale) for scale in SCALES]))
+@click.option("--dataset", metavar="NAME", help="The set that the claim is a mean over.")
+@click.option("--claim", "printed", type=_PrintedType(), metavar="PSNR/SSIM",
+              help="As printed: its last digit says how far it was rounded.")
+@click.option("--own-weights", is_flag=True,
+              help="The model's weights are the claimant's: the margin is 0.005 dB and the claim's rounding, "
+                   "not 0.15 dB.")
+@click.option("--claims", "table", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="CSV",
+              help="Many claims: network, scale, dataset, psnr, ssim, model, own_weights.")
+@click.option("--thorough", is_flag=True,
+              help="Measure pixel variants and self-ensemble also where a protocol already fits.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
+@click.option("--format", "form", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+def command(model: str | None, scale: str | None, dataset: str | None, printed: Printed | None, own_weights: bool,
+            table: Path | None, thorough: bool, data_root: Path | None, device: str, form: str) -> None:
+    """Hold a claimed score against every protocol.
+
+    Every protocol of the scale is asked first, then the pixel variants that circulate, then self-ensemble; each only
+    if nothing before it fits. If scores of two protocols lie within the margin, the answer is undecided.
+    """
+    bench = Bench(data_root=data_root, device=device, tell=lambda line: click.echo(line, err=True))
+    single = (model, scale, dataset, printed)
+    if table is not None:
+        if any(single) or own_weights:
+            raise click.UsageError("--claims names models, scales, datasets and claims in its file; leave out "
+                                   "--model, --scale, --dataset, --claim and --own-weights")
+        audits = list(audit_claims(read_claims(table), bench, thorough=thorough))
+        click.echo(_render_many(audits, form))
+        return
+    if model is None or scale is None or dataset is None or printed is None:
+        raise click.UsageError("expected --model, --scale, --dataset and --claim, or --claims")
+    claim = Claim(printed, int(scale), dataset, model, own_weights)
+    click.echo(_render_one(audit_claim(claim, bench, thorough=thorough), form))
+
+
+def _render_one(audit: Audit, form: str) -> str:
+    if form == "json":
+        return json.dumps(audit.document(), indent=1, allow_nan=False)
+    claim = audit.claim
+    draw = markdown_table if form == "markdown" else text_table
+    title = (f"{claim.printed} on {claim.dataset} ×{claim.scale} against {claim.model}, margin {claim.margin:.4g} dB"
+             f" ({'own weights' if claim.own_weights else 'other weights'})")
+    return "\n".join([title, "", draw(_HEAD, [_cells(finding) for finding in audit.findings]), "", verdict(audit)])
+
+
+def _render_many(audits: Sequence[Audit], form: str) -> str:
+    if form == "json":
+        documents = [{"claim": _claim(audit.claim), **audit.document(), "reason": audit.reason or None}
+                     for audit in audits]
+        return json.dumps(documents, indent=1, allow_nan=False)
+    draw = markdown_table if form == "markdown" else text_table
+    return draw(_HEAD_OF_MANY, [_line(audit) for audit in audits])
+
+
+_HEAD = ("form", "PSNR / SSIM", "distance dB", "distance SSIM", "aliased dB", "fits", "differs from matlab-y")
+_HEAD_OF_MANY = ("network", "scale", "dataset", "claim", "against", "margin dB", "nearest", "distance dB", "verdict")
+
+
+def _cells(finding: Finding) -> tuple[str, ...]:
+    measured = finding.measured
+    aliased = "-" if measured.psnr_aliased is None else f"{measured.psnr_aliased:.3f}"
+    ssim = "-" if measured.ssim is None else f"{measured.ssim:.4f}"
+    return (str(measured.form), f"{measured.psnr:.3f} / {ssim}", f"{finding.distance_db:.3f}",
+            "-" if finding.ssim_distance is None else f"{finding.ssim_distance:.4f}", aliased,
+            "yes" if finding.fits else "no", "; ".join(measured.form.differences()) or "-")
+
+
+def _line(audit: Audit) -> tuple[str, ...]:
+    claim, nearest = audit.claim, audit.nearest
+    found = ("-", "-") if nearest is None else (str(nearest.measured.form), f"{nearest.distance_db:.3f}")
+    against = f"{claim.model or '-'}{' (own)' if claim.own_weights else ''}"
+    margin = f"{claim.margin:.3g}" if claim.model else "-"
+    return (claim.labels.get("network", ""), f"×{claim.scale}", claim.dataset, str(claim.printed), against, margin,
+            *found, audit.reason or _short(audit))
+
+
+def _short(audit: Audit) -> str:
+    if isinstance(audit.best, Finding):
+        return str(audit.best.measured.form)
+    return audit.best or "none fits"
+
+
+def verdict(audit: Audit) -> str:
+    """The answer in a sentence or two."""
+    margin = f"{audit.claim.margin:.4g} dB"
+    if audit.best == UNDECIDED:
+        fitting = [str(finding.measured.form) for finding in audit.findings if finding.fits]
+        return f"undecided: {' and '.join(fitting)} lie within {margin} of the claim"
+    if not isinstance(audit.best, Finding):
+        nearest = audit.nearest
+        how = f"; the nearest is {nearest.measured.form}, {nearest.distance_db:.3f} dB away" if nearest else ""
+        return f"none fits: no score lies within {margin} of the claim{how}"
+    finding = audit.best
+    differs = finding.measured.form.differences()
+    lines = [f"best fit: {finding.measured.form}, {finding.distance_db:.3f} dB away (margin {margin})"]
+    lines += [f"what differs from matlab-y: {'; '.join(differs)}"] if differs else []
+    if finding.ssim_distance is not None and finding.ssim_distance > _SSIM_SUSPECT:
+        lines.append(f"but its SSIM is {finding.ssim_distance:.4f} away: another SSIM, or a misprint")
+    return "\n".join(lines)
+
+
+def _claim(claim: Claim) -> dict[str, Any]:
+    return {**claim.labels, "scale": claim.scale, "dataset": claim.dataset, "psnr": claim.printed.psnr,
+            "ssim": claim.printed.ssim or None, "model": claim.model or None, "own_weights": claim.own_weights}

@@ -1,0 +1,89 @@
+"""`srbench audit` through its parser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from srbench.cli import main
+from srbench.evaluation import evaluate
+from srbench.images import save_png
+
+
+def audit(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["audit", *map(str, arguments)])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    image = np.random.default_rng(5).integers(0, 256, (49, 47, 3), dtype=np.uint8)
+    save_png(tmp_path / "set" / "one.png", image)
+    return f"folder:{tmp_path / 'set'}"
+
+
+def printed(folder: str, protocol: str) -> str:
+    scores = evaluate("bicubic", folder, scale=2, protocol=protocol)
+    return f"{scores['psnr_y'].mean():.4f}/{scores['ssim_y'].mean():.4f}"
+
+
+def test_json_is_the_contract(folder: str) -> None:
+    result = audit("--model", "bicubic", "--scale", 2, "--dataset", folder, "--claim", printed(folder, "bam2021"),
+                   "--own-weights", "--format", "json")
+    document = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert set(document) == {"best", "protocols"}
+    assert set(document["best"]) == {"protocol", "distance_db", "margin_db"}
+    assert document["best"]["protocol"] == "bam2021"
+    assert document["best"]["margin_db"] == pytest.approx(0.00505)
+    assert result.stderr.startswith("scoring bicubic ×2")
+
+
+def test_the_table_ends_in_the_answer(folder: str) -> None:
+    result = audit("--model", "bicubic", "--scale", 2, "--dataset", folder, "--claim", printed(folder, "bam2021"),
+                   "--own-weights")
+    *table, _, best, differs = result.stdout.splitlines()
+    assert table[2].split("  ")[0] == "form"
+    assert best.startswith("best fit: bam2021, 0.000 dB away (margin 0.00505 dB)")
+    assert "resize, pillow bicubic" in differs
+    none = audit("--model", "bicubic", "--scale", 2, "--dataset", folder, "--claim", "44.44/0.9")
+    assert none.stdout.splitlines()[-1].startswith("none fits: no score lies within 0.15 dB of the claim; the nearest")
+
+
+def test_many_claims_as_markdown_and_json(folder: str, tmp_path: Path) -> None:
+    psnr, ssim = printed(folder, "bam2021").split("/")
+    (tmp_path / "claims.csv").write_text(
+        "network,scale,dataset,psnr,ssim,model,own_weights,source\n"
+        f"a|b <script>,2,{folder},{psnr},{ssim},bicubic,yes,x\n"
+        f"none,2,{folder},30.00,0.9,,,x\n"
+        "gone,2,Set5,30.00,0.9,bicubic,no,x\n")
+    markdown = audit("--claims", tmp_path / "claims.csv", "--format", "markdown").stdout.splitlines()
+    assert len(markdown) == 5
+    assert markdown[2].startswith(r"| a\|b \<script\> | ×2 |")
+    assert markdown[2].endswith("| bam2021 |")
+    assert markdown[3].endswith("| no weights to hold it against |")
+    documents = json.loads(audit("--claims", tmp_path / "claims.csv", "--format", "json").stdout)
+    assert [document["best"] and document["best"]["protocol"] for document in documents] == ["bam2021", None, None]
+    assert documents[0]["claim"]["source"] == "x"
+    assert documents[2]["reason"].startswith("Set5 (test) was not found")
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    ((), "expected --model, --scale, --dataset and --claim"),
+    (("--model", "bicubic", "--scale", 2, "--dataset", "Set5", "--claim", "good"), "as printed"),
+    (("--claims", "setup.cfg"), "does not exist"),
+    (("--scale", 5), "is not one of"),
+])  # fmt: skip
+def test_misuse_exits_2(arguments: tuple[object, ...], says: str) -> None:
+    result = audit(*arguments)
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_a_set_that_is_not_here_exits_1() -> None:
+    result = audit("--model", "bicubic", "--scale", 2, "--dataset", "BSD100", "--claim", "29.56/0.8431")
+    assert result.exit_code == 1
+    assert "BSD100" in result.stderr
