@@ -117,9 +117,13 @@ def dataset_means(scores: pd.DataFrame) -> list[dict[str, Any]]:
 
 def public_spec(spec: str) -> str:
     """A model spec without the folders of the machine it ran on: `onnx:/home/me/net.onnx` is `onnx:net.onnx`."""
-    kind, colon, rest = spec.partition(":")
-    named = f"{kind}:{Path(rest).name}" if colon and kind in _PATH_KINDS else spec
-    return re.sub(r"[^A-Za-z0-9_.:@+ -]", "-", named)
+    kind, _, rest = spec.partition(":")
+    name, at, tag = rest.partition("@")
+    if kind in _PATH_KINDS:
+        spec = f"{kind}:{Path(rest).name}"
+    elif kind == "zoo" and at:
+        spec = f"zoo:{name}@{Path(tag).name}"
+    return re.sub(r"[^A-Za-z0-9_.:@+ -]", "-", spec)
 
 
 def _only(records: Sequence[Mapping[str, Any]], name: str, value: Any) -> Any:
@@ -144,12 +148,23 @@ def _model(records: Sequence[Mapping[str, Any]], spec: str) -> dict[str, Any]:
 def _about(given: Mapping[str, Any], records: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
     if strange := sorted(given.keys() - ABOUT.fields.keys()):
         raise SubmissionError(f"about: expected the fields {', '.join(ABOUT.fields)}, got {strange[0]!r}")
-    data = records[0]["model"].get("training_data")
-    training = {"data": data, "recipe": None, "steps": None, "seed": None, "tag": None} if data else None
-    empty: dict[str, Any] = {"title": name, "authors": [], "paper": None, "code": None, "license": None,
-             "date": datetime.now(UTC).date().isoformat(), "training": training, "runtime": None,
-                             "claims": [], "footnotes": []}  # fmt: skip
-    return {**empty, **given}
+    filled: dict[str, Any] = {
+        "title": name, "authors": [], "paper": None, "code": None, "license": None,
+        "date": datetime.now(UTC).date().isoformat(), "training": _training([record["model"] for record in records]),
+        "runtime": None, "claims": [], "footnotes": [],
+    }  # fmt: skip
+    return {**filled, **given}
+
+
+def _training(models: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What the records say of the training; a field in which the scales differ stays empty."""
+    if not models[0].get("training_data"):
+        return None
+    fields = {"data": "training_data", "recipe": "recipe", "recipe_sha256": "recipe_sha256",
+              "fingerprint": "training_fingerprint", "steps": "steps", "seed": "seed", "tag": "tag"}  # fmt: skip
+    values = {field: {json.dumps(model.get(key)) for model in models} for field, key in fields.items()}
+    same = {field: json.loads(found.pop()) if len(found) == 1 else None for field, found in values.items()}
+    return same | {"data": models[0]["training_data"]}
 
 
 def _run(run: Run) -> dict[str, Any]:

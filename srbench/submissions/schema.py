@@ -69,6 +69,8 @@ _MODEL = Fields({
 _TRAINING = Fields({
     "data": Text(300),
     "recipe": Maybe(Text(300)),
+    "recipe_sha256": Maybe(_SHA256),
+    "fingerprint": Maybe(_SHA256),
     "steps": Maybe(Whole(0, 10**10)),
     "seed": Maybe(Whole(0, 2**63)),
     "tag": Maybe(NAME),
@@ -157,6 +159,7 @@ SUBMISSION = Fields({
 })  # fmt: skip
 """`submission.json`: one model with one set of options, over one or more scales, datasets and protocols.
 
+`training.fingerprint` is of the training images' pixels; equal recipes, data, steps and seeds make trainings alike.
 `parameters`, `macs` (for an LR of 360×240 pixels) and the times of `runtime` (for an LR of `size` = height, width) are
 by scale. `means` are PSNR in dB and SSIM over each dataset, recomputed from the table whenever an entry is checked.
 """

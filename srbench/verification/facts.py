@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from srbench.submissions.packing import public_spec
 from srbench.zoo import build
-from srbench.zoo.catalogue import DEFAULT_TAG, entries_of
+from srbench.zoo.catalogue import DEFAULT_TAG, TAGS, WeightsEntry, entries_of
 from srbench.zoo.counting import count_macs, count_parameters
 from srbench.zoo.networks import find_variant
 
@@ -17,27 +17,35 @@ LR_SIZE = (240, 360)
 _BASELINES = {"bicubic": "Bicubic (MATLAB)", "bicubic:pillow": "Bicubic (Pillow)"}
 
 
-def model_facts(spec: str, scales: Sequence[int]) -> dict[str, Any]:
-    """Fields of a submission's `model`, as far as the spec tells them; empty for a model from outside the zoo.
+def model_facts(spec: str, scales: Iterable[int]) -> dict[str, Any]:
+    """Fields of a submission's `model`, as far as the spec tells them.
+
+    Parameters and MACs are by scale, and counted only where the catalogue or the paper fixes the network's size: not
+    for `zoo:NAME@FILE`.
 
     Raises:
         UnknownNameError: a zoo spec of no network.
     """
+    kind, _, rest = spec.partition(":")
+    name, _, tag = rest.partition("@")
     if spec in _BASELINES:
         return {"name": _BASELINES[spec]}
-    kind, _, rest = spec.partition(":")
     if kind != "zoo":
         return {"name": public_spec(spec).partition(":")[2] or spec}
-    name, _, tag = rest.partition("@")
     tag = tag or DEFAULT_TAG
-    entry = next((entry for entry in entries_of(name) if entry.tag == tag), None)
+    served = {scale: entry for entry in entries_of(name) for scale in entry.scales if entry.tag == tag}
+    entry = next(iter(served.values()), None)
     variant = find_variant(entry.network if entry else name)
-    costs = {str(scale): _costs(variant.name, scale, dict(entry.options) if entry else {}) for scale in scales}
-    return {"name": variant.title, "network": variant.network.name, "attention": variant.attention, "tag": tag,
-            "parameters": {scale: parameters for scale, (parameters, _) in costs.items()},
-            "macs": {scale: macs for scale, (_, macs) in costs.items()}}  # fmt: skip
+    facts = {"name": variant.title, "network": variant.network.name, "attention": variant.attention,
+             "tag": tag if tag in TAGS else None}  # fmt: skip
+    if tag not in TAGS:
+        return facts
+    counted = {str(scale): _costs(variant.name, scale, served.get(scale)) for scale in scales}
+    return facts | {"parameters": {scale: parameters for scale, (parameters, _) in counted.items()},
+                    "macs": {scale: macs for scale, (_, macs) in counted.items()}}  # fmt: skip
 
 
-def _costs(name: str, scale: int, options: dict[str, Any]) -> tuple[int, int]:
-    module = build(name, scale=scale, device="meta", **options)
+def _costs(name: str, scale: int, entry: WeightsEntry | None) -> tuple[int, int]:
+    options = dict(entry.options) if entry else {}
+    module = build(name, scale=scale, device="meta", form="authors", **options)
     return count_parameters(module), count_macs(module, height=LR_SIZE[0], width=LR_SIZE[1])

@@ -1,0 +1,177 @@
+"""What can be checked of a submission without its images and weights: the numbers against everything that is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from srbench.datasets.catalogue import CATALOGUE, known_images
+from srbench.datasets.imageset import SAMPLE_NAMES
+from srbench.datasets.variants import identify_variant
+from srbench.errors import SrbenchError, UnknownNameError
+from srbench.images import fingerprint
+from srbench.protocols import Protocol, get_protocol
+from srbench.submissions import Submission
+from srbench.submissions.packing import dataset_means
+from srbench.verification.facts import model_facts
+from srbench.verification.findings import Severity
+from srbench.zoo.catalogue import CATALOGUE as WEIGHTS
+
+HIGHEST_PSNR = 60.0
+"""PSNR in dB over which a score is looked at by a person."""
+HIGHEST_GAIN = 12.0
+"""PSNR in dB over bicubic's, on the same image, over which a score is looked at by a person."""
+LOWEST_PSNR_LR = 30.0
+"""`psnr_lr` in dB under which a score is looked at by a person where bicubic's is not known."""
+BELOW_BICUBIC_LR = 3.0
+"""By how many dB `psnr_lr` may lie under bicubic's: networks come back to their LR closer than bicubic does."""
+
+ROW = ["dataset", "scale", "protocol", "image"]
+"""What tells the rows of one entry apart."""
+
+_MEAN_TOLERANCE = 1e-6
+
+Said = Iterator[tuple[Severity, str]]
+"""Findings of one entry, without its id."""
+
+
+def check_entry(entry: Submission, baseline: pd.DataFrame) -> Said:
+    """What is wrong or remarkable about one entry; `baseline` is as `bicubic_scores` gives it."""
+    scores = entry.scores
+    protocols: dict[str, Protocol] = {}
+    for name in scores["protocol"].unique():
+        try:
+            protocols[name] = get_protocol(name)
+        except UnknownNameError as error:
+            yield "error", str(error)
+    yield from _check_columns(scores, protocols)
+    yield from _check_pixels(entry, scores, protocols)
+    yield from _check_means(entry, scores)
+    yield from _check_model(entry)
+    yield from _check_heights(scores, baseline, protocols)
+
+
+def bicubic_scores(entries: Sequence[Submission]) -> pd.DataFrame:
+    """The scores of the `bicubic` entry that is verified highest, by dataset, scale, protocol and image; else empty."""
+    candidates = [entry for entry in entries if entry.document["model"]["spec"] == "bicubic"]
+    candidates.sort(key=lambda entry: (entry.level == "claimed", entry.id != "bicubic", entry.id))
+    if not candidates:
+        return pd.DataFrame(columns=[*ROW, "psnr", "psnr_lr", "hr_sha256", "lr_sha256", "lr_source"]).set_index(ROW)
+    return with_psnr(candidates[0].scores).set_index(ROW)
+
+
+def with_psnr(scores: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column `psnr`: of Y, or of RGB under protocols that score RGB."""
+    return scores.assign(psnr=scores["psnr_y"].fillna(scores["psnr_rgb"]))
+
+
+def _check_columns(scores: pd.DataFrame, protocols: Mapping[str, Protocol]) -> Said:
+    for name, protocol in protocols.items():
+        rows = scores[scores["protocol"] == name]
+        if (version := int(rows["protocol_version"].iloc[0])) != protocol.version:
+            yield "error", f"{name}: expected version {protocol.version}, got {version}; evaluate again"
+        if strange := sorted(set(rows["scale"]) - set(protocol.preparation.scales)):
+            yield "error", f"{name}: not defined at ×{strange[0]}"
+        metrics = {column for column in scores.columns if column.startswith(("psnr_", "ssim_"))} - {"psnr_lr"}
+        if other := [column for column in sorted(metrics - set(protocol.columns)) if rows[column].notna().any()]:
+            yield "error", f"{name}: expected scores in {', '.join(protocol.columns)}, got {other[0]}"
+        if missing := [column for column in protocol.columns if rows[column].isna().any()]:
+            yield "note", f"{name}: {', '.join(missing)} missing on some images"
+
+
+def _check_pixels(entry: Submission, scores: pd.DataFrame, protocols: Mapping[str, Protocol]) -> Said:
+    stated = {name: facts for run in entry.document["runs"] for name, facts in run["datasets"].items()}
+    for dataset, rows in scores.groupby("dataset", sort=False):
+        hashes = rows.groupby("image")["hr_sha256"].agg(["first", "nunique"])
+        counts = rows.groupby(["scale", "protocol"])["image"].nunique()
+        if (hashes["nunique"] > 1).any() or (counts != len(hashes)).any():
+            yield "error", f"{dataset}: expected the same HR images in every run, got others"
+            continue
+        yield from _check_dataset(str(dataset), dict(hashes["first"]), stated[str(dataset)])
+    keys = {name: f"{protocol.preparation.key}" for name, protocol in protocols.items()}
+    lr = scores.assign(key=scores["protocol"].map(keys)).groupby(["dataset", "scale", "image", "key", "lr_source"])
+    if (lr["lr_sha256"].nunique() > 1).any():
+        yield "error", "expected one LR for protocols that prepare alike, got several"
+
+
+def _check_dataset(name: str, hashes: dict[str, str], stated: Mapping[str, Any]) -> Said:
+    counts = {"Sample": {len(SAMPLE_NAMES)}} | {
+        entry.name: {split.count for split in entry.splits} for entry in CATALOGUE.values()}  # fmt: skip
+    if name not in counts:
+        yield "error", f"{name}: expected a dataset that srbench knows ({', '.join(counts)})"
+        return
+    if None not in counts[name] and len(hashes) not in counts[name]:
+        yield "error", f"{name}: expected {' or '.join(map(str, counts[name]))} images, got {len(hashes)}"
+    if fingerprint(hashes.values()) != stated["fingerprint"]:
+        yield "error", f"{name}: the fingerprint is not that of the images' hashes"
+    if (variant := identify_variant(name, hashes)) != stated["variant"]:
+        yield "error", f"{name}: stated as {stated['variant']}, but its pixels are {variant}"
+    elif known_images(name) and variant in ("unknown", "canonical subset"):
+        yield "review", f"{name}: its pixels are no known variant of the set"
+
+
+def _check_means(entry: Submission, scores: pd.DataFrame) -> Said:
+    for number, run in enumerate(entry.document["runs"]):
+        rows = scores[(scores["scale"] == run["scale"]) & scores["dataset"].isin(list(run["datasets"]))
+                      & scores["protocol"].isin(list(run["protocols"]))]  # fmt: skip
+        found = {(mean["dataset"], mean["protocol"]): mean for mean in dataset_means(rows)}
+        stated = {(mean["dataset"], mean["protocol"]): mean for mean in run["means"]}
+        if found.keys() != stated.keys() or len(stated) != len(run["means"]):
+            yield "error", f"runs[{number}].means: expected one for each dataset and protocol"
+            continue
+        for key, mean in found.items():
+            if wrong := [name for name in ("psnr", "ssim", "psnr_lr") if _differs(mean[name], stated[key][name])]:
+                yield "error", (f"runs[{number}].means: {wrong[0]} of {key[0]} under {key[1]} is stated as "
+                                f"{stated[key][wrong[0]]}, but its rows give {mean[wrong[0]]}")  # fmt: skip
+
+
+def _differs(first: Any, second: Any) -> bool:
+    if isinstance(first, float | int) and isinstance(second, float | int):
+        return abs(first - second) > _MEAN_TOLERANCE
+    return bool(first != second)
+
+
+def _check_model(entry: Submission) -> Said:
+    model, runs = entry.document["model"], entry.document["runs"]
+    spec: str = model["spec"]
+    try:
+        facts = model_facts(spec, sorted({run["scale"] for run in runs}))
+    except SrbenchError as error:
+        yield "error", f"model.spec: {error}"
+        return
+    if not spec.startswith("zoo:"):
+        return
+    for name, value in facts.items():
+        if name != "name" and value is not None and model[name] != value:
+            yield "error", f"model.{name}: stated as {model[name]}, but {spec} has {value}"
+    pinned = {scale: weights.file.sha256 for weights in WEIGHTS if weights.spec == spec for scale in weights.scales}
+    for run in runs:
+        expected = pinned.get(run["scale"])
+        if expected and run["weights_sha256"] != expected:
+            yield "error", f"×{run['scale']}: the weights' hash is not that of {spec} in the catalogue"
+
+
+def _check_heights(scores: pd.DataFrame, baseline: pd.DataFrame, protocols: Mapping[str, Protocol]) -> Said:
+    rows = with_psnr(scores[scores["protocol"].isin(list(protocols))]).set_index(ROW)
+    beside = rows.join(baseline[["psnr", "psnr_lr", "hr_sha256", "lr_sha256", "lr_source"]], rsuffix="_bicubic")
+    same = (beside["hr_sha256"] == beside["hr_sha256_bicubic"]) & (beside["lr_source"] == beside["lr_source_bicubic"])
+    floor = (beside["psnr_lr_bicubic"] - BELOW_BICUBIC_LR).where(same, LOWEST_PSNR_LR)
+    # An infinite score minus an infinite one is no number, and no gain either.
+    gain = (beside["psnr"] - beside["psnr_bicubic"]).where(same & (beside["psnr_bicubic"] != math.inf))
+    yield from _flag(beside[beside["psnr"] > HIGHEST_PSNR], f"PSNR over {HIGHEST_PSNR:g} dB")
+    yield from _flag(beside[gain > HIGHEST_GAIN], f"PSNR more than {HIGHEST_GAIN:g} dB over bicubic's")
+    yield from _flag(beside[beside["psnr_lr"] < floor], f"psnr_lr {BELOW_BICUBIC_LR:g} dB and more under bicubic's, or "
+                                                        f"under {LOWEST_PSNR_LR:g} dB where bicubic's is not known")
+    yield from _flag(beside[same & (beside["lr_sha256"] != beside["lr_sha256_bicubic"])], "another LR than bicubic's")
+    if lacking := sorted({f"{key[0]} ×{key[1]} under {key[2]}" for key in beside.index[~same]}):
+        yield "note", (f"not compared with bicubic, which has no entry here on the same images: {lacking[0]}"
+                       + (f" and {len(lacking) - 1} more" if lacking[1:] else ""))  # fmt: skip
+
+
+def _flag(rows: pd.DataFrame, what: str) -> Said:
+    if not rows.empty:
+        dataset, scale, protocol, image = rows.index[0]
+        yield "review", f"{what} on {len(rows)} scores, such as {dataset}/{image} ×{scale} under {protocol}"
