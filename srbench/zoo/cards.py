@@ -50,7 +50,7 @@ def _title(record: Record) -> str:
         "# N×3×H×W RGB in [0, 1] in, unclamped out",
         "```",
     ]
-    return "\n".join([*lines, *(["", f"**{record['note'].capitalize()}.**"] if record["note"] else [])])
+    return "\n".join([*lines, *(["", f"**{record['note'][0].upper()}{record['note'][1:]}.**"] if record["note"] else [])])
 
 
 def _scores(record: Record) -> str:

@@ -1,0 +1,61 @@
+"""`srbench study`: carry out a controlled study, and report it again from its stored runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+_PLAN = click.Path(path_type=Path, exists=True, dir_okay=False)
+_OUTPUT = click.option("--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+                       help="The study's folder: trainings, scores, results.json and report.md.")  # fmt: skip
+
+
+@click.group()
+def command() -> None:
+    """Carry out controlled studies: a plan fixed before its results, several seeds, one report."""
+
+
+@command.command("run")
+@click.argument("plan", type=_PLAN, metavar="FILE")
+@_OUTPUT
+@click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Trainings at once.")
+@click.option("--compile", "compiled", is_flag=True, help="Compile the networks.")
+@click.option("--graphs", is_flag=True, help="Replay steps as CUDA graphs.")
+def run(plan: Path, output: Path, data_root: Path | None, device: str, jobs: int, compiled: bool, graphs: bool) -> None:
+    """Train and score every arm and seed of the study in FILE, then report.
+
+    What is in DIR already is not repeated; a folder that belongs to another plan is refused.
+    """
+    from srbench.study.plan import load_study
+    from srbench.study.running import Machine, run_study
+    from srbench.training.learner import Speed
+
+    study = load_study(plan)
+    speed = Speed(compiled=compiled, graphs=graphs)
+    run_study(study, output, Machine(data_root=data_root, device=device, workers=jobs, speed=speed))
+    _report(plan, output)
+
+
+@command.command("report")
+@click.argument("plan", type=_PLAN, metavar="FILE")
+@_OUTPUT
+def report(plan: Path, output: Path) -> None:
+    """Rebuild results.json and report.md from the stored runs of the study in FILE; nothing is trained."""
+    _report(plan, output)
+
+
+def _report(plan: Path, output: Path) -> None:
+    from srbench.files import write_atomic
+    from srbench.study.plan import load_study
+    from srbench.study.report import report as as_markdown
+    from srbench.study.results import collect
+
+    results = collect(output, load_study(plan))
+    text = as_markdown(results)
+    write_atomic(output / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    write_atomic(output / "report.md", text)
+    click.echo(text, nl=False)

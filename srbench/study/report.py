@@ -1,0 +1,131 @@
+"""A study's results as Markdown: what was asked, what came out, and how far that reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from srbench.study.results import Results
+
+
+def report(results: Results) -> str:
+    """The whole report of `collect`'s document."""
+    parts = [_head(results), _plan(results)]
+    parts += [part for group in results["groups"] for part in _group(results, group)]
+    return "\n\n".join([*parts, _reach(results)]) + "\n"
+
+
+def answer(results: Results) -> str:
+    """One sentence: the outcome of the study's question."""
+    asked = next(one for group in results["groups"] for one in group["differences"] if one["is_the_question"])
+    found = asked["by_percentage"]["100"]
+    verdict = {
+        "better": f"{asked['a']} is better than {asked['b']}",
+        "worse": f"{asked['a']} is worse than {asked['b']}",
+        "equivalent": f"{asked['a']} and {asked['b']} are equivalent within ±{found['margin']:g} dB",
+        "undecided": f"{found['n']} seeds do not decide between {asked['a']} and {asked['b']}",
+    }[found["outcome"]]
+    return f"{verdict}: {_difference(found)} on {asked['endpoint']}, {results['study']['protocol']}."
+
+
+def _head(results: Results) -> str:
+    study = results["study"]
+    return f"# {study['name']}\n\n{study['question']}\n\n**{_upper(answer(results))}**"
+
+
+def _plan(results: Results) -> str:
+    study, recipe, images = results["study"], results["recipe"], results["train_set"]
+    tried = [[f"`{arm}`", f"{rates['chosen']:g}", _tried(rates["tried"])]
+             for arm, rates in results["learning_rates"].items()]  # fmt: skip
+    text = (f"All arms ×{study['scale']}, recipe `{recipe['name']}` (sha256 `{recipe['sha256'][:12]}…`): "
+            f"{recipe['steps']:,} steps, {recipe['patches']:,} patches of {images['images']} images of "
+            f"{images['name']}. Learning rate by arm: the best of {len(study['learning_rates'])} on the held-out "
+            f"training images with seed {study['search_seed']}, then frozen.")  # fmt: skip
+    parts = ["## Plan", text, _table(["arm", "learning rate", "held-out PSNR by rate"], tried)]
+    if edge := _at_the_edge(results):
+        parts.append(f"The best rate of {', '.join(edge)} lies at the end of those tried: a wider search might find a "
+                     "better one.")  # fmt: skip
+    return "\n\n".join(parts)
+
+
+def _tried(rates: dict[str, float]) -> str:
+    return "; ".join(f"{rate}: {psnr:.3f} dB" for rate, psnr in rates.items())
+
+
+def _at_the_edge(results: Results) -> list[str]:
+    rates = results["study"]["learning_rates"]
+    return [arm for arm, found in results["learning_rates"].items()
+            if len(rates) > 1 and found["chosen"] in (min(rates), max(rates))]  # fmt: skip
+
+
+def _group(results: Results, group: dict[str, Any]) -> Iterator[str]:
+    yield f"## {_upper(group['name'])}: {len(group['seeds'])} seeds each"
+    names = [endpoint["name"] for endpoint in group["endpoints"]]
+    means = [[f"`{arm}`", *(_spread(group["means"][arm][name]["100"]) for name in names)] for arm in group["arms"]]
+    yield _table(["mean ± standard deviation over seeds, dB", *map(_label, group["endpoints"])], means)
+    yield _table(
+        ["A - B", "endpoint", "difference, 95 % interval", "p", "p (equivalent)", "detectable", "outcome"],
+        [_row(one) for one in group["differences"]])  # fmt: skip
+    yield "The difference on the way, dB:"
+    shares = [str(percent) for percent in results["study"]["percentages"]]
+    yield _table(["A - B", "endpoint", *(f"{share} % of the steps" for share in shares)],
+                 [[_pair(one), _label_of(one), *(_difference(one["by_percentage"][share]) for share in shares)]
+                  for one in group["differences"]])  # fmt: skip
+
+
+def _row(one: dict[str, Any]) -> list[str]:
+    found = one["by_percentage"]["100"]
+    mark = "**" if one["is_the_question"] else ""
+    return [_pair(one), _label_of(one), _difference(found), _p(found["p_value"]), _p(found["p_equivalent"]),
+            f"{found['detectable']:.3f}", f"{mark}{found['outcome']}{mark}"]  # fmt: skip
+
+
+def _pair(one: dict[str, Any]) -> str:
+    return f"`{one['a']}` - `{one['b']}`"
+
+
+def _label_of(one: dict[str, Any]) -> str:
+    return _label({"name": one["endpoint"], "role": one["role"]})
+
+
+def _label(endpoint: dict[str, Any]) -> str:
+    return endpoint["name"] if endpoint["role"] == "target" else f"{endpoint['name']} ({endpoint['role']})"
+
+
+def _difference(found: dict[str, Any]) -> str:
+    low, high = found["interval"]
+    return f"{found['mean']:+.3f} dB ({low:+.3f} to {high:+.3f})"
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}" if value >= 1e-4 else "< 0.0001"
+
+
+def _reach(results: Results) -> str:
+    recipe, margin = results["recipe"], results["study"]["margin_db"]
+    return (
+        "## How to read this\n\n"
+        "The seed is the unit: each contributes one mean over a set's images, and arms are paired by seed, which also "
+        "fixes the order of the patches. The interval and p are Student's paired t; \"p (equivalent)\" is the larger "
+        f"of two one-sided tests against ±{margin:g} dB, and below 0.05 the outcome is \"equivalent\"; \"detectable\" "
+        "is the true difference in dB that this many seeds would find in four studies of five. Only the outcome in "
+        "bold answers the study's question; the other p-values are not corrected for their number.\n\n"
+        f"All of it holds for this budget: {recipe['steps']:,} steps of `{recipe['name']}`. A longer training may "
+        f"turn it round. {results['hours']:g} hours of training on {', '.join(results['devices'])}; plan "
+        f"`{results['sha256'][:12]}…`."
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,159 @@
+"""A study carried out: each arm's learning rate found and frozen, then every arm and seed trained and scored.
+
+The folder of a study: `study.json` (the plan it belongs to), `search/ARM/lr-RATE/`, `frozen.json`, and
+`runs/ARM/seed-N/` with a training and its scores in `scores-PERCENT/`. A study that was stopped goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
+from srbench.errors import StudyError
+from srbench.evaluation import Plan
+from srbench.files import write_atomic
+from srbench.protocols import get_protocol
+from srbench.runs import carry_out
+from srbench.study.plan import Study
+from srbench.training.folder import WEIGHTS
+from srbench.training.learner import Speed
+from srbench.training.recipe import Recipe, load_recipe
+from srbench.training.sweep import require_all, run_jobs
+from srbench.training.trainer import Job
+from srbench.upscalers.base import Options
+from srbench.upscalers.specs import open_upscaler
+
+CLAIM, FROZEN = "study.json", "frozen.json"
+"""The plan that a folder belongs to, and the learning rates that its search has found."""
+
+Frozen = dict[str, dict[str, Any]]
+"""By arm: the `chosen` learning rate, and the held-out PSNR of each that was `tried`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Where and how a study is computed; nothing of it is part of the plan.
+
+    `workers` trainings run at once; `data_root` holds training and benchmark sets.
+    """
+
+    data_root: Path | None = None
+    device: str = "auto"
+    workers: int = 1
+    speed: Speed = field(default_factory=Speed)
+
+
+def run_study(study: Study, output: Path, machine: Machine) -> None:
+    """Train and score all that is not there yet, in the order search, freeze, runs, scores.
+
+    Raises:
+        StudyError: the folder belongs to another plan or recipe, or a needed benchmark set is missing or incomplete.
+        TrainingError: trainings that failed; the others are kept.
+    """
+    recipe = load_recipe(study.recipe)
+    if not recipe.held_out:
+        raise StudyError(f"recipe {recipe.name}: expected held-out images to choose learning rates on, got none; "
+                         "name some with held_out in a recipe of your own")  # fmt: skip
+    sets = _sets(study, machine.data_root)
+    claim(study, recipe, output)
+    frozen = _search(study, recipe, output, machine)
+    jobs = [
+        _job(study, arm, seed, tuned(recipe, frozen[arm]["chosen"]), run_folder(output, arm, seed), machine)
+        for group in study.groups for seed in group.seeds for arm in group.arms
+    ]  # fmt: skip
+    require_all(run_jobs(list({job.output: job for job in jobs}.values()), workers=machine.workers))
+    for job in jobs:
+        for percent in study.percentages:
+            _score(study, job, percent, sets, machine)
+
+
+def claim(study: Study, recipe: Recipe, output: Path) -> None:
+    """Mark the folder as this study's. Raises StudyError where it is another's: no plan changes under its runs."""
+    document = {"study": study.document(), "sha256": study.sha256, "recipe": recipe.document(),
+                "recipe_sha256": recipe.sha256}  # fmt: skip
+    path = output / CLAIM
+    if not path.exists():
+        write_atomic(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n", error=StudyError)
+        return
+    found = read_document(path)
+    for key, now in (("study", study.document()), ("recipe", recipe.document())):
+        there = found.get(key, {})
+        if differing := [name for name in {**there, **now} if there.get(name) != now.get(name)]:
+            raise StudyError(f"{output} holds the runs of another {key}: {', '.join(differing)} differ; a plan is "
+                             "fixed before its results: choose another --output for this one")  # fmt: skip
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """A JSON object of a study's folder. Raises StudyError where it is missing or damaged."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StudyError(f"{path}: expected a file of a study's folder, got none or a damaged one ({error}); "
+                         "carry the study out with srbench study run") from error  # fmt: skip
+    if not isinstance(document, dict):
+        raise StudyError(f"{path}: expected a JSON object, got a {type(document).__name__}")
+    return document
+
+
+def tuned(recipe: Recipe, rate: float) -> Recipe:
+    """The recipe at another learning rate."""
+    return recipe.changed([f"learning_rate={rate!r}"])
+
+
+def run_folder(output: Path, arm: str, seed: int) -> Path:
+    """Where an arm's training with a seed is kept."""
+    return output / "runs" / arm / f"seed-{seed}"
+
+
+def score_folder(output: Path, arm: str, seed: int, percent: int) -> Path:
+    """Where the scores of that training are kept, as it was after so many percent of its steps."""
+    return run_folder(output, arm, seed) / f"scores-{percent}"
+
+
+def choose(tried: Iterable[tuple[float, float]]) -> float:
+    """The learning rate of the highest held-out PSNR among (rate, PSNR); of equals the lowest."""
+    return min(tried, key=lambda pair: (-pair[1], pair[0]))[0]
+
+
+def _search(study: Study, recipe: Recipe, output: Path, machine: Machine) -> Frozen:
+    path = output / FROZEN
+    if path.exists():
+        return read_document(path)
+    places = [(arm, rate) for rate in study.learning_rates for arm in study.arms]
+    jobs = [
+        _job(study, arm, study.search_seed, tuned(recipe, rate), output / "search" / arm / f"lr-{rate:g}", machine)
+        for arm, rate in places
+    ]
+    records = require_all(run_jobs(jobs, workers=machine.workers))
+    frozen: Frozen = {}
+    for arm in study.arms:
+        tried = [(rate, record["psnr"]) for (name, rate), record in zip(places, records, strict=True) if name == arm]
+        frozen[arm] = {"chosen": choose(tried), "tried": {f"{rate:g}": psnr for rate, psnr in tried}}
+    write_atomic(path, json.dumps(frozen, indent=1) + "\n", error=StudyError)
+    return frozen
+
+
+def _job(study: Study, arm: str, seed: int, recipe: Recipe, output: Path, machine: Machine) -> Job:
+    return Job(network=arm, scale=study.scale, recipe=recipe, train_set=study.train_set, output=output, seed=seed,
+               data_root=machine.data_root, device=machine.device, speed=machine.speed,
+               snapshots=tuple(percent for percent in study.percentages if percent < 100))  # fmt: skip
+
+
+def _sets(study: Study, root: Path | None) -> list[ImageSet]:
+    found = available_datasets(root)
+    wanted = {endpoint.dataset: endpoint.needed for endpoint in study.endpoints}
+    wanted |= {endpoint.dataset: True for endpoint in study.endpoints if endpoint.needed}
+    sets = [open_dataset(name, data_root=root) for name, needed in wanted.items() if needed or name in found]
+    if partial := [images.name for images in sets if len(images) < images.n_expected]:
+        raise StudyError(f"expected whole benchmark sets, got {', '.join(partial)} with images missing; complete them")
+    return sets
+
+
+def _score(study: Study, job: Job, percent: int, sets: list[ImageSet], machine: Machine) -> None:
+    weights = job.output / (WEIGHTS if percent == 100 else f"weights-{percent}.safetensors")
+    upscaler = open_upscaler(f"zoo:{job.network}@{weights}", scale=study.scale, options=Options(device=machine.device))
+    carry_out(Plan(upscaler, sets, [get_protocol(study.protocol)]), job.output / f"scores-{percent}")

@@ -1,0 +1,191 @@
+"""A whole study in small: searched, frozen, trained, scored and reported; and what keeps it honest."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from scipy.stats import ttest_rel
+
+from srbench.cli import main
+from srbench.errors import StudyError, UnknownNameError
+from srbench.images import save_png
+from srbench.scores import read_run
+from srbench.study.plan import load_study, study_from
+from srbench.study.results import collect
+from srbench.study.running import choose
+from srbench.training.recipe import load_recipe
+
+ROOT = Path(__file__).parents[2]
+STUDIES = sorted((ROOT / "studies").glob("*.toml"))
+
+RECIPE = """
+summary = "as small as it gets"
+steps = 4
+batch = 2
+patch = 8
+learning_rate = 1e-3
+schedule = "constant"
+ema = 0.5
+validate_every = 4
+held_out = ["i0"]
+"""
+
+PLAN = """
+name = "tiny"
+question = "Does it run?"
+scale = 2
+recipe = "{recipe}"
+train_set = "Train"
+learning_rates = [1e-4, 1e-2]
+search_seed = 9
+percentages = [50, 100]
+protocol = "matlab-y"
+margin_db = 0.02
+[[endpoints]]
+dataset = "Set5"
+[[endpoints]]
+dataset = "Urban100"
+needed = false
+[[groups]]
+name = "primary"
+arms = ["pan", "pan-bam"]
+seeds = [1, 2, 3]
+contrasts = [["pan-bam", "pan"]]
+"""
+
+
+def images(folder: Path, count: int, seed: int) -> None:
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    for index in range(count):
+        coarse = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        save_png(folder / f"i{index}.png", np.kron(coarse, np.ones((5, 5, 1), dtype=np.uint8)))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("study")
+    images(root / "data" / "Train", 4, 1)
+    images(root / "data" / "Set5" / "HR", 5, 2)
+    (root / "tiny.toml").write_text(RECIPE)
+    (root / "plan.toml").write_text(PLAN.format(recipe=root / "tiny.toml"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def done(place: Path) -> str:
+    return invoke("run", place, "--data-root", str(place / "data"), "--device", "cpu")
+
+
+def invoke(what: str, place: Path, *more: str) -> str:
+    command = ["study", what, str(place / "plan.toml"), "--output", str(place / "out"), *more]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def results(place: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((place / "out" / "results.json").read_text())
+    return document
+
+
+def test_the_differences_are_those_of_the_stored_scores(place: Path, done: str) -> None:
+    (one,) = results(place)["groups"][0]["differences"]
+    assert (one["a"], one["b"], one["endpoint"], one["is_the_question"]) == ("pan-bam", "pan", "Set5 psnr_y", True)
+    for percent in (50, 100):
+        means = {
+            arm: [read_run(place / f"out/runs/{arm}/seed-{seed}/scores-{percent}").scores["psnr_y"].mean()
+                  for seed in (1, 2, 3)]
+            for arm in ("pan", "pan-bam")
+        }  # fmt: skip
+        found, expected = one["by_percentage"][str(percent)], ttest_rel(means["pan-bam"], means["pan"])
+        assert found["mean"] == pytest.approx(np.subtract(means["pan-bam"], means["pan"]).mean())
+        assert found["p_value"] == pytest.approx(expected.pvalue)
+        assert found["interval"] == pytest.approx(list(expected.confidence_interval()))
+    assert one["by_percentage"]["50"]["mean"] != one["by_percentage"]["100"]["mean"]
+
+
+def test_each_arm_is_trained_at_its_own_best_rate_of_the_search(place: Path, done: str) -> None:
+    rates = results(place)["learning_rates"]
+    assert set(rates) == {"pan", "pan-bam"}
+    for arm, found in rates.items():
+        searched = {name: json.loads((place / f"out/search/{arm}/lr-{name}/training.json").read_text())["psnr"]
+                    for name in found["tried"]}  # fmt: skip
+        assert found["tried"] == searched
+        assert f"{found['chosen']:g}" == max(searched, key=lambda name: searched[name])
+        trained = json.loads((place / f"out/runs/{arm}/seed-2/training.json").read_text())
+        assert trained["recipe"]["learning_rate"] == found["chosen"]
+    assert choose([(1e-3, 30.0), (1e-4, 30.0), (1e-2, 29.0)]) == 1e-4
+
+
+def test_one_command_rebuilds_the_same_report_from_the_stored_runs(place: Path, done: str) -> None:
+    before = (place / "out" / "results.json").read_bytes()
+    assert invoke("report", place) == (place / "out" / "report.md").read_text() == done
+    assert (place / "out" / "results.json").read_bytes() == before
+    outcome = results(place)["groups"][0]["differences"][0]["by_percentage"]["100"]["outcome"]
+    assert f"**{outcome}**" in done and "4 steps of `tiny`" in done and str(place) not in done
+
+
+def test_a_plan_does_not_change_under_its_runs(place: Path, done: str) -> None:
+    other = place / "other.toml"
+    other.write_text((place / "plan.toml").read_text().replace("margin_db = 0.02", "margin_db = 0.5"))
+    with pytest.raises(StudyError, match="another plan than the one given"):
+        collect(place / "out", load_study(other))
+    result = CliRunner().invoke(main, ["study", "run", str(other), "--output", str(place / "out"),
+                                       "--data-root", str(place / "data")])  # fmt: skip
+    assert result.exit_code == 1 and "runs of another study: margin_db differ" in result.stderr
+
+
+def test_runs_that_are_not_all_there_give_no_report(place: Path, done: str) -> None:
+    record = place / "out/runs/pan/seed-3/training.json"
+    whole = record.read_text()
+    try:
+        record.write_text(whole.replace('"seed": 3', '"seed": 4'))
+        with pytest.raises(StudyError, match=r"expected the training that the plan asks for, got one with .'seed': 4"):
+            collect(place / "out")
+        record.unlink()
+        with pytest.raises(StudyError, match="carry the study out with srbench study run"):
+            collect(place / "out")
+    finally:
+        record.write_text(whole)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_each_study_is_whole(path: Path) -> None:
+    study = load_study(path)
+    assert study.name == path.stem and study_from(study.document()) == study
+    assert load_recipe(study.recipe).held_out
+
+
+def test_the_study_of_the_papers_claim_is_the_one_that_was_announced() -> None:
+    study = load_study(ROOT / "studies" / "imdn-x4-attention.toml")
+    primary, secondary = study.groups
+    assert set(primary.arms) == {"imdn-none", "imdn", "imdn-bam", "imdn-acam"} and len(primary.seeds) >= 8
+    assert primary.contrasts[0] == ("imdn-bam", "imdn") and study.endpoints[0].name == "Set14 psnr_y"
+    assert (secondary.arms, len(secondary.seeds)) == (("pan", "pan-bam"), 5)
+    assert (study.margin_db, study.percentages, len(study.learning_rates)) == (0.02, (25, 50, 100), 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"margin": 0.02}, "unknown study key 'margin'; did you mean margin_db"),
+        ({"margin_db": 0}, "a margin_db above 0"),
+        ({"percentages": [25, 50]}, "100 among them"),
+        ({"search_seed": 2}, "a search_seed that is no seed of primary"),
+        ({"endpoints": []}, r"at least one \[\[endpoints\]\] table"),
+        ({"endpoints": [{"dataset": "Set5", "metric": "ssim_y"}]}, "unknown metric of an endpoint 'ssim_y'"),
+        ({"groups": [{"name": "a", "arms": ["pan"], "seeds": [1, 2], "contrasts": [["pan", "imdn"]]}]}, "between its"),
+        ({"groups": [{"name": "a", "arms": ["pam"], "seeds": [1, 2], "contrasts": []}]}, "did you mean pan"),
+        ({"groups": [{"name": "a"}]}, "a value missing"),
+    ],
+)
+def test_plans_that_make_no_study(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises((StudyError, UnknownNameError), match=message):
+        study_from({**tomllib.loads(PLAN.format(recipe="budget-cpu")), **changes})
