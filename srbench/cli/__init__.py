@@ -20,6 +20,7 @@ COMMANDS = {
     "submit": ("srbench.cli.submit:command", "Make a submission to the leaderboard from runs."),
     "leaderboard": ("srbench.cli.leaderboard:command", "Build, check, export and serve the leaderboard."),
     "train": ("srbench.cli.train:command", "Train a network by a recipe."),
+    "study": ("srbench.cli.study:command", "Carry out and report controlled studies of training."),
     "speed": ("srbench.cli.speed:command", "Measure speed, memory, parameters and MACs."),
 }
 """Where each command lives, and its line in the help page: the page is printed without loading any of them."""
