@@ -6,7 +6,6 @@ import math
 from functools import lru_cache
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -104,5 +103,8 @@ def _gaussian(sigma: float) -> NDArray[np.float32]:
 
 
 def _filter(image: NDArray[np.float32], taps: NDArray[np.float32]) -> NDArray[np.float32]:
+    # Inside the function: training needs PSNR alone, and runs where OpenCV is missing.
+    import cv2
+
     filtered = cv2.sepFilter2D(image, cv2.CV_32F, taps, taps, borderType=cv2.BORDER_REFLECT)
     return np.asarray(filtered, dtype=np.float32)
