@@ -142,12 +142,13 @@ def tiled(forward: Forward, *, tile: int, scale: int, overlap: int = TILE_OVERLA
     """`forward` in tiles of `tile` LR pixels, each computed with `overlap` more around it that is thrown away.
 
     Equal to the whole image for a network whose receptive field reaches at most `overlap` and that pools nothing
-    over the image. The input is moved tile by tile, so memory does not grow with the image beyond input and output.
+    over the image. Memory does not grow with the image beyond input and output, and the output's channels lie side by
+    side, as images have them: reordering a large one would take its size once more.
     """
 
     def run(lr: Tensor) -> Tensor:
         height, width = lr.shape[-2:]
-        sr = lr.new_empty((*lr.shape[:-2], height * scale, width * scale))
+        sr = lr.new_empty((*lr.shape[:-3], height * scale, width * scale, lr.shape[-3])).movedim(-1, -3)
         for top, left in itertools.product(range(0, height, tile), range(0, width, tile)):
             bottom, right = min(top + tile, height), min(left + tile, width)
             above, before = max(0, top - overlap), max(0, left - overlap)
