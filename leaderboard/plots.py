@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +14,7 @@ from leaderboard.collection import Collection
 from leaderboard.entries import Entry
 from leaderboard.front import digests
 from leaderboard.pages import Page
-from leaderboard.ranking import forms
+from leaderboard.ranking import forms, reference_inputs
 from leaderboard.rendering import render, thousands
 from leaderboard.views import View, views
 from srbench.charts import INLINE, STANDALONE, Axis, Layout, Series, plain, scatter_chart
@@ -103,7 +104,7 @@ def pages(collection: Collection) -> Iterator[Page]:
     for view in views(collection):
         shown = []
         for dataset in view.datasets:
-            entries = [entry for entry in view.entries if _is_shown(entry, view, dataset)]
+            entries = _shown(view, dataset)
             if len(entries) > 1:
                 shown.append(dataset)
                 yield from _pages(view, dataset, entries)
@@ -174,16 +175,18 @@ def _thinned(points: list[Point], front: list[Point]) -> tuple[Point, ...]:
     return (*front, *others)[:_MOST_POINTS]
 
 
-def _is_shown(entry: Entry, view: View, dataset: str) -> bool:
-    return not forms(entry, view.protocol.name) and _psnr(entry, view, dataset) is not None
+def _shown(view: View, dataset: str) -> list[Entry]:
+    """The entries of the main group that were scored on the same pixels, all of them."""
+    group = view.scale, view.protocol.name, dataset
+    inputs = reference_inputs(view.entries, group)
+    alike = [e for e in view.entries if group in e.means and e.means[group].inputs == inputs]
+    return [e for e in alike if not forms(e, view.protocol.name) and _psnr(e, view, dataset) is not None]
 
 
 def _psnr(entry: Entry, view: View, dataset: str) -> float | None:
-    """The mean of a complete set on the known pixels, where it is finite."""
-    mean = entry.means.get((view.scale, view.protocol.name, dataset))
-    if mean is None or mean.psnr is None or not mean.canonical or mean.psnr == float("inf"):
-        return None
-    return mean.psnr
+    """The mean of a complete set, where it is finite."""
+    psnr = entry.means[view.scale, view.protocol.name, dataset].psnr
+    return psnr if psnr is not None and math.isfinite(psnr) else None
 
 
 def _family(entry: Entry) -> int:

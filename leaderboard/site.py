@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 import srbench
-from leaderboard import assets, front, plots, tables
+from leaderboard import assets, data, feed, front, models, plots, rules, sets, tables
 from leaderboard.collection import Collection, collect
 from leaderboard.memory import MEMORY_NAME, Memory, digest_of
 from leaderboard.pages import Page
@@ -20,8 +20,13 @@ from srbench.submissions import Problem
 BUILDERS: tuple[Callable[[Collection], Iterable[Page]], ...] = (
     assets.pages,
     front.pages,
+    models.pages,
     plots.pages,
     tables.pages,
+    sets.pages,
+    rules.pages,
+    data.pages,
+    feed.pages,
 )
 """Every kind of page: what makes them from the entries. Two of them may not claim one path."""
 

@@ -44,8 +44,9 @@ def views(collection: Collection) -> list[View]:
         for scale, protocol, dataset in entry.means:
             found.setdefault((protocol, scale), {})[entry.id] = entry
             sets.setdefault((protocol, scale), set()).add(dataset)
+    ordered = {key: tuple(sorted(names, key=dataset_rank)) for key, names in sets.items()}
     return [
-        View(scale, get_protocol(name), tuple(found[name, scale].values()), tuple(sorted(sets[name, scale], key=_rank)))
+        View(scale, get_protocol(name), tuple(found[name, scale].values()), ordered[name, scale])
         for name in protocol_names()
         for scale in get_protocol(name).preparation.scales
         if (name, scale) in found
@@ -54,9 +55,10 @@ def views(collection: Collection) -> list[View]:
 
 def dataset_names(collection: Collection) -> list[str]:
     """Every dataset that an entry was scored on, in the catalogue's order."""
-    return sorted({dataset for entry in collection for _, _, dataset in entry.means}, key=_rank)
+    return sorted({dataset for entry in collection for _, _, dataset in entry.means}, key=dataset_rank)
 
 
-def _rank(dataset: str) -> tuple[int, str]:
+def dataset_rank(dataset: str) -> tuple[int, str]:
+    """The sort key of datasets: the catalogue's order, then other names."""
     order = list(CATALOGUE)
     return order.index(dataset) if dataset in CATALOGUE else len(order), dataset

@@ -1,0 +1,77 @@
+"""Pairs of entries that differ in their attention alone: the only ones that say whether the attention helps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from leaderboard.collection import Collection
+from leaderboard.entries import Entry, Group
+from srbench.statistics import PairedDifference, paired_difference
+
+_TRAINING = ("data", "recipe", "recipe_sha256", "fingerprint", "steps")
+_NEEDED = ("data", "recipe", "steps")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A base and the same network with BAM, trained on equal data by an equal recipe for as many steps."""
+
+    base: Entry
+    variant: Entry
+
+    def differences(self, collection: Collection) -> list[tuple[Group, PairedDifference]]:
+        """Variant minus base, PSNR in dB over the images, for each group that both have with equal inputs."""
+        shared = [
+            group
+            for group, mean in self.variant.means.items()
+            if group in self.base.means and self.base.means[group].inputs == mean.inputs
+        ]
+        psnr = {entry.id: {group: collection.values(entry, group)[0] for group in shared}
+                for entry in (self.base, self.variant)}  # fmt: skip
+        return [
+            (group, paired_difference(psnr[self.variant.id][group], psnr[self.base.id][group])) for group in shared
+        ]
+
+
+def matched_pairs(collection: Collection) -> dict[str, list[Pair]]:
+    """By entry id, the pairs that the entry belongs to."""
+    alike: dict[tuple[object, ...], list[Entry]] = {}
+    for entry in collection:
+        if (key := _key(entry)) is not None:
+            alike.setdefault(key, []).append(entry)
+    found: dict[str, list[Pair]] = {}
+    for pair in (pair for entries in alike.values() for pair in _pairs(entries)):
+        found.setdefault(pair.base.id, []).append(pair)
+        found.setdefault(pair.variant.id, []).append(pair)
+    return found
+
+
+def _pairs(entries: list[Entry]) -> Iterator[Pair]:
+    """Every base with every variant of the same seed; where a seed is missing, with each of them."""
+    for variant in (entry for entry in entries if _attention(entry) == "bam"):
+        for base in (entry for entry in entries if _attention(entry) != "bam"):
+            if _seed(base) == _seed(variant):
+                yield Pair(base, variant)
+
+
+def _key(entry: Entry) -> tuple[object, ...] | None:
+    """What two entries must share to be a pair; None where something of it is not known."""
+    training, model = entry.document["training"], entry.document["model"]
+    if not training or not model["network"] or any(training.get(name) is None for name in _NEEDED):
+        return None
+    options = tuple(sorted(entry.document["options"].items()))
+    return _base(entry), tuple(training.get(name) for name in _TRAINING), options
+
+
+def _base(entry: Entry) -> str:
+    """The network's name without its attention: `imdn` for `imdn-bam`."""
+    return str(entry.document["model"]["network"]).lower().removesuffix(f"-{_attention(entry)}")
+
+
+def _attention(entry: Entry) -> str:
+    return str(entry.document["model"]["attention"] or "none").lower()
+
+
+def _seed(entry: Entry) -> object:
+    return entry.document["training"]["seed"]

@@ -1,0 +1,190 @@
+"""The page of one entry: what it is, how it was made and checked, and every score behind its means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from leaderboard.addresses import address_safe, model_path, scores_anchor
+from leaderboard.collection import Collection
+from leaderboard.entries import Entry, Group, Mean
+from leaderboard.front import digests
+from leaderboard.matching import Pair, matched_pairs
+from leaderboard.pages import Page
+from leaderboard.plots import frames_per_second
+from leaderboard.ranking import forms
+from leaderboard.rendering import render
+from leaderboard.views import dataset_rank
+from srbench.charts import INLINE, Axis, histogram_chart
+from srbench.protocols import get_protocol, protocol_names
+from srbench.submissions import LEVELS
+
+_EXTREMES = 3
+_MOST_ROWS = 3000
+_FEW_ROWS = 20
+_CHART_FROM = 10
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """The per-image scores of one group, lowest PSNR first. `rows` have image, psnr, ssim, aliased, psnr_lr, seconds.
+
+    `left_out` counts the rows that a very large entry's page leaves out.
+    """
+
+    group: Group
+    mean: Mean
+    rows: tuple[dict[str, Any], ...]
+    left_out: int
+    all_psnr: tuple[float, ...]
+    all_names: tuple[str, ...]
+
+    @property
+    def anchor(self) -> str:
+        """Its id on the page: what the mean in the main table links to."""
+        return scores_anchor(*self.group)
+
+    @property
+    def worst(self) -> tuple[dict[str, Any], ...]:
+        """The images with the lowest PSNR; all, where they are few."""
+        return self.rows[:_EXTREMES] if self.best else self.rows
+
+    @cached_property
+    def best(self) -> tuple[dict[str, Any], ...]:
+        """The images with the highest PSNR, the highest first."""
+        return self.rows[: -_EXTREMES - 1 : -1] if len(self.rows) > 2 * _EXTREMES else ()
+
+    @property
+    def aliased(self) -> bool:
+        """Whether the protocol has the texture-aliasing score."""
+        return any(row["aliased"] is not None for row in self.rows)
+
+    def histogram(self) -> Markup | None:
+        """How PSNR spreads over the images, as SVG; None below ten finite values."""
+        finite = [(value, name) for value, name in zip(self.all_psnr, self.all_names, strict=True)
+                  if math.isfinite(value)]  # fmt: skip
+        if len(finite) < _CHART_FROM:
+            return None
+        scale, protocol, dataset = self.group
+        title = f"PSNR of the images of {dataset} ×{scale}, {protocol}"
+        values, names = zip(*finite, strict=True)
+        words = f"{len(values)} images, from {min(values):.2f} to {max(values):.2f} dB"
+        # Names come from entries and are escaped by the writer of the SVG.
+        return Markup(histogram_chart(values, names, title=title, x=Axis("PSNR, dB"), description=words, layout=INLINE))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the submitter beside what was measured: (protocol, mean, PSNR difference) of every protocol there."""
+
+    claim: Mapping[str, Any]
+    measured: tuple[tuple[str, Mean, float | None], ...]
+
+
+def pages(collection: Collection) -> Iterator[Page]:
+    """A page per entry, and its SR crops."""
+    pairs = matched_pairs(collection)
+    for entry in collection:
+        related = pairs.get(entry.id, [])
+        inputs = (entry.digest, *digests([other for pair in related for other in (pair.base, pair.variant)]))
+        yield Page(model_path(entry.id), inputs, partial(_page, collection, entry, related))
+        for name in entry.submission.samples:
+            file = entry.submission.folder / "samples" / name
+            yield Page(sample_path(entry, name), (entry.digest,), file.read_bytes)
+
+
+def sample_path(entry: Entry, name: str) -> str:
+    """Where an SR crop of an entry lies in the site."""
+    return f"samples/{address_safe(entry.id)}/{address_safe(name)}"
+
+
+def score_tables(entry: Entry) -> list[ScoreTable]:
+    """The per-image scores of an entry, a table per group: by protocol, then scale, then dataset."""
+    scores = entry.scores
+    few = len(scores) > _MOST_ROWS
+    parts: dict[Any, pd.DataFrame] = dict(iter(scores.groupby(["scale", "protocol", "dataset"], sort=False)))
+    return [_score_table(group, entry.means[group], parts[group], few=few) for group in sorted(entry.means, key=_place)]
+
+
+def _place(group: Group) -> tuple[Any, ...]:
+    scale, protocol, dataset = group
+    return protocol_names().index(protocol), scale, dataset_rank(dataset)
+
+
+def claims_beside(entry: Entry) -> list[Claim]:
+    """Each claim of an entry with its means at that scale and dataset, the nearest first."""
+    found = []
+    for claim in entry.document["claims"]:
+        measured = [
+            (protocol, mean, None if mean.psnr is None else mean.psnr - claim["psnr"])
+            for (scale, protocol, dataset), mean in entry.means.items()
+            if (scale, dataset) == (claim["scale"], claim["dataset"])
+        ]
+        measured.sort(key=lambda one: math.inf if one[2] is None else abs(one[2]))
+        found.append(Claim(claim, tuple(measured)))
+    return found
+
+
+def _page(collection: Collection, entry: Entry, pairs: Sequence[Pair]) -> str:
+    scales = sorted({scale for scale, _, _ in entry.means})
+    used = {protocol for _, protocol, _ in entry.means}
+    protocols = [name for name in protocol_names() if name in used]
+    return render(
+        "model.html.j2",
+        path=model_path(entry.id),
+        entry=entry,
+        document=entry.document,
+        model=entry.document["model"],
+        scales=scales,
+        results=[(get_protocol(name), *_results(entry, name)) for name in protocols],
+        tables=score_tables(entry),
+        claims=claims_beside(entry),
+        speeds=[(scale, frames_per_second(entry, scale)) for scale in scales],
+        panels=[(pair, pair.differences(collection)) for pair in pairs],
+        weights={run["scale"]: run["weights_sha256"] or run["images_sha256"] for run in entry.document["runs"]},
+        forms=forms(entry, protocols[0]),
+        samples=[(name.rpartition(".")[0], sample_path(entry, name)) for name in entry.submission.samples],
+        checked=entry.level != LEVELS[0],
+    )
+
+
+def _results(entry: Entry, protocol: str) -> tuple[list[int], list[tuple[str, list[Mean | None]]]]:
+    """The scales of a protocol, and a row of means over them for each dataset."""
+    scales = sorted({scale for scale, name, _ in entry.means if name == protocol})
+    datasets = sorted({dataset for _, name, dataset in entry.means if name == protocol}, key=dataset_rank)
+    rows = [(dataset, [entry.means.get((scale, protocol, dataset)) for scale in scales]) for dataset in datasets]
+    return scales, rows
+
+
+def _score_table(group: Group, mean: Mean, rows: pd.DataFrame, *, few: bool) -> ScoreTable:
+    psnr, ssim = get_protocol(group[1]).columns[:2]
+    ordered = rows.sort_values([psnr, "image"], kind="stable")
+    shown = ordered if not few or len(ordered) <= 2 * _FEW_ROWS else _ends(ordered)
+    return ScoreTable(
+        group,
+        mean,
+        tuple(_row(row, psnr, ssim) for row in shown.to_dict("records")),
+        len(ordered) - len(shown),
+        tuple(float(value) for value in ordered[psnr].dropna()),
+        tuple(str(name) for name in ordered.loc[ordered[psnr].notna(), "image"]),
+    )
+
+
+def _ends(rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([rows.head(_FEW_ROWS), rows.tail(_FEW_ROWS)])
+
+
+def _row(row: Mapping[Any, Any], psnr: str, ssim: str) -> dict[str, Any]:
+    names = {"psnr": psnr, "ssim": ssim, "aliased": "psnr_y_aliased", "psnr_lr": "psnr_lr", "seconds": "seconds"}
+    numbers = {name: _known(row.get(column)) for name, column in names.items()}
+    return {"image": str(row["image"]), **numbers}
+
+
+def _known(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)
