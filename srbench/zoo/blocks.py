@@ -100,11 +100,14 @@ class MeanShift(nn.Conv2d):
 
 
 class MeanShiftedNetwork(SRNetwork):
-    """A network that takes the mean off its input and adds it to the output of its `last` convolution.
+    """A network that takes the mean off the input of its `first` convolution and adds it to the output of its `last`.
 
     `mean_shift=False` keeps the two convolutions in the state and leaves them out of the computation, as the BAM
     paper's code does.
     """
+
+    first: nn.Conv2d
+    last: nn.Conv2d
 
     def __init__(self, *, scale: int, value_range: float, mean_shift: bool, peak: float, frozen: bool) -> None:
         super().__init__(scale=scale, value_range=value_range)
@@ -112,18 +115,20 @@ class MeanShiftedNetwork(SRNetwork):
         self.sub_mean = MeanShift(sign=-1, peak=peak, frozen=frozen)
         self.add_mean: nn.Module = MeanShift(sign=1, peak=peak, frozen=frozen)
 
-    def without_mean(self, x: Tensor) -> Tensor:
-        """x with the mean taken off."""
-        return self.sub_mean(x) if self.mean_shift else x
+    def shallow_features(self, x: Tensor) -> Tensor:
+        """The first convolution, on the input without its mean."""
+        features: Tensor = self.first(self.sub_mean(x) if self.mean_shift else x)
+        return features
 
-    def with_mean(self, x: Tensor) -> Tensor:
-        """x with the mean added."""
-        return self.add_mean(x) if self.mean_shift else x
+    def reconstruct(self, deep: Tensor, shallow: Tensor, x: Tensor) -> Tensor:
+        """The last convolution, and the mean added."""
+        sr: Tensor = self.last(deep)
+        return self.add_mean(sr) if self.mean_shift else sr
 
     def fold(self) -> None:
         """Puts the output's mean shift and its way back to [0, 1] into the last convolution; exact, for inference."""
-        last, shift = self.get_submodule("last"), self.add_mean
-        if not isinstance(last, nn.Conv2d) or not isinstance(shift, MeanShift):
+        last, shift = self.last, self.add_mean
+        if not isinstance(shift, MeanShift):
             raise UpscalerError("expected a last convolution and a mean shift to fold, got a network folded before")
         if self.mean_shift:
             matrix = shift.weight.flatten(1)

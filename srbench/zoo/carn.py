@@ -61,11 +61,6 @@ class CARN(MeanShiftedNetwork):
         self.up = nn.ModuleDict({f"x{s}": Upsampler(channels, s, rectified=True, groups=groups) for s in (2, 3, 4)})
         self.last = conv(channels, 3)
 
-    def shallow_features(self, x: Tensor) -> Tensor:
-        """The first convolution, on the input without its mean."""
-        features: Tensor = self.first(self.without_mean(x))
-        return features
-
     def deep_features(self, shallow: Tensor) -> Tensor:
         """The cascade of cascades and this scale's up-sampler: N×C×sH×sW."""
         seen, output = shallow, shallow
@@ -74,10 +69,6 @@ class CARN(MeanShiftedNetwork):
             output = attention(torch.relu(fuse(seen)))
         enlarged: Tensor = self.up[f"x{self.scale}"](output)
         return enlarged
-
-    def reconstruct(self, deep: Tensor, shallow: Tensor, x: Tensor) -> Tensor:
-        """The last convolution and the mean."""
-        return self.with_mean(self.last(deep))
 
 
 def key_tables(attention: str) -> tuple[KeyTable, ...]:

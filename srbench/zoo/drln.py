@@ -54,11 +54,6 @@ class DRLN(MeanShiftedNetwork):
         self.up = Upsampler(channels, scale, rectified=True)
         self.last = conv(channels, 3)
 
-    def shallow_features(self, x: Tensor) -> Tensor:
-        """The first convolution, on the input without its mean."""
-        features: Tensor = self.first(self.without_mean(x))
-        return features
-
     def deep_features(self, shallow: Tensor) -> Tensor:
         """All groups, the global skip, and the up-sampler: N×C×sH×sW."""
         fused, total, start = shallow, shallow, 0
@@ -68,10 +63,6 @@ class DRLN(MeanShiftedNetwork):
             start += size
         enlarged: Tensor = self.up(total + shallow)
         return enlarged
-
-    def reconstruct(self, deep: Tensor, shallow: Tensor, x: Tensor) -> Tensor:
-        """The last convolution and the mean."""
-        return self.with_mean(self.last(deep))
 
     def _cascade(self, fused: Tensor, total: Tensor, indices: range) -> Tensor:
         """One group: its blocks start from the running total, its dense features from the former group's fusion."""

@@ -31,19 +31,10 @@ class EDSR(MeanShiftedNetwork):
         self.up = Upsampler(channels, scale)
         self.last = conv(channels, 3)
 
-    def shallow_features(self, x: Tensor) -> Tensor:
-        """The first convolution, on the input without its mean."""
-        features: Tensor = self.first(self.without_mean(x))
-        return features
-
     def deep_features(self, shallow: Tensor) -> Tensor:
         """The body, its attention, the global skip, and the up-sampler: N×C×sH×sW."""
         enlarged: Tensor = self.up(self.attention(run_all(self.body, shallow)) + shallow)
         return enlarged
-
-    def reconstruct(self, deep: Tensor, shallow: Tensor, x: Tensor) -> Tensor:
-        """The last convolution and the mean."""
-        return self.with_mean(self.last(deep))
 
 
 def key_tables(attention: str) -> tuple[KeyTable, ...]:

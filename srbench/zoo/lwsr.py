@@ -63,11 +63,6 @@ class LWSR(MeanShiftedNetwork):
         self.up = Upsampler(channels, scale)
         self.last = conv(channels, 3)
 
-    def shallow_features(self, x: Tensor) -> Tensor:
-        """The first convolution, on the input without its mean."""
-        features: Tensor = self.first(self.without_mean(x))
-        return features
-
     def deep_features(self, shallow: Tensor) -> Tensor:
         """Encoder, bridge, decoder, attention, the global skip, and the up-sampler: N×C×sH×sW."""
         firsts, lasts, x = [], [], shallow
@@ -83,10 +78,6 @@ class LWSR(MeanShiftedNetwork):
             x = decoder(x, 0.5 * lasts.pop() + 0.5 * bridge)
         enlarged: Tensor = self.up(self.attention(x) + shallow)
         return enlarged
-
-    def reconstruct(self, deep: Tensor, shallow: Tensor, x: Tensor) -> Tensor:
-        """The last convolution and the mean."""
-        return self.with_mean(self.last(deep))
 
 
 def key_tables(attention: str) -> tuple[KeyTable, ...]:

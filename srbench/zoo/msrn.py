@@ -50,11 +50,6 @@ class MSRN(MeanShiftedNetwork):
         self.up = Upsampler(channels, scale)
         self.last = conv(channels, 3)
 
-    def shallow_features(self, x: Tensor) -> Tensor:
-        """The first convolution, on the input without its mean."""
-        features: Tensor = self.first(self.without_mean(x))
-        return features
-
     def deep_features(self, shallow: Tensor) -> Tensor:
         """All blocks, gathered with the first features last, and the up-sampler: N×C×sH×sW."""
         outputs = [shallow]
@@ -63,10 +58,6 @@ class MSRN(MeanShiftedNetwork):
         gathered = self.gather(torch.cat((*outputs[1:], shallow), 1))
         enlarged: Tensor = self.up(self.merge(gathered))
         return enlarged
-
-    def reconstruct(self, deep: Tensor, shallow: Tensor, x: Tensor) -> Tensor:
-        """The last convolution and the mean."""
-        return self.with_mean(self.last(deep))
 
 
 def key_tables(attention: str) -> tuple[KeyTable, ...]:
