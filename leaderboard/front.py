@@ -11,6 +11,7 @@ from leaderboard.pages import Page
 from leaderboard.rendering import LEVELS, render
 from leaderboard.views import View, views
 from srbench.protocols import Protocol
+from srbench.statistics import MIN_IMAGES
 
 _NEWEST = 8
 
@@ -28,7 +29,7 @@ def pages(collection: Collection) -> Iterator[Page]:
             entries=len(collection), scores=sum(mean.n for entry in collection for mean in entry.means.values()),
         ),
     )  # fmt: skip
-    yield Page("about.html", (), lambda: render("about.html.j2", path="about.html"))
+    yield Page("about.html", (), lambda: render("about.html.j2", path="about.html", min_images=MIN_IMAGES))
 
 
 def newest(collection: Collection, number: int) -> list[Entry]:

@@ -40,6 +40,8 @@ LEVEL_MEANINGS = {
 
 NAVIGATION: list[tuple[str, str]] = [
     ("Tables", "index.html#tables"),
+    ("Datasets", "datasets/index.html"),
+    ("Protocols", "protocols/index.html"),
     ("About", "about.html"),
 ]
 """The main menu: label and address from the root. Each must exist for every build."""

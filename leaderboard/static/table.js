@@ -21,8 +21,9 @@
   // One column per cell of a row, in the order in which the cells stand.
   function readColumns() {
     const [upper, lower] = table.tHead.rows;
-    const wide = [...upper.cells].filter((cell) => cell.rowSpan === 2);
-    return [...wide, ...lower.cells].map((cell, index) => ({
+    const below = [...lower.cells];
+    const cells = [...upper.cells].flatMap((cell) => (cell.rowSpan === 2 ? [cell] : below.splice(0, cell.colSpan)));
+    return cells.map((cell, index) => ({
       cell,
       index,
       key: cell.dataset.key,

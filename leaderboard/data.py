@@ -1,0 +1,113 @@
+"""JSON and CSV of everything that the pages show, beside them: every entry's rows, every mean, every table."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from io import StringIO
+from typing import Any
+
+from leaderboard.addresses import address_safe, model_path
+from leaderboard.collection import Collection
+from leaderboard.entries import Entry, Group, Mean
+from leaderboard.escaping import csv_cell
+from leaderboard.front import digests
+from leaderboard.pages import Page
+from leaderboard.ranking import forms
+from leaderboard.views import views
+from srbench.scores import SCHEMA, json_number
+
+MEANS = "data/means"
+"""Where the means of all entries lie, without the suffix."""
+
+_COLUMNS = (
+    "id", "title", "date", "verification", "scale", "protocol", "dataset", "n", "n_expected", "psnr", "ssim",
+    "psnr_y_aliased", "inputs", "canonical_pixels", "made_otherwise", "parameters", "macs", "attention",
+    "training_data", "page", "scores",
+)  # fmt: skip
+
+
+def pages(collection: Collection) -> Iterator[Page]:
+    """Files of each entry and each table, the means of all, and the list of entries."""
+    for entry in collection:
+        stem = scores_path(entry.id)
+        yield Page(f"{stem}.csv", (entry.digest,), partial(_scores_csv, entry))
+        yield Page(f"{stem}.json", (entry.digest,), partial(_entry_json, entry))
+    for view in views(collection):
+        groups = [(entry, (view.scale, view.protocol.name, name)) for entry in view.entries for name in view.datasets]
+        yield from _means(f"data/{view.stem}", [(entry, group) for entry, group in groups if group in entry.means])
+    yield from _means(MEANS, [(entry, group) for entry in collection for group in entry.means])
+    yield Page("data/entries.json", digests(collection.entries), partial(_entries_json, collection))
+
+
+def scores_path(entry_id: str) -> str:
+    """The files of an entry's rows, without the suffix."""
+    return f"data/entries/{address_safe(entry_id)}"
+
+
+def to_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A CSV file in which no text is a formula to a spreadsheet; None is an empty cell."""
+    buffer = StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(head)
+    writer.writerows([csv_cell(value) if isinstance(value, str) else value for value in row] for row in rows)
+    return buffer.getvalue()
+
+
+def _scores_csv(entry: Entry) -> str:
+    return to_csv(SCHEMA.names, ([row[name] for name in SCHEMA.names] for row in _rows(entry)))
+
+
+def _entry_json(entry: Entry) -> str:
+    means = [_mean(entry, group) for group in entry.means]
+    facts = {"level": entry.level, "verification": entry.submission.verification, "means": means}
+    return _json({"submission": entry.document, **facts, "scores": list(_rows(entry))})
+
+
+def _rows(entry: Entry) -> Iterator[dict[str, Any]]:
+    """The score table, row by row, its numbers as JSON and CSV write them."""
+    for row in entry.scores.to_dict("records"):
+        yield {str(name): json_number(value) if isinstance(value, float) else value for name, value in row.items()}
+
+
+def _means(stem: str, found: list[tuple[Entry, Group]]) -> Iterator[Page]:
+    inputs = (stem, *(f"{entry.digest} {group}" for entry, group in found))
+    yield Page(f"{stem}.csv", inputs, partial(_means_csv, found))
+    yield Page(f"{stem}.json", inputs, partial(_means_json, found))
+
+
+def _means_csv(found: list[tuple[Entry, Group]]) -> str:
+    return to_csv(_COLUMNS, (list(_mean(entry, group).values()) for entry, group in found))
+
+
+def _means_json(found: list[tuple[Entry, Group]]) -> str:
+    return _json([_mean(entry, group) for entry, group in found])
+
+
+def _mean(entry: Entry, group: Group) -> dict[str, Any]:
+    """One mean with what it is a mean of, by `_COLUMNS`."""
+    scale, protocol, dataset = group
+    mean: Mean = entry.means[group]
+    training = entry.document["training"]
+    values = (
+        entry.id, entry.title, entry.date, entry.level, scale, protocol, dataset, mean.n, mean.n_expected,
+        json_number(mean.psnr), json_number(mean.ssim), json_number(mean.aliased), mean.inputs, mean.canonical,
+        ", ".join(forms(entry, protocol)), entry.at("parameters", scale), entry.at("macs", scale),
+        entry.document["model"]["attention"], training["data"] if training else None, model_path(entry.id),
+        f"{scores_path(entry.id)}.csv",
+    )  # fmt: skip
+    return dict(zip(_COLUMNS, values, strict=True))
+
+
+def _entries_json(collection: Collection) -> str:
+    return _json([
+        {"id": entry.id, "title": entry.title, "date": entry.date, "verification": entry.level,
+         "page": model_path(entry.id), "data": f"{scores_path(entry.id)}.json"}
+        for entry in collection
+    ])  # fmt: skip
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"

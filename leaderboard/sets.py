@@ -1,0 +1,79 @@
+"""The pages of the datasets: what each is, by which pixels it is known, and which entries were scored on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from leaderboard.addresses import dataset_path
+from leaderboard.collection import Collection
+from leaderboard.entries import Entry
+from leaderboard.front import digests
+from leaderboard.pages import Page
+from leaderboard.rendering import render
+from leaderboard.views import dataset_names
+from srbench.datasets import CATALOGUE, known_images
+from srbench.datasets.catalogue import Entry as Dataset
+from srbench.datasets.variants import KINDS
+from srbench.images import fingerprint
+
+_SHOWN = 500
+"""Entries that a dataset's page lists; the tables have all."""
+
+_INDEX = "datasets/index.html"
+
+
+@dataclass(frozen=True)
+class Use:
+    """An entry on a dataset: which pixels it was scored on, and where."""
+
+    entry: Entry
+    fingerprint: str
+    variant: str
+    places: tuple[tuple[int, str], ...]
+
+
+def pages(collection: Collection) -> Iterator[Page]:
+    """One page for each dataset of the catalogue and each that an entry was scored on, and their index."""
+    scored = dataset_names(collection)
+    names = [*CATALOGUE, *(name for name in scored if name not in CATALOGUE)]
+    uses = {name: _uses(collection, name) for name in names}
+    for name in names:
+        shown = uses[name][:_SHOWN]
+        inputs = (str(len(uses[name])), *digests([use.entry for use in shown]))
+        yield Page(dataset_path(name), inputs, partial(_dataset, name, shown, len(uses[name])))
+    counts = {name: len(uses[name]) for name in names}
+    yield Page(_INDEX, (repr(counts),), lambda: _index(counts))
+
+
+def _uses(collection: Collection, dataset: str) -> list[Use]:
+    found = []
+    for entry in collection:
+        places = tuple((scale, protocol) for scale, protocol, name in entry.means if name == dataset)
+        if places:
+            facts = next(run["datasets"][dataset] for run in entry.document["runs"] if dataset in run["datasets"])
+            found.append(Use(entry, facts["fingerprint"], facts["variant"], places))
+    return found
+
+
+def _dataset(name: str, uses: list[Use], count: int) -> str:
+    images = known_images(name)
+    return render(
+        "dataset.html.j2", path=dataset_path(name), name=name, dataset=CATALOGUE.get(name), images=images,
+        canonical=fingerprint(image.sha256 for image in images) if images else None, kinds=KINDS,
+        edsr=any(image.edsr_sha256 for image in images), uses=uses, count_of_uses=count, size=size_of(name),
+    )  # fmt: skip
+
+
+def size_of(name: str) -> int | None:
+    """How many images the evaluated part of a dataset has; None where the catalogue does not know."""
+    dataset = CATALOGUE.get(name)
+    return dataset.split().count if dataset else None
+
+
+def _index(counts: dict[str, int]) -> str:
+    rows: list[tuple[str, Dataset | None, int | None, int]] = [
+        (name, CATALOGUE.get(name), size_of(name), number) for name, number in counts.items()
+    ]
+    return render("datasets.html.j2", path=_INDEX, rows=rows)
