@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CACHES := build .mypy_cache .pytest_cache .ruff_cache .hypothesis srbench.egg-info
 
-.PHONY: help env demo test lint bench reproduce clean
+.PHONY: help env demo test lint docs bench reproduce clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo 'make demo       bicubic on the embedded images under two protocols, without a network'
 	@echo 'make test       the test suite; with SRBENCH_TEST_DATA also the tests on real data'
 	@echo 'make lint       ruff and mypy --strict'
+	@echo 'make docs       the documentation site, every warning an error'
 	@echo 'make bench      speed against peers and limits, as a Markdown table'
 	@echo 'make reproduce  every table of the report (needs SRBENCH_TEST_DATA)'
 	@echo 'make clean      remove .venv and everything generated (fetched files stay in the cache)'
@@ -49,6 +50,12 @@ test: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The theme's notice about a later MkDocs is of no use here: the versions are fixed.
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo 'the documentation is at build/docs/index.html'
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

@@ -1,0 +1,64 @@
+"""Tables of what the package's catalogues hold, for pages that ask for one by `<!-- table: NAME -->`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from srbench.datasets import CATALOGUE as DATASETS
+from srbench.zoo.catalogue import CATALOGUE as WEIGHTS
+from srbench.zoo.catalogue import WeightsEntry, times
+from srbench.zoo.costs import COSTS
+from srbench.zoo.networks import ATTENTIONS, NETWORKS
+
+_MARK = re.compile(r"^<!-- table: (\w+) -->$", re.MULTILINE)
+
+
+def filled(markdown: str) -> str:
+    """The page with every mark replaced by its table; an unknown name is a KeyError."""
+    return _MARK.sub(lambda match: TABLES[match[1]](), markdown)
+
+
+def datasets() -> str:
+    """The datasets and their splits."""
+    rows = ((f"`{entry.name}`", split.name, str(split.count or "unknown"), entry.licence, entry.access, entry.citation)
+            for entry in DATASETS.values() for split in entry.splits)  # fmt: skip
+    return _table(("dataset", "split", "images", "terms", "how to get it", "source"), rows)
+
+
+def networks() -> str:
+    """The networks at the size of their papers, with their cost at ×4 for 1280×720 output."""
+    rows = ((f"`{network.name}`", network.title, f"`{network.attention}`", network.slot,
+             f"{COSTS[network.name, 4].parameters / 1e3:,.1f}", f"{COSTS[network.name, 4].macs / 1e9:,.1f}",
+             network.citation) for network in NETWORKS.values())  # fmt: skip
+    head = ("name", "network", "its attention", "where that sits", "parameters ×4, K", "MACs ×4, G", "paper")
+    return _table(head, rows)
+
+
+def attentions() -> str:
+    """The kinds of attention."""
+    return ", ".join(f"`{name}`" + (f" ({kind.title})" if kind.title.lower() != name else "")
+                     for name, kind in ATTENTIONS.items())  # fmt: skip
+
+
+def weights() -> str:
+    """Published weights, one row for all scales of one kind."""
+    kinds: dict[str, list[WeightsEntry]] = {}
+    for entry in WEIGHTS:
+        kinds.setdefault(entry.spec, []).append(entry)
+    rows = ((f"`{spec}`", times(sorted({scale for entry in entries for scale in entry.scales})),
+             "pinned" if all(entry.pinned for entry in entries) else "unpinned", entries[0].licence,
+             entries[0].training_data) for spec, entries in kinds.items())  # fmt: skip
+    return _table(("model spec", "scales", "hash", "licence", "trained on"), rows)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    names = list(head)
+    lines = [names, ["---"] * len(names), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "attentions": attentions, "datasets": datasets, "networks": networks, "weights": weights,
+}  # fmt: skip
+"""The tables by the name that pages use."""
