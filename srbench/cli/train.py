@@ -7,19 +7,21 @@ from typing import Any
 
 import click
 
-from srbench.training.options import OPTIONS, Option
+from srbench.training.options import OPTIONS, Option, misuse
 
 
 def _option(option: Option) -> click.Option:
     kind: Any = click.Choice(option.choices) if option.choices else click.Path(path_type=Path)
     return click.Option(
-        [option.name, option.key], help=option.help, required=option.required, multiple=option.many,
+        [option.name, option.key], help=option.help, multiple=option.many,
         is_flag=option.flag, default=() if option.many else False if option.flag else option.default,
         show_default=option.default is not None, metavar=option.metavar,
         type=kind if option.choices or option.kind is Path else bool if option.flag else option.kind)
 
 
 def _run(**values: Any) -> None:
+    if wrong := misuse(values):
+        raise click.UsageError(wrong)
     # Inside the function: the help page must not wait for torch.
     from srbench.training.command import run_command
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from srbench.errors import SrbenchError
 from srbench.training.learner import Speed
-from srbench.training.options import OPTIONS, Option, recipe_settings
+from srbench.training.options import OPTIONS, Option, misuse, recipe_settings
 from srbench.training.recipe import load_recipe
+from srbench.training.sweep import read_sweep, run_jobs, sweep_report
 from srbench.training.trainer import Job, train
 
 _LAYOUTS = {"auto": None, "channels-last": True, "contiguous": False}
@@ -18,16 +20,24 @@ _LAYOUTS = {"auto": None, "channels-last": True, "contiguous": False}
 
 def job_of(values: Mapping[str, Any]) -> Job:
     """The job that the values of `OPTIONS` describe. Errors as for `load_recipe` and `Recipe.changed`."""
-    speed = Speed(accumulate=values["accumulate"], channels_last=_LAYOUTS[values["layout"]],
-                  compiled=values["compile"], graphs=values["graphs"])
     return Job(network=values["model"], scale=values["scale"], train_set=values["train_set"], output=values["output"],
                recipe=load_recipe(values["recipe"]).changed(recipe_settings(values)), seed=values["seed"],
-               data_root=values["data_root"], device=values["device"], speed=speed,
-               checkpoint_every=values["checkpoint_every"], snapshots=tuple(values["snapshot"] or ()))
+               **_way(values))
+
+
+def _way(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the options say of how any job is carried out."""
+    speed = Speed(accumulate=values["accumulate"], channels_last=_LAYOUTS[values["layout"]],
+                  compiled=values["compile"], graphs=values["graphs"])
+    return {"data_root": values["data_root"], "device": values["device"], "speed": speed,
+            "checkpoint_every": values["checkpoint_every"], "snapshots": tuple(values["snapshot"] or ())}
 
 
 def run_command(values: Mapping[str, Any]) -> str:
-    """Train as the options say; what came of it, in a few lines."""
+    """Train as the options say; what came of it, in a few lines, or of a sweep in a table."""
+    if values["sweep"]:
+        jobs = read_sweep(values["sweep"], values["output"], partial(Job, **_way(values)))
+        return sweep_report(run_jobs(jobs, workers=values["jobs"]))
     job = job_of(values)
     record = train(job)
     held_out = f"{record['psnr']:.3f} dB on {len(record['held_out'])} held-out images" if record["held_out"] else "-"
@@ -45,6 +55,8 @@ def main(arguments: Sequence[str]) -> int:
     for option in OPTIONS:
         parser.add_argument(option.name, **_keywords(option))
     values = vars(parser.parse_args(arguments))
+    if wrong := misuse(values):
+        parser.error(wrong)
     try:
         print(run_command(values))  # noqa: T201  # printing is what a command does
     except SrbenchError as error:
@@ -59,4 +71,4 @@ def _keywords(option: Option) -> dict[str, Any]:
     shape: dict[str, Any] = {"action": "append"} if option.many else {"default": option.default}
     if option.choices:
         return {**shape, "choices": option.choices, "help": option.help}
-    return {**shape, "type": option.kind, "metavar": option.metavar, "required": option.required, "help": option.help}
+    return {**shape, "type": option.kind, "metavar": option.metavar, "help": option.help}

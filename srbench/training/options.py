@@ -10,7 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One option. `kind` turns its text into a value; `flag` takes none, `many` may be repeated."""
+    """One option. `kind` turns its text into a value; `flag` takes none, `many` may be repeated.
+
+    `required` is said of a single training; `misuse` sees to it, since a sweep's file says most of it.
+    """
 
     name: str
     help: str
@@ -53,6 +56,10 @@ OPTIONS = (
     Option(name="--compile", help="Use torch.compile.", flag=True),
     Option(name="--graphs", help="Replay steps as CUDA graphs; for small networks on a GPU.", flag=True),
     Option(name="--checkpoint-every", help="Steps between checkpoints; default: one a minute.", kind=int, metavar="N"),
+    Option(name="--sweep", help="Train networks × scales × seeds, as this file lists them with recipe and train_set.",
+           kind=Path, metavar="FILE.toml"),
+    Option(name="--jobs", help="Of a sweep, this many trainings at once, each in a process of its own.", kind=int,
+           default=1, metavar="N"),
     Option(name="--snapshot", help="Also keep the weights at this percentage of the steps.", kind=int,
            metavar="PERCENT", many=True),
 )
@@ -62,3 +69,17 @@ OPTIONS = (
 def recipe_settings(values: Mapping[str, Any]) -> list[str]:
     """The `KEY=VALUE` settings that options lay over a recipe."""
     return [*(values["set"] or ()), *([f"steps={values['steps']}"] if values["steps"] is not None else [])]
+
+
+def misuse(values: Mapping[str, Any]) -> str:
+    """What is wrong with a set of values, or an empty text: what is missing, or said beside a sweep that says it."""
+    if values["sweep"] is None:
+        missing = [option.name for option in OPTIONS if option.required and values[option.key] is None]
+        return f"missing {', '.join(missing)}, or --sweep and --output" if missing else ""
+    if values["output"] is None:
+        return "missing --output, the folder for the folders of the trainings"
+    twice = [option.name for option in OPTIONS if option.key in _IN_SWEEPS and values[option.key]]
+    return f"{', '.join(twice)}: with --sweep its file says that" if twice else ""
+
+
+_IN_SWEEPS = ("model", "scale", "recipe", "train_set", "seed", "steps", "set")

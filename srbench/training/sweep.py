@@ -87,20 +87,27 @@ def require_all(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     return [outcome.record for outcome in outcomes if outcome.record is not None]
 
 
-def sweep_rows(outcomes: Iterable[Outcome]) -> list[list[str]]:
-    """One row per training for a table: network, scale, seed, steps, held-out PSNR in dB, minutes."""
-    return [_row(outcome) for outcome in outcomes]
+def sweep_report(outcomes: Iterable[Outcome]) -> str:
+    """The table of a sweep, one line per training. Raises TrainingError, the table in it, where a training failed."""
+    outcomes = list(outcomes)
+    rows = [_HEAD, *map(_row, outcomes)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    table = "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    if failed := [outcome for outcome in outcomes if outcome.record is None]:
+        told = "\n".join(f"{outcome.job.output.name}: {outcome.problem}" for outcome in failed)
+        raise TrainingError(f"{len(failed)} of {len(outcomes)} trainings failed\n{table}\n{told}\nsee to the cause and "
+                            "repeat the command: what is finished is kept")  # fmt: skip
+    return table
 
 
-SWEEP_HEAD = ("network", "scale", "seed", "steps", "held-out PSNR", "minutes", "folder")
-"""The columns of `sweep_rows`."""
+_HEAD = ["network", "scale", "seed", "steps", "held-out PSNR", "minutes", "folder"]
 
 
 def _row(outcome: Outcome) -> list[str]:
     job, record = outcome.job, outcome.record
     told = [job.network, f"×{job.scale}", str(job.seed)]
     if record is None:
-        return [*told, "-", f"failed: {outcome.problem}", "-", job.output.name]
+        return [*told, "-", "failed", "-", job.output.name]
     psnr = "-" if record["psnr"] is None else f"{record['psnr']:.3f} dB"
     return [*told, str(record["steps"]), psnr, f"{record['seconds'] / 60:.1f}", job.output.name]
 

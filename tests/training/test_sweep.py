@@ -1,0 +1,89 @@
+"""Sweeps: what they list is trained once, alone or together, and goes on after a failure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from srbench.cli import main
+from srbench.errors import SrbenchError, TrainingError
+from srbench.training.sweep import Outcome, read_sweep, require_all, run_jobs
+from srbench.training.trainer import train
+from tests.training.small import SMALL, small_job
+
+
+def write_sweep(folder: Path, images: Path, **changes: object) -> Path:
+    recipe = folder / "small.toml"
+    recipe.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in SMALL.items() if key != "name"))
+    values = {"networks": ["pan", "pan-bam"], "scales": [2], "seeds": [1, 2], "recipe": str(recipe),
+              "train_set": f"folder:{images}", "set": ["steps=2", "validate_every=2"], **changes}  # fmt: skip
+    path = folder / "sweep.toml"
+    path.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
+    return path
+
+
+def test_a_sweep_trains_its_grid_and_is_not_repeated(images: Path, tmp_path: Path) -> None:
+    command = ["train", "--sweep", str(write_sweep(tmp_path, images)), "--output", str(tmp_path / "out"),
+               "--device", "cpu"]  # fmt: skip
+    first = CliRunner().invoke(main, command)
+    assert first.exit_code == 0, first.output
+    lines = first.stdout.splitlines()
+    assert [line.split()[:4] for line in lines[1:]] == [
+        ["pan", "×2", "1", "2"], ["pan-bam", "×2", "1", "2"], ["pan", "×2", "2", "2"], ["pan-bam", "×2", "2", "2"],
+    ]  # fmt: skip
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert len(made) == 4 * 4
+    again = CliRunner().invoke(main, command)
+    assert again.stdout == first.stdout
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+
+
+def test_several_at_once_give_what_one_after_another_gives(images: Path, tmp_path: Path) -> None:
+    jobs = [small_job(images, tmp_path / f"together-{seed}", network="pan", seed=seed) for seed in (1, 2)]
+    together = require_all(run_jobs(jobs, workers=2))
+    alone = train(small_job(images, tmp_path / "alone", network="pan", seed=2))
+    # The threads of a process decide in which order numbers are added.
+    assert together[1]["psnr"] == pytest.approx(alone["psnr"], abs=1e-3) != together[0]["psnr"]
+
+
+def test_one_that_fails_does_not_stop_the_others(images: Path, tmp_path: Path) -> None:
+    jobs = [small_job(images, tmp_path / str(seed), network="pan", seed=seed) for seed in (1, 2)]
+    train(small_job(images, tmp_path / "1", network="pan", seed=3))  # the first job's folder holds another training
+    outcomes = run_jobs(jobs)
+    assert [outcome.record is None for outcome in outcomes] == [True, False]
+    with pytest.raises(TrainingError, match=r"1 of 2 trainings failed \(1: .*seed 3 there, 1 asked for"):
+        require_all(outcomes)
+    with pytest.raises(TrainingError, match="a folder of its own"):
+        run_jobs([jobs[0], jobs[0]])
+    assert require_all([Outcome(jobs[0], {"psnr": 1.0})]) == [{"psnr": 1.0}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"networks": []}, "expected a list of str for networks"),
+        ({"scales": ["2"]}, "expected a list of int for scales"),
+        ({"networks": ["pam"]}, "did you mean pan"),
+        ({"seed": 3}, "unknown sweep key 'seed'; did you mean seeds"),
+        ({"set": ["stepz=3"]}, "did you mean steps"),
+    ],
+)
+def test_sweeps_that_make_no_sense(images: Path, tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(SrbenchError, match=message):
+        read_sweep(write_sweep(tmp_path, images, **changes), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "imdn"], "missing --scale, --recipe, --train-set, --output, or --sweep and --output"),
+        (["--sweep", "x.toml"], "missing --output, the folder for the folders"),
+        (["--sweep", "x.toml", "--output", "out", "--model", "imdn"], "--model: with --sweep its file says that"),
+    ],
+)
+def test_options_that_do_not_go_together_are_misuse(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(main, ["train", *arguments])
+    assert result.exit_code == 2 and message in result.stderr
