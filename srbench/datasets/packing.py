@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from srbench.datasets.stores import Store
 from srbench.errors import DatasetError
 from srbench.files import explain, write_atomic
 from srbench.images import decode
@@ -103,9 +104,21 @@ class PatchStore:
         return _sha256(lr.data) == self.pairs[index].lr_sha256 and _sha256(hr.data) == self.pairs[index].hr_sha256
 
 
-def build_store(images: Mapping[str, Path], folder: Path, *, make: PairMaker, workers: int | None = None,
+@dataclass(frozen=True)
+class StoredImage:
+    """An image of a dataset by its name, wherever the dataset's store keeps it."""
+
+    store: Store
+    name: str
+
+
+Source = Path | StoredImage
+"""Where an HR image comes from."""
+
+
+def build_store(images: Mapping[str, Source], folder: Path, *, make: PairMaker, workers: int | None = None,
                 progress: bool = True) -> PatchStore:
-    """The store of `images` (name -> HR file, in this order) in `folder`, made by `make`; built where it is missing.
+    """The store of `images` (name -> HR, in this order) in `folder`, made by `make`; built where it is missing.
 
     A store of the same files (name, size, time) and the same `make.key` is checked and opened; any other store there is
     replaced. Work is spread over `workers` threads (default: the machine's cores, at most 16); memory stays flat.
@@ -131,7 +144,7 @@ def build_store(images: Mapping[str, Path], folder: Path, *, make: PairMaker, wo
     return PatchStore(folder, check=built_before)
 
 
-def _build(images: list[tuple[str, Path]], stamps: list[list[Any]], folder: Path, identity: dict[str, Any],
+def _build(images: list[tuple[str, Source]], stamps: list[list[Any]], folder: Path, identity: dict[str, Any],
            make: PairMaker, workers: int, progress: bool) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
     partial.mkdir(exist_ok=True)
@@ -162,18 +175,20 @@ def _build(images: list[tuple[str, Path]], stamps: list[list[Any]], folder: Path
     (folder / _JOURNAL).unlink()
 
 
-def _make(item: tuple[str, Path], make: PairMaker) -> tuple[list[PackedPair], list[tuple[bytes, bytes]]]:
-    name, path = item
+def _make(item: tuple[str, Source], make: PairMaker) -> tuple[list[PackedPair], list[tuple[bytes, bytes]]]:
+    name, image = item
     pairs, blocks = [], []
-    made = make(decode(path), name)
+    source = image if isinstance(image, Path) else image.store.hr(image.name)
+    label = str(image) if isinstance(image, Path) else f"{image.store.location}: {name}"
+    made = make(decode(source, name=label), name)
     for number, (hr, lr) in enumerate(made):
         height, width = lr.shape[:2]
         if hr.shape[:2] != (height * make.scale, width * make.scale):
-            raise DatasetError(f"{path}: expected HR of {make.scale} times its LR's {width}×{height} pixels, got "
+            raise DatasetError(f"{label}: expected HR of {make.scale} times its LR's {width}×{height} pixels, got "
                                f"{hr.shape[1]}×{hr.shape[0]}; these do not pair at ×{make.scale}")
-        planes = tuple(image.transpose(2, 0, 1).tobytes() for image in (hr, lr))
-        label = f"{name}#{number}" if len(made) > 1 else name
-        pairs.append(PackedPair(label, height, width, _sha256(planes[0]), _sha256(planes[1])))
+        planes = tuple(pixels.transpose(2, 0, 1).tobytes() for pixels in (hr, lr))
+        part = f"{name}#{number}" if len(made) > 1 else name
+        pairs.append(PackedPair(part, height, width, _sha256(planes[0]), _sha256(planes[1])))
         blocks.append((planes[0], planes[1]))
     return pairs, blocks
 
@@ -288,11 +303,13 @@ def _reopen(folder: Path) -> PatchStore:
     return PatchStore(folder, check=False)
 
 
-def _stamp(name: str, path: Path) -> list[Any]:
+def _stamp(name: str, image: Source) -> list[Any]:
+    if isinstance(image, StoredImage):
+        return [name, *image.store.stamp(image.name)]
     try:
-        status = path.stat()
+        status = image.stat()
     except OSError as error:
-        raise DatasetError(f"{path}: expected an image file, got {error.strerror}; "
+        raise DatasetError(f"{image}: expected an image file, got {error.strerror}; "
                            "check the training folder") from error
     return [name, status.st_size, status.st_mtime_ns]
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from srbench.datasets.catalogue import CATALOGUE, find_entry
-from srbench.datasets.imageset import ImageSet, data_root, find_place
-from srbench.datasets.packing import PatchStore, build_store
+from srbench.datasets.catalogue import CATALOGUE
+from srbench.datasets.imageset import ImageSet, data_root, open_dataset
+from srbench.datasets.packing import PatchStore, StoredImage, build_store
 from srbench.datasets.pairs import PairMaker, pair_maker
 from srbench.datasets.patches import PatchPlan
-from srbench.datasets.stores import FolderStore, images_in
+from srbench.datasets.stores import FolderStore
 from srbench.errors import DatasetError, TrainingError
 from srbench.files import cache_dir
 from srbench.training.recipe import Recipe
@@ -49,73 +50,62 @@ def open_training_data(name: str, recipe: Recipe, *, scale: int, root: Path | No
         TrainingError: a held-out name that the set lacks, or nothing left to train on.
         DatasetError: the set is not there, or cannot be packed.
     """
-    folder = find_training_folder(name, root)
-    files = images_in(folder)
-    if not files:
-        raise DatasetError(f"{folder}: expected training images (png, jpg, bmp), found none; check the folder")
-    _require_held_out(recipe, files, folder)
-    train = {stem: path for stem, path in files.items() if stem not in recipe.held_out}
-    held_out = {stem: files[stem] for stem in recipe.held_out}
+    images = find_training_images(name, root)
+    _require_held_out(recipe, images)
+    train = [stem for stem in images.names if stem not in recipe.held_out]
     if not train:
-        raise TrainingError(f"{folder}: expected images besides the {len(held_out)} held out, got none; hold out fewer")
+        raise TrainingError(f"{images.location}: expected images besides the {len(recipe.held_out)} held out, got "
+                            "none; hold out fewer")
     whole = pair_maker("matlab", scale=scale)
     return TrainingData(
-        name=name, fingerprint=ImageSet(name, FolderStore(folder)).fingerprint, images=len(train),
-        train=_packed(train, pair_maker(recipe.lr, scale=scale)),
-        held_out=_packed(held_out, whole) if held_out else None)
+        name=name, fingerprint=images.fingerprint, images=len(train),
+        train=_packed(images, train, pair_maker(recipe.lr, scale=scale)),
+        held_out=_packed(images, recipe.held_out, whole) if recipe.held_out else None)
 
 
-def find_training_folder(name: str, root: Path | None = None) -> Path:
-    """The folder of images that a training set's name or path stands for.
+def find_training_images(name: str, root: Path | None = None) -> ImageSet:
+    """The images that a training set's name or path stands for.
 
     A set of the catalogue (its training split, where it has one), a folder of that name under the data root, with its
     images in it or in its `HR`, or a path; `folder:DIR` is always a path. Raises DatasetError where there is none.
     """
-    kind, _, rest = name.partition(":")
-    if kind == "folder":
-        return _existing(Path(rest).expanduser(), name)
-    if place := _catalogued(kind, rest, data_root(root)):
-        return place
+    if name.startswith("folder:"):
+        return open_dataset(name)
+    if images := _catalogued(name, root):
+        return images
     named = data_root(root) / name
     for folder in (named / "HR", named, Path(name).expanduser() / "HR", Path(name).expanduser()):
         if folder.is_dir():
-            return folder
+            return ImageSet(named.name, FolderStore(folder))
     raise DatasetError(f"training set {name!r} was not found: looked for {named} and for a folder of that path; "
                        "--data-root names another root")
 
 
-def _catalogued(name: str, split: str, root: Path) -> Path | None:
-    if name.lower() not in {alias.lower() for entry in CATALOGUE.values() for alias in (entry.name, *entry.aliases)}:
+def _catalogued(name: str, root: Path | None) -> ImageSet | None:
+    title, _, split = name.partition(":")
+    entry = next((entry for entry in CATALOGUE.values()
+                  if title.lower() in (alias.lower() for alias in (entry.name, *entry.aliases))), None)
+    if entry is None:
         return None
-    entry = find_entry(name)
-    wanted = split or next((known.name for known in entry.splits if known.name == "train"), None)
-    place = find_place(entry, entry.split(wanted), root)
-    if place is not None and not place.is_dir():
-        raise DatasetError(f"{place}: expected a folder of image files to train on, got an imported set; "
-                           "name the folder that it was imported from")
-    return place
+    named = {known.name for known in entry.splits}
+    return open_dataset(f"{entry.name}:{split or ('train' if 'train' in named else entry.default_split)}",
+                        data_root=root)
 
 
-def _existing(folder: Path, name: str) -> Path:
-    if not folder.is_dir():
-        raise DatasetError(f"{name}: expected a folder of images, found none; check the path after folder:")
-    return folder
-
-
-def _require_held_out(recipe: Recipe, files: dict[str, Path], folder: Path) -> None:
-    missing = [name for name in recipe.held_out if name not in files]
+def _require_held_out(recipe: Recipe, images: ImageSet) -> None:
+    missing = [name for name in recipe.held_out if name not in images.names]
     if not missing:
         return
-    close = {other for name in missing for other in difflib.get_close_matches(name, files, n=1)}
+    close = {other for name in missing for other in difflib.get_close_matches(name, images.names, n=1)}
     hint = f" (there are {', '.join(sorted(close))})" if close else ""
     raise TrainingError(
-        f"{folder}: expected all {len(recipe.held_out)} images that recipe {recipe.name} holds out, missing are "
-        f"{', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}{hint}; take the recipe's own training set, or "
+        f"{images.location}: expected all {len(recipe.held_out)} images that recipe {recipe.name} holds out, missing "
+        f"are {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}{hint}; take the recipe's own training set, or "
         "name others with --set held_out=NAME,NAME (empty for none)")
 
 
-def _packed(files: dict[str, Path], make: PairMaker) -> PatchStore:
-    """The store of these files, in the cache folder under a name that their paths and the pairs decide."""
-    identity = "\n".join([make.key, *(str(path.resolve()) for path in files.values())])
+def _packed(images: ImageSet, names: Sequence[str], make: PairMaker) -> PatchStore:
+    """The store of these images, in the cache folder under a name that their place and the pairs decide."""
+    identity = "\n".join([make.key, str(images.location.resolve()), *names])
     folder = cache_dir() / "patches" / f"x{make.scale}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
-    return build_store(files, folder, make=make)
+    return build_store({name: StoredImage(images.store, name) for name in names}, folder, make=make)

@@ -26,6 +26,7 @@ from srbench.training.processes import World, join_world
 from srbench.training.recipe import Recipe
 from srbench.training.validation import PROTOCOL, held_out_psnr
 from srbench.zoo.building import build
+from srbench.zoo.networks import find_variant
 
 BAD_BATCH = "non-finite.safetensors"
 """Where the batches are kept whose loss was not finite."""
@@ -69,6 +70,8 @@ def train(job: Job) -> dict[str, Any]:
             batch is saved), too little memory, a process that ended, a full disk.
         DatasetError: images that are missing or smaller than the patch.
     """
+    # Before images are packed: a mistyped network should not have to wait for that.
+    build(job.network, scale=job.scale, device="meta")
     with join_world(job.device) as world:
         data = open_training_data(job.train_set, job.recipe, scale=job.scale, root=job.data_root)
         folder = TrainingFolder(job.output, _key(job, data))
@@ -78,7 +81,7 @@ def train(job: Job) -> dict[str, Any]:
 
 
 def _key(job: Job, data: TrainingData) -> dict[str, Any]:
-    return {"network": job.network, "scale": job.scale, "recipe": job.recipe.name,
+    return {"network": find_variant(job.network).name, "scale": job.scale, "recipe": job.recipe.name,
             "recipe_sha256": job.recipe.sha256, "train_set": data.fingerprint, "seed": job.seed}
 
 
@@ -238,7 +241,7 @@ class _Training:
         job, recipe = self.job, self.job.recipe
         epochs = self.step * recipe.batch / len(self.feed.sampler.plan)
         return {
-            "network": job.network, "scale": job.scale, "seed": job.seed, "steps": self.step,
+            "network": self.folder.key["network"], "scale": job.scale, "seed": job.seed, "steps": self.step,
             "recipe": recipe.document(), "recipe_sha256": recipe.sha256,
             "train_set": {"name": self.data.name, "fingerprint": self.data.fingerprint, "images": self.data.images},
             "held_out": list(recipe.held_out), "patches": self.step * recipe.batch, "epochs": round(epochs, 2),

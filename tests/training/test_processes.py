@@ -1,0 +1,103 @@
+"""Trainings in processes of their own: killed, several together, one of several dying, with few packages."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from srbench.training.trainer import train
+from tests.training.small import ROOT, command_line, losses, small_job, small_recipe, start
+
+PATIENCE = 120.0
+"""Seconds that a process may take for what it does in a few, since other tests may share its cores."""
+
+# The packages that a training needs, and what those need themselves.
+NEEDED = ("torch", "numpy", "PIL", "pandas", "pyarrow", "tqdm", "safetensors")
+THEIRS = ("typing_extensions", "sympy", "mpmath", "networkx", "jinja2", "markupsafe", "fsspec", "filelock", "dateutil",
+          "pytz", "tzdata", "six", "functorch", "torchgen", "triton", "nvidia", "packaging", "setuptools")  # fmt: skip
+ABSENT = ("click", "cv2", "datasets", "platformdirs", "requests", "scipy", "skimage")
+WITHOUT_THE_REST = f"""
+import importlib.util, runpy, sys
+from importlib.machinery import PathFinder
+KNOWN = {(*NEEDED, *THEIRS)!r}
+
+class Finder(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        spec = super().find_spec(name, path, target)
+        installed = spec and "site-packages" in f"{{spec.origin}} {{spec.submodule_search_locations}}"
+        return None if installed and name.split(".")[0] not in KNOWN else spec
+
+sys.meta_path = [Finder if finder is PathFinder else finder for finder in sys.meta_path]
+assert not any(map(importlib.util.find_spec, {ABSENT!r}))
+sys.argv[0] = "srbench"
+runpy.run_module("srbench", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_a_killed_training_goes_on_to_the_same_losses_and_weights(images: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(steps=60, validate_every=60)
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    run = start([*command_line(images, killed, recipe, tmp_path), "--checkpoint-every", "5"])
+    _wait_for(killed / "checkpoint.pt", run)
+    os.kill(run.pid, signal.SIGKILL)
+    run.communicate()
+    assert 5 <= torch.load(killed / "checkpoint.pt", weights_only=True)["step"] < 60
+    for output in (killed, whole):
+        train(small_job(images, output, recipe=recipe, log_every=20))
+    assert losses(killed) == losses(whole) and len(losses(whole)) == 3
+    assert (killed / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+
+
+def test_two_processes_learn_what_one_learns_from_the_same_global_batch(images: Path, tmp_path: Path) -> None:
+    # Adam turns gradients near zero into steps of full length; a large epsilon leaves only rounding to compare.
+    recipe = small_recipe(epsilon=1e-3)
+    run = start(["--standalone", "--nproc-per-node=2", "-m", "srbench",
+                 *command_line(images, tmp_path / "two", recipe, tmp_path)], module="torch.distributed.run")
+    assert run.communicate(timeout=PATIENCE)[0].startswith("imdn ×2, recipe small"), run.returncode
+    train(small_job(images, tmp_path / "one", recipe=recipe))
+    two, one = (load_file(tmp_path / name / "weights.safetensors") for name in ("two", "one"))
+    for key, weights in one.items():
+        torch.testing.assert_close(two[key], weights, rtol=0, atol=1e-6, msg=lambda text, key=key: f"{key}: {text}")
+
+
+def test_when_one_process_dies_the_other_stops_and_says_so(images: Path, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    arguments = [*command_line(images, tmp_path / "run", small_recipe(steps=100_000), tmp_path),
+                 "--checkpoint-every", "1"]
+    first, second = (start(arguments, RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1",
+                           MASTER_PORT=port) for rank in range(2))
+    _wait_for(tmp_path / "run" / "checkpoint.pt", first)
+    os.kill(second.pid, signal.SIGKILL)
+    second.communicate()
+    message = first.communicate(timeout=PATIENCE)[1]
+    assert first.returncode == 1
+    assert "expected all processes of this run to answer, but one has ended" in message
+
+
+def test_training_needs_few_packages(images: Path, tmp_path: Path) -> None:
+    arguments = command_line(images, tmp_path / "run", small_recipe(steps=2), tmp_path)
+    done = subprocess.run([sys.executable, "-c", WITHOUT_THE_REST, *arguments], cwd=ROOT, text=True,
+                          capture_output=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("imdn ×2, recipe small")
+
+
+def _wait_for(path: Path, run: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not path.exists():
+        if run.poll() is not None or time.monotonic() > end:
+            run.kill()
+            pytest.fail(f"expected {path.name} to appear, the process said: {run.communicate()[1]}")
+        time.sleep(0.002)
