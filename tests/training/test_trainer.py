@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from srbench.datasets.importing import import_dataset
 from srbench.datasets.packing import build_store
 from srbench.datasets.pairs import pair_maker
 from srbench.errors import DatasetError, TrainingError
@@ -227,3 +229,16 @@ def test_a_damaged_checkpoint_is_refused_and_code_in_one_is_not_run(images: Path
         (tmp_path / "checkpoint.pt").write_bytes(content)
         with pytest.raises(TrainingError, match="delete it to start anew"):
             train(replace(job))
+
+
+def test_an_imported_set_trains_like_its_folder(tmp_path: Path, images: Path) -> None:
+    folder = tmp_path / "DIV2K_train_HR"
+    folder.mkdir()
+    for number, path in enumerate(sorted(images.iterdir()), start=1):
+        shutil.copy(path, folder / f"{number:04d}.png")
+    import_dataset("DIV2K", [folder], data_root=tmp_path / "root")
+    recipe = small_recipe(held_out=["0002"])
+    imported = open_training_data("DIV2K", recipe, scale=2, root=tmp_path / "root")
+    plain = open_training_data(str(folder), recipe, scale=2)
+    assert imported.fingerprint == plain.fingerprint and imported.images == 5
+    assert imported.train.pairs == plain.train.pairs
