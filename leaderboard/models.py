@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from leaderboard.addresses import address_safe, model_path, scores_anchor
 from leaderboard.collection import Collection
+from leaderboard.data import scores_path
 from leaderboard.entries import Entry, Group, Mean
 from leaderboard.front import digests
 from leaderboard.matching import Pair, matched_pairs
@@ -109,10 +110,12 @@ def score_tables(entry: Entry) -> list[ScoreTable]:
     scores = entry.scores
     few = len(scores) > _MOST_ROWS
     parts: dict[Any, pd.DataFrame] = dict(iter(scores.groupby(["scale", "protocol", "dataset"], sort=False)))
-    return [_score_table(group, entry.means[group], parts[group], few=few) for group in sorted(entry.means, key=_place)]
+    ordered = sorted(entry.means, key=group_rank)
+    return [_score_table(group, entry.means[group], parts[group], few=few) for group in ordered]
 
 
-def _place(group: Group) -> tuple[Any, ...]:
+def group_rank(group: Group) -> tuple[Any, ...]:
+    """The sort key of groups on a page: by protocol, then scale, then dataset."""
     scale, protocol, dataset = group
     return protocol_names().index(protocol), scale, dataset_rank(dataset)
 
@@ -150,6 +153,7 @@ def _page(collection: Collection, entry: Entry, pairs: Sequence[Pair]) -> str:
         weights={run["scale"]: run["weights_sha256"] or run["images_sha256"] for run in entry.document["runs"]},
         forms=forms(entry, protocols[0]),
         samples=[(name.rpartition(".")[0], sample_path(entry, name)) for name in entry.submission.samples],
+        data=f"{scores_path(entry.id)}.csv",
         checked=entry.level != LEVELS[0],
     )
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 import srbench
-from leaderboard import assets, data, feed, front, models, plots, rules, sets, tables
+from leaderboard import assets, comparison, data, feed, front, models, plots, rules, sets, tables
 from leaderboard.collection import Collection, collect
 from leaderboard.memory import MEMORY_NAME, Memory, digest_of
 from leaderboard.pages import Page
@@ -21,6 +21,7 @@ BUILDERS: tuple[Callable[[Collection], Iterable[Page]], ...] = (
     assets.pages,
     front.pages,
     models.pages,
+    comparison.pages,
     plots.pages,
     tables.pages,
     sets.pages,

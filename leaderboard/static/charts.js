@@ -1,7 +1,7 @@
 // Hover and click on charts: the tooltip follows the nearest point, a click opens its model.
 "use strict";
 
-(() => {
+globalThis.srbenchCharts = (() => {
   const REACH = 28; // pixels around a point in which it answers
 
   const tip = document.createElement("div");
@@ -15,7 +15,6 @@
       const text = title ? title.textContent : "";
       if (title) {
         title.remove(); // the browser's own tooltip would lie over ours
-        mark.setAttribute("aria-label", text);
       }
       return { mark, text, href: mark.dataset.href };
     });
@@ -48,7 +47,7 @@
     tip.style.top = `${event.clientY + 18 + window.scrollY}px`;
   };
 
-  for (const chart of document.querySelectorAll("svg.chart")) {
+  const answer = (chart) => {
     const marks = marksOf(chart);
     let current = null;
     const choose = (one) => {
@@ -76,6 +75,9 @@
         window.location.href = one.href;
       }
     });
-  }
+  };
+
   document.body.append(tip);
+  document.querySelectorAll("svg.chart").forEach(answer);
+  return { answer };
 })();

@@ -1,0 +1,105 @@
+"""The page that compares any two entries in the browser, and the per-image data it loads when they are chosen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from leaderboard.addresses import address_safe, link, model_path
+from leaderboard.collection import Collection
+from leaderboard.entries import Entry, Group, Mean, Values
+from leaderboard.models import group_rank, sample_path
+from leaderboard.pages import Page
+from leaderboard.ranking import METRICS
+from leaderboard.rendering import LEVELS, render
+from srbench.scores import json_number
+from srbench.statistics import MIN_IMAGES, STATEMENT
+
+PATH = "compare.html"
+INDEX = "data/compare/index.js"
+"""The list of entries, as a script: a page opened from a disk may load scripts but not read files."""
+
+_LISTED = 300
+_SAMPLES = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "motorcycle_left")
+
+
+def pages(collection: Collection) -> Iterator[Page]:
+    """`compare.html`, the list of entries and one script of scores per entry."""
+    names = [(entry.id, entry.title) for entry in collection]
+    yield Page(PATH, (repr(names[: _LISTED + 1]),), partial(_page, collection))
+    yield Page(INDEX, (repr(names),), partial(_script, "index", [list(name) for name in names]))
+    for entry in collection:
+        yield Page(data_path(entry.id), (entry.digest,), partial(_entry_script, collection, entry))
+
+
+def data_path(entry_id: str) -> str:
+    """The script of an entry's scores."""
+    return f"data/compare/{address_safe(entry_id)}.js"
+
+
+def _page(collection: Collection) -> str:
+    return render("compare.html.j2", path=PATH, index=INDEX, listed=collection.entries[:_LISTED],
+                  left_out=max(0, len(collection) - _LISTED), min_images=MIN_IMAGES, statement=STATEMENT,
+                  samples=_SAMPLES)  # fmt: skip
+
+
+def _entry_script(collection: Collection, entry: Entry) -> str:
+    names: dict[str, int] = {}
+    groups = {
+        " ".join(map(str, group)): _group(collection.values(entry, group), entry.means[group], images, names)
+        for group, images in _images(entry)
+    }
+    document = {
+        "id": entry.id,
+        "title": entry.title,
+        "page": link(model_path(entry.id)),
+        "facts": _facts(entry),
+        "images": [json.loads(listed) for listed in names],
+        "groups": groups,
+        "samples": {name.rpartition(".")[0]: link(sample_path(entry, name)) for name in entry.submission.samples},
+    }
+    return _script("entry", document)
+
+
+def _images(entry: Entry) -> Iterator[tuple[Group, list[str]]]:
+    """The names of each group's images, in the order of its values; by protocol, scale and dataset."""
+    ordered = entry.scores.sort_values("image", kind="stable")
+    parts: dict[Any, Any] = dict(iter(ordered.groupby(["scale", "protocol", "dataset"], sort=False)))
+    for group in sorted(entry.means, key=group_rank):
+        yield group, [str(name) for name in parts[group]["image"]]
+
+
+def _group(values: Values, mean: Mean, images: list[str], names: dict[str, int]) -> dict[str, Any]:
+    """One group of scores; image names that groups share are written once, in `names` by their JSON."""
+    place = names.setdefault(json.dumps(images), len(names))
+    metrics = {name: [json_number(float(value)) for value in values[row]] for row, name in enumerate(METRICS)}
+    return {"images": place, "inputs": mean.inputs, "n_expected": mean.n_expected, "psnr_mean": json_number(mean.psnr),
+            "ssim_mean": json_number(mean.ssim), **metrics}  # fmt: skip
+
+
+def _facts(entry: Entry) -> dict[str, str]:
+    """What may differ between two entries besides their scores, in words."""
+    options, model, training = entry.document["options"], entry.document["model"], entry.document["training"] or {}
+    facts = {
+        "attention": model["attention"],
+        "training data": training.get("data"),
+        "recipe": training.get("recipe"),
+        "steps": training.get("steps"),
+        "seed": training.get("seed"),
+        "precision": options["precision"],
+        "tile": options["tile"],
+        "self-ensemble": "yes" if options["self_ensemble"] else "no",
+        "optimise": options["optimise"],
+        "LR": options["lr_source"],
+        "verification": LEVELS[entry.level],
+    }
+    return {name: "unknown" if value is None and name != "tile" else str(value or "none")
+            for name, value in facts.items()}  # fmt: skip
+
+
+def _script(kind: str, document: Any) -> str:
+    # ASCII only: no line separator, and no other character that a script could take for syntax.
+    text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return f"srbenchCompare.{kind}({text});\n"
