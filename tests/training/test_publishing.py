@@ -1,0 +1,106 @@
+"""From a training's folder to an entry of the catalogue, and to its model card."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from srbench.datasets import open_dataset
+from srbench.errors import TrainingError, WeightsError
+from srbench.evaluation import evaluate
+from srbench.training import publishing
+from srbench.training.publishing import Published, halved, publish
+from srbench.training.trainer import train
+from srbench.zoo import build, load
+from srbench.zoo.cards import model_card
+from srbench.zoo.catalogue import trained_entry
+from srbench.zoo.reading import read_checkpoint
+from srbench.zoo.trained import read_record
+from tests.training.small import small_job, small_recipe
+
+
+@pytest.fixture(scope="module")
+def folder(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("trained") / "pan-bam-x4"
+    recipe = small_recipe(steps=2, validate_every=2)
+    train(small_job(images, output, network="pan-bam", scale=4, recipe=recipe, seed=5))
+    return output
+
+
+@pytest.fixture(scope="module")
+def published(folder: Path) -> Published:
+    return publish(folder, packaged=folder.parent / "packaged", larger=folder.parent / "larger")
+
+
+def test_half_precision_weights_and_their_record_make_a_catalogue_entry(folder: Path, published: Published) -> None:
+    full, half = (read_checkpoint(path).state for path in (folder / "weights.safetensors", published.weights))
+    assert published.weights == folder.parent / "packaged" / "pan-bam-x4.safetensors"
+    assert all(torch.equal(half[key], full[key].half()) for key in full) and full.keys() == half.keys()
+    record = read_record(published.weights.with_suffix(".json"))
+    assert record == published.record
+    entry = trained_entry(record)
+    told = json.loads((folder / "training.json").read_text())
+    assert entry.training is not None and entry.pinned
+    assert (entry.training.recipe_sha256, entry.training.steps, entry.training.seed) == (told["recipe_sha256"], 2, 5)
+    assert entry.training_data == "training-images0, 4 of 6 images" and "CPU" in entry.note
+    assert str(folder.parent) not in json.dumps(record), "a record names no place of the machine it was made on"
+
+
+def test_the_scores_in_the_record_are_those_of_the_file(published: Published) -> None:
+    module = load("pan-bam", scale=4, file=published.weights).module
+    scores = evaluate(module, "Sample", scale=4)
+    told = published.record["scores"]["Sample"]
+    assert told["psnr_y"] == pytest.approx(scores["psnr_y"].mean(), abs=1e-4) and told["images"] == 7
+    bicubic = published.record["bicubic"]["Sample"]
+    assert bicubic["psnr_y"] == pytest.approx(26.400, abs=5e-4)
+    assert abs(published.record["half_precision"]["psnr_y_change"]["Sample"]) < 0.002
+
+
+def test_what_is_published_is_not_overwritten_unasked(folder: Path, published: Published) -> None:
+    with pytest.raises(WeightsError, match="is there already, from seed 5; --replace"):
+        publish(folder, packaged=published.weights.parent)
+
+
+def test_weights_that_half_precision_would_change_are_refused(
+    folder: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "LARGEST_CHANGE", 0.0)
+    monkeypatch.setattr(publishing, "benchmark_sets", lambda root: [open_dataset(f"folder:{images}")])
+    with pytest.raises(WeightsError, match=r"less than 0.0 dB, got .'training"):
+        publish(folder, packaged=tmp_path)
+    assert not list(tmp_path.iterdir())
+    network = build("pan", scale=2)
+    with torch.no_grad():
+        next(network.parameters()).fill_(1e5)
+    with pytest.raises(WeightsError, match="range of float16"):
+        halved(network)
+
+
+def test_a_training_that_is_not_finished_is_refused(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "weights.safetensors")
+    with pytest.raises(TrainingError, match=r"got no readable training\.json"):
+        publish(tmp_path, packaged=tmp_path)
+
+
+def test_the_card_is_the_hubs_format_and_says_what_the_record_says(published: Published) -> None:
+    yaml: Any = pytest.importorskip("yaml", reason="PyYAML reads the card's head")
+    _, head, body = model_card(published.record).split("---\n", 2)
+    values = yaml.safe_load(head)
+    assert values["library_name"] == "srbench" and values["license"] == "apache-2.0"
+    (model,) = values["model-index"]
+    (result,) = model["results"]
+    assert model["name"] == "PAN-BAM ×4" and result["dataset"]["name"] == "Sample"
+    scores = published.record["scores"]["Sample"]
+    assert {one["type"]: one["value"] for one in result["metrics"]} == {
+        "psnr": scores["psnr_y"], "ssim": scores["ssim_y"]
+    }  # fmt: skip
+    record = published.record
+    for fact in (record["training"]["recipe_sha256"], record["file"]["sha256"], "zoo:pan-bam@srbench"):
+        assert fact in body
+    assert re.search(rf"\| Sample \| 7 \| {scores['psnr_y']:.3f} / {scores['ssim_y']:.4f} \| 26.400 / 0.7260 \|", body)
