@@ -30,6 +30,49 @@ def build_command(submissions: Path, output: Path) -> None:
     click.echo(output / "index.html")
 
 
+@command.command("check")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@_submissions
+@click.option("--base", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="The submissions before a change: new entries may not bring a verification.")
+@click.option("--rescore", "images", type=click.Path(path_type=Path), metavar="IMAGES",
+              help="Score SR images, IMAGES/DATASET/NAME.png, against the one ID given.")
+@click.option("--rerun", is_flag=True, help="Run the weights of the one ID given again, in a process of its own.")
+@click.option("--weights", type=click.Path(path_type=Path, exists=True), metavar="PATH",
+              help="With --rerun: file or folder of weights that no catalogue has.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
+@click.option("--device", default="auto", show_default=True, help="With --rerun: auto, cpu, cuda, …")
+@click.option("--timeout", type=click.FloatRange(min=1), default=3600, show_default=True, metavar="SECONDS",
+              help="With --rerun: how long one run may take.")
+@click.option("--strict", is_flag=True, help="Fail also where a person should look.")
+@click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Also write DIR/check.json.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def check_command(ids: tuple[str, ...], submissions: Path, base: Path | None, images: Path | None, rerun: bool,
+                  weights: Path | None, data_root: Path | None, device: str, timeout: float, strict: bool,
+                  output: Path | None, form: str) -> None:
+    """Check entries: schema, hashes, coverage, means, plausibility, names; --rescore and --rerun verify one.
+
+    Exit code 1 where there is an error. What verifies writes verification.json and verified.json: both are
+    maintainers' to commit.
+    """
+    from srbench.cli.checking import report, verify
+    from srbench.errors import SubmissionError
+    from srbench.verification.folder import check_submissions
+
+    if (images or rerun) and len(ids) != 1:
+        raise click.UsageError("--rescore and --rerun verify one entry: give one ID")
+    checked = check_submissions(submissions, ids, base=base)
+    if (images or rerun) and checked.passed:
+        verify(checked.entries[0], images=images, rerun=rerun, weights=weights, data_root=data_root, device=device,
+               timeout=timeout)  # fmt: skip
+        checked = check_submissions(submissions, ids, base=base)
+    click.echo(report(checked, form, output))
+    grave = [finding for finding in checked.findings if finding.severity == "error" or
+             (strict and finding.severity == "review")]  # fmt: skip
+    if grave:
+        raise SubmissionError(f"expected entries that pass, got {len(grave)} findings against them")
+
+
 @command.command("serve")
 @_submissions
 @_output

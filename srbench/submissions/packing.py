@@ -28,11 +28,10 @@ from srbench.submissions.entry import (
 )  # fmt: skip
 from srbench.submissions.reading import check_sample
 from srbench.submissions.rows import check_rows
-from srbench.submissions.schema import ABOUT, ID, SCHEMA_VERSION, SUBMISSION
+from srbench.submissions.schema import ABOUT, ENVIRONMENT, ID, SCHEMA_VERSION, SUBMISSION
 
 _PATH_KINDS = ("images", "onnx", "spandrel")
 _OPTIONS = ("precision", "tile", "self_ensemble", "optimise", "lr_source")
-_ENVIRONMENT = ("srbench", "python", "libraries", "system", "processor", "cores", "threads", "device")
 
 
 @dataclass(frozen=True)
@@ -177,7 +176,7 @@ def _run(run: Run) -> dict[str, Any]:
         "protocols": record["protocols"],
         "datasets": {name: _counted(run.scores, name, facts) for name, facts in record["datasets"].items()},
         "means": dataset_means(run.scores),
-        "environment": {name: environment.get(name) for name in _ENVIRONMENT},
+        "environment": {name: environment.get(name) for name in ENVIRONMENT.fields},
         "started": record["started"],
         "seconds": record["seconds"],
     }

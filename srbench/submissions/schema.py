@@ -99,7 +99,7 @@ _CLAIM = Fields({
     "source": Text(300),
 })  # fmt: skip
 
-_ENVIRONMENT = Fields({
+ENVIRONMENT = Fields({
     "srbench": Maybe(_VALUE),
     "python": Maybe(_VALUE),
     "libraries": Named(NAME, _VALUE, most=50),
@@ -109,6 +109,7 @@ _ENVIRONMENT = Fields({
     "threads": Maybe(Whole(0, 100_000)),
     "device": Maybe(_VALUE),
 })  # fmt: skip
+"""What a run or a verification ran on: the fields of `srbench.environment.describe_environment`."""
 
 _PROTOCOL = Fields({"version": Whole(1, 1000), "summary": Text(300), "lr_source": _LR})
 
@@ -134,7 +135,7 @@ _RUN = Fields({
     "protocols": Named(NAME, _PROTOCOL, most=20, fewest=1),
     "datasets": Named(NAME, _DATASET, most=50, fewest=1),
     "means": Several(_MEAN, most=1000, fewest=1),
-    "environment": _ENVIRONMENT,
+    "environment": ENVIRONMENT,
     "started": _TIME,
     "seconds": Number(0, 1e9),
 })  # fmt: skip
@@ -179,7 +180,7 @@ VERIFICATION = Fields({
     "largest_deviation": _DEVIATION,
     "tolerance": Text(400),
     "checked_sha256": _SHA256,
-    "environment": _ENVIRONMENT,
+    "environment": ENVIRONMENT,
 })  # fmt: skip
 """`verification.json`: what a re-scoring or re-run found, and the hash of the entry that it was found on."""
 

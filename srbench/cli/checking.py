@@ -1,0 +1,60 @@
+"""What `srbench leaderboard check` prints, and how it verifies an entry."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from srbench.cli.tables import text_table
+from srbench.files import write_atomic
+from srbench.submissions import Submission
+from srbench.verification.comparison import Outcome
+from srbench.verification.folder import Checked
+from srbench.verification.records import record_outcome
+from srbench.verification.rerun import rerun as run_again
+from srbench.verification.rescoring import rescore
+
+
+def verify(entry: Submission, *, images: Path | None, rerun: bool, weights: Path | None, data_root: Path | None,
+           device: str, timeout: float) -> None:
+    """Re-score and re-run an entry as asked, saying on stderr how far the scores lay apart."""
+    if images is not None:
+        outcome = rescore(entry, images, data_root=data_root)
+        _announce(record_outcome(entry, outcome, "images-rescored"), outcome)
+    if rerun:
+        outcome = run_again(entry, weights=weights, data_root=data_root, device=device, timeout=timeout)
+        _announce(record_outcome(entry, outcome, "model-rerun", device=device), outcome)
+
+
+def report(checked: Checked, form: str, output: Path | None) -> str:
+    """The outcome of a check as text or JSON; with `output`, the JSON is also written to `output/check.json`."""
+    document = json.dumps(_document(checked), indent=1, allow_nan=False)
+    if output is not None:
+        write_atomic(output / "check.json", document + "\n")
+    return document if form == "json" else _table(checked)
+
+
+def _announce(entry: Submission, outcome: Outcome) -> None:
+    click.echo(f"{entry.id}: {outcome.rows} scores made again, at most {outcome.psnr:.2g} dB and {outcome.ssim:.2g} "
+               f"SSIM away ({outcome.tolerance}); level {entry.level}", err=True)
+
+
+def _document(checked: Checked) -> dict[str, Any]:
+    entries = [{"id": entry.id, "title": entry.title, "level": entry.level, "verification": entry.verification}
+               for entry in checked.entries]  # fmt: skip
+    findings = [{"id": finding.id, "severity": finding.severity, "message": finding.message}
+                for finding in checked.findings]  # fmt: skip
+    return {"passed": checked.passed, "entries": entries, "findings": findings}
+
+
+def _table(checked: Checked) -> str:
+    counts = Counter((finding.id, finding.severity) for finding in checked.findings)
+    rows = [[entry.id, entry.level, *(str(counts[entry.id, kind]) for kind in ("error", "review", "note"))]
+            for entry in checked.entries]  # fmt: skip
+    lines = [f"{finding.severity:6}  {finding.id}: {finding.message}" for finding in checked.findings]
+    table = text_table(["entry", "level", "errors", "reviews", "notes"], rows, rule=True)
+    return "\n".join([table, "", *lines] if lines else [table])

@@ -1,0 +1,105 @@
+"""Scoring submitted SR images again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from srbench.datasets.imageset import ImageSet, open_dataset
+from srbench.errors import SubmissionError
+from srbench.evaluation import Plan, run
+from srbench.images import IMAGE_SUFFIXES
+from srbench.protocols import Protocol, get_protocol
+from srbench.scores import to_frame
+from srbench.submissions import Submission
+from srbench.upscalers.specs import open_upscaler
+from srbench.verification.comparison import Outcome, compare_scores, images_bound
+
+MAX_PIXELS = 24_000_000
+"""The largest SR image that is decoded; benchmark images have at most 6 million pixels."""
+MAX_BYTES = 100_000_000
+"""The largest file that is opened as an SR image."""
+
+_TOLERANCE = ("1e-6 dB and SSIM where the protocol rounds its output; elsewhere 0.002 dB plus twice what rounding to "
+              "8 bit costs, and 0.001 SSIM")
+
+
+def rescore(entry: Submission, images: Path, *, data_root: Path | None = None) -> Outcome:
+    """Score a folder of 8-bit SR images and compare every score of the entry.
+
+    Images lie as `srbench evaluate --save-images` writes them, DATASET/NAME.png. Scales may have folders of their own
+    (x2, x3, …), and so may protocols that need another LR (matlab-y, bam2021, …), in either order.
+
+    Raises:
+        SubmissionError: missing, foreign or oversized images, or HR images other than the entry's.
+    """
+    require_harmless(images)
+    rows = [row for number in range(len(entry.document["runs"]))
+            for batch in _rescored(entry.document, number, images, data_root) for row in batch]  # fmt: skip
+    return compare_scores(entry.scores, to_frame(rows), images_bound, tolerance=_TOLERANCE)
+
+
+def require_harmless(folder: Path) -> None:
+    """Raises SubmissionError if a folder of images holds a link, or an image too large to be decoded in comfort."""
+    if not folder.is_dir():
+        raise SubmissionError(f"{folder}: expected a folder of SR images, got none; archives are not unpacked here")
+    for path in folder.rglob("*"):
+        if path.is_symlink():
+            raise SubmissionError(f"{path}: expected plain files and folders, got a link")
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+            _require_moderate(path)
+
+
+def open_same_datasets(facts: dict[str, Any], data_root: Path | None) -> list[ImageSet]:
+    """The datasets of a run, found here with the pixels that the run had.
+
+    Raises:
+        SubmissionError: other pixels; and as `open_dataset`.
+    """
+    sets = [open_dataset(name, data_root=data_root) for name in facts]
+    for found in sets:
+        if found.fingerprint != facts[found.name]["fingerprint"]:
+            raise SubmissionError(f"{found.name}: expected the pixels that the entry was scored on "
+                                  f"({facts[found.name]['variant']}), got {found.variant} at {found.location}; "
+                                  "name another --data-root")
+    return sets
+
+
+def _rescored(document: dict[str, Any], number: int, images: Path, data_root: Path | None) -> Iterator[list[Any]]:
+    facts = document["runs"][number]
+    sets = open_same_datasets(facts["datasets"], data_root)
+    groups: dict[str, list[Protocol]] = {}
+    for name in facts["protocols"]:
+        groups.setdefault(get_protocol(name).preparation.key, []).append(get_protocol(name))
+    for protocols in groups.values():
+        folder = _place(images, facts["scale"], [protocol.name for protocol in protocols], alone=len(groups) == 1)
+        upscaler = open_upscaler(f"images:{folder}", scale=facts["scale"])
+        yield from run(Plan(upscaler, sets, protocols, document["options"]["lr_source"]))
+
+
+def _place(images: Path, scale: int, protocols: list[str], *, alone: bool) -> Path:
+    """The folder of one scale and preparation."""
+    named = [part for name in protocols for part in (f"x{scale}/{name}", f"{name}/x{scale}", name)]
+    places = [images / part for part in (*named, *((f"x{scale}", ".") if alone else ()))]
+    for place in places:
+        if place.is_dir():
+            return place
+    wanted = " or ".join(f"x{scale}/{name}" for name in protocols)
+    raise SubmissionError(f"{images}: expected SR images at ×{scale} for {', '.join(protocols)} in a folder {wanted}, "
+                          "since the entry's protocols need different LR; got no such folder")
+
+
+def _require_moderate(path: Path) -> None:
+    if path.stat().st_size > MAX_BYTES:
+        raise SubmissionError(f"{path}: expected an image file of at most {MAX_BYTES:,} bytes")
+    try:
+        with Image.open(path) as image:
+            pixels = image.width * image.height
+    except (OSError, SyntaxError, ValueError, EOFError, UnidentifiedImageError, Image.DecompressionBombError,
+            Image.DecompressionBombWarning) as error:
+        raise SubmissionError(f"{path}: expected an image of moderate size, got one that does not open") from error
+    if pixels > MAX_PIXELS:
+        raise SubmissionError(f"{path}: expected at most {MAX_PIXELS:,} pixels, got {pixels:,}")
