@@ -40,6 +40,9 @@ LEVEL_MEANINGS = {
 
 NAVIGATION: list[tuple[str, str]] = [
     ("Tables", "index.html#tables"),
+    ("Charts", "charts/index.html"),
+    ("Compare", "compare.html"),
+    ("Papers", "reported.html"),
     ("Datasets", "datasets/index.html"),
     ("Protocols", "protocols/index.html"),
     ("About", "about.html"),

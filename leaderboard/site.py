@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 import srbench
-from leaderboard import assets, comparison, data, feed, front, models, plots, rules, sets, tables
+from leaderboard import assets, comparison, data, feed, front, literature, models, plots, rules, sets, tables
 from leaderboard.collection import Collection, collect
 from leaderboard.memory import MEMORY_NAME, Memory, digest_of
 from leaderboard.pages import Page
@@ -22,6 +22,7 @@ BUILDERS: tuple[Callable[[Collection], Iterable[Page]], ...] = (
     front.pages,
     models.pages,
     comparison.pages,
+    literature.pages,
     plots.pages,
     tables.pages,
     sets.pages,
