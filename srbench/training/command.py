@@ -15,8 +15,6 @@ from srbench.training.recipe import load_recipe
 from srbench.training.sweep import read_sweep, run_jobs, sweep_report
 from srbench.training.trainer import Job, train
 
-_LAYOUTS = {"auto": None, "channels-last": True, "contiguous": False}
-
 
 def job_of(values: Mapping[str, Any]) -> Job:
     """The job that the values of `OPTIONS` describe. Errors as for `load_recipe` and `Recipe.changed`."""
@@ -27,7 +25,7 @@ def job_of(values: Mapping[str, Any]) -> Job:
 
 def _way(values: Mapping[str, Any]) -> dict[str, Any]:
     """What the options say of how any job is carried out."""
-    speed = Speed(accumulate=values["accumulate"], channels_last=_LAYOUTS[values["layout"]],
+    speed = Speed(accumulate=values["accumulate"], channels_last=values["layout"] == "channels-last",
                   compiled=values["compile"], graphs=values["graphs"])
     return {"data_root": values["data_root"], "device": values["device"], "speed": speed,
             "checkpoint_every": values["checkpoint_every"], "snapshots": tuple(values["snapshot"] or ())}

@@ -28,11 +28,11 @@ _WARM_UP = 3
 class Speed:
     """How the same steps are computed faster; none of it is part of the recipe.
 
-    `accumulate` splits a process' share of the batch, for less memory. `channels_last` None means on GPUs alone.
+    `accumulate` splits a process' share of the batch, for less memory.
     """
 
     accumulate: int = 1
-    channels_last: bool | None = None
+    channels_last: bool = True
     compiled: bool = False
     graphs: bool = False
 
@@ -63,8 +63,7 @@ class Learner:
     def __init__(self, network: SRNetwork, recipe: Recipe, world: World, speed: Speed) -> None:
         self.recipe, self.world, self.speed = recipe, world, speed
         on_gpu = world.device.type == "cuda"
-        self.layout = (torch.channels_last if (on_gpu if speed.channels_last is None else speed.channels_last)
-                       else torch.contiguous_format)
+        self.layout = torch.channels_last if speed.channels_last else torch.contiguous_format
         self.network = network.train().to(world.device, memory_format=self.layout)  # type: ignore[call-overload]  # missing in torch's stubs
         _set_precision(self.network, recipe.precision)
         self.trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
