@@ -14,8 +14,9 @@ from srbench.submissions import Problem, Submission, read_submissions
 
 @dataclass(frozen=True)
 class Collection:
-    """All entries that can be shown, in the order of their ids, and what is wrong with the others."""
+    """The entries under `root` that can be shown, in the order of their ids, and what is wrong with the others."""
 
+    root: Path
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
     memory: Memory
@@ -46,7 +47,7 @@ def collect(root: Path, memory: Memory) -> Collection:
         except SrbenchError as error:
             problems.append(Problem(submission.id, str(error)))
     memory.forget_entries(known - {entry.digest for entry in entries})
-    return Collection(tuple(entries), tuple(problems), memory)
+    return Collection(root, tuple(entries), tuple(problems), memory)
 
 
 def _entry(submission: Submission, memory: Memory) -> Entry:

@@ -43,6 +43,7 @@ NAVIGATION: list[tuple[str, str]] = [
     ("Charts", "charts/index.html"),
     ("Compare", "compare.html"),
     ("Papers", "reported.html"),
+    ("Studies", "study.html"),
     ("Datasets", "datasets/index.html"),
     ("Protocols", "protocols/index.html"),
     ("About", "about.html"),

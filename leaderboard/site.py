@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 import srbench
-from leaderboard import assets, comparison, data, feed, front, literature, models, plots, rules, sets, tables
+from leaderboard import assets, comparison, data, feed, front, literature, models, plots, rules, sets, study, tables
 from leaderboard.collection import Collection, collect
 from leaderboard.memory import MEMORY_NAME, Memory, digest_of
 from leaderboard.pages import Page
@@ -23,6 +23,7 @@ BUILDERS: tuple[Callable[[Collection], Iterable[Page]], ...] = (
     models.pages,
     comparison.pages,
     literature.pages,
+    study.pages,
     plots.pages,
     tables.pages,
     sets.pages,

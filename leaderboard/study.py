@@ -1,0 +1,106 @@
+"""The page of controlled studies: from the results that `srbench study report` writes, kept as `NAME.study.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from leaderboard.collection import Collection
+from leaderboard.pages import Page
+from leaderboard.rendering import render
+from srbench.errors import ResultsError
+
+PATH = "study.html"
+SUFFIX = ".study.json"
+"""How the files of results beside the entries end: whole copies of a study's `results.json`."""
+
+SCHEMA_VERSION = 1
+
+_OUTCOMES = {
+    "better": "{a} is better than {b}",
+    "worse": "{a} is worse than {b}",
+    "equivalent": "{a} and {b} are equivalent within ±{margin:g} dB",
+    "undecided": "{n} seeds do not decide between {a} and {b}",
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One contrast on one endpoint, A minus B in dB; `way` has the percentages of the steps with mean and interval."""
+
+    a: str
+    b: str
+    endpoint: str
+    in_domain: bool
+    asked: bool
+    outcome: str
+    verdict: str
+    detectable: str
+    way: tuple[tuple[str, str], ...]
+
+    @property
+    def result(self) -> str:
+        """Mean and 95 % interval after the last step."""
+        return self.way[-1][1]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as its page shows it: `document` is `results.json`, the differences in words beside it."""
+
+    document: dict[str, Any]
+    groups: tuple[tuple[dict[str, Any], tuple[Difference, ...]], ...]
+
+    @property
+    def question(self) -> Difference:
+        """The difference that the study was made for."""
+        return next(one for _, differences in self.groups for one in differences if one.asked)
+
+
+def pages(collection: Collection) -> Iterator[Page]:
+    """`study.html`, from the results that lie beside the entries."""
+    files = sorted(collection.root.glob(f"*{SUFFIX}"))
+    texts = tuple(path.read_text(encoding="utf-8") for path in files)
+    yield Page(PATH, texts, partial(_page, files, texts))
+
+
+def parse(text: str, name: str) -> Study:
+    """The study in the text of a `results.json`. Raises ResultsError for one that is damaged or of another version."""
+    try:
+        document = json.loads(text)
+        if document["schema_version"] != SCHEMA_VERSION:
+            raise ValueError(f"schema version {document['schema_version']!r}")
+        groups = tuple((group, tuple(map(_difference, group["differences"]))) for group in document["groups"])
+        study = Study(document, groups)
+        _ = study.question
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration) as error:
+        found = f"{type(error).__name__}: {error}"
+        raise ResultsError(f"{name}: expected a study's results.json (schema version {SCHEMA_VERSION}), got {found}; "
+                           "write it with srbench study report") from error  # fmt: skip
+    return study
+
+
+def _page(files: list[Path], texts: tuple[str, ...]) -> str:
+    studies = [parse(text, path.name) for path, text in zip(files, texts, strict=True)]
+    return render("study.html.j2", path=PATH, studies=studies)
+
+
+def _difference(one: dict[str, Any]) -> Difference:
+    found = one["by_percentage"]
+    last = found["100"]
+    verdict = _OUTCOMES[last["outcome"]].format(a=one["a"], b=one["b"], margin=last["margin"], n=last["n"])
+    ordered = sorted(found.items(), key=lambda item: int(item[0]))
+    return Difference(
+        a=str(one["a"]), b=str(one["b"]), endpoint=str(one["endpoint"]), in_domain=one["role"] == "in-domain",
+        asked=one["is_the_question"] is True, outcome=last["outcome"], verdict=verdict,
+        detectable=f"{last['detectable']:.3f}", way=tuple((share, _interval(value)) for share, value in ordered),
+    )  # fmt: skip
+
+
+def _interval(found: dict[str, Any]) -> str:
+    low, high = found["interval"]
+    return f"{found['mean']:+.3f} ({low:+.3f} to {high:+.3f})"

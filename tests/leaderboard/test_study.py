@@ -1,0 +1,72 @@
+"""The page of studies says what the results say, for and against, and nothing where there are none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from leaderboard.site import build
+from leaderboard.study import parse
+from srbench.errors import ResultsError
+from srbench.statistics import seed_difference
+
+BASE = np.array([28.50, 28.53, 28.49, 28.52])
+
+
+def results(gain: float, name: str = "made-up") -> dict[str, Any]:
+    noise = np.array([0.001, -0.001, 0.002, -0.002])
+    found = {share: asdict(seed_difference(BASE + gain * int(share) / 100 + noise, BASE, margin=0.02))
+             for share in ("50", "100")}  # fmt: skip
+    contrast = {"a": "imdn-bam", "b": "imdn", "endpoint": "Set14 psnr_y", "role": "target", "is_the_question": True,
+                "by_percentage": found}  # fmt: skip
+    means = {arm: {"Set14 psnr_y": {"100": list(BASE + shift)}} for arm, shift in (("imdn-bam", gain), ("imdn", 0.0))}
+    return {
+        "schema_version": 1, "sha256": "a" * 64, "hours": 1.5, "devices": ["cpu"],
+        "study": {"name": name, "question": "Does <b>it</b> help?", "scale": 4, "protocol": "matlab-y",
+                  "margin_db": 0.02},
+        "recipe": {"name": "short", "sha256": "b" * 64, "steps": 2600, "patches": 20800, "summary": ""},
+        "train_set": {"name": "Photos", "fingerprint": "c" * 64, "images": 380},
+        "learning_rates": {"imdn": {"chosen": 0.001, "tried": {"0.001": 27.5, "0.002": 27.4}}},
+        "groups": [{"name": "primary", "arms": ["imdn-bam", "imdn"], "seeds": [1, 2, 3, 4], "means": means,
+                    "endpoints": [{"name": "Set14 psnr_y", "role": "target"}], "differences": [contrast]}],
+    }  # fmt: skip
+
+
+def page(root: Path) -> str:
+    build(root / "submissions", root / "site")
+    return (root / "site" / "study.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("gain", "verdict"),
+    [
+        (0.1, "imdn-bam is better than imdn"),
+        (-0.1, "imdn-bam is worse than imdn"),
+        (0.001, "imdn-bam and imdn are equivalent within ±0.02 dB"),
+    ],
+)
+def test_the_page_gives_the_outcome_whichever_way(gain: float, verdict: str, tmp_path: Path) -> None:
+    (tmp_path / "submissions").mkdir()
+    (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(results(gain)))
+    html = page(tmp_path)
+    last = results(gain)["groups"][0]["differences"][0]["by_percentage"]["100"]
+    assert f"<strong>{verdict}:</strong>" in html
+    assert f"{last['mean']:+.3f} ({last['interval'][0]:+.3f} to {last['interval'][1]:+.3f})" in html
+    assert "Does &lt;b&gt;it&lt;/b&gt; help?" in html and "2,600 steps" in html
+
+
+def test_without_studies_the_page_claims_nothing(tmp_path: Path) -> None:
+    (tmp_path / "submissions").mkdir()
+    assert "No study has been carried out yet" in page(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", json.dumps({**results(0.1), "schema_version": 2}),
+                                  json.dumps({**results(0.1), "groups": []})])  # fmt: skip
+def test_damaged_results_are_refused(text: str) -> None:
+    with pytest.raises(ResultsError, match=r"bad\.study\.json: expected a study's results\.json"):
+        parse(text, "bad.study.json")
