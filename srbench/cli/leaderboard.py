@@ -73,6 +73,23 @@ def check_command(ids: tuple[str, ...], submissions: Path, base: Path | None, im
         raise SubmissionError(f"expected entries that pass, got {len(grave)} findings against them")
 
 
+@command.command("export")
+@_submissions
+@_output
+@click.option("--format", "forms", multiple=True, metavar="NAME",
+              type=click.Choice(["latex", "markdown", "csv", "model-index", "eval-results"]),
+              help="latex, markdown, csv, model-index or eval-results; may be repeated. Default: all.")
+def export_command(submissions: Path, output: Path, forms: tuple[str, ...]) -> None:
+    """Write the tables for papers (LaTeX), Markdown and CSV, and results in the hub's two formats."""
+    from leaderboard.exports import FORMATS, export
+
+    exported = export(submissions, output, forms or FORMATS)
+    for problem in exported.problems:
+        click.echo(f"left out {problem.id}: {problem.message}", err=True)
+    for path in exported.files:
+        click.echo(path)
+
+
 @command.command("serve")
 @_submissions
 @_output

@@ -1,0 +1,136 @@
+"""The leaderboard for papers and other tools: LaTeX, Markdown, CSV, and the hub's two formats for results."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from leaderboard.collection import Collection, collect
+from leaderboard.entries import Mean
+from leaderboard.escaping import csv_cell, one_line
+from leaderboard.memory import Memory
+from leaderboard.paper import latex_table, markdown_sections, matched_bases
+from leaderboard.ranking import forms
+from leaderboard.site import code_version
+from leaderboard.views import views
+from srbench.files import write_atomic
+from srbench.modelcard import Result, model_index, yaml_head
+from srbench.protocols import get_protocol
+from srbench.submissions import Problem
+
+HUB_DATASETS = {"Set5": "eugenesiow/Set5", "Set14": "eugenesiow/Set14", "BSD100": "eugenesiow/BSD100",
+                "Urban100": "eugenesiow/Urban100", "DIV2K": "eugenesiow/Div2k"}  # fmt: skip
+"""Where the hub keeps each set. None of them declares tasks as a benchmark yet: until one does, its results are shown
+on model pages and on no leaderboard."""
+
+CSV_COLUMNS = ("id", "title", "model", "scale", "protocol", "dataset", "n", "n_expected", "psnr", "ssim",
+               "psnr_y_aliased", "parameters", "macs", "group", "level", "date")  # fmt: skip
+"""Columns of `scores.csv`; PSNR in dB, an empty cell where a mean is not given."""
+
+Files = Iterator[tuple[str, str]]
+"""Paths below the output folder, and what belongs there."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote, and the entries that were left out."""
+
+    files: tuple[Path, ...]
+    problems: tuple[Problem, ...]
+
+
+def export(submissions: Path, output: Path, names: Iterable[str]) -> Exported:
+    """Write the leaderboard of a folder of submissions in the formats named (`FORMATS`).
+
+    Raises:
+        SubmissionError: no such folder of submissions.
+        SrbenchError: an output folder that cannot be written.
+    """
+    with TemporaryDirectory() as folder:
+        memory = Memory(Path(folder), code_version())
+        try:
+            collection = collect(submissions, memory)
+            files = {output / path: text for name in names for path, text in FORMATS[name](collection)}
+        finally:
+            memory.close()
+    for path, text in files.items():
+        write_atomic(path, text)
+    return Exported(tuple(files), collection.problems)
+
+
+def latex_files(collection: Collection) -> Files:
+    """`tables/PROTOCOL.tex`: all scales in the form of the paper's tables."""
+    bases = matched_bases(collection)
+    for name, group in groupby(views(collection), key=lambda view: view.protocol.name):
+        yield f"tables/{name}.tex", latex_table(collection, list(group), bases)
+
+
+def markdown_files(collection: Collection) -> Files:
+    """`tables/PROTOCOL.md`: one table a scale, models × datasets."""
+    bases = matched_bases(collection)
+    for name, group in groupby(views(collection), key=lambda view: view.protocol.name):
+        yield f"tables/{name}.md", markdown_sections(list(group), bases)
+
+
+def csv_file(collection: Collection) -> Files:
+    """`scores.csv`: one line per entry, scale, protocol and dataset; text that could be a formula is quoted away."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for entry in collection:
+        for (scale, protocol, dataset), mean in entry.means.items():
+            texts = [entry.id, entry.title, entry.document["model"]["spec"], str(scale), protocol, dataset]
+            numbers = [mean.n, mean.n_expected, mean.psnr, mean.ssim, mean.aliased, entry.at("parameters", scale),
+                       entry.at("macs", scale)]  # fmt: skip
+            facts = [", ".join(forms(entry, protocol)), entry.level, entry.date]
+            writer.writerow([*map(csv_cell, texts), *numbers, *map(csv_cell, facts)])
+    yield "scores.csv", buffer.getvalue()
+
+
+def model_index_files(collection: Collection) -> Files:
+    """`model-index/ID.yaml`: the head of a model card, with every mean of the entry that is a finite number."""
+    for entry in collection:
+        results = [Result(dataset, scale, protocol, values)
+                   for (scale, protocol, dataset), mean in entry.means.items() if (values := _values(mean, protocol))]
+        yield f"model-index/{entry.id}.yaml", yaml_head({"model-index": model_index(one_line(entry.title), results)})
+
+
+def eval_results_files(collection: Collection) -> Files:
+    """`eval-results/ID/.eval_results/xSCALE-PROTOCOL.yaml`: one item per set and metric, for the sets on the hub.
+
+    The format is that of https://github.com/huggingface/hub-docs, eval_results.yaml; JSON's notation is YAML too.
+    """
+    for entry in collection:
+        found: dict[str, list[str]] = {}
+        for (scale, protocol, dataset), mean in entry.means.items():
+            for column, value in _values(mean, protocol).items() if dataset in HUB_DATASETS else ():
+                task = {"id": HUB_DATASETS[dataset], "task_id": f"x{scale}-{protocol}-{column}"}
+                notes = ", ".join([f"srbench protocol {protocol} v{get_protocol(protocol).version}, ×{scale}",
+                                   *forms(entry, protocol), f"scores {entry.level}"])  # fmt: skip
+                item = {"dataset": task, "value": value, "date": entry.date, "notes": notes}
+                found.setdefault(f"x{scale}-{protocol}", []).append(f"- {json.dumps(item, ensure_ascii=False)}\n")
+        for name, lines in found.items():
+            yield f"eval-results/{entry.id}/.eval_results/{name}.yaml", "".join(lines)
+
+
+FORMATS: Mapping[str, Callable[[Collection], Files]] = {
+    "latex": latex_files,
+    "markdown": markdown_files,
+    "csv": csv_file,
+    "model-index": model_index_files,
+    "eval-results": eval_results_files,
+}
+"""Every format by its name on the command line."""
+
+
+def _values(mean: Mean, protocol: str) -> dict[str, float]:
+    """The means by column of the score table; without those that are not given or infinite."""
+    columns = zip(get_protocol(protocol).columns, (mean.psnr, mean.ssim, mean.aliased), strict=False)
+    return {column: value for column, value in columns if value is not None and math.isfinite(value)}

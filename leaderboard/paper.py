@@ -1,0 +1,126 @@
+"""Tables in the form that papers print: models × datasets, with a variant's differences to its base."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from leaderboard.collection import Collection
+from leaderboard.entries import Entry, Mean
+from leaderboard.escaping import latex_text, markdown_table, markdown_text
+from leaderboard.matching import matched_pairs
+from leaderboard.ranking import METRICS, Mark, forms, rank
+from leaderboard.tables import ordered
+from leaderboard.views import View
+
+Bases = Mapping[str, Entry]
+"""By a variant's id, the entry that differs from it in the attention alone."""
+
+Number = tuple[str, str]
+"""A score as printed, and its difference to the base's as ` (↑0.03)`, empty where there is no base."""
+
+_STYLES: Mapping[Mark, str] = {"first": r"\textbf", "second": r"\underline"}
+
+
+def matched_bases(collection: Collection) -> Bases:
+    """The base of each variant that was trained like one; the first where there are several."""
+    found: dict[str, Entry] = {}
+    for pairs in matched_pairs(collection).values():
+        for pair in pairs:
+            found.setdefault(pair.variant.id, pair.base)
+    return found
+
+
+def latex_table(collection: Collection, tables: Sequence[View], bases: Bases) -> str:
+    r"""A `tabular` for booktabs of the views of one protocol, scale by scale; text in it is escaped.
+
+    The best are bold and the second best underlined, by the rule of the site's main tables.
+    """
+    protocol = tables[0].protocol
+    datasets = list(dict.fromkeys(dataset for view in tables for dataset in view.datasets))
+    head = " & ".join(["Scale", "Network", "Params (K)", *map(latex_text, datasets)])
+    lines = [rf"% {protocol.name} v{protocol.version}: {protocol.summary}. PSNR in dB / SSIM.",
+             r"% Needs \usepackage{booktabs}.",
+             rf"\begin{{tabular}}{{llr{'c' * len(datasets)}}}", r"\toprule", rf"{head} \\"]  # fmt: skip
+    for view in tables:
+        lines += [r"\midrule", *_latex_rows(collection, view, datasets, bases)]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def markdown_sections(tables: Sequence[View], bases: Bases) -> str:
+    """A section with a table for each view of one protocol."""
+    protocol = tables[0].protocol
+    parts = [f"# {markdown_text(protocol.name)}",
+             markdown_text(f"{protocol.summary}. PSNR in dB / SSIM; ↑ and ↓ against a base that was trained alike.")]
+    for view in tables:
+        rows = [[_name(entry, view), _thousands(entry, view),
+                 *(" / ".join(map(" ".join, _numbers(view, entry, dataset, bases))) for dataset in view.datasets)]
+                for entry in _rows(view, bases)]  # fmt: skip
+        parts += [f"## ×{view.scale}", markdown_table(["model", "parameters (K)", *view.datasets], rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _latex_rows(collection: Collection, view: View, datasets: Sequence[str], bases: Bases) -> Iterator[str]:
+    marks = {dataset: [rank(collection, view.entries, (view.scale, view.protocol.name, dataset), metric)
+                       for metric in range(len(METRICS))] for dataset in view.datasets}  # fmt: skip
+    for number, entry in enumerate(_rows(view, bases)):
+        cells = [rf"$\times${view.scale}" if number == 0 else "", latex_text(_name(entry, view)),
+                 _thousands(entry, view)]  # fmt: skip
+        for dataset in datasets:
+            numbers = _numbers(view, entry, dataset, bases)
+            styled = [_style(marked.get(entry.id), number) for marked, number in
+                      zip(marks.get(dataset, [{}, {}]), numbers, strict=False)]  # fmt: skip
+            cells.append(" / ".join(styled))
+        yield rf"{' & '.join(cells)} \\"
+
+
+def _style(mark: Mark | None, number: Number) -> str:
+    value, change = map(latex_text, number)
+    spaced = f" {change}" if change else ""
+    return f"{_STYLES[mark]}{{{value}}}{spaced}" if mark else value + spaced
+
+
+def _numbers(view: View, entry: Entry, dataset: str, bases: Bases) -> list[Number]:
+    """PSNR and SSIM of a cell; one dash where there is no mean."""
+    group = view.scale, view.protocol.name, dataset
+    mean = entry.means.get(group)
+    if mean is None or mean.psnr is None:
+        return [("-", "")]
+    base = bases[entry.id].means.get(group) if entry.id in bases else None
+    alike: Mean | None = base if base and base.inputs == mean.inputs else None
+    return [(_fixed(mean.psnr, 2), _change(mean.psnr, alike.psnr if alike else None, 2)),
+            (_fixed(mean.ssim, 4), _change(mean.ssim, alike.ssim if alike else None, 4))]  # fmt: skip
+
+
+def _rows(view: View, bases: Bases) -> list[Entry]:
+    """The rows in the order of the main table, but each variant right below its base."""
+    rows = ordered(view)
+    shown = {entry.id for entry in rows}
+    below = [entry for entry in rows if entry.id in bases and bases[entry.id].id in shown]
+    found: list[Entry] = []
+    for entry in rows:
+        if entry not in below:
+            found += [entry, *(variant for variant in below if bases[variant.id].id == entry.id)]
+    return found
+
+
+def _name(entry: Entry, view: View) -> str:
+    return ", ".join([entry.title, *forms(entry, view.protocol.name)])
+
+
+def _thousands(entry: Entry, view: View) -> str:
+    parameters = entry.at("parameters", view.scale)
+    return "-" if parameters is None else f"{parameters / 1000:.1f}"
+
+
+def _fixed(value: float | None, digits: int) -> str:
+    if value is None:
+        return "-"
+    return "inf" if math.isinf(value) else f"{value:.{digits}f}"
+
+
+def _change(value: float | None, base: float | None, digits: int) -> str:
+    if value is None or base is None or not math.isfinite(value - base):
+        return ""
+    size = f"{abs(value - base):.{digits}f}"
+    return f"({'' if float(size) == 0 else '↑' if value > base else '↓'}{size})"
