@@ -50,11 +50,17 @@ def _describe(command: click.Command, context: click.Context, heading: str) -> I
 
 def _row(option: click.Option, context: click.Context) -> str:
     facts = option.to_info_dict()
-    value = "" if option.is_flag else f"`{option.make_metavar(context)}`"
+    value = "" if option.is_flag else _value(option, context)
     default = "required" if option.required else _default(facts["default"])
     repeated = " May be repeated." if option.multiple and "repeated" not in (option.help or "") else ""
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     return "| " + " | ".join(_cell(text) for text in (names, value, default, (option.help or "") + repeated)) + " |"
+
+
+def _value(option: click.Option, context: click.Context) -> str:
+    if isinstance(option.type, click.Choice) and not option.metavar:
+        return ", ".join(f"`{choice}`" for choice in option.type.choices)
+    return f"`{option.make_metavar(context)}`"
 
 
 def _default(value: object) -> str:
@@ -64,7 +70,9 @@ def _default(value: object) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    # Within backticks a bar is no border of the cell, and a backslash would show.
+    parts = " ".join(text.split()).split("`")
+    return "`".join(part if index % 2 else part.replace("|", "\\|") for index, part in enumerate(parts))
 
 
 def _text(docstring: str | None) -> str:
