@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from srbench.audit.forms import Bench
 from srbench.audit.verdict import UNDECIDED, Audit, Finding, audit_claim, audit_claims
 from srbench.cli.tables import text_table
 from srbench.errors import AuditError
+from srbench.files import write_atomic
 from srbench.protocols import SCALES
 
 _SSIM_SUSPECT = 0.005  # an SSIM this far off beside a PSNR that fits was computed or typed otherwise
@@ -45,9 +47,12 @@ class _PrintedType(click.ParamType[Printed]):
               help="Measure pixel variants and self-ensemble also where a protocol already fits.")
 @click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="Also write DIR/audit.json and DIR/audit.md.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
 def command(model: str | None, scale: str | None, dataset: str | None, printed: Printed | None, own_weights: bool,
-            table: Path | None, thorough: bool, data_root: Path | None, device: str, form: str) -> None:
+            table: Path | None, thorough: bool, data_root: Path | None, device: str, output: Path | None,
+            form: str) -> None:
     """Hold a claimed score against every protocol.
 
     Every protocol of the scale is asked first, then the pixel variants that circulate, then self-ensemble; each only
@@ -60,12 +65,19 @@ def command(model: str | None, scale: str | None, dataset: str | None, printed: 
             raise click.UsageError("--claims names models, scales, datasets and claims in its file; leave out "
                                    "--model, --scale, --dataset, --claim and --own-weights")
         audits = list(audit_claims(read_claims(table), bench, thorough=thorough))
-        click.echo(_render_many(audits, form))
+        _tell(partial(_render_many, audits), form, output)
         return
     if model is None or scale is None or dataset is None or printed is None:
         raise click.UsageError("expected --model, --scale, --dataset and --claim, or --claims")
     claim = Claim(printed, int(scale), dataset, model, own_weights)
-    click.echo(_render_one(audit_claim(claim, bench, thorough=thorough), form))
+    _tell(partial(_render_one, audit_claim(claim, bench, thorough=thorough)), form, output)
+
+
+def _tell(render: Callable[[str], str], form: str, output: Path | None) -> None:
+    if output is not None:
+        write_atomic(output / "audit.json", render("json") + "\n")
+        write_atomic(output / "audit.md", render("markdown") + "\n")
+    click.echo(render(form))
 
 
 def _render_one(audit: Audit, form: str) -> str:

@@ -65,7 +65,10 @@ def test_many_claims_as_markdown_and_json(folder: str, tmp_path: Path) -> None:
     assert markdown[2].startswith(r"| a\|b \<script\> | ×2 |")
     assert markdown[2].endswith("| bam2021 |")
     assert markdown[3].endswith("| no weights to hold it against |")
-    documents = json.loads(audit("--claims", tmp_path / "claims.csv", "--format", "json").stdout)
+    result = audit("--claims", tmp_path / "claims.csv", "--format", "json", "--output", tmp_path / "out")
+    documents = json.loads(result.stdout)
+    assert json.loads((tmp_path / "out/audit.json").read_text()) == documents
+    assert (tmp_path / "out/audit.md").read_text().splitlines() == markdown
     assert [document["best"] and document["best"]["protocol"] for document in documents] == ["bam2021", None, None]
     assert documents[0]["claim"]["source"] == "x"
     assert documents[2]["reason"].startswith("Set5 (test) was not found")
