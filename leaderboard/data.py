@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from io import StringIO
 from typing import Any
 
@@ -52,8 +52,12 @@ def to_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     buffer = StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(head)
-    writer.writerows([csv_cell(value) if isinstance(value, str) else value for value in row] for row in rows)
+    writer.writerows([_cell(value) if isinstance(value, str) else value for value in row] for row in rows)
     return buffer.getvalue()
+
+
+# Names and hashes come back in many rows and files.
+_cell = lru_cache(1 << 16)(csv_cell)
 
 
 def _scores_csv(entry: Entry) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -138,6 +139,11 @@ def _inputs(rows: pd.DataFrame) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
+@cache
+def _known_pixels(dataset: str) -> frozenset[tuple[str, str]]:
+    return frozenset((image.name, image.sha256) for image in known_images(dataset))
+
+
 def _is_canonical(dataset: str, rows: pd.DataFrame) -> bool:
-    known = {(image.name, image.sha256) for image in known_images(dataset)}
+    known = _known_pixels(dataset)
     return not known or known.issuperset(zip(rows["image"], rows["hr_sha256"], strict=True))

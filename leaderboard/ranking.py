@@ -9,10 +9,11 @@ from typing import Literal
 
 import numpy as np
 
+from leaderboard.bootstrap import bca_intervals
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group, Mean, Values
 from srbench.protocols import get_protocol
-from srbench.statistics import MIN_IMAGES, bca_interval
+from srbench.statistics import MIN_IMAGES
 
 Mark = Literal["first", "second"]
 """First: the highest mean and all that are not told from it; second: the same among the rest."""
@@ -21,8 +22,6 @@ METRICS = ("psnr", "ssim")
 """The means that are ranked, in the order of `leaderboard.entries.Values`."""
 
 _DECIMALS = 3
-# So many standard errors from 0, none of the interval's resamples reaches 0, and nothing needs to be drawn.
-_FAR = 10.0
 
 
 def forms(entry: Entry, protocol: str) -> tuple[str, ...]:
@@ -90,33 +89,29 @@ def _verdicts(
     """By digest, whether the paired interval of an entry's difference to the best holds 0."""
     key = f"tied {group} {METRICS[metric]} {best.digest}"
     known: dict[str, bool] = json.loads(collection.memory.fact(key) or "{}")
-    verdicts = {best.digest: True}
-    highest: Values | None = None
-    for entry in entries:
-        if entry.digest not in known and entry is not best:
-            highest = collection.values(best, group)[metric] if highest is None else highest
-            known[entry.digest] = holds_zero(_difference(highest, collection.values(entry, group)[metric]))
-        verdicts[entry.digest] = verdicts.get(entry.digest) or known[entry.digest]
+    new = [entry for entry in entries if entry.digest not in known and entry is not best]
+    if new:
+        highest = collection.values(best, group)[metric]
+        scores = np.stack([collection.values(entry, group)[metric] for entry in new])
+        known |= {entry.digest: tied for entry, tied in zip(new, hold_zero(highest, scores), strict=True)}
+    verdicts = {entry.digest: entry is best or known[entry.digest] for entry in entries}
     collection.memory.learn(key, json.dumps(verdicts))
     return verdicts
 
 
-def holds_zero(difference: Values) -> bool:
-    """Whether the 95 % BCa interval of the mean of paired differences holds 0; never where one is infinite."""
-    if not np.isfinite(difference).all():
-        return False
-    if difference.min() > 0 or difference.max() < 0:
-        return False
-    spread = difference.std(ddof=1) / np.sqrt(len(difference))
-    if abs(difference.mean()) > _FAR * spread:
-        return False
-    low, high = bca_interval(difference)
-    return low <= 0 <= high
+def hold_zero(highest: Values, scores: Values) -> list[bool]:
+    """Whether the 95 % BCa interval of the mean paired difference holds 0, for n scores against k×n others.
 
-
-def _difference(a: Values, b: Values) -> Values:
+    Two infinite scores are equal; a difference that stays infinite is told apart.
+    """
     with np.errstate(invalid="ignore"):
-        return np.where(a == b, 0.0, a - b)  # two infinite scores are equal
+        difference = np.where(scores == highest, 0.0, highest - scores)
+    # Where all differences have one sign, every resample has it too.
+    open_ = np.isfinite(difference).all(axis=1) & (difference.min(axis=1) <= 0) & (difference.max(axis=1) >= 0)
+    held = np.zeros(len(scores), dtype=bool)
+    intervals = bca_intervals(difference[open_])
+    held[open_] = (intervals[:, 0] <= 0) & (intervals[:, 1] >= 0)
+    return [bool(verdict) for verdict in held]
 
 
 def _mean_of(entry: Entry, group: Group, metric: int) -> float:
