@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -119,7 +120,7 @@ def read_submissions(root: Path, *, trusted: Container[str] = ()) -> Collection:
         try:
             entries.append(read_submission(folder, verified=verified, trusted=trusted))
         except SubmissionError as error:
-            problems.append(Problem(shown(folder.name).strip("'"), str(error)))
+            problems.append(Problem(_harmless(folder.name), str(error)))
     kept, look_alikes = _without_look_alikes(entries)
     return Collection(kept, problems + look_alikes)
 
@@ -253,6 +254,10 @@ def _folders(root: Path) -> Iterator[Path]:
     for entry in sorted(os.scandir(root), key=lambda entry: entry.name):
         if not entry.name.startswith(".") and (entry.is_dir(follow_symlinks=False) or entry.is_symlink()):
             yield root / entry.name
+
+
+def _harmless(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "?", name)[:64]
 
 
 def _without_look_alikes(entries: list[Submission]) -> tuple[list[Submission], list[Problem]]:

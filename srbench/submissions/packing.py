@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from srbench.errors import SubmissionError
 from srbench.files import sha256_of, write_atomic
-from srbench.scores import SCHEMA, SCORES_NAME, Run, json_number, mean
+from srbench.scores import SCHEMA, SCORES_NAME, Run
 from srbench.submissions.entry import (
     DOCUMENT_NAME,
     SAMPLES_NAME,
@@ -27,7 +27,7 @@ from srbench.submissions.entry import (
     read_submission,
 )  # fmt: skip
 from srbench.submissions.reading import check_sample
-from srbench.submissions.rows import check_rows
+from srbench.submissions.rows import check_rows, dataset_means
 from srbench.submissions.schema import ABOUT, ENVIRONMENT, ID, SCHEMA_VERSION, SUBMISSION
 
 _PATH_KINDS = ("images", "onnx", "spandrel")
@@ -103,17 +103,6 @@ def write_submission(root: Path, draft: Draft, *, samples: Path | None = None) -
     return folder
 
 
-def dataset_means(scores: pd.DataFrame) -> list[dict[str, Any]]:
-    """The means of a table of one scale, by dataset and protocol, as `runs[].means` holds them."""
-    means = []
-    for (dataset, protocol), rows in scores.groupby(["dataset", "protocol"], sort=False):
-        channels = "y" if rows["psnr_y"].notna().any() else "rgb"
-        values = {"psnr": f"psnr_{channels}", "ssim": f"ssim_{channels}", "psnr_lr": "psnr_lr"}
-        numbers = {name: json_number(mean(rows[column])) for name, column in values.items()}
-        means.append({"dataset": dataset, "protocol": protocol, **numbers})
-    return means
-
-
 def public_spec(spec: str) -> str:
     """A model spec without the folders of the machine it ran on: `onnx:/home/me/net.onnx` is `onnx:net.onnx`."""
     kind, _, rest = spec.partition(":")
@@ -175,7 +164,7 @@ def _run(run: Run) -> dict[str, Any]:
         "images_sha256": record["model"].get("images_sha256"),
         "protocols": record["protocols"],
         "datasets": {name: _counted(run.scores, name, facts) for name, facts in record["datasets"].items()},
-        "means": dataset_means(run.scores),
+        "means": dataset_means(pa.Table.from_pandas(run.scores, schema=SCHEMA, preserve_index=False)),
         "environment": {name: environment.get(name) for name in ENVIRONMENT.fields},
         "started": record["started"],
         "seconds": record["seconds"],

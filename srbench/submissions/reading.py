@@ -27,6 +27,7 @@ MAX_SAMPLE_PIXELS = 1 << 20
 
 _MAX_UNPACKED = 64 << 20
 _MAX_STRING = 200
+_MAX_ROW_GROUPS = 100
 # Snappy cannot grow more than about twentyfold, and these encodings not at all: other files are bombs or not ours.
 _CODECS = {"SNAPPY", "UNCOMPRESSED"}
 _ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
@@ -44,10 +45,11 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
     except OSError as error:
         found = "a link" if error.errno == errno.ELOOP else error.strerror
         raise SubmissionError(f"{path.name}: expected a plain file, got {found}") from error
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise SubmissionError(f"{path.name}: expected a plain file, got something else")
     with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise SubmissionError(f"{path.name}: expected a plain file, got something else")
         if status.st_size > limit:
             raise SubmissionError(f"{path.name}: expected at most {limit:,} bytes, got {status.st_size:,}")
         return file.read(limit)
@@ -73,12 +75,9 @@ def read_table(data: bytes, *, rows: int) -> pa.Table:
         SubmissionError: a damaged file, other columns, types, codecs or row counts, or texts that are too long.
     """
     try:
-        file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=_TEXT_COLUMNS, pre_buffer=False)
-        _require_shape(file.metadata, rows)
-        found = file.schema_arrow
-        if found.names != SCHEMA.names:
-            raise SubmissionError(f"scores.parquet: expected the columns {', '.join(SCHEMA.names)}, got "
-                                  f"{', '.join(shown(name) for name in found.names[:30])}; make it with srbench submit")
+        metadata = pq.read_metadata(pa.BufferReader(data))
+        _require_shape(metadata, rows)
+        file = pq.ParquetFile(pa.BufferReader(data), metadata=metadata, read_dictionary=_TEXT_COLUMNS, pre_buffer=False)
         table = file.read(use_threads=False)
         for name in _TEXT_COLUMNS:
             _require_short(table[name], name)
@@ -116,9 +115,12 @@ def _require_shape(metadata: pq.FileMetaData, rows: int) -> None:
     if metadata.num_rows != rows:
         raise SubmissionError(f"scores.parquet: expected {rows} rows (images × protocols of the runs), got "
                               f"{metadata.num_rows}")
-    if metadata.num_columns > len(SCHEMA) * 2 or metadata.num_row_groups > 100:
-        raise SubmissionError(f"scores.parquet: expected the {len(SCHEMA)} columns of a score table in few row groups, "
-                              f"got {metadata.num_columns} columns and {metadata.num_row_groups} row groups")
+    if metadata.schema.names != SCHEMA.names:
+        found = ", ".join(shown(name) for name in metadata.schema.names[:30])
+        raise SubmissionError(f"scores.parquet: expected the columns {', '.join(SCHEMA.names)}, got {found}; make it "
+                              "with srbench submit")
+    if metadata.num_row_groups > _MAX_ROW_GROUPS:
+        raise SubmissionError(f"scores.parquet: expected few row groups, got {metadata.num_row_groups}")
     chunks = [metadata.row_group(group).column(column)
               for group in range(metadata.num_row_groups) for column in range(metadata.num_columns)]
     strange = {chunk.compression for chunk in chunks} - _CODECS

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
 
 from srbench.errors import SubmissionError
+from srbench.scores import json_number
 from srbench.submissions.kinds import shown
 from srbench.submissions.reading import MAX_ROWS
 from srbench.submissions.schema import NAME
@@ -20,6 +21,7 @@ Cell = tuple[int, str, str]
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(NAME.expression, re.ASCII)
 _LARGEST_PSNR = 200.0
+_MEAN_TOLERANCE = 1e-6
 
 
 def expected_cells(document: Mapping[str, Any]) -> dict[Cell, tuple[int, int, str]]:
@@ -53,7 +55,7 @@ def expected_cells(document: Mapping[str, Any]) -> dict[Cell, tuple[int, int, st
 
 
 def check_rows(table: pa.Table, document: Mapping[str, Any]) -> None:
-    """Raises SubmissionError unless each image of each cell is there once and every value is possible."""
+    """Raises SubmissionError unless each image of each cell is there once, every value is possible and means fit."""
     cells = expected_cells(document)
     columns = {name: table[name].to_pylist() for name in table.column_names}
     _require_each("model", columns["model"], lambda value: value == document["model"]["spec"])
@@ -68,10 +70,58 @@ def check_rows(table: pa.Table, document: Mapping[str, Any]) -> None:
             _require_each(name, columns[name], lambda value: value is None or -1 <= value <= 1 + 1e-9)
     _require_coverage(columns, cells)
     _require_scores(columns)
+    _require_means(columns, document)
+
+
+def dataset_means(table: pa.Table) -> list[dict[str, Any]]:
+    """The means of a score table of one scale, by dataset and protocol, as `runs[].means` holds them."""
+    means = _means({name: table[name].to_pylist() for name in table.column_names})
+    return [{"dataset": dataset, "protocol": protocol, **values} for (_, protocol, dataset), values in means.items()]
+
+
+def _means(columns: Mapping[str, list[Any]]) -> dict[Cell, dict[str, float | str | None]]:
+    """PSNR, SSIM and psnr_lr of each cell: null where an image lacks one, "inf" where one is infinite."""
+    values: dict[Cell, dict[str, list[float | None]]] = {}
+    names = ("scale", "protocol", "dataset", "psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_lr")
+    for scale, protocol, dataset, psnr_y, ssim_y, psnr_rgb, ssim_rgb, psnr_lr in _lines(columns, names):
+        cell = values.setdefault((scale, protocol, dataset), {"psnr": [], "ssim": [], "psnr_lr": []})
+        cell["psnr"].append(psnr_rgb if psnr_y is None else psnr_y)
+        cell["ssim"].append(ssim_rgb if psnr_y is None else ssim_y)
+        cell["psnr_lr"].append(psnr_lr)
+    return {cell: {name: _mean(scores) for name, scores in found.items()} for cell, found in values.items()}
+
+
+def _mean(scores: list[float | None]) -> float | str | None:
+    known = [score for score in scores if score is not None]
+    return json_number(sum(known) / len(known) if len(known) == len(scores) else None)
+
+
+def _require_means(columns: Mapping[str, list[Any]], document: Mapping[str, Any]) -> None:
+    found = _means(columns)
+    for number, run in enumerate(document["runs"]):
+        stated = {(run["scale"], mean["protocol"], mean["dataset"]): mean for mean in run["means"]}
+        cells = {(run["scale"], protocol, dataset) for protocol in run["protocols"] for dataset in run["datasets"]}
+        if stated.keys() != cells or len(stated) != len(run["means"]):
+            raise SubmissionError(f"runs[{number}].means: expected one for each dataset and protocol")
+        for (scale, protocol, dataset), mean in stated.items():
+            for name, value in found[scale, protocol, dataset].items():
+                if _differs(value, mean[name]):
+                    raise SubmissionError(f"runs[{number}].means: expected {name} of {dataset} ×{scale} under "
+                                          f"{protocol} as its rows give it, {value}, got {mean[name]}")
+
+
+def _differs(first: Any, second: Any) -> bool:
+    if isinstance(first, float) and isinstance(second, float | int):
+        return abs(first - second) > _MEAN_TOLERANCE
+    return bool(first != second)
 
 
 def _is_psnr(value: float | None) -> bool:
     return value is None or value == math.inf or -_LARGEST_PSNR <= value <= _LARGEST_PSNR
+
+
+def _lines(columns: Mapping[str, list[Any]], names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+    return zip(*(columns[name] for name in names), strict=True)
 
 
 def _require_each(name: str, values: Iterable[Any], fits: Any) -> None:
@@ -84,7 +134,7 @@ def _require_each(name: str, values: Iterable[Any], fits: Any) -> None:
 def _require_coverage(columns: Mapping[str, list[Any]], cells: Mapping[Cell, tuple[int, int, str]]) -> None:
     seen: dict[Cell, set[str]] = {cell: set() for cell in cells}
     names = ("scale", "protocol", "dataset", "image", "protocol_version", "lr_source")
-    for scale, protocol, dataset, image, version, source in zip(*(columns[name] for name in names), strict=True):
+    for scale, protocol, dataset, image, version, source in _lines(columns, names):
         cell = (scale, protocol, dataset)
         if cell not in cells or cells[cell][1:] != (version, source):
             raise SubmissionError(f"scores.parquet: expected only what submission.json lists, got {shown(dataset)} "
@@ -100,7 +150,7 @@ def _require_coverage(columns: Mapping[str, list[Any]], cells: Mapping[Cell, tup
 
 def _require_scores(columns: Mapping[str, list[Any]]) -> None:
     names = ("image", "psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_lr", "lr_source")
-    for image, psnr_y, ssim_y, psnr_rgb, ssim_rgb, psnr_lr, source in zip(*map(columns.get, names), strict=True):
+    for image, psnr_y, ssim_y, psnr_rgb, ssim_rgb, psnr_lr, source in _lines(columns, names):
         if (psnr_y is None) == (psnr_rgb is None):
             raise SubmissionError(f"scores.parquet: expected {image} to have a PSNR either of Y or of RGB")
         psnr, ssim = (psnr_rgb, ssim_rgb) if psnr_y is None else (psnr_y, ssim_y)

@@ -15,7 +15,6 @@ from srbench.errors import SrbenchError, UnknownNameError
 from srbench.images import fingerprint
 from srbench.protocols import Protocol, get_protocol
 from srbench.submissions import Submission
-from srbench.submissions.packing import dataset_means
 from srbench.verification.facts import model_facts
 from srbench.verification.findings import Severity
 from srbench.zoo.catalogue import CATALOGUE as WEIGHTS
@@ -32,8 +31,6 @@ BELOW_BICUBIC_LR = 3.0
 ROW = ["dataset", "scale", "protocol", "image"]
 """What tells the rows of one entry apart."""
 
-_MEAN_TOLERANCE = 1e-6
-
 Said = Iterator[tuple[Severity, str]]
 """Findings of one entry, without its id."""
 
@@ -49,7 +46,6 @@ def check_entry(entry: Submission, baseline: pd.DataFrame) -> Said:
             yield "error", str(error)
     yield from _check_columns(scores, protocols)
     yield from _check_pixels(entry, scores, protocols)
-    yield from _check_means(entry, scores)
     yield from _check_model(entry)
     yield from _check_heights(scores, baseline, protocols)
 
@@ -111,27 +107,6 @@ def _check_dataset(name: str, hashes: dict[str, str], stated: Mapping[str, Any])
         yield "error", f"{name}: stated as {stated['variant']}, but its pixels are {variant}"
     elif known_images(name) and variant in ("unknown", "canonical subset"):
         yield "review", f"{name}: its pixels are no known variant of the set"
-
-
-def _check_means(entry: Submission, scores: pd.DataFrame) -> Said:
-    for number, run in enumerate(entry.document["runs"]):
-        rows = scores[(scores["scale"] == run["scale"]) & scores["dataset"].isin(list(run["datasets"]))
-                      & scores["protocol"].isin(list(run["protocols"]))]  # fmt: skip
-        found = {(mean["dataset"], mean["protocol"]): mean for mean in dataset_means(rows)}
-        stated = {(mean["dataset"], mean["protocol"]): mean for mean in run["means"]}
-        if found.keys() != stated.keys() or len(stated) != len(run["means"]):
-            yield "error", f"runs[{number}].means: expected one for each dataset and protocol"
-            continue
-        for key, mean in found.items():
-            if wrong := [name for name in ("psnr", "ssim", "psnr_lr") if _differs(mean[name], stated[key][name])]:
-                yield "error", (f"runs[{number}].means: {wrong[0]} of {key[0]} under {key[1]} is stated as "
-                                f"{stated[key][wrong[0]]}, but its rows give {mean[wrong[0]]}")  # fmt: skip
-
-
-def _differs(first: Any, second: Any) -> bool:
-    if isinstance(first, float | int) and isinstance(second, float | int):
-        return abs(first - second) > _MEAN_TOLERANCE
-    return bool(first != second)
 
 
 def _check_model(entry: Submission) -> Said:

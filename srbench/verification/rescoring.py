@@ -83,8 +83,8 @@ def _rescored(document: dict[str, Any], number: int, images: Path, data_root: Pa
 def _place(images: Path, scale: int, protocols: list[str], *, alone: bool) -> Path:
     """The folder of one scale and preparation."""
     named = [part for name in protocols for part in (f"x{scale}/{name}", f"{name}/x{scale}", name)]
-    places = [images / part for part in (*named, *((f"x{scale}", ".") if alone else ()))]
-    for place in places:
+    shared = [f"x{scale}", "."] if alone else []
+    for place in (images / part for part in [*named, *shared]):
         if place.is_dir():
             return place
     wanted = " or ".join(f"x{scale}/{name}" for name in protocols)

@@ -17,7 +17,7 @@ from srbench.datasets.catalogue import known_images
 from srbench.images import fingerprint
 from srbench.protocols import get_protocol
 from srbench.scores import SCHEMA
-from srbench.submissions.packing import dataset_means
+from srbench.submissions.rows import dataset_means
 
 SPEC = "python:example:network"
 TABLES = 40
@@ -107,7 +107,7 @@ def _run(frame: Any, scale: int) -> Document:
                       for protocol in protocols},
         "datasets": {name: {"fingerprint": fingerprint(image.sha256 for image in known[name]), "variant": "canonical",
                             "n": len(known[name]), "n_expected": len(known[name])} for name in datasets},
-        "means": dataset_means(frame),
+        "means": dataset_means(pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)),
         "environment": {"srbench": "0.1.0", "python": "3.11.7", "libraries": {"torch": "2.13.0"},
                         "system": "Linux x86_64", "processor": "a processor", "cores": 2, "threads": 2,
                         "device": "cpu"},

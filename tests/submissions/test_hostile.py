@@ -1,0 +1,366 @@
+"""Entries that strangers send to do harm: each is reported, left out, and leaves the others alone."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from srbench.errors import SubmissionError
+from srbench.scores import SCHEMA
+from srbench.submissions import Collection, read_submission, read_submissions
+from srbench.submissions.rows import dataset_means
+from tests.submissions.generated import generate, table_bytes
+
+Change = Callable[[dict[str, Any]], None]
+TEXTS: dict[str, Callable[[dict[str, Any], Any], None]] = {
+    "title": lambda d, v: d.update(title=v),
+    "author": lambda d, v: d.update(authors=[v]),
+    "paper": lambda d, v: d.update(paper={"title": v, "url": None, "year": None}),
+    "license": lambda d, v: d.update(license=v),
+    "model name": lambda d, v: d["model"].update(name=v),
+    "network": lambda d, v: d["model"].update(network=v),
+    "spec": lambda d, v: d["model"].update(spec=v),
+    "training data": lambda d, v: d.update(training={
+        "data": v, "recipe": None, "recipe_sha256": None, "fingerprint": None, "steps": 1, "seed": 1, "tag": None}),
+    "device": lambda d, v: d.update(runtime={"device": v, "size": [1, 1], "fps": None, "seconds_per_image": None}),
+    "claim's source": lambda d, v: d.update(claims=[{
+        "scale": 4, "dataset": "Set5", "psnr": 30, "ssim": None, "source": v}]),
+    "footnote": lambda d, v: d.update(footnotes=[v]),
+    "summary": lambda d, v: d["runs"][0]["protocols"]["matlab-y"].update(summary=v),
+    "variant": lambda d, v: d["runs"][0]["datasets"]["Set5"].update(variant=v),
+    "processor": lambda d, v: d["runs"][0]["environment"].update(processor=v),
+    "library": lambda d, v: d["runs"][0]["environment"].update(libraries={"torch": v}),
+}  # fmt: skip
+BAD_TEXTS: tuple[object, ...] = (
+    "<script>alert(1)</script>", "a<img src=x onerror=alert(1)>", "</td><!--", "&#60;script&#62;",
+    "javascript:alert(1)", '=HYPERLINK("https://example.com")', "@SUM(1)", "+1", "-1", "a\nb", "a\tb", "a\0b",
+    "a\u202eb", "a\u200bb", "a\ud800", "a\u2028b", "", "  ", " a", "a" * 2000, 1, ["a"], {"a": 1}, True,
+)  # fmt: skip
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    generate(tmp_path / "submissions", 2)
+    return tmp_path / "submissions"
+
+
+def change(root: Path, edit: Change) -> Path:
+    """Edit the first entry's document."""
+    path = root / "net-00000" / "submission.json"
+    document = json.loads(path.read_text())
+    edit(document)
+    path.write_text(json.dumps(document))
+    return path.parent
+
+
+def replace_table(root: Path, data: bytes) -> None:
+    (root / "net-00000" / "scores.parquet").write_bytes(data)
+    change(root, lambda document: document.update(scores_sha256=hashlib.sha256(data).hexdigest()))
+
+
+def edited_table(root: Path, **columns: Any) -> pa.Table:
+    """The first entry's table with some columns changed; a value may be a function of the old values."""
+    table = pq.read_table(root / "net-00000" / "scores.parquet").cast(SCHEMA)
+    for name, value in columns.items():
+        old = table[name].to_pylist()
+        new = value(old) if callable(value) else [value, *old[1:]]
+        table = table.set_column(SCHEMA.names.index(name), SCHEMA.field(name), pa.array(new, SCHEMA.field(name).type))
+    return table
+
+
+def assert_left_out(root: Path, *reasons: str) -> Collection:
+    collection = read_submissions(root)
+    assert [entry.id for entry in collection.entries] == ["net-00001"]
+    [problem] = collection.problems
+    for reason in reasons:
+        assert reason in problem.message
+    assert (problem.id + problem.message).replace("×", "x").replace("…", "").isascii()
+    assert len(problem.message) < 600
+    assert "<script" not in problem.id
+    return collection
+
+
+@pytest.mark.parametrize("place", TEXTS.values(), ids=list(TEXTS))
+def test_no_text_field_takes_anything_but_plain_text(root: Path, place: Callable[[dict[str, Any], Any], None]) -> None:
+    for bad in BAD_TEXTS:
+        change(root, lambda document, bad=bad: place(document, bad))
+        assert_left_out(root, "expected")
+
+
+LINKS = [
+    "javascript:alert(1)", "JavaScript:alert(1)", " https://example.com", "http://example.com", "https://", "https:///x",
+    "//example.com", "data:text/html,x", "https://user@example.com/", "https://example.com/\"><script>",
+    "https://a b.c", "https://еxample.com/", "https://example.com/\n", "ftp://example.com", "https://localhost/", 5,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_only_https_links_are_taken(root: Path, link: object) -> None:
+    change(root, lambda document: document.update(paper={"title": "T", "url": link, "year": 2021}))
+    assert_left_out(root, "paper.url: expected an https:// address")
+    change(root, lambda document: document.update(paper=None, code=link))
+    assert_left_out(root, "code: expected an https:// address")
+
+
+def test_good_links_and_unicode_text_are_taken(root: Path) -> None:
+    change(root, lambda document: document.update(
+        code="https://github.com/a/b_c?x=1#y", authors=["Müller, Ängström", "王小明", "O'Neil & Co."],
+        footnotes=["×4 at 30 < 31 dB; a − b = c"],
+        paper={"title": "SR: 100% better?", "url": "https://arxiv.org/abs/2104.07566", "year": 2021},
+    ))  # fmt: skip
+    assert not read_submissions(root).problems
+
+
+@pytest.mark.parametrize("name", [
+    "../../etc/passwd", "..", ".", "a/b", "a\\b", "/etc/passwd", "a\0b", "C:x", ".hidden", "a..b", "a" * 200, "",
+    "Ѕet5", "<b>", "a b ", "-rf",
+])  # fmt: skip
+def test_no_name_leaves_the_folder(root: Path, name: str) -> None:
+    def rename(document: dict[str, Any]) -> None:
+        run = document["runs"][0]
+        run["datasets"] = {name: run["datasets"]["Set5"]}
+
+    pristine = (root / "net-00000" / "submission.json").read_text()
+    change(root, rename)
+    assert_left_out(root, "a name in it")
+    (root / "net-00000" / "submission.json").write_text(pristine)
+    replace_table(root, table_bytes(edited_table(root, image=name)))
+    assert_left_out(root, "scores.parquet, row 0, image")
+    (root / "net-00000" / "submission.json").write_text(pristine)
+    change(root, lambda document: document.update(id=name))
+    assert_left_out(root, "submission.json")
+
+
+@pytest.mark.parametrize("name", [
+    "Net", "nеt", "net_1", "-net", "a" * 65, "ｎｅｔ", "<script>alert(1)<", "net\n", "=1+1",
+])  # fmt: skip
+def test_folders_of_other_names_are_left_out(root: Path, name: str) -> None:
+    (root / "net-00000").rename(root / name)
+    change_back = root / name / "submission.json"
+    change_back.write_text(change_back.read_text().replace("net-00000", name))
+    assert_left_out(root, "the folder's name: expected an id")
+
+
+def test_an_entry_of_another_id_is_left_out(root: Path) -> None:
+    change(root, lambda document: document.update(id="net-00001"))
+    assert_left_out(root, "the folder's name")
+
+
+@pytest.mark.parametrize("which", ["submission.json", "scores.parquet", "verification.json", "samples", "the entry"])
+def test_links_are_not_followed(root: Path, tmp_path: Path, which: str) -> None:
+    victim = root / "net-00000" if which == "the entry" else root / "net-00000" / which
+    elsewhere = tmp_path / "elsewhere"
+    if victim.exists():
+        victim.rename(elsewhere)
+    else:
+        elsewhere.mkdir() if which == "samples" else elsewhere.write_text("{}")
+    victim.symlink_to(elsewhere)
+    assert_left_out(root, "link")
+
+
+def test_pipes_and_folders_in_place_of_files_are_left_out(root: Path) -> None:
+    table = root / "net-00000" / "scores.parquet"
+    table.unlink()
+    os.mkfifo(table)
+    assert_left_out(root, "expected a plain file")
+    table.unlink()
+    table.mkdir()
+    assert_left_out(root, "expected a plain file")
+
+
+def test_archives_and_other_files_are_not_taken(root: Path) -> None:
+    with zipfile.ZipFile(root / "net-00000" / "images.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb", bytes(50_000_000))
+    assert_left_out(root, "archives and other files are not taken")
+
+
+@pytest.mark.parametrize("text", [
+    "", "[]", "null", "{", "[" * 200_000, '{"a":' * 50_000, '{"a": NaN}', '{"a": Infinity}', '{"a": 1e999}',
+    "1" * 100_000, "\ufeff{}", '{"id": "a", "id": "b"}', "PK\x03\x04", "x" * 600_000,
+], ids=lambda text: ascii(text[:12]))  # fmt: skip
+def test_json_that_is_not_a_document_is_left_out(root: Path, text: str) -> None:
+    (root / "net-00000" / "submission.json").write_text(text, encoding="utf-8")
+    assert_left_out(root, "expected")
+
+
+def test_bytes_that_are_no_text_are_left_out(root: Path) -> None:
+    (root / "net-00000" / "submission.json").write_bytes(b'{"title": "\xff\xfe"}')
+    assert_left_out(root, "JSON document in UTF-8")
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path] * bool(path) + [place for key, entry in inner for place in _places(entry, (*path, key))]
+
+
+def test_a_value_of_a_wrong_type_or_range_anywhere_is_left_out(root: Path) -> None:
+    pristine = json.loads((root / "net-00000" / "submission.json").read_text())
+    strange = [{"x": 1}, [[]], "<b>", -1, 1e300, True, "x" * 70_000]
+    for path in _places(pristine):
+        for value in strange:
+            document = copy.deepcopy(pristine)
+            place = document
+            for key in path[:-1]:
+                place = place[key]
+            if isinstance(value, bool) and isinstance(place[path[-1]], bool):
+                continue
+            place[path[-1]] = value
+            (root / "net-00000" / "submission.json").write_text(json.dumps(document))
+            with pytest.raises(SubmissionError):
+                read_submission(root / "net-00000")
+
+
+def test_a_missing_or_unknown_field_anywhere_is_left_out(root: Path) -> None:
+    pristine = json.loads((root / "net-00000" / "submission.json").read_text())
+    for path in [(), *(path for path in _places(pristine))]:
+        place = document = copy.deepcopy(pristine)
+        for key in path:
+            place = place[key]
+        if isinstance(place, dict):
+            place["<script>"] = 1
+            (root / "net-00000" / "submission.json").write_text(json.dumps(document))
+            assert_left_out(root)
+
+
+@pytest.mark.parametrize(("column", "value"), [
+    ("psnr_y", math.nan), ("psnr_y", -math.inf), ("psnr_y", 1e6), ("psnr_y", math.inf), ("ssim_y", math.nan),
+    ("ssim_y", math.inf), ("ssim_y", 1.1), ("psnr_lr", None), ("psnr_lr", math.nan), ("seconds", math.nan),
+    ("seconds", -1.0), ("seconds", math.inf), ("psnr_rgb", 30.0), ("psnr_y", None), ("psnr_y_aliased", math.nan),
+    ("model", "zoo:another"), ("model", None), ("dataset", "Set14"), ("scale", 3), ("protocol", "bam"),
+    ("protocol_version", 9), ("image", None), ("image", "bird"), ("lr_source", "given"), ("hr_sha256", "0"),
+    ("lr_sha256", None),
+])  # fmt: skip
+def test_a_row_that_is_impossible_is_left_out(root: Path, column: str, value: object) -> None:
+    replace_table(root, table_bytes(edited_table(root, **{column: value})))
+    assert_left_out(root, "scores.parquet")
+
+
+def test_equal_images_may_score_infinity(root: Path) -> None:
+    table = edited_table(root, psnr_y=math.inf, ssim_y=1.0)
+    replace_table(root, table_bytes(table))
+    assert_left_out(root, "means: expected psnr of Set5 ×4 under matlab-y as its rows give it, inf, got 29.")
+    change(root, lambda document: document["runs"][0].update(means=dataset_means(table)))
+    assert not read_submissions(root).problems
+
+
+def test_a_million_rows_are_not_read(root: Path) -> None:
+    first = edited_table(root).slice(0, 1).to_pylist()[0]
+    columns = [pa.repeat(pa.scalar(first[field.name], field.type), 1_000_000) for field in SCHEMA]
+    replace_table(root, table_bytes(pa.Table.from_arrays(columns, schema=SCHEMA)))
+    assert_left_out(root, "expected 10 rows (images × protocols of the runs), got 1000000")
+
+
+def test_rows_that_the_runs_do_not_count_are_not_read(root: Path) -> None:
+    replace_table(root, table_bytes(pa.concat_tables([edited_table(root)] * 2)))
+    assert_left_out(root, "expected 10 rows (images × protocols of the runs), got 20")
+    huge = {"fingerprint": "0" * 64, "variant": "own", "n": 10_000, "n_expected": 10_000}
+    change(root, lambda document: [run.update(datasets={f"D{i}": huge for i in range(50)}) for run in document["runs"]])
+    assert_left_out(root, "expected at most 50,000 scores")
+
+
+def test_other_columns_are_left_out(root: Path) -> None:
+    table = edited_table(root)
+    for other in (table.append_column("x", pa.array([1] * len(table))), table.drop_columns(["seconds"]),
+                  table.rename_columns(["<script>", *table.column_names[1:]]),
+                  table.select(table.column_names[::-1])):  # fmt: skip
+        replace_table(root, table_bytes(other))
+        assert_left_out(root, "expected the columns")
+    nested = table.set_column(0, "model", pa.array([["a"]] * len(table)))
+    replace_table(root, table_bytes(nested))
+    assert_left_out(root, "scores.parquet")
+
+
+@pytest.mark.parametrize("text", ["PAR1" * 10, "", "x" * 5_000_000])
+def test_tables_that_are_no_parquet_are_left_out(root: Path, text: str) -> None:
+    replace_table(root, text.encode())
+    assert_left_out(root, "scores.parquet: expected")
+
+
+def test_a_damaged_table_is_left_out(root: Path) -> None:
+    whole = (root / "net-00000" / "scores.parquet").read_bytes()
+    for position in range(0, len(whole), 97):
+        replace_table(root, whole[:position] + bytes([whole[position] ^ 0x55]) + whole[position + 1:])
+        collection = read_submissions(root)  # a bit that only a row's value holds may pass: nothing else may
+        assert "net-00001" in [entry.id for entry in collection.entries]
+
+
+@pytest.mark.parametrize("settings", [
+    {"compression": "zstd"}, {"compression": "gzip"}, {"compression": "brotli"},
+    {"use_dictionary": False, "column_encoding": {"image": "DELTA_BYTE_ARRAY"}, "compression": "snappy"},
+], ids=str)  # fmt: skip
+def test_packing_that_can_hold_a_bomb_is_left_out(root: Path, settings: dict[str, Any]) -> None:
+    path = root / "net-00000" / "scores.parquet"
+    pq.write_table(edited_table(root), path, **settings)
+    replace_table(root, path.read_bytes())
+    assert_left_out(root, "expected Snappy compression and plain or dictionary encoding")
+
+
+def test_a_long_text_behind_every_row_is_not_unfolded(root: Path) -> None:
+    data = table_bytes(edited_table(root, hr_sha256=lambda old: ["a" * 2_000_000] * len(old)))
+    assert len(data) < 1 << 20
+    replace_table(root, data)
+    assert_left_out(root, "hr_sha256: expected texts of at most 200 characters")
+
+
+def _png(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = zlib.compress(b"\0" * (width * 3 + 1) * height, 9)
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+SAMPLES = {
+    "40 megapixels": ("astronaut.png", _png(8000, 5000)[:90_000], "1,048,576 pixels"),
+    "too many pixels": ("astronaut.png", _png(2000, 2000), "1,048,576 pixels"),
+    "too many bytes": ("astronaut.png", _png(10, 10) + bytes(100_000), "at most 100,000 bytes"),
+    "no picture": ("astronaut.png", b"<script>alert(1)</script>", "does not decode"),
+    "cut off": ("astronaut.png", _png(100, 100)[:60], "does not decode"),
+    "svg": ("astronaut.svg", b"<svg/>", "*.png or *.webp"),
+    "html": ("a.html", b"<b>", "*.png or *.webp"),
+    "hidden": ("..png", _png(4, 4), "a file's name"),
+    "markup in the name": ("<b>.png", _png(4, 4), "a file's name"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "data", "reason"), SAMPLES.values(), ids=list(SAMPLES))
+def test_samples_that_are_no_small_pictures_are_left_out(root: Path, name: str, data: bytes, reason: str) -> None:
+    folder = root / "net-00000" / "samples"
+    folder.mkdir()
+    (folder / name).write_bytes(data)
+    assert_left_out(root, reason)
+
+
+def test_small_samples_are_taken_and_change_the_digest(root: Path) -> None:
+    before = read_submissions(root).entries[0]
+    (before.folder / "samples").mkdir()
+    (before.folder / "samples" / "astronaut.png").write_bytes(_png(100, 100))
+    after = read_submissions(root).entries[0]
+    assert after.samples == ("astronaut.png",)
+    assert after.digest != before.digest
+    assert after.checked_sha256 == before.checked_sha256
+
+
+def test_the_later_of_two_look_alikes_is_left_out(root: Path) -> None:
+    folder = root / "net-oo000"
+    (root / "net-00000").rename(folder)
+    (folder / "submission.json").write_text((folder / "submission.json").read_text().replace("net-00000", "net-oo000"))
+    generate(root, 1)
+    collection = read_submissions(root)
+    assert [entry.id for entry in collection.entries] == ["net-00000", "net-00001"]
+    assert [problem.id for problem in collection.problems] == ["net-oo000"]
+    assert "looks like 'net-00000'" in collection.problems[0].message
