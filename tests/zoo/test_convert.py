@@ -110,7 +110,7 @@ def test_info_shows_provenance() -> None:
         (("fetch", "rcan"), "no published weights"),
         (("fetch", "imdn", "--scale", "8"), "it has ×2, ×3, ×4"),
         (("fetch", "carn@authors"), "unpinned"),
-        (("export", "imdn", "--scale", "4", "--format", "onnx"), "tags that exist: authors"),
+        (("export", "carn-m", "--scale", "4", "--format", "onnx"), "tags that exist: authors"),
     ],
 )
 def test_what_does_not_exist_fails_with_a_message(arguments: tuple[str, ...], message: str) -> None:

@@ -93,4 +93,4 @@ def test_a_damaged_record_or_one_of_another_version_is_refused(tmp_path: Path) -
 
 def test_a_network_without_trained_weights_lists_the_tags_that_exist() -> None:
     with pytest.raises(WeightsError, match="tags that exist: super-image"):
-        find_weights("drln", tag=None, scale=4)
+        find_weights("edsr-base", tag=None, scale=4)
