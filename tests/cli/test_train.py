@@ -1,0 +1,64 @@
+"""`srbench train` through its real parser: what it prints, what it leaves, mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from srbench.cli import main
+from srbench.training.command import main as plain_main
+from tests.training.small import command_line, small_recipe, write_images
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_images(tmp_path_factory.mktemp("cli-training"))
+
+
+def srbench(arguments: list[str]) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_training_says_what_came_of_it_and_the_same_command_again_keeps_it(images: Path, tmp_path: Path) -> None:
+    output, recipe = tmp_path / "run", small_recipe(steps=2)
+    arguments = [*command_line(images, output, recipe, tmp_path), "--seed", "3", "--set", "batch=2"]
+    done = srbench(arguments)
+    assert done.exit_code == 0, done.output
+    first, second, third = done.stdout.splitlines()
+    assert first.startswith(f"imdn ×2, recipe small[batch=2] (sha256 {recipe.changed(['batch=2']).sha256[:12]}…), "
+                            "seed 3: 2 steps on 4 images in ")
+    assert second.startswith("PSNR under matlab-y: ") and second.endswith(" dB on 2 held-out images")
+    assert third == f"score it: srbench evaluate --model zoo:imdn@{output / 'weights.safetensors'} --scale 2"
+    assert srbench(arguments).stdout == done.stdout
+
+
+def test_the_command_line_without_click_is_the_same(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = command_line(images, tmp_path / "run", small_recipe(steps=1), tmp_path)
+    assert plain_main(arguments[1:]) == 0
+    assert srbench(arguments).stdout == capsys.readouterr().out
+    assert plain_main([*arguments[1:], "--set", "stpes=3"]) == 1
+    assert "did you mean steps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("change", "code", "message"), [
+    (["--recipe", "papr"], 1, "unknown recipe 'papr'; did you mean paper"),
+    (["--set", "batchs=4"], 1, "unknown recipe key 'batchs'; did you mean batch"),
+    (["--model", "imdm"], 1, "unknown network 'imdm'; did you mean imdn"),
+    (["--scale", "8"], 1, "IMDN has scales (2, 3, 4), got 8"),
+    (["--train-set", "BSDS400_trian"], 1, "training set 'BSDS400_trian' was not found"),
+    (["--set", "held_out=i1,i9"], 1, "missing are i9"),
+    (["--set", "patch=32"], 1, "expected at least 32×32 LR pixels"),
+    (["--device", "gpu"], 1, "--device: expected a device of this machine"),
+    (["--graphs"], 1, "CUDA graphs: expected an NVIDIA GPU"),
+    (["--layout", "sideways"], 2, "'sideways' is not one of"),
+])
+def test_mistakes_are_told(change: list[str], code: int, message: str, images: Path, tmp_path: Path) -> None:
+    arguments = command_line(images, tmp_path / "run", small_recipe(steps=1), tmp_path)
+    done = srbench([*arguments, *change])
+    assert done.exit_code == code
+    assert message in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.output
