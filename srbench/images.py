@@ -23,6 +23,11 @@ from srbench.files import write_atomic
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 """File name endings (lower case) that count as images in a folder."""
 
+MAX_PIXELS = 1 << 28
+"""The most pixels that an image may have: a 12-megapixel LR image at ×4 passes, a bomb does not."""
+
+# Pillow warns from its own limit on and refuses from twice that; the limit here is refused before anything is unpacked.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_BIT_DEPTH_AT = 24
 _TIFF_BITS_PER_SAMPLE = 258
@@ -86,6 +91,9 @@ def _read(path: Path, label: str) -> bytes:
 
 def _refuse(image: Image.Image, data: bytes, label: str) -> None:
     found = None
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageError(f"{label}: expected at most {MAX_PIXELS} pixels, got {image.width}×{image.height}; "
+                         "cut it into parts")
     if getattr(image, "n_frames", 1) > 1:
         found = f"an animation of {getattr(image, 'n_frames', 0)} frames"
     elif image.mode.startswith(("I", "F")) or _bits_per_sample(image, data) > 8:
@@ -111,4 +119,4 @@ def _to_rgb(image: Image.Image, label: str) -> NDArray[np.uint8]:
         if image.getchannel("A").getextrema() != (255, 255):
             raise ImageError(f"{label}: expected an opaque image, got one with transparent pixels; "
                              "flatten it on a background of your choice first")
-    return np.array(image.convert("RGB"), dtype=np.uint8)
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)

@@ -6,6 +6,7 @@ measurements behind each choice. Scores of two protocols are never compared.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,6 +29,10 @@ Channels = Literal["y", "rgb"]
 SCALES = (2, 3, 4, 8)
 """The scales that protocols are defined for."""
 
+LARGE_PIXELS = 1 << 24
+"""Beyond this many pixels an image is scored in bands of `BAND_PIXELS`: its float64 maps would fill the memory."""
+
+BAND_PIXELS = 1 << 20
 SSIM_WINDOW = 11
 ALIASING_LOBES = 4
 """Lobes on each side of the windowed sinc behind `psnr_y_aliased`, version 1."""
@@ -116,21 +121,52 @@ class Scoring:
             ProtocolError: sizes that differ, a float above 2, NaN, another dtype, or nothing left after the shave.
         """
         _require_rgb_uint8(hr, "hr")
-        values = self.quantise(sr)
-        if values.shape != hr.shape:
+        image = _to_array(sr)
+        if image.shape != hr.shape:
             raise ProtocolError(f"expected an SR image of {hr.shape[1]}×{hr.shape[0]} pixels like its HR, got "
-                                f"{values.shape[1]}×{values.shape[0]}; was it made at another scale?")
+                                f"{image.shape[1]}×{image.shape[0]}; was it made at another scale?")
         border = scale + self.extra_shave
         if min(hr.shape[:2]) <= 2 * border:
             raise ProtocolError(f"expected more than {2 * border} pixels on both sides, since this protocol shaves "
                                 f"{border} from each at ×{scale}; got {hr.shape[1]}×{hr.shape[0]}")
-        first, reference = self._comparable(shave(values, border=border)), self._comparable(hr)
+        if hr.shape[0] * hr.shape[1] > LARGE_PIXELS:
+            return self._score_in_bands(image, hr, border, scale)
+        values = shave(self.quantise(image), border=border)
+        first, reference = self._comparable(values), self._comparable(hr)
         second = shave(reference, border=border)
         similarity = ssim(first, second, **_SSIM) if min(first.shape[:2]) >= SSIM_WINDOW else None  # type: ignore[arg-type]  # the keywords' types are uniform only in the table
         scores = {f"psnr_{self.channels}": psnr(first, second, data_range=255), f"ssim_{self.channels}": similarity}
         if self.aliased:
             weight = shave(_nyquist_weight(reference, scale), border=border)
             scores["psnr_y_aliased"] = weighted_psnr(first, second, weight, data_range=255)
+        return scores
+
+    def _score_in_bands(self, sr: NDArray[Any], hr: Images, border: int, scale: int) -> dict[str, float | None]:
+        """The same scores, up to the rounding of sums, of an image whose float64 maps would not fit in memory."""
+        height, width = hr.shape[:2]
+        columns, reach = slice(border, width - border), (ALIASING_LOBES + 4) * scale
+        error = count = similarity = windows = aliased = weights = 0.0
+        for top in range(border, height - border, _band_rows(hr)):
+            bottom = min(top + _band_rows(hr), height - border)
+            rows = slice(top, min(bottom + SSIM_WINDOW - 1, height - border))
+            first = self._comparable(self.quantise(sr[rows, columns]))
+            second = self._comparable(hr[rows, columns])
+            squares = np.square(first[: bottom - top].astype(np.float64) - second[: bottom - top])
+            error, count = error + float(squares.sum()), count + squares.size
+            if min(first.shape[:2]) >= SSIM_WINDOW:
+                inside = (first.shape[0] - SSIM_WINDOW + 1) * (first.shape[1] - SSIM_WINDOW + 1)
+                similarity += ssim(first, second, **_SSIM) * inside  # type: ignore[arg-type]  # as above
+                windows += inside
+            if self.aliased:
+                above = max(0, top - reach)
+                weight = _nyquist_weight(self._comparable(hr[above : bottom + reach]), scale)
+                weight = weight[top - above : bottom - above, columns]
+                aliased += float(np.sum(squares * weight))
+                weights += float(np.sum(weight, dtype=np.float64))
+        scores = {f"psnr_{self.channels}": _decibels(error / count),
+                  f"ssim_{self.channels}": similarity / windows if windows else None}
+        if self.aliased:
+            scores["psnr_y_aliased"] = _decibels(aliased / weights) if weights else None
         return scores
 
     def aliasing_weight(self, hr: Images, *, scale: int) -> NDArray[np.float32]:
@@ -196,9 +232,13 @@ def to_8bit(sr: Any) -> Images:
     image = _to_array(sr)
     if image.dtype == np.uint8:
         return image
-    scaled = _checked_float(image)
-    scaled *= np.float32(255)
-    return np.rint(scaled, out=scaled).astype(np.uint8)
+    rounded = np.empty(image.shape, np.uint8)
+    for top in range(0, len(image), _band_rows(image)):
+        band = slice(top, top + _band_rows(image))
+        scaled = _checked_float(image[band])
+        scaled *= np.float32(255)
+        rounded[band] = np.rint(scaled, out=scaled)
+    return rounded
 
 
 def get_protocol(name: str) -> Protocol:
@@ -241,6 +281,16 @@ def crop_to_multiple(hr: Images, *, scale: int) -> Images:
 def matlab_bicubic(hr: Images, *, scale: int, name: str = "") -> Images:
     """MATLAB's bicubic LR (symmetric border); `name` is not used."""
     return imresize(hr, Fraction(1, scale))
+
+
+def _band_rows(image: NDArray[Any]) -> int:
+    """Rows to work on at a time: all of them unless the image is large."""
+    height, width = image.shape[:2]
+    return int(height) if height * width <= LARGE_PIXELS else max(1, BAND_PIXELS // int(width))
+
+
+def _decibels(error: float) -> float:
+    return 10 * math.log10(255**2 / error) if error else math.inf
 
 
 def _nyquist_weight(reference: NDArray[Any], scale: int) -> NDArray[np.float32]:

@@ -26,6 +26,8 @@ Border = Literal["symmetric", "replicate"]
 MAX_DENOMINATOR = 1000
 """A scale is taken as the nearest fraction with a denominator up to this."""
 
+# Values of an image beyond which a pass goes block by block.
+_LARGE_VALUES = 2**24
 _FLOAT32_EXACT = 2**24
 _FLOAT32_DENOMINATOR = 2**12
 
@@ -153,7 +155,17 @@ def _resize_numpy(image: NDArray[Any], ratio: Fraction, border: Border) -> NDArr
 
 
 def _pass_numpy(image: NDArray[Any], ratio: Fraction, border: Border) -> NDArray[Any]:
-    """One pass along axis 0."""
+    """One pass along axis 0, a large image in blocks of columns: their floating values would not fit in memory."""
+    columns = max(1, _LARGE_VALUES // (image.size // image.shape[1]))
+    if columns >= image.shape[1]:
+        return _pass_columns(image, ratio, border)
+    result = np.empty((output_size(image.shape[0], ratio), *image.shape[1:]), image.dtype)
+    for left in range(0, image.shape[1], columns):
+        result[:, left : left + columns] = _pass_columns(image[:, left : left + columns], ratio, border)
+    return result
+
+
+def _pass_columns(image: NDArray[Any], ratio: Fraction, border: Border) -> NDArray[Any]:
     kernel = _kernel(ratio)
     out = output_size(image.shape[0], ratio)
     rows, before = _source_rows(kernel, image.shape[0], out, border)

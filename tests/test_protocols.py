@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
+from srbench import protocols, resize
 from srbench.errors import ProtocolError, UnknownNameError
 from srbench.images import decode
 from srbench.protocols import get_protocol, protocol_names
@@ -96,3 +98,20 @@ def test_names_are_offered() -> None:
         get_protocol("matlab_y")
     with pytest.raises(ProtocolError, match="×5"):
         get_protocol("matlab-y").prepare(np.zeros((30, 30, 3), np.uint8), scale=5)
+
+
+@pytest.mark.parametrize("name", protocol_names())
+def test_a_large_image_is_scored_band_by_band_to_the_same_numbers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    protocol = get_protocol(name)
+    random = np.random.default_rng(3)
+    original = np.asarray(Image.fromarray(random.integers(0, 256, (90, 30, 3), dtype=np.uint8)).resize((130, 620)))
+    hr, lr = protocol.prepare(original, scale=3)
+    sr = (hr / 255 + random.normal(0, 0.02, hr.shape)).astype(np.float32)
+    whole = protocol.score(sr, hr, scale=3), protocol.psnr_lr(sr, lr, scale=3)
+    monkeypatch.setattr(protocols, "LARGE_PIXELS", 1000)
+    monkeypatch.setattr(protocols, "BAND_PIXELS", 9000)
+    monkeypatch.setattr(resize, "_LARGE_VALUES", 5000)
+    banded = protocol.score(sr, hr, scale=3), protocol.psnr_lr(sr, lr, scale=3)
+    assert banded[1] == whole[1]
+    assert banded[0] == pytest.approx(whole[0], rel=1e-9)
+    assert all(np.array_equal(*pair) for pair in zip(protocol.prepare(original, scale=3), (hr, lr), strict=True))
