@@ -107,7 +107,8 @@ class TrainingFolder:
     def keep_weights(self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Write weights as safetensors that `srbench zoo` reads, `facts` in their record."""
         record = {"network": self.key["network"], "scales": [self.key["scale"]], "options": {}, **facts}
-        data = save(dict(tensors), metadata={"format": "pt", RECORD_KEY: json.dumps(record, sort_keys=True)})
+        # One key alone: safetensors writes several in an order that changes from run to run, and with it the file.
+        data = save(dict(tensors), metadata={RECORD_KEY: json.dumps(record, sort_keys=True)})
         write_atomic(self.path / name, data, error=TrainingError)
 
     def finish(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:

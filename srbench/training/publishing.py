@@ -154,5 +154,6 @@ def _write_weights(state: dict[str, Tensor], record: Record, name: str, packaged
             "train_set": training["data"],
             **{key: training[key] for key in ("recipe", "recipe_sha256", "steps", "seed")}}  # fmt: skip
     with atomic_path(target, error=WeightsError) as temporary:
-        save_file(state, temporary, metadata={"format": "pt", RECORD_KEY: json.dumps(told, sort_keys=True)})
+        # One key alone: safetensors writes several in an order that changes from run to run, and with it the hash.
+        save_file(state, temporary, metadata={RECORD_KEY: json.dumps(told, sort_keys=True)})
     return target
