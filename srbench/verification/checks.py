@@ -131,7 +131,8 @@ def _check_model(entry: Submission) -> Said:
 
 def _check_heights(scores: pd.DataFrame, baseline: pd.DataFrame, protocols: Mapping[str, Protocol]) -> Said:
     rows = with_psnr(scores[scores["protocol"].isin(list(protocols))]).set_index(ROW)
-    beside = rows.join(baseline[["psnr", "psnr_lr", "hr_sha256", "lr_sha256", "lr_source"]], rsuffix="_bicubic")
+    others = baseline[["psnr", "psnr_lr", "hr_sha256", "lr_sha256", "lr_source"]].add_suffix("_bicubic")
+    beside = rows.join(others)
     same = (beside["hr_sha256"] == beside["hr_sha256_bicubic"]) & (beside["lr_source"] == beside["lr_source_bicubic"])
     floor = (beside["psnr_lr_bicubic"] - BELOW_BICUBIC_LR).where(same, LOWEST_PSNR_LR)
     # An infinite score minus an infinite one is no number, and no gain either.

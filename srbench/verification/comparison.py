@@ -69,7 +69,7 @@ def compare_scores(stated: pd.DataFrame, fresh: pd.DataFrame, bound: Bound, *, t
     Raises:
         SubmissionError: rows that were not made again, or from another HR or LR.
     """
-    both = with_psnr(stated).set_index(ROW).join(with_psnr(fresh).set_index(ROW), rsuffix="_fresh", how="left")
+    both = with_psnr(stated).set_index(ROW).join(with_psnr(fresh).set_index(ROW).add_suffix("_fresh"))
     for column in ("psnr_fresh", "hr_sha256", "lr_sha256", "protocol_version"):
         wrong = both[both[column].isna() if column == "psnr_fresh" else both[column] != both[f"{column}_fresh"]]
         if not wrong.empty:

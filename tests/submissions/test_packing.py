@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from srbench.errors import SubmissionError
+from srbench.scores import read_run
+from srbench.submissions import draft_submission, json_schema, read_submission, read_submissions, write_submission
+from srbench.submissions.ids import skeleton
+from srbench.submissions.packing import public_spec
+from srbench.submissions.schema import SUBMISSION
+from tests.submissions.generated import generate
+from tests.submissions.runs import write_run
+
+
+def submit(root: Path, *runs: Path, id: str = "net", **about: Any) -> Path:
+    draft = draft_submission([read_run(run) for run in runs], id=id, about=about)
+    return write_submission(root / "submissions", draft)
+
+
+def test_runs_of_several_scales_become_one_entry(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / "x2", scale=2, weights="a" * 64), write_run(tmp_path / "x4", weights="b" * 64),
+            write_run(tmp_path / "bam", protocol="bam2021", weights="b" * 64)]  # fmt: skip
+    entry = read_submission(submit(tmp_path, *runs, title="Net ×2 and ×4", authors=["A. Author"]))
+    assert (entry.id, entry.title, entry.level, entry.verification) == ("net", "Net ×2 and ×4", "claimed", None)
+    assert entry.document["training"]["data"] == "DIV2K"
+    assert [run["scale"] for run in entry.document["runs"]] == [2, 4, 4]
+    assert entry.document["options"] == {"precision": "fp32", "tile": None, "self_ensemble": False,
+                                         "optimise": "none", "lr_source": "made"}  # fmt: skip
+    scores = entry.scores
+    assert scores.groupby(["scale", "protocol"]).size().to_dict() == {
+        (2, "matlab-y"): 5, (4, "matlab-y"): 5, (4, "bam2021"): 5}  # fmt: skip
+    [mean] = entry.document["runs"][0]["means"]
+    assert mean["psnr"] == pytest.approx(scores[scores["scale"] == 2]["psnr_y"].mean(), abs=1e-12)
+    assert "not for the public" not in json.dumps(entry.document)
+
+
+@pytest.mark.parametrize(("second", "reason"), [
+    ({"precision": "bf16"}, "precision: expected one for all runs"),
+    ({"tile": 64}, "tile: expected one for all runs"),
+    ({"self_ensemble": True}, "self_ensemble: expected one for all runs"),
+    ({"lr_source": "given"}, "lr_source: expected one for all runs"),
+    ({"optimise": "fold"}, "optimise: expected one for all runs"),
+    ({"spec": "python:other:network"}, "model spec: expected one for all runs"),
+    ({"scale": 4, "protocol": "bam2021", "weights": "b" * 64}, "expected the weights of the other runs at ×4"),
+    ({"missing": 1, "scale": 2}, "expected all 5 images of Set5, got 4"),
+    ({"scale": 4}, "Set5 ×4 under matlab-y is in two runs"),
+])  # fmt: skip
+def test_one_submission_is_one_model_with_one_set_of_options(
+    tmp_path: Path, second: dict[str, Any], reason: str
+) -> None:
+    runs = write_run(tmp_path / "a"), write_run(tmp_path / "b", **{"scale": 2, **second})
+    with pytest.raises(SubmissionError, match=reason):
+        submit(tmp_path, *runs)
+    assert not (tmp_path / "submissions").exists()
+
+
+def test_a_field_that_no_author_writes_is_refused(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    with pytest.raises(SubmissionError, match="about: expected the fields title, authors"):
+        submit(tmp_path, run, scores_sha256="0" * 64)
+    with pytest.raises(SubmissionError, match=r"submission\.json\.title: expected plain text"):
+        submit(tmp_path, run, title="<b>Net</b>")
+    with pytest.raises(SubmissionError, match="--id: expected an id"):
+        submit(tmp_path, run, id="../net")
+
+
+def test_an_entry_that_has_a_verification_is_not_overwritten(tmp_path: Path) -> None:
+    folder = submit(tmp_path, write_run(tmp_path / "run"))
+    (folder / "verification.json").write_text("{}")
+    with pytest.raises(SubmissionError, match="a submission may not bring its own"):
+        submit(tmp_path, write_run(tmp_path / "again"))
+
+
+@pytest.mark.parametrize(("spec", "public"), [
+    ("zoo:imdn@authors", "zoo:imdn@authors"), ("zoo:imdn@/home/me/w.safetensors", "zoo:imdn@w.safetensors"),
+    ("images:/home/me/SR", "images:SR"), ("onnx:nets/a<b>.onnx", "onnx:a-b-.onnx"), ("bicubic", "bicubic"),
+    ("python:pkg.mod:factory", "python:pkg.mod:factory"), ("Net.<locals>", "Net.-locals-"),
+])  # fmt: skip
+def test_no_folder_of_the_submitter_is_published(spec: str, public: str) -> None:
+    assert public_spec(spec) == public
+
+
+def test_what_looks_alike_has_one_skeleton() -> None:
+    for twin in ("irndn-bam", "lmdn-bam", "1mdn.bam", "IMDN_BAM", "ｉｍｄｎ-bam", "іmdn-bаm", "imdn–bam", "ímdn-bam"):
+        assert skeleton(twin) == skeleton("imdn-bam"), twin
+    names = ["imdn", "imdn-bam", "pan", "carn", "carn-m", "rcan", "edsr", "msrn", "drln", "awsrn", "bicubic", "s-lwsr32"]
+    assert len({skeleton(name) for name in names}) == len(names)
+
+
+def test_the_json_schema_says_the_same_as_the_reader(tmp_path: Path) -> None:
+    schema = json.loads(json_schema())
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["required"] == list(SUBMISSION.fields)
+    objects = [schema]
+    while objects:
+        node = objects.pop()
+        if node.get("type") == "object" and "properties" in node:
+            assert node["additionalProperties"] is False
+            assert node["required"] == list(node["properties"])
+            objects += node["properties"].values()
+        objects += [node[key] for key in ("items", "additionalProperties") if isinstance(node.get(key), dict)]
+        objects += node.get("anyOf", [])
+    [folder] = generate(tmp_path, 1)
+    assert list(json.loads((folder / "submission.json").read_text())) == list(schema["properties"])
+
+
+def test_trusted_entries_are_not_read_again(tmp_path: Path) -> None:
+    [folder] = generate(tmp_path, 1)
+    [entry] = read_submissions(tmp_path).entries
+    [again] = read_submissions(tmp_path, trusted={entry.digest}).entries
+    assert again == entry
+    (folder / "scores.parquet").write_bytes(b"other")
+    assert not read_submissions(tmp_path, trusted={entry.digest}).entries
+    with pytest.raises(SubmissionError, match=r"expected the table whose hash submission\.json gives"):
+        _ = entry.scores
+
+
+def test_a_missing_folder_is_said() -> None:
+    with pytest.raises(SubmissionError, match="expected a folder of submissions, got none"):
+        read_submissions(Path("nowhere"))
