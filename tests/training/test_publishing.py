@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import save_file
 
+from srbench.cli import main
 from srbench.datasets import open_dataset
 from srbench.errors import TrainingError, WeightsError
 from srbench.evaluation import evaluate
@@ -104,3 +106,24 @@ def test_the_card_is_the_hubs_format_and_says_what_the_record_says(published: Pu
     for fact in (record["training"]["recipe_sha256"], record["file"]["sha256"], "zoo:pan-bam@srbench"):
         assert fact in body
     assert re.search(rf"\| Sample \| 7 \| {scores['psnr_y']:.3f} / {scores['ssim_y']:.4f} \| 26.400 / 0.7260 \|", body)
+
+
+def test_compare_takes_a_base_and_its_bam_only_as_they_were_trained_alike(
+    folder: Path, images: Path, tmp_path: Path
+) -> None:
+    base, longer = tmp_path / "pan", tmp_path / "pan-longer"
+    for output, steps in ((base, 2), (longer, 3)):
+        recipe = small_recipe(steps=steps, validate_every=2)
+        train(small_job(images, output, network="pan", scale=4, recipe=recipe, seed=5))
+    runs = {"pan-bam": folder, "pan": base, "pan-longer": longer}
+    for name, trained in runs.items():
+        spec = f"zoo:{name.removesuffix('-longer')}@{trained / 'weights.safetensors'}"
+        command = ["evaluate", "--model", spec, "--scale", "4", "--dataset", f"folder:{images}", "--output"]
+        assert CliRunner().invoke(main, [*command, str(tmp_path / "runs" / name)]).exit_code == 0
+    bam, plain, other = (str(tmp_path / "runs" / name) for name in runs)
+    alike = CliRunner().invoke(main, ["compare", bam, plain])
+    assert alike.exit_code == 0 and "Not made alike" not in alike.stdout
+    refused = CliRunner().invoke(main, ["compare", bam, other])
+    assert refused.exit_code == 1 and "the steps of A is 2, of B 3" in refused.stderr
+    shown = CliRunner().invoke(main, ["compare", bam, other, "--unmatched"])
+    assert shown.exit_code == 0 and "Not made alike: the steps of A is 2, of B 3." in shown.stdout
