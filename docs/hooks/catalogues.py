@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from srbench.datasets import CATALOGUE as DATASETS
+from srbench.training.recipe import load_recipe, recipe_names
 from srbench.zoo.catalogue import CATALOGUE as WEIGHTS
 from srbench.zoo.catalogue import WeightsEntry, times
 from srbench.zoo.costs import COSTS
@@ -21,9 +22,22 @@ def filled(markdown: str) -> str:
 
 def datasets() -> str:
     """The datasets and their splits."""
-    rows = ((f"`{entry.name}`", split.name, str(split.count or "unknown"), entry.licence, entry.access, entry.citation)
-            for entry in DATASETS.values() for split in entry.splits)  # fmt: skip
-    return _table(("dataset", "split", "images", "terms", "how to get it", "source"), rows)
+    rows = ((f"`{entry.name}`", ", ".join(f"{split.count or 'unknown'} ({split.name})" for split in entry.splits),
+             entry.licence, entry.access) for entry in DATASETS.values())  # fmt: skip
+    return _table(("dataset", "images", "terms", "how to get it"), rows)
+
+
+def citations() -> str:
+    """Whom to cite for which dataset."""
+    return "\n".join(f"- **{entry.name}**: {entry.citation}" for entry in DATASETS.values())
+
+
+def recipes() -> str:
+    """The recipes that ship with the package."""
+    found = [load_recipe(name) for name in recipe_names()]
+    rows = ((f"`{recipe.name}`", recipe.summary, f"{recipe.steps:,}", str(recipe.batch), str(recipe.patch),
+             f"`{recipe.sha256[:12]}…`") for recipe in found)  # fmt: skip
+    return _table(("recipe", "", "steps", "batch", "LR patch", "sha256"), rows)
 
 
 def networks() -> str:
@@ -58,6 +72,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "attentions": attentions, "datasets": datasets, "networks": networks, "weights": weights,
+    "attentions": attentions, "citations": citations, "datasets": datasets, "networks": networks, "recipes": recipes,
+    "weights": weights,
 }  # fmt: skip
 """The tables by the name that pages use."""
