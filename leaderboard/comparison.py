@@ -65,10 +65,9 @@ def _entry_script(collection: Collection, entry: Entry) -> str:
 
 def _images(entry: Entry) -> Iterator[tuple[Group, list[str]]]:
     """The names of each group's images, in the order of its values; by protocol, scale and dataset."""
-    ordered = entry.scores.sort_values("image", kind="stable")
-    parts: dict[Any, Any] = dict(iter(ordered.groupby(["scale", "protocol", "dataset"], sort=False)))
+    rows = entry.rows()
     for group in sorted(entry.means, key=group_rank):
-        yield group, [str(name) for name in parts[group]["image"]]
+        yield group, [row["image"] for row in rows[group]]
 
 
 def _group(values: Values, mean: Mean, images: list[str], names: dict[str, int]) -> dict[str, Any]:

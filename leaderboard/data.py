@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from io import StringIO
+from itertools import groupby
 from typing import Any
 
 from leaderboard.addresses import address_safe, model_path
@@ -32,13 +33,14 @@ _COLUMNS = (
 def pages(collection: Collection) -> Iterator[Page]:
     """Files of each entry and each table, the means of all, and the list of entries."""
     for entry in collection:
+        collection.memory.fact(f"means {entry.digest}")  # still of use, also to a build that writes no list of means
         stem = scores_path(entry.id)
         yield Page(f"{stem}.csv", (entry.digest,), partial(_scores_csv, entry))
         yield Page(f"{stem}.json", (entry.digest,), partial(_entry_json, entry))
     for view in views(collection):
         groups = [(entry, (view.scale, view.protocol.name, name)) for entry in view.entries for name in view.datasets]
-        yield from _means(f"data/{view.stem}", [(entry, group) for entry, group in groups if group in entry.means])
-    yield from _means(MEANS, [(entry, group) for entry in collection for group in entry.means])
+        yield from _means(f"data/{view.stem}", collection, [(entry, group) for entry, group in groups if group in entry.means])
+    yield from _means(MEANS, collection, [(entry, group) for entry in collection for group in entry.means])
     yield Page("data/entries.json", digests(collection.entries), partial(_entries_json, collection))
 
 
@@ -48,10 +50,14 @@ def scores_path(entry_id: str) -> str:
 
 
 def to_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A CSV file in which no text is a formula to a spreadsheet; None is an empty cell."""
+    """A CSV file in which no text is a formula to a spreadsheet; None is an empty cell.
+
+    An empty `head` gives the rows alone.
+    """
     buffer = StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(head)
+    if head:
+        writer.writerow(head)
     writer.writerows([_cell(value) if isinstance(value, str) else value for value in row] for row in rows)
     return buffer.getvalue()
 
@@ -72,22 +78,41 @@ def _entry_json(entry: Entry) -> str:
 
 def _rows(entry: Entry) -> Iterator[dict[str, Any]]:
     """The score table, row by row, its numbers as JSON and CSV write them."""
-    for row in entry.scores.to_dict("records"):
-        yield {str(name): json_number(value) if isinstance(value, float) else value for name, value in row.items()}
+    for row in entry.submission.rows():
+        yield {name: json_number(value) if isinstance(value, float) else value for name, value in row.items()}
 
 
-def _means(stem: str, found: list[tuple[Entry, Group]]) -> Iterator[Page]:
+def _means(stem: str, collection: Collection, found: list[tuple[Entry, Group]]) -> Iterator[Page]:
     inputs = (stem, *(f"{entry.digest} {group}" for entry, group in found))
-    yield Page(f"{stem}.csv", inputs, partial(_means_csv, found))
-    yield Page(f"{stem}.json", inputs, partial(_means_json, found))
+    yield Page(f"{stem}.csv", inputs, partial(_means_csv, collection, found))
+    yield Page(f"{stem}.json", inputs, partial(_means_json, collection, found))
 
 
-def _means_csv(found: list[tuple[Entry, Group]]) -> str:
-    return to_csv(_COLUMNS, (list(_mean(entry, group).values()) for entry, group in found))
+def _means_csv(collection: Collection, found: list[tuple[Entry, Group]]) -> str:
+    return to_csv(_COLUMNS, ()) + "".join(csv_line for csv_line, _ in _lines(collection, found))
 
 
-def _means_json(found: list[tuple[Entry, Group]]) -> str:
-    return _json([_mean(entry, group) for entry, group in found])
+def _means_json(collection: Collection, found: list[tuple[Entry, Group]]) -> str:
+    return "[" + ",\n".join(json_line for _, json_line in _lines(collection, found)) + "]\n"
+
+
+def _lines(collection: Collection, found: list[tuple[Entry, Group]]) -> Iterator[tuple[str, str]]:
+    """Each mean as a line of CSV and of JSON; those of entries that did not change come from the last build."""
+    for entry, wanted in groupby(found, key=lambda one: one[0]):
+        lines = _lines_of(collection, entry)
+        yield from (lines[f"{group}"] for _, group in wanted)
+
+
+def _lines_of(collection: Collection, entry: Entry) -> dict[str, tuple[str, str]]:
+    key = f"means {entry.digest}"
+    kept = collection.memory.fact(key)
+    if kept is None:
+        means = {f"{group}": _mean(entry, group) for group in entry.means}
+        lines = {group: (to_csv((), [list(mean.values())]), _json(mean).strip()) for group, mean in means.items()}
+        kept = json.dumps(lines)
+        collection.memory.learn(key, kept)
+    found: dict[str, tuple[str, str]] = json.loads(kept)
+    return found
 
 
 def _mean(entry: Entry, group: Group) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
+from operator import itemgetter
 from typing import Any, cast
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from srbench import scores
 from srbench.datasets import known_images
 from srbench.protocols import get_protocol
+from srbench.scores import Row
 from srbench.submissions import Submission
 
 Group = tuple[int, str, str]
@@ -78,6 +80,13 @@ class Entry:
     def scores(self) -> pd.DataFrame:
         """The rows behind `means`, read anew, with the columns of `srbench.scores.SCHEMA`."""
         return self.submission.scores
+
+    def rows(self) -> dict[Group, list[Row]]:
+        """The same by group, as plain rows in the order of image names."""
+        found: dict[Group, list[Row]] = {}
+        for row in sorted(self.submission.rows(), key=itemgetter("image")):
+            found.setdefault((row["scale"], row["protocol"], row["dataset"]), []).append(row)
+        return found
 
     @property
     def date(self) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-import pandas as pd
 from markupsafe import Markup
 
 from leaderboard.addresses import address_safe, model_path, scores_anchor
@@ -24,6 +23,7 @@ from leaderboard.rendering import render
 from leaderboard.views import dataset_rank
 from srbench.charts import INLINE, Axis, histogram_chart
 from srbench.protocols import get_protocol, protocol_names
+from srbench.scores import Row
 from srbench.submissions import LEVELS
 
 _EXTREMES = 3
@@ -107,11 +107,10 @@ def sample_path(entry: Entry, name: str) -> str:
 
 def score_tables(entry: Entry) -> list[ScoreTable]:
     """The per-image scores of an entry, a table per group: by protocol, then scale, then dataset."""
-    scores = entry.scores
-    few = len(scores) > _MOST_ROWS
-    parts: dict[Any, pd.DataFrame] = dict(iter(scores.groupby(["scale", "protocol", "dataset"], sort=False)))
+    rows = entry.rows()
+    few = sum(map(len, rows.values())) > _MOST_ROWS
     ordered = sorted(entry.means, key=group_rank)
-    return [_score_table(group, entry.means[group], parts[group], few=few) for group in ordered]
+    return [_score_table(group, entry.means[group], rows[group], few=few) for group in ordered]
 
 
 def group_rank(group: Group) -> tuple[Any, ...]:
@@ -166,29 +165,22 @@ def _results(entry: Entry, protocol: str) -> tuple[list[int], list[tuple[str, li
     return scales, rows
 
 
-def _score_table(group: Group, mean: Mean, rows: pd.DataFrame, *, few: bool) -> ScoreTable:
+def _score_table(group: Group, mean: Mean, rows: Sequence[Row], *, few: bool) -> ScoreTable:
     psnr, ssim = get_protocol(group[1]).columns[:2]
-    ordered = rows.sort_values([psnr, "image"], kind="stable")
-    shown = ordered if not few or len(ordered) <= 2 * _FEW_ROWS else _ends(ordered)
+    ordered = sorted(rows, key=lambda row: math.inf if row[psnr] is None else row[psnr])
+    ends = [*ordered[:_FEW_ROWS], *ordered[-_FEW_ROWS:]]
+    shown = ends if few and len(ordered) > len(ends) else ordered
+    scored = [row for row in ordered if row[psnr] is not None]
     return ScoreTable(
         group,
         mean,
-        tuple(_row(row, psnr, ssim) for row in shown.to_dict("records")),
+        tuple(_row(row, psnr, ssim) for row in shown),
         len(ordered) - len(shown),
-        tuple(float(value) for value in ordered[psnr].dropna()),
-        tuple(str(name) for name in ordered.loc[ordered[psnr].notna(), "image"]),
+        tuple(row[psnr] for row in scored),
+        tuple(row["image"] for row in scored),
     )
 
 
-def _ends(rows: pd.DataFrame) -> pd.DataFrame:
-    return pd.concat([rows.head(_FEW_ROWS), rows.tail(_FEW_ROWS)])
-
-
-def _row(row: Mapping[Any, Any], psnr: str, ssim: str) -> dict[str, Any]:
-    names = {"psnr": psnr, "ssim": ssim, "aliased": "psnr_y_aliased", "psnr_lr": "psnr_lr", "seconds": "seconds"}
-    numbers = {name: _known(row.get(column)) for name, column in names.items()}
-    return {"image": str(row["image"]), **numbers}
-
-
-def _known(value: Any) -> float | None:
-    return None if value is None or pd.isna(value) else float(value)
+def _row(row: Row, psnr: str, ssim: str) -> dict[str, Any]:
+    return {"image": row["image"], "psnr": row[psnr], "ssim": row[ssim], "aliased": row["psnr_y_aliased"],
+            "psnr_lr": row["psnr_lr"], "seconds": row["seconds"]}  # fmt: skip
