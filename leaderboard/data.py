@@ -38,8 +38,8 @@ def pages(collection: Collection) -> Iterator[Page]:
         yield Page(f"{stem}.csv", (entry.digest,), partial(_scores_csv, entry))
         yield Page(f"{stem}.json", (entry.digest,), partial(_entry_json, entry))
     for view in views(collection):
-        groups = [(entry, (view.scale, view.protocol.name, name)) for entry in view.entries for name in view.datasets]
-        yield from _means(f"data/{view.stem}", collection, [(entry, group) for entry, group in groups if group in entry.means])
+        cells = [(entry, (view.scale, view.protocol.name, name)) for entry in view.entries for name in view.datasets]
+        yield from _means(f"data/{view.stem}", collection, [cell for cell in cells if cell[1] in cell[0].means])
     yield from _means(MEANS, collection, [(entry, group) for entry in collection for group in entry.means])
     yield Page("data/entries.json", digests(collection.entries), partial(_entries_json, collection))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -22,11 +21,14 @@ METRICS = ("psnr", "ssim")
 """The means that are ranked, in the order of `leaderboard.entries.Values`."""
 
 _DECIMALS = 3
+_PLAIN = {"precision": "fp32", "tile": None, "self_ensemble": False, "optimise": "none", "lr_source": "made"}
 
 
 def forms(entry: Entry, protocol: str) -> tuple[str, ...]:
     """How an entry was made otherwise than the main group, in words; each combination is a group of its own."""
     options = entry.document["options"]
+    if options == _PLAIN:
+        return ()
     given = options["lr_source"] != "made" and not get_protocol(protocol).preparation.ships_lr
     found = {
         "self-ensemble": options["self_ensemble"],
@@ -43,13 +45,12 @@ def reference_inputs(entries: Iterable[Entry], group: Group) -> str | None:
 
     It is what most entries of the main group used, of those with the catalogue's pixels; the older wins a tie.
     """
-    found = [
-        (entry, mean)
-        for entry in sorted(entries, key=lambda entry: (entry.date, entry.id))
-        if (mean := entry.means.get(group)) and mean.canonical and not forms(entry, group[1])
-    ]
-    counted = Counter(mean.inputs for _, mean in found)
-    return counted.most_common(1)[0][0] if counted else None
+    found: dict[str, list[tuple[str, str]]] = {}
+    for entry in entries:
+        mean = entry.means.get(group)
+        if mean and mean.canonical and not forms(entry, group[1]):
+            found.setdefault(mean.inputs, []).append((entry.date, entry.id))
+    return min(found, key=lambda inputs: (-len(found[inputs]), min(found[inputs])), default=None)
 
 
 def rank(collection: Collection, entries: Sequence[Entry], group: Group, metric: int) -> dict[str, Mark]:

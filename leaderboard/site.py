@@ -110,8 +110,9 @@ def _all_pages(collection: Collection) -> Iterator[Page]:
 
 
 def _files(output: Path) -> set[str]:
-    found = ((Path(folder), name) for folder, _, names in os.walk(output) for name in names)
-    return {(folder / name).relative_to(output).as_posix() for folder, name in found}
+    start = len(str(output)) + 1
+    found = (f"{folder}{os.sep}{name}"[start:] for folder, _, names in os.walk(output) for name in names)
+    return {path.replace(os.sep, "/") for path in found}
 
 
 def _is_local(path: str) -> bool:
