@@ -15,9 +15,10 @@ from typing import Any
 from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
 from srbench.errors import StudyError
 from srbench.evaluation import Plan
-from srbench.files import write_atomic
+from srbench.files import sha256_of, write_atomic
 from srbench.protocols import get_protocol
 from srbench.runs import carry_out
+from srbench.scores import RECORD_NAME, read_run
 from srbench.study.plan import Study
 from srbench.training.folder import WEIGHTS
 from srbench.training.learner import Speed
@@ -155,5 +156,17 @@ def _sets(study: Study, root: Path | None) -> list[ImageSet]:
 
 def _score(study: Study, job: Job, percent: int, sets: list[ImageSet], machine: Machine) -> None:
     weights = job.output / (WEIGHTS if percent == 100 else f"weights-{percent}.safetensors")
+    output = job.output / f"scores-{percent}"
+    if _is_scored(output, weights, study, sets):
+        return
     upscaler = open_upscaler(f"zoo:{job.network}@{weights}", scale=study.scale, options=Options(device=machine.device))
-    carry_out(Plan(upscaler, sets, [get_protocol(study.protocol)]), job.output / f"scores-{percent}")
+    carry_out(Plan(upscaler, sets, [get_protocol(study.protocol)]), output)
+
+
+def _is_scored(output: Path, weights: Path, study: Study, sets: list[ImageSet]) -> bool:
+    """Whether these scores are finished: a run knows its weights by their path too, and a study's folder may move."""
+    if not (output / RECORD_NAME).exists():
+        return False
+    record = read_run(output).record
+    return bool(record["model"]["weights_sha256"] == sha256_of(weights) and study.protocol in record["protocols"]
+                and {images.name for images in sets} <= set(record["datasets"]))  # fmt: skip

@@ -132,6 +132,18 @@ def test_one_command_rebuilds_the_same_report_from_the_stored_runs(place: Path, 
     assert f"**{outcome}**" in done and "4 steps of `tiny`" in done and str(place) not in done
 
 
+def test_a_study_that_was_moved_is_not_carried_out_again(place: Path, done: str) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (place / "out" / "runs").rglob("*.*")}
+    moved = (place / "out").rename(place / "elsewhere")
+    try:
+        result = CliRunner().invoke(main, ["study", "run", str(place / "plan.toml"), "--output", str(moved),
+                                           "--data-root", str(place / "data"), "--device", "cpu"])  # fmt: skip
+        assert result.exit_code == 0 and result.stdout == done
+    finally:
+        moved.rename(place / "out")
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
 def test_a_plan_does_not_change_under_its_runs(place: Path, done: str) -> None:
     other = place / "other.toml"
     other.write_text((place / "plan.toml").read_text().replace("margin_db = 0.02", "margin_db = 0.5"))
