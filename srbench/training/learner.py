@@ -108,18 +108,19 @@ class Learner:
 
     @contextmanager
     def averaged(self) -> Iterator[SRNetwork]:
-        """The network in evaluation mode with the averaged weights in it; put back afterwards."""
+        """The network in evaluation mode and float32 with the averaged weights in it; put back afterwards."""
         own = [parameter.detach().clone() for parameter in self.trained]
         weights = [parameter.detach() for parameter in self.trained]
         # Values move, not tensors: a recorded graph and the optimiser know them by their place.
         torch._foreach_copy_(weights, self.average)
+        middle, self.network.deep_dtype = self.network.deep_dtype, None
         self.network.eval()
         try:
             with torch.inference_mode():
                 yield self.network
         finally:
             torch._foreach_copy_(weights, own)
-            self.network.train()
+            self.network.train().deep_dtype = middle
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, their average and the optimiser's state: everything that the next step depends on."""
