@@ -114,7 +114,9 @@ def atomic_path(path: Path, *, error: type[SrbenchError] = SrbenchError) -> Iter
             raise
         raise error(explain(failure, path)) from failure
     finally:
-        temporary.unlink(missing_ok=True)
+        # Where not even this is allowed, the failure that is under way says more than this one.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_atomic(path: Path, data: bytes | str, *, error: type[SrbenchError] = SrbenchError) -> None:
