@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from srbench.modelcard import TASK, Result, model_index, yaml_head
+from srbench.zoo.catalogue import WeightsEntry, entries_of
 from srbench.zoo.networks import find_variant
 from srbench.zoo.trained import Record
 
@@ -50,25 +53,44 @@ def _title(record: Record) -> str:
         "# N×3×H×W RGB in [0, 1] in, unclamped out",
         "```",
     ]
-    return "\n".join([*lines, *(["", f"**{record['note'][0].upper()}{record['note'][1:]}.**"] if record["note"] else [])])
+    note = record["note"]
+    return "\n".join([*lines, *(["", f"**{note[0].upper()}{note[1:]}.**"] if note else [])])
 
 
 def _scores(record: Record) -> str:
-    rows = [
-        f"| {dataset} | {means['images']} | {means['psnr_y']:.3f} / {means['ssim_y']:.4f} "
-        f"| {record['bicubic'][dataset]['psnr_y']:.3f} / {record['bicubic'][dataset]['ssim_y']:.4f} |"
-        for dataset, means in record["scores"].items()
-    ]
-    head = ["| set | images | PSNR dB / SSIM | bicubic |", "|---|---|---|---|"]
+    authors = _authors(record)
+    head = ["set", "images", "PSNR dB / SSIM", "bicubic", *(["authors' weights"] if authors else [])]
+    rows = [[dataset, str(means["images"]), _pair(means), _pair(record["bicubic"][dataset]),
+             *([authors.get(dataset, "-")] if authors else [])]
+            for dataset, means in record["scores"].items()]  # fmt: skip
+    table = "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
     moved = max(abs(change) for change in record["half_precision"]["psnr_y_change"].values())
-    return "\n".join([
-        f"## Scores under `{record['protocol']}`",
-        "",
-        *head,
-        *rows,
-        "",
-        f"Storing the weights in half precision moved no mean PSNR by more than {moved:.5f} dB.",
-    ])  # fmt: skip
+    stored = f"Storing the weights in half precision moved no mean PSNR by more than {moved:.5f} dB."
+    return "\n\n".join([f"## Scores under `{record['protocol']}`", table, *_gap(record), stored])
+
+
+def _authors(record: Record) -> dict[str, str]:
+    """By set, what the authors' own weights score at this scale; empty where the catalogue knows none."""
+    scores = [score for entry in _authors_entries(record) for score in entry.scores if score.scale == record["scale"]]
+    return {score.dataset: f"{score.psnr_y:.3f} / {score.ssim_y:.4f}" for score in scores}
+
+
+def _authors_entries(record: Record) -> list[WeightsEntry]:
+    return [entry for entry in entries_of(record["network"]) if entry.tag == "authors"]
+
+
+def _gap(record: Record) -> list[str]:
+    made, patch = record["training"], record["training"]["recipe_values"]["patch"]
+    return [
+        f"The authors trained on {entry.training_data}, until theirs was done; this one saw "
+        f"{made['patches']:,} patches of {patch}×{patch} LR pixels from {made['data']}."
+        for entry in _authors_entries(record)
+        if record["scale"] in entry.scales
+    ]
+
+
+def _pair(means: Mapping[str, float]) -> str:
+    return f"{means['psnr_y']:.3f} / {means['ssim_y']:.4f}"
 
 
 def _training(record: Record) -> str:
