@@ -1,0 +1,64 @@
+"""Text of strangers stays text, even if the schema that refuses markup were not there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leaderboard.site import build
+from srbench.submissions.kinds import Text
+from tests.leaderboard.browser.conftest import Visit
+from tests.submissions.generated import generate
+
+# Each would show itself by running `document.title = 'run'` or by asking for something from elsewhere.
+TITLE = "\"><img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>{{ 7 * 7 }}"
+LINE = "</script><script>document.title='run'</script>\u2028'+document.title+'"
+
+
+@pytest.fixture(scope="module")
+def hostile_site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site whose entries got past a schema that was made to take any text."""
+    folder = tmp_path_factory.mktemp("hostile")
+    first, second = generate(folder / "in", 2, datasets=("Set5", "Set14"))
+    change(first, lambda document: document.update(
+        title=TITLE, authors=[LINE], footnotes=[LINE],
+        claims=[{"scale": 4, "dataset": "Set5", "psnr": 32.0, "ssim": None, "source": LINE}],
+        training={"data": LINE, "recipe": LINE, "recipe_sha256": None, "fingerprint": None, "steps": 1, "seed": 1,
+                  "tag": None}))  # fmt: skip
+    change(second, lambda document: document["model"].update(name=TITLE, source=LINE))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Text, "check", lambda self, value, where: None)
+        assert not build(folder / "in", folder / "out").problems
+    return folder / "out"
+
+
+def change(folder: Path, edit: Callable[[dict[str, Any]], None]) -> None:
+    document = json.loads((folder / "submission.json").read_text(encoding="utf-8"))
+    edit(document)
+    (folder / "submission.json").write_text(json.dumps(document), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "index.html",
+        "x4/matlab-y.html",
+        "models/net-00000.html",
+        "models/net-00001.html",
+        "charts/x4-matlab-y-Set5.html",
+        "datasets/Set5.html",
+        "compare.html#a=net-00000&b=net-00001",
+    ],
+)
+def test_nothing_runs_and_the_text_is_shown(hostile_site: Path, visit: Visit, path: str) -> None:
+    page = visit(hostile_site, path)
+    if path.startswith("compare"):
+        page.wait_for_selector("#plots svg")
+    assert page.title() != "run"
+    assert page.locator("img[src=x]").count() == 0
+    assert "7 * 7" in page.content()
+    assert page.evaluate("document.querySelectorAll('script:not([src])').length") == 0

@@ -1,0 +1,131 @@
+"""Reading the site: complete without scripts, accessible in both themes, nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.leaderboard.browser.conftest import ROOT, Visit
+
+# One page of each kind, with the address in which its parts are all shown.
+KINDS = (
+    "index.html",
+    "about.html",
+    "x4/matlab-y.html",
+    "models/imdn-authors.html",
+    "compare.html#a=imdn-authors&b=pan-authors&view=4 matlab-y",
+    "charts/index.html",
+    "charts/x4-matlab-y-BSD100.html",
+    "reported.html",
+    "datasets/index.html",
+    "datasets/Set5.html",
+    "protocols/index.html",
+    "protocols/bam2021.html",
+)
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    pytest.importorskip("axe_playwright_python", reason="pip install axe-playwright-python to test accessibility")
+    return resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", KINDS, ids=lambda path: path.partition("#")[0])
+def test_axe_finds_no_violation(site: Path, visit: Visit, axe: str, path: str, scheme: str) -> None:
+    page = visit(site, path, scheme=scheme)
+    if path.startswith("compare"):
+        page.wait_for_selector("#plots svg")
+    # Two of many alike: hidden rows are not looked at, and all of them take half a minute.
+    page.evaluate("[...document.querySelectorAll('details')].slice(0, 2).forEach((one) => { one.open = true; })")
+    page.evaluate(axe)
+    # Without preload: it would fetch style sheets, which the pages' own policy forbids.
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'], preload: false })")
+    violations = [
+        f"{one['id']}: {one['help']}: {[node['html'][:200] for node in one['nodes'][:3]]}"
+        for one in found["violations"]
+    ]
+    assert not violations
+
+
+@pytest.mark.parametrize("path", KINDS, ids=lambda path: path.partition("#")[0])
+def test_no_page_is_wider_than_the_screen(site: Path, visit: Visit, path: str) -> None:
+    page = visit(site, path)
+    for width in (1920, 1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_means_of_the_rows_stand_in_the_html_without_scripts(site: Path, visit: Visit) -> None:
+    folders = sorted(path.parent for path in (ROOT / "submissions").glob("*/scores.parquet"))
+    expected = {}
+    for folder in folders:
+        rows = pd.read_parquet(folder / "scores.parquet").query("scale == 4 and protocol == 'matlab-y'")
+        expected[folder.name] = {name: part["psnr_y"].mean() for name, part in rows.groupby("dataset")}
+    page = visit(site, "x4/matlab-y.html", scripts=False)
+    for entry, means in expected.items():
+        for dataset, mean in means.items():
+            anchor = f"#x4-matlab-y-{dataset}"
+            link = page.locator(f'#scores a[href="../models/{entry}.html{anchor}"]').first
+            assert link.inner_text() == f"{mean:.3f}"
+    link = page.locator(f'#scores a[href="../models/{folders[0].name}.html#x4-matlab-y-Set5"]').first
+    link.click()
+    assert page.locator(":target h3").inner_text() == "Set5 ×4 matlab-y"
+    assert f"{expected[folders[0].name]['Set5']:.3f} dB" in page.locator(":target .means").inner_text()
+
+
+def test_a_model_page_holds_every_row(site: Path, visit: Visit) -> None:
+    rows = pd.read_parquet(ROOT / "submissions" / "imdn-authors" / "scores.parquet")
+    page = visit(site, "models/imdn-authors.html", scripts=False)
+    shown = page.locator(".images table tbody tr")
+    assert shown.count() == len(rows)
+    row = rows.query("scale == 4 and protocol == 'bam2021' and image == 'butterfly'").iloc[0]
+    cells = page.locator("#x4-bam2021-Set5 table tr", has_text="butterfly").locator("td").all_text_contents()
+    assert cells[:2] == [f"{row.psnr_y:.3f}", f"{row.ssim_y:.4f}"]
+
+
+def test_without_scripts_the_comparison_says_so_and_leads_on(site: Path, visit: Visit) -> None:
+    page = visit(site, "compare.html", scripts=False)
+    assert "needs JavaScript" in page.locator("main").inner_text()
+    page.get_by_role("link", name="IMDN").first.click()
+    assert "/models/imdn" in page.url
+    assert page.locator("h1").inner_text().startswith("IMDN")
+
+
+def test_charts_are_readable_without_scripts(site: Path, visit: Visit) -> None:
+    page = visit(site, "charts/x4-matlab-y-BSD100.html", scripts=False)
+    chart = page.locator("svg.chart").first
+    assert "PSNR against parameters: BSD100 ×4, matlab-y" in (chart.get_attribute("aria-label") or "")
+    assert "Pareto front" in (chart.locator("desc").text_content() or "")
+    assert {"IMDN", "PAN"} <= {(name.text_content() or "").split()[0] for name in chart.locator("text.name").all()}
+    # The page's style sheet colours what the SVG only names.
+    assert chart.locator("circle").first.evaluate("(one) => getComputedStyle(one).stroke") != "none"
+
+
+def test_charts_answer_to_the_mouse_where_scripts_run(site: Path, visit: Visit) -> None:
+    page = visit(site, "charts/x4-matlab-y-BSD100.html")
+    point = page.locator("svg.chart circle[data-href]").first
+    point.scroll_into_view_if_needed()
+    point.hover()
+    tip = page.locator(".tip")
+    assert tip.is_visible()
+    assert ":" in tip.inner_text()
+    point.click()
+    page.wait_for_url("**/models/**")
+
+
+def test_the_theme_is_the_readers_choice_and_is_kept(site: Path, visit: Visit) -> None:
+    page: Any = visit(site, scheme="light")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    for _ in range(2):
+        page.click("#theme")
+    dark = page.evaluate(ground)
+    assert dark != light
+    page.get_by_role("link", name="Charts").first.click()
+    page.wait_for_url("**/charts/index.html")
+    assert page.evaluate(ground) == dark

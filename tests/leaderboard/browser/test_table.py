@@ -1,0 +1,63 @@
+"""The main table where scripts run: sorting, filtering, and addresses that keep the view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.leaderboard.browser.conftest import Visit, wait_until
+
+
+def names(page: Any) -> list[str]:
+    return [text.strip() for text in page.locator("#scores tbody tr:not(.group) th").all_text_contents()]
+
+
+def column(page: Any, key: str) -> list[float]:
+    at = page.evaluate(
+        "(key) => { const found = {}; [...document.querySelectorAll('#scores tbody tr:not(.group)')]"
+        ".forEach((row, line) => { found[line] = row.dataset.p; }); return found; }", key)  # fmt: skip
+    return [float(value) for value in at.values() if value]
+
+
+def test_sorting_by_a_column_and_back(site: Path, visit: Visit) -> None:
+    page = visit(site, "x4/matlab-y.html")
+    before = names(page)
+    button = page.locator('th[data-key="parameters"] button')
+    button.click()
+    ascending = column(page, "parameters")
+    assert ascending == sorted(ascending)
+    assert page.locator('th[data-key="parameters"]').get_attribute("aria-sort") == "ascending"
+    button.click()
+    assert column(page, "parameters") == sorted(ascending, reverse=True)
+    assert sorted(names(page)) == sorted(before)
+
+
+def test_a_filter_leaves_what_fits_and_says_how_many(site: Path, visit: Visit) -> None:
+    page = visit(site, "x4/matlab-y.html")
+    everything = names(page)
+    page.fill('#controls [name="name"]', "imdn")
+    assert names(page) == [name for name in everything if "imdn" in name.lower()]
+    assert page.locator("#count").inner_text().startswith(f"{len(names(page))} of {len(everything)}")
+    page.click('#controls [type="reset"]')
+    assert names(page) == everything
+
+
+def test_an_address_keeps_the_view(site: Path, visit: Visit) -> None:
+    page = visit(site, "x4/matlab-y.html")
+    page.select_option('#controls [name="parameters"]', "500000")
+    page.click('th[data-key="model"] button')
+    address = page.url.rpartition("/")[2]
+    again = visit(site, f"x4/{address}")
+    assert names(again) == names(page) == sorted(names(page), key=str.casefold)
+    assert len(names(page)) > 0
+    assert all(value <= 500_000 for value in column(again, "parameters"))
+
+
+def test_sorting_reaches_over_all_pages_of_a_long_table(crowded_site: Path, visit: Visit) -> None:
+    page = visit(crowded_site, "x4/matlab-y.html")
+    assert len(names(page)) == 200
+    page.locator('th[data-key="model"] button').click()
+    wait_until(page, "document.querySelector('#scores tbody th').textContent.trim() === 'Net 0'")
+    assert names(page) == [f"Net {number}" for number in range(200)]
+    page.locator("#pager button", has_text="2").click()
+    assert names(page) == [f"Net {number}" for number in range(200, 205)]
