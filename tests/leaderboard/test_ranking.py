@@ -1,0 +1,113 @@
+"""Ranks against the statistics of the package, and like with like alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from leaderboard.bootstrap import bca_intervals
+from leaderboard.collection import Collection
+from leaderboard.entries import Entry, Mean
+from leaderboard.ranking import forms, hold_zero, rank, reference_inputs
+from srbench.statistics import bca_interval
+from srbench.submissions import Submission
+
+GROUP = 4, "matlab-y", "Sample"
+OPTIONS = {"precision": "fp32", "tile": None, "self_ensemble": False, "optimise": "none", "lr_source": "made"}
+
+
+class KnownScores:
+    """A build's memory that knows the scores and learns nothing."""
+
+    def __init__(self, values: dict[str, NDArray[np.float64]]) -> None:
+        self._values = values
+
+    def fact(self, _: str) -> None:
+        return None
+
+    def learn(self, _: str, __: str) -> None:
+        pass
+
+    def values(self, digest: str, _: object) -> NDArray[np.float64]:
+        return self._values[digest]
+
+
+def entry(name: str, psnr: Sequence[float], *, inputs: str = "a", **options: Any) -> Entry:
+    document = {"date": "2026-01-01", "options": {**OPTIONS, **options}}
+    submission = Submission(name, name, document, Path(name), "claimed", None, "", name)
+    mean = Mean(len(psnr), len(psnr), float(np.mean(psnr)), 0.9, None, inputs, True)
+    return Entry(submission, {GROUP: mean})
+
+
+def ranked(scores: dict[str, Sequence[float]], **entries: Entry) -> dict[str, str]:
+    made = [entries.get(name) or entry(name, psnr) for name, psnr in scores.items()]
+    values = {name: np.array([psnr, [0.9] * len(psnr)]) for name, psnr in scores.items()}
+    collection = Collection(tuple(made), (), (), cast("Any", KnownScores(values)))
+    return dict(rank(collection, made, GROUP, 0))
+
+
+# Of ten values a few resamples draw each once, and the rounding of their mean decides on which side of it they count.
+@pytest.mark.parametrize(("n", "tolerance"), [(10, 0.01), (14, 1e-12), (100, 1e-12), (450, 1e-12)])
+def test_shared_resamples_give_the_intervals_of_the_package(n: int, tolerance: float) -> None:
+    draw = np.random.default_rng(n)
+    vectors = np.concatenate([draw.normal(0.02, 0.1, (4, n)), draw.exponential(1, (4, n)) - 1, np.full((1, n), 0.25)])
+    expected = [bca_interval(vector, seed=3) for vector in vectors]
+    np.testing.assert_allclose(bca_intervals(vectors, seed=3), expected, rtol=0, atol=tolerance)
+
+
+def test_intervals_do_not_depend_on_how_many_share_the_resamples() -> None:
+    vectors = np.random.default_rng(1).normal(0, 1, (300, 12))
+    np.testing.assert_allclose(bca_intervals(vectors)[290:], bca_intervals(vectors[290:]), rtol=0, atol=1e-12)
+
+
+def test_few_images_share_a_place_by_the_third_decimal() -> None:
+    scores = {"a": [32.0004] * 5, "b": [32.0001] * 5, "c": [31.9992] * 5, "d": [31.9991] * 5, "e": [31.0] * 5}
+    assert ranked(scores) == {"a": "first", "b": "first", "c": "second", "d": "second"}
+
+
+def test_many_images_share_a_place_by_the_paired_interval() -> None:
+    draw = np.random.default_rng(0)
+    images = draw.normal(30, 3, 100)
+    noise = draw.normal(0, 0.1, 100)
+    noise -= noise.mean()
+    scores = {"best": images, "level": images - 0.001 + noise, "behind": images - 0.1 + noise, "last": images - 1}
+    assert ranked({name: list(psnr) for name, psnr in scores.items()}) == {
+        "best": "first", "level": "first", "behind": "second",
+    }  # fmt: skip
+
+
+def test_rows_made_otherwise_are_not_ranked() -> None:
+    plain, others = [30.0] * 5, {"tile": 64, "self_ensemble": True, "precision": "bf16", "lr_source": "given"}
+    for option, value in others.items():
+        marks = ranked({"x": [40.0] * 5, "plain": plain}, x=entry("x", [40.0] * 5, **{option: value}))
+        assert marks == {"plain": "first"}, option
+
+
+def test_other_pixels_are_not_ranked_with_the_majority() -> None:
+    scores = {"x": [40.0] * 5, "p": [30.0] * 5, "q": [29.0] * 5}
+    assert ranked(scores, x=entry("x", [40.0] * 5, inputs="b")) == {"p": "first", "q": "second"}
+
+
+def test_pixels_that_the_catalogue_does_not_know_give_no_reference() -> None:
+    one = entry("x", [40.0] * 5)
+    foreign = dataclasses.replace(one, means={GROUP: dataclasses.replace(one.means[GROUP], canonical=False)})
+    assert reference_inputs([foreign], GROUP) is None
+
+
+def test_given_lr_is_the_rule_where_the_protocol_ships_it() -> None:
+    one = entry("x", [40.0], lr_source="given")
+    assert forms(one, "matlab-y") == ("other LR files",)
+    assert forms(one, "div2k-rgb") == ()
+
+
+def test_an_infinite_score_is_level_with_another_and_told_from_a_finite_one() -> None:
+    highest = np.array([np.inf] + [30.0] * 11)
+    noise = np.random.default_rng(2).normal(0, 1, 11)
+    others = np.array([highest, [31.0] + [30.0] * 11, [np.inf, *(30 + noise - noise.mean())]])
+    assert hold_zero(highest, others) == [True, False, True]

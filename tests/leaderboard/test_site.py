@@ -1,0 +1,279 @@
+"""The site as a whole: complete, closed, safe, and built again only where something changed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+from xml.etree import ElementTree
+
+import pyarrow.parquet as pq
+import pytest
+
+from leaderboard import tables
+from leaderboard.memory import MEMORY_NAME
+from leaderboard.site import build
+from srbench.errors import ResultsError, SubmissionError
+from tests.submissions.generated import generate
+
+# XHTML's empty elements never close.
+_VOID = {"meta", "link", "input", "img", "br", "hr", "source", "wbr", "col", "area", "base", "embed", "track"}
+
+
+class Parsed(HTMLParser):
+    """Ids, references, scripts and whatever a strict policy would block, of one page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.blocked: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag not in _VOID:
+            self.open.append(tag)
+        if given.get("id"):
+            self.ids.append(str(given["id"]))
+        self.references += [str(given[name]) for name in ("href", "src") if given.get(name)]
+        self.blocked += [f"{tag} {name}" for name in given if name == "style" or name.startswith("on")]
+        if tag == "style" or (tag == "script" and "src" not in given and given.get("type") != "application/json"):
+            self.blocked.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in _VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+
+@pytest.fixture(scope="module")
+def submissions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("submissions")
+    generate(root, 3, datasets=("Set5", "Set14"), scales=(2, 4))
+    return root
+
+
+@pytest.fixture(scope="module")
+def site(submissions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("site")
+    assert build(submissions, output).problems == ()
+    return output
+
+
+@pytest.fixture
+def own(submissions: Path, tmp_path: Path) -> Path:
+    """Submissions that a test may change."""
+    return Path(shutil.copytree(submissions, tmp_path / "submissions"))
+
+
+def pages(site: Path) -> dict[str, str]:
+    return {path.relative_to(site).as_posix(): path.read_text(encoding="utf-8") for path in site.rglob("*.html")}
+
+
+def content(site: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(site).as_posix(): path.read_bytes()
+        for path in site.rglob("*")
+        if path.is_file() and path.name != MEMORY_NAME
+    }
+
+
+def test_every_local_reference_leads_somewhere(site: Path) -> None:
+    parsed = {name: Parsed(text) for name, text in pages(site).items()}
+    for name, page in parsed.items():
+        assert len(page.ids) == len(set(page.ids)), name
+        for reference in page.references:
+            address, anchor = urldefrag(reference)
+            if address.startswith(("https://", "http://", "data:")):
+                continue
+            target = (site / name).parent.joinpath(unquote(address)).resolve() if address else site / name
+            assert target.is_file(), f"{name}: {reference}"
+            inside = target.relative_to(site.resolve()).as_posix() if address else name
+            if anchor and "=" not in anchor and inside in parsed:  # with one it is a script's view of the page
+                assert anchor in parsed[inside].ids, f"{name}: {reference}"
+
+
+def test_pages_are_well_formed_and_keep_to_their_policy(site: Path) -> None:
+    for name, text in pages(site).items():
+        page = Parsed(text)
+        assert not page.open, f"{name}: not closed: {page.open}"
+        assert not page.blocked, f"{name}: {page.blocked}"
+        policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)
+        assert policy and "default-src 'none'" in policy[1] and "unsafe" not in policy[1], name
+
+
+def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
+    loads = re.compile(r"<(?:script|link|img|source|iframe)\b[^>]*(?:src|href|srcset)=\"(?:https?:)?//", re.IGNORECASE)
+    for name, text in pages(site).items():
+        assert not loads.search(text), name
+    for sheet in site.rglob("*.css"):
+        assert not re.search(r"@import|url\(\s*[\"']?(?:https?:)?//", sheet.read_text(encoding="utf-8")), sheet.name
+
+
+def test_each_mean_is_that_of_the_rows_it_links_to(site: Path, submissions: Path) -> None:
+    frame = pq.read_table(submissions / "net-00001" / "scores.parquet").to_pandas()
+    rows = frame[(frame["scale"] == 4) & (frame["protocol"] == "bam2021") & (frame["dataset"] == "Set14")]
+    text = (site / "x4" / "bam2021.html").read_text(encoding="utf-8")
+    link = re.escape('<a href="../models/net-00001.html#x4-bam2021-Set14">')
+    shown = re.findall(rf"{link}([^<]+)</a>", text)
+    assert shown == [f"{rows['psnr_y'].mean():.3f}", f"{rows['ssim_y'].mean():.4f}"]
+
+
+def test_the_same_submissions_give_the_same_site(site: Path, submissions: Path, tmp_path: Path) -> None:
+    build(submissions, tmp_path / "again")
+    assert content(tmp_path / "again") == content(site)
+
+
+def test_nothing_is_written_where_nothing_changed(own: Path, tmp_path: Path) -> None:
+    first = build(own, tmp_path / "site")
+    second = build(own, tmp_path / "site")
+    assert (second.written, second.removed, second.unchanged) == (0, 0, first.written)
+
+
+def test_a_new_entry_leaves_the_others_pages_and_a_full_build_gives_the_same(own: Path, tmp_path: Path) -> None:
+    build(own, tmp_path / "site")
+    before = (tmp_path / "site" / "models" / "net-00000.html").stat().st_mtime_ns
+    generate(own, 1, start=3, datasets=("Set5",), scales=(4,))
+    report = build(own, tmp_path / "site")
+    assert 0 < report.written < report.unchanged
+    assert (tmp_path / "site" / "models" / "net-00000.html").stat().st_mtime_ns == before
+    build(own, tmp_path / "afresh")
+    assert content(tmp_path / "site") == content(tmp_path / "afresh")
+
+
+def test_pages_of_a_removed_entry_go(own: Path, tmp_path: Path) -> None:
+    generate(own, 1, start=3, datasets=("BSD100",), scales=(3,), protocols=("matlab-rgb",))
+    build(own, tmp_path / "site")
+    assert (tmp_path / "site" / "x3" / "matlab-rgb.html").exists()
+    shutil.rmtree(own / "net-00003")
+    assert build(own, tmp_path / "site").removed
+    build(own, tmp_path / "afresh")
+    assert content(tmp_path / "site") == content(tmp_path / "afresh")
+    assert not (tmp_path / "site" / "x3").exists()
+
+
+def test_a_lost_page_and_a_damaged_memory_are_made_again(own: Path, tmp_path: Path) -> None:
+    build(own, tmp_path / "site")
+    whole = content(tmp_path / "site")
+    (tmp_path / "site" / "index.html").unlink()
+    assert build(own, tmp_path / "site").written == 1
+    (tmp_path / "site" / MEMORY_NAME).write_bytes(b"not a database" * 100)
+    build(own, tmp_path / "site")
+    assert content(tmp_path / "site") == whole
+
+
+def test_a_build_that_is_cut_short_is_finished_by_the_next(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(own, tmp_path / "site")
+    generate(own, 1, start=3, datasets=("Set5",), scales=(4,))
+
+    def cut_short(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tables, "render", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            build(own, tmp_path / "site")
+    build(own, tmp_path / "site")
+    build(own, tmp_path / "afresh")
+    assert content(tmp_path / "site") == content(tmp_path / "afresh")
+
+
+def test_a_folder_with_other_files_is_refused_and_kept(submissions: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ResultsError, match=r"expected an empty folder or a site built before.*choose another --output"):
+        build(submissions, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_missing_folder_of_submissions_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SubmissionError, match="check --submissions"):
+        build(tmp_path / "none", tmp_path / "site")
+
+
+def test_broken_entries_are_reported_and_left_out(own: Path, tmp_path: Path) -> None:
+    (own / "net-00001" / "submission.json").write_text('{"title": "<script>alert(1)</script>"}')
+    report = build(own, tmp_path / "site")
+    assert [problem.id for problem in report.problems] == ["net-00001"]
+    assert report.entries == 2
+    assert not [name for name, text in pages(tmp_path / "site").items() if "net-00001" in text or "alert(1)" in text]
+
+
+def test_markup_in_text_is_shown_as_text(own: Path, tmp_path: Path) -> None:
+    path = own / "net-00001" / "submission.json"
+    document = json.loads(path.read_text())
+    document |= {"title": "A & B \"quoted\" 'x' {{ 7*7 }} 1 < 2", "footnotes": ["1 < 2 & \"so\" on"]}
+    path.write_text(json.dumps(document))
+    assert build(own, tmp_path / "site").problems == ()
+    text = (tmp_path / "site" / "x4" / "matlab-y.html").read_text(encoding="utf-8")
+    assert "A &amp; B &#34;quoted&#34; &#39;x&#39; {{ 7*7 }} 1 &lt; 2" in text
+    for name, page in pages(tmp_path / "site").items():
+        assert not Parsed(page).open, name
+        assert "1 < 2" not in page and "49 1" not in page, name
+
+
+def test_a_table_has_its_rows_on_pages_of_a_fixed_number(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "ROWS", 2)
+    build(own, tmp_path / "site")
+    files = [tmp_path / "site" / "x4" / name for name in ("matlab-y.html", "matlab-y-2.html")]
+    found = [file.read_text(encoding="utf-8") for file in files]
+    rows = [re.findall(r'<th scope="row"><a href="../models/([^"]+)\.html">', text) for text in found]
+    assert [len(names) for names in rows] == [2, 1]
+    assert sorted(rows[0] + rows[1]) == ["net-00000", "net-00001", "net-00002"]
+    script = (tmp_path / "site" / "data" / "x4-matlab-y.rows-2.js").read_text(encoding="utf-8")
+    (_, html), *others = json.loads(script.removeprefix("window.srbenchRows(2, ").removesuffix(");\n"))
+    assert not others and html in found[1]
+
+
+def test_rows_made_otherwise_stand_in_groups_of_their_own(own: Path, tmp_path: Path) -> None:
+    path = own / "net-00002" / "submission.json"
+    document = json.loads(path.read_text())
+    document["options"] |= {"self_ensemble": True, "tile": 64}
+    path.write_text(json.dumps(document))
+    build(own, tmp_path / "site")
+    text = (tmp_path / "site" / "x4" / "matlab-y.html").read_text(encoding="utf-8")
+    main, group = text.split('<tbody data-group="self-ensemble, tiled">')
+    assert "net-00002" in group and "net-00002" not in main
+    assert not re.search(r'class="num[^"]* (first|second)', group.split("</tbody>")[0])
+
+
+def test_data_files_hold_every_mean_and_row(site: Path, submissions: Path) -> None:
+    means = json.loads((site / "data" / "means.json").read_text(encoding="utf-8"))
+    assert len(means) == 3 * 2 * 2 * 2
+    lines = list(csv.DictReader(io.StringIO((site / "data" / "means.csv").read_text(encoding="utf-8"))))
+    assert [float(line["psnr"]) for line in lines] == [mean["psnr"] for mean in means]
+    frame = pq.read_table(submissions / "net-00000" / "scores.parquet").to_pandas()
+    rows = list(csv.DictReader(io.StringIO((site / "data" / "entries" / "net-00000.csv").read_text(encoding="utf-8"))))
+    expected = list(zip(frame["image"], frame["psnr_y"], strict=True))
+    assert [(row["image"], float(row["psnr_y"])) for row in rows] == expected
+    document = json.loads((site / "data" / "entries" / "net-00000.json").read_text(encoding="utf-8"))
+    assert document["submission"] == json.loads((submissions / "net-00000" / "submission.json").read_text())
+    assert len(document["scores"]) == len(frame)
+
+
+def test_the_feed_is_atom_and_lists_the_newest_first(site: Path) -> None:
+    feed = ElementTree.parse(site / "feed.xml").getroot()
+    atom = "{http://www.w3.org/2005/Atom}"
+    assert feed.tag == f"{atom}feed"
+    assert [entry.findtext(f"{atom}title") for entry in feed.iter(f"{atom}entry")] == ["Net 2", "Net 1", "Net 0"]
+    assert {child.tag for entry in feed.iter(f"{atom}entry") for child in entry} >= {f"{atom}id", f"{atom}updated"}
+
+
+def test_an_empty_collection_is_a_site_too(tmp_path: Path) -> None:
+    (tmp_path / "submissions").mkdir()
+    assert build(tmp_path / "submissions", tmp_path / "site").entries == 0
+    assert "There are no entries yet" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
