@@ -75,7 +75,8 @@ def check_command(ids: tuple[str, ...], submissions: Path, base: Path | None, im
 
 @command.command("export")
 @_submissions
-@_output
+@click.option("--output", type=click.Path(path_type=Path), default=Path("exports"), show_default=True, metavar="DIR",
+              help="Where the files go.")
 @click.option("--format", "forms", multiple=True, metavar="NAME",
               type=click.Choice(["latex", "markdown", "csv", "model-index", "eval-results"]),
               help="latex, markdown, csv, model-index or eval-results; may be repeated. Default: all.")
