@@ -25,7 +25,8 @@ def _run(**values: Any) -> None:
     # Inside the function: the help page must not wait for torch.
     from srbench.training.command import run_command
 
-    click.echo(run_command(values))
+    if told := run_command(values):
+        click.echo(told)
 
 
 command = click.Command(

@@ -11,6 +11,7 @@ from typing import Any
 from srbench.errors import SrbenchError
 from srbench.training.learner import Speed
 from srbench.training.options import OPTIONS, Option, misuse, recipe_settings
+from srbench.training.processes import leads
 from srbench.training.recipe import load_recipe
 from srbench.training.sweep import read_sweep, run_jobs, sweep_report
 from srbench.training.trainer import Job, train
@@ -32,12 +33,17 @@ def _way(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_command(values: Mapping[str, Any]) -> str:
-    """Train as the options say; what came of it, in a few lines, or of a sweep in a table."""
+    """Train as the options say; what came of it, in a few lines, or of a sweep in a table.
+
+    Of several processes only the first has something to say; the others return an empty text.
+    """
     if values["sweep"]:
         jobs = read_sweep(values["sweep"], values["output"], partial(Job, **_way(values)))
         return sweep_report(run_jobs(jobs, workers=values["jobs"]))
     job = job_of(values)
     record = train(job)
+    if not leads():
+        return ""
     held_out = f"{record['psnr']:.3f} dB on {len(record['held_out'])} held-out images" if record["held_out"] else "-"
     return (f"{record['network']} ×{record['scale']}, recipe {record['recipe']['name']} (sha256 "
             f"{record['recipe_sha256'][:12]}…), seed {record['seed']}: {record['steps']} steps on "
@@ -56,7 +62,8 @@ def main(arguments: Sequence[str]) -> int:
     if wrong := misuse(values):
         parser.error(wrong)
     try:
-        print(run_command(values))  # noqa: T201  # printing is what a command does
+        if told := run_command(values):
+            print(told)  # noqa: T201  # printing is what a command does
     except SrbenchError as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201  # same
         return 1

@@ -66,6 +66,11 @@ class World:
                                 "the same output folder and the same images")
 
 
+def leads() -> bool:
+    """Whether this process is the first of those that torchrun started, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def join_world(device: str) -> Iterator[World]:
     """This process' place among those that torchrun started; alone without it. `device` as in `pick_device`.
