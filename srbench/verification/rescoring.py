@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,8 @@ def rescore(entry: Submission, images: Path, *, data_root: Path | None = None) -
         SubmissionError: missing, foreign or oversized images, or HR images other than the entry's.
     """
     require_harmless(images)
-    rows = [row for number in range(len(entry.document["runs"]))
-            for batch in _rescored(entry.document, number, images, data_root) for row in batch]  # fmt: skip
+    rows = [row for facts in entry.document["runs"]
+            for batch in _rescored(entry.document, facts, images, data_root) for row in batch]  # fmt: skip
     return compare_scores(entry.scores, to_frame(rows), images_bound, tolerance=_TOLERANCE)
 
 
@@ -68,16 +68,21 @@ def open_same_datasets(facts: dict[str, Any], data_root: Path | None) -> list[Im
     return sets
 
 
-def _rescored(document: dict[str, Any], number: int, images: Path, data_root: Path | None) -> Iterator[list[Any]]:
-    facts = document["runs"][number]
+def _rescored(document: dict[str, Any], facts: dict[str, Any], images: Path,
+              data_root: Path | None) -> Iterator[list[Any]]:
     sets = open_same_datasets(facts["datasets"], data_root)
-    groups: dict[str, list[Protocol]] = {}
-    for name in facts["protocols"]:
-        groups.setdefault(get_protocol(name).preparation.key, []).append(get_protocol(name))
-    for protocols in groups.values():
-        folder = _place(images, facts["scale"], [protocol.name for protocol in protocols], alone=len(groups) == 1)
+    alone = len(_by_preparation(name for run in document["runs"] for name in run["protocols"])) == 1
+    for protocols in _by_preparation(facts["protocols"]):
+        folder = _place(images, facts["scale"], [protocol.name for protocol in protocols], alone=alone)
         upscaler = open_upscaler(f"images:{folder}", scale=facts["scale"])
         yield from run(Plan(upscaler, sets, protocols, document["options"]["lr_source"]))
+
+
+def _by_preparation(names: Iterable[str]) -> list[list[Protocol]]:
+    groups: dict[str, list[Protocol]] = {}
+    for name in dict.fromkeys(names):
+        groups.setdefault(get_protocol(name).preparation.key, []).append(get_protocol(name))
+    return list(groups.values())
 
 
 def _place(images: Path, scale: int, protocols: list[str], *, alone: bool) -> Path:

@@ -87,7 +87,7 @@ def test_no_folder_of_the_submitter_is_published(spec: str, public: str) -> None
 def test_what_looks_alike_has_one_skeleton() -> None:
     for twin in ("irndn-bam", "lmdn-bam", "1mdn.bam", "IMDN_BAM", "ｉｍｄｎ-bam", "іmdn-bаm", "imdn–bam", "ímdn-bam"):
         assert skeleton(twin) == skeleton("imdn-bam"), twin
-    names = ["imdn", "imdn-bam", "pan", "carn", "carn-m", "rcan", "edsr", "msrn", "drln", "awsrn", "bicubic", "s-lwsr32"]
+    names = ["imdn", "imdn-bam", "pan", "carn", "carn-m", "rcan", "edsr", "msrn", "drln", "bicubic", "s-lwsr32"]
     assert len({skeleton(name) for name in names}) == len(names)
 
 

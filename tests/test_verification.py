@@ -1,0 +1,306 @@
+"""What a check finds, what re-scoring and re-running prove, and who may say that it was done."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from srbench.cli import main
+from srbench.errors import SubmissionError
+from srbench.files import sha256_of
+from srbench.images import decode, save_png
+from srbench.protocols import get_protocol
+from srbench.submissions import read_submission, read_submissions
+from srbench.verification import rescoring
+from srbench.verification.checks import bicubic_scores, check_entry
+from srbench.verification.comparison import images_bound
+from srbench.verification.folder import Checked, check_submissions
+from srbench.verification.rerun import rerun
+from srbench.verification.rescoring import rescore
+from tests.submissions.generated import SPEC, generate, rewrite
+
+Edit = Callable[[list[dict[str, Any]], dict[str, Any]], None]
+
+
+def srbench(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def found(checked: Checked, id: str) -> list[tuple[str, str]]:
+    return [(finding.severity, finding.message) for finding in checked.findings if finding.id == id]
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Bicubic on the Sample under two preparations, submitted, with its SR images."""
+    folder = tmp_path_factory.mktemp("sample")
+    for protocol in ("matlab-y", "bam2021"):
+        result = srbench("evaluate", "--model", "bicubic", "--scale", 4, "--dataset", "Sample", "--protocol", protocol,
+                         "--output", folder / f"run-{protocol}", "--save-images", folder / "images" / protocol)
+        assert result.exit_code == 0, result.output
+    result = srbench("submit", folder / "run-matlab-y", folder / "run-bam2021", "--id", "net",
+                     "--submissions", folder / "submissions")
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def root(sample: Path, tmp_path: Path) -> Path:
+    shutil.copytree(sample / "submissions", tmp_path / "submissions")
+    return tmp_path / "submissions"
+
+
+def test_rescored_images_raise_the_level_until_the_entry_changes(root: Path, sample: Path) -> None:
+    result = srbench("leaderboard", "check", "net", "--rescore", sample / "images", "--submissions", root)
+    assert result.exit_code == 0, result.output
+    assert "14 scores made again, at most 0 dB and 0 SSIM away" in result.stderr
+    entry = read_submission(root / "net")
+    assert entry.level == "images-rescored"
+    assert entry.verification is not None
+    assert entry.verification["checked_sha256"] == entry.checked_sha256
+    assert entry.verification["largest_deviation"] == {"psnr": 0.0, "ssim": 0.0}
+
+    path = root / "net" / "submission.json"
+    path.write_text(path.read_text().replace("Bicubic (MATLAB)", "Bicubic"))
+    changed = read_submission(root / "net")
+    assert (changed.level, changed.verification) == ("claimed", None)
+    assert changed.digest != entry.digest
+    assert found(check_submissions(root), "net") == [
+        ("review", "changed since it was verified, so it shows as claimed; verify it again"),
+        ("note", "not compared with bicubic, which has no entry here on the same images: "
+                 "Sample ×4 under bam2021 and 1 more")][:1]  # fmt: skip
+
+
+def test_scores_of_other_images_are_not_believed(root: Path, sample: Path, tmp_path: Path) -> None:
+    shutil.copytree(sample / "images", tmp_path / "images")
+    path = tmp_path / "images" / "matlab-y" / "Sample" / "coffee.png"
+    save_png(path, np.roll(decode(path), 1, axis=1))
+    result = srbench("leaderboard", "check", "net", "--rescore", tmp_path / "images", "--submissions", root)
+    assert result.exit_code == 1
+    assert "Sample/coffee ×4 under matlab-y: psnr stated" in result.stderr
+    assert not (root / "net" / "verification.json").exists()
+    assert read_submission(root / "net").level == "claimed"
+    path.unlink()
+    result = srbench("leaderboard", "check", "net", "--rescore", tmp_path / "images", "--submissions", root)
+    assert "got no such file" in result.stderr
+
+
+@pytest.mark.parametrize(("column", "change", "shown"), [
+    ("psnr_y", 2e-6, "psnr"), ("ssim_y", -2e-6, "ssim"), ("psnr_lr", 1.0, "psnr_lr"),
+    ("psnr_y_aliased", 0.1, "psnr_y_aliased"),
+])  # fmt: skip
+def test_every_stated_score_is_held_against_the_images(
+    root: Path, sample: Path, column: str, change: float, shown: str
+) -> None:
+    rewrite(root / "net", lambda rows, _: rows[3].update({column: rows[3][column] + change}))
+    outcome = rescore(read_submission(root / "net"), sample / "images")
+    assert len(outcome.failures) == 1
+    assert f"under matlab-y: {shown} stated" in outcome.failures[0]
+
+
+def test_harmful_images_are_not_opened(
+    root: Path, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = read_submission(root / "net")
+    monkeypatch.setattr(rescoring, "run", lambda plan: pytest.fail("decoded"))
+    images = tmp_path / "images"
+    shutil.copytree(sample / "images", images)
+    Image.new("1", (8000, 5000)).save(images / "matlab-y" / "big.png")
+    with pytest.raises(SubmissionError, match=r"big\.png: expected at most 24,000,000 pixels, got 40,000,000"):
+        rescore(entry, images)
+    (images / "matlab-y" / "big.png").write_bytes(b"\x89PNG\r\n\x1a\n<script>")
+    with pytest.raises(SubmissionError, match="got one that does not open"):
+        rescore(entry, images)
+    (images / "matlab-y" / "big.png").unlink()
+    (images / "link").symlink_to(tmp_path)
+    with pytest.raises(SubmissionError, match="expected plain files and folders, got a link"):
+        rescore(entry, images)
+    with pytest.raises(SubmissionError, match="archives are not unpacked"):
+        rescore(entry, sample / "images.zip")
+
+
+def test_images_of_one_preparation_do_not_verify_the_other(root: Path, sample: Path) -> None:
+    with pytest.raises(SubmissionError, match="since the entry's protocols need different LR"):
+        rescore(read_submission(root / "net"), sample / "images" / "matlab-y" / "Sample")
+
+
+def test_a_rerun_in_another_process_finds_the_one_score_that_is_wrong(sample: Path, tmp_path: Path) -> None:
+    assert srbench("submit", sample / "run-matlab-y", "--id", "net", "--submissions", tmp_path).exit_code == 0
+    rewrite(tmp_path / "net", lambda rows, _: rows[3].update(psnr_y=rows[3]["psnr_y"] + 0.01))
+    result = srbench("leaderboard", "check", "net", "--rerun", "--submissions", tmp_path, "--device", "cpu")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: net: expected the stated scores within 0.001 dB and 1e-05 SSIM, for fp32 "
+                                    "on any device; Sample/coffee ×4 under matlab-y: psnr stated ")
+    assert result.stderr.count("stated ") == 2
+
+
+def test_a_rerun_ends_in_time_and_never_runs_the_submitters_code(root: Path, tmp_path: Path) -> None:
+    entry = read_submission(root / "net")
+    with pytest.raises(SubmissionError, match=r"expected the run to end within 0\.01 s"):
+        rerun(entry, device="cpu", timeout=0.01)
+    for spec in (SPEC, "images:SR"):
+        entry.document["model"]["spec"] = spec
+        with pytest.raises(SubmissionError, match="runs without its author's code"):
+            rerun(entry)
+    evil, ran = tmp_path / "evil.pth", tmp_path / "ran"
+    evil.write_bytes(pickle.dumps(_Evil(str(ran))))
+    entry.document["model"]["spec"] = "zoo:imdn@evil.pth"
+    entry.document["runs"][0]["weights_sha256"] = "0" * 64
+    with pytest.raises(SubmissionError, match="expected a file with the sha256 0000"):
+        rerun(entry, weights=tmp_path)
+    entry.document["runs"][0]["weights_sha256"] = sha256_of(evil)
+    with pytest.raises(SubmissionError, match=r"got exit code 1: .*evil\.pth"):
+        rerun(entry, weights=evil, device="cpu")
+    assert not ran.exists()
+
+
+class _Evil:
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path(self.path),)
+
+
+def test_a_forged_verification_is_worth_nothing(root: Path, sample: Path) -> None:
+    assert srbench("leaderboard", "check", "net", "--rescore", sample / "images", "--submissions", root).exit_code == 0
+    [forged] = generate(root, 1)
+    genuine = json.loads((root / "net" / "verification.json").read_text())
+    own = read_submission(forged)
+    document = {**genuine, "id": own.id, "level": "model-rerun", "checked_sha256": own.checked_sha256}
+    (forged / "verification.json").write_text(json.dumps(document))
+    assert read_submission(forged).level == "claimed"
+    assert read_submission(forged).digest == own.digest
+    reason = "brings a verification.json that no maintainer wrote; it is not believed: remove the file"
+    assert ("error", reason) in found(check_submissions(root), own.id)
+
+    # A maintainer's verification of one entry says nothing of another, or of a higher level.
+    shutil.copy(root / "net" / "verification.json", forged / "verification.json")
+    assert read_submission(forged).level == "claimed"
+    (root / "net" / "verification.json").write_text(json.dumps({**genuine, "level": "model-rerun"}))
+    assert read_submission(root / "net").level == "claimed"
+
+
+def test_only_maintainers_change_the_list(root: Path, sample: Path, tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(root, base)
+    assert srbench("leaderboard", "check", "net", "--rescore", sample / "images", "--submissions", root).exit_code == 0
+    assert check_submissions(root).passed
+    checked = check_submissions(root, base=base)
+    assert found(checked, "verified.json") == [
+        ("error", "expected the base's list; only maintainers change it, on its own")]  # fmt: skip
+    shutil.rmtree(base / "net")
+    assert ("error", "a new entry may not bring a verification.json; remove the file") in (
+        found(check_submissions(root, base=base), "net"))  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 1, "entries": {"../net": {}}}', "[" * 100_000])
+def test_a_damaged_list_makes_every_entry_claimed(root: Path, text: str) -> None:
+    (root / "verified.json").write_text(text)
+    collection = read_submissions(root)
+    assert [entry.level for entry in collection.entries] == ["claimed"]
+    assert [problem.id for problem in collection.problems] == ["verified.json"]
+    assert not check_submissions(root).passed
+
+
+def _all(column: str, value: float) -> Edit:
+    return lambda rows, _: [row.update({column: value}) for row in rows]
+
+
+IMDN = "e660c38221147217a136debeb99eb304d62d9c0f73ac421ed66281b619719714"
+
+
+def _zoo(rows: list[dict[str, Any]], document: dict[str, Any], *, weights: str = IMDN, **model: Any) -> None:
+    document["model"] |= {"spec": "zoo:imdn@authors", "network": "imdn", "attention": "cca", "tag": "authors",
+                          "parameters": {"4": 715_176}, "macs": {"4": 61_328_796_672}, **model}  # fmt: skip
+    document["runs"][0]["weights_sha256"] = weights
+    for row in rows:
+        row["model"] = "zoo:imdn@authors"
+
+
+CASES: dict[str, tuple[Edit, str, str]] = {
+    "over 60 dB": (_all("psnr_y", 60.5), "review", "PSNR over 60 dB on 10 scores, such as Set5/baby ×4 under matlab-y"),
+    "identical": (lambda rows, _: rows[0].update(psnr_y=math.inf, ssim_y=1.0), "review", "PSNR over 60 dB on 1 scores"),
+    "far over bicubic": (_all("psnr_y", 47.0), "review", "PSNR more than 12 dB over bicubic's"),
+    "another LR's image": (_all("psnr_lr", 24.0), "review", "psnr_lr 3 dB and more under bicubic's"),
+    "another LR": (lambda rows, _: [row.update(lr_sha256="0" * 64) for row in rows], "review", "another LR than"),
+    "another HR": (lambda rows, _: [row.update(hr_sha256="0" * 64) for row in rows if row["image"] == "baby"], "error",
+                   "Set5: the fingerprint is not that of the images' hashes"),
+    "changing HR": (lambda rows, _: rows[0].update(hr_sha256="0" * 64), "error", "expected the same HR images"),
+    "other variant": (lambda _, document: document["runs"][0]["datasets"]["Set5"].update(variant="edsr"), "error",
+                      "Set5: stated as edsr, but its pixels are canonical"),
+    "old protocol": (lambda rows, document: [
+        row.update(protocol_version=9) for row in rows if row["protocol"] == "bam2021"] and
+        document["runs"][0]["protocols"]["bam2021"].update(version=9), "error", "bam2021: expected version 1, got 9"),
+    "unknown network": (lambda rows, document: _zoo(rows, document, spec="zoo:imdn@authors", network="pan"), "error",
+                        "model.network: stated as pan, but zoo:imdn@authors has imdn"),
+    "too few parameters": (lambda rows, document: _zoo(rows, document, parameters={"4": 1}), "error",
+                           "model.parameters: stated as {'4': 1}, but zoo:imdn@authors has {'4': 715176}"),
+    "other weights": (lambda rows, document: _zoo(rows, document, weights="0" * 64), "error",
+                      "the weights' hash is not that of zoo:imdn@authors"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("edit", "severity", "message"), CASES.values(), ids=list(CASES))
+def test_numbers_are_held_against_what_is_known(tmp_path: Path, edit: Edit, severity: str, message: str) -> None:
+    bicubic, folder = generate(tmp_path, 2)
+    rewrite(bicubic, lambda rows, document: [row.update(model="bicubic") for row in rows] and
+            document["model"].update(spec="bicubic"))  # fmt: skip
+    baseline = bicubic_scores([read_submission(bicubic)])
+    assert list(check_entry(read_submission(folder), baseline)) == []
+    said = list(check_entry(read_submission(rewrite(folder, edit)), baseline))
+    assert [kind for kind, text in said if message in text] == [severity], said
+
+
+def _only(rows: list[dict[str, Any]], document: dict[str, Any], *, names: tuple[str, ...], dataset: str) -> None:
+    rows[:] = [{**row, "dataset": dataset} for row in rows if row["image"] in names]
+    facts = document["runs"][0]["datasets"].pop("Set5")
+    document["runs"][0]["datasets"][dataset] = {**facts, "n": len(names), "n_expected": len(names)}
+
+
+def test_a_set_that_lacks_images_or_is_unknown_is_an_error(tmp_path: Path) -> None:
+    easy, other = generate(tmp_path, 2)
+    rewrite(easy, lambda rows, document: _only(rows, document, names=("baby", "bird"), dataset="Set5"))
+    rewrite(other, lambda rows, document: _only(rows, document, names=("baby", "bird"), dataset="MySet"))
+    checked = check_submissions(tmp_path)
+    assert ("error", "Set5: expected 5 images, got 2") in found(checked, "net-00000")
+    assert any(kind == "error" and text.startswith("MySet: expected a dataset that srbench knows")
+               for kind, text in found(checked, "net-00001"))  # fmt: skip
+
+
+def test_titles_and_tables_of_others_are_reviewed(tmp_path: Path) -> None:
+    first, second = generate(tmp_path, 2)
+    shutil.copy(first / "scores.parquet", second / "scores.parquet")
+    rewrite(second, lambda _, document: document.update(title="Νet О", date="2026-02-01"))
+    checked = check_submissions(tmp_path)
+    assert {text for kind, text in found(checked, second.name) if kind == "review"} == {
+        "its title looks like that of 'net-00000'", "has the means of 'net-00000' to the last digit"}  # fmt: skip
+    assert srbench("leaderboard", "check", "--submissions", tmp_path).exit_code == 0
+    assert srbench("leaderboard", "check", "--strict", "--submissions", tmp_path).exit_code == 1
+
+
+def test_8_bit_images_carry_what_the_tolerance_says(mirror: Path, test_data: Path, tmp_path: Path) -> None:
+    evaluate = ["evaluate", "--model", "zoo:imdn@authors", "--scale", 4, "--dataset", "Set5", "--data-root",
+                test_data / "data", "--protocol", "bam2021", "--output", tmp_path / "run"]  # fmt: skip
+    assert srbench(*evaluate, "--save-images", tmp_path / "images").exit_code == 0
+    assert srbench("submit", tmp_path / "run", "--id", "imdn", "--submissions", tmp_path / "s").exit_code == 0
+    entry = read_submission(tmp_path / "s" / "imdn")
+    outcome = rescore(entry, tmp_path / "images", data_root=test_data / "data")
+    assert not outcome.failures
+    allowed = max(images_bound(get_protocol("bam2021"), psnr)[0] for psnr in entry.scores["psnr_y"])
+    assert allowed / 10 < outcome.psnr < allowed < 0.02
+    assert outcome.ssim < 5e-4
+    again = srbench("leaderboard", "check", "imdn", "--rerun", "--submissions", tmp_path / "s", "--data-root",
+                    test_data / "data", "--device", "cpu")  # fmt: skip
+    assert again.exit_code == 0, again.output
+    assert read_submission(tmp_path / "s" / "imdn").level == "model-rerun"
