@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -105,9 +105,19 @@ def summarise(submission: Submission) -> tuple[Entry, dict[Group, Values]]:
 
     Raises SrbenchError for a protocol that does not exist, or rows that changed since they were checked.
     """
-    groups = dict(_groups(submission))
-    means = {group: mean for group, (mean, _) in groups.items()}
-    return Entry(submission, means), {group: values for group, (_, values) in groups.items()}
+    found = Entry(submission, {}).rows()
+    expected = {
+        (run["scale"], name): int(facts["n_expected"])
+        for run in submission.document["runs"]
+        for name, facts in run["datasets"].items()
+    }
+    means: dict[Group, Mean] = {}
+    values: dict[Group, Values] = {}
+    for group in sorted(found):
+        means[group] = _mean(group, found[group], expected.get((group[0], group[2]), 0))
+        psnr, ssim, *_ = get_protocol(group[1]).columns
+        values[group] = np.array([[row[name] for row in found[group]] for name in (psnr, ssim)], dtype=np.float64)
+    return Entry(submission, means), values
 
 
 def means_to_json(means: Mapping[Group, Mean]) -> list[list[Any]]:
@@ -120,31 +130,17 @@ def means_from_json(kept: list[list[Any]]) -> dict[Group, Mean]:
     return {(scale, protocol, dataset): Mean(**mean) for scale, protocol, dataset, mean in kept}
 
 
-def _groups(submission: Submission) -> Iterator[tuple[Group, tuple[Mean, Values]]]:
-    expected = {
-        (run["scale"], name): facts["n_expected"]
-        for run in submission.document["runs"]
-        for name, facts in run["datasets"].items()
-    }
-    ordered = submission.scores.sort_values("image", kind="stable")
-    for key, rows in ordered.groupby(["scale", "protocol", "dataset"], sort=True):
-        scale, protocol, dataset = cast(Group, key)
-        group = int(scale), protocol, dataset
-        columns = get_protocol(protocol).columns
-        values = np.stack([rows[name].to_numpy(np.float64, na_value=np.nan) for name in columns[:2]])
-        yield group, (_mean(group, rows, columns, int(expected.get((group[0], dataset), 0))), values)
-
-
-def _mean(group: Group, rows: pd.DataFrame, columns: tuple[str, ...], n_expected: int) -> Mean:
+def _mean(group: Group, rows: list[Row], n_expected: int) -> Mean:
     complete = len(rows) == n_expected > 0
-    psnr, ssim, *others = (scores.mean(rows[name]) if complete else None for name in columns)
+    columns = [[row[name] for row in rows] for name in get_protocol(group[1]).columns]
+    psnr, ssim, *others = (scores.mean(pd.Series(column, dtype=float)) if complete else None for column in columns)
     aliased = others[0] if others else None
     return Mean(len(rows), n_expected, psnr, ssim, aliased, _inputs(rows), _is_canonical(group[2], rows))
 
 
-def _inputs(rows: pd.DataFrame) -> str:
-    columns = ["image", "protocol_version", "hr_sha256", "lr_sha256"]
-    lines = ["\t".join(map(str, row)) for row in rows[columns].itertuples(index=False)]
+def _inputs(rows: list[Row]) -> str:
+    columns = "image", "protocol_version", "hr_sha256", "lr_sha256"
+    lines = ["\t".join(str(row[name]) for name in columns) for row in rows]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -153,6 +149,6 @@ def _known_pixels(dataset: str) -> frozenset[tuple[str, str]]:
     return frozenset((image.name, image.sha256) for image in known_images(dataset))
 
 
-def _is_canonical(dataset: str, rows: pd.DataFrame) -> bool:
+def _is_canonical(dataset: str, rows: list[Row]) -> bool:
     known = _known_pixels(dataset)
-    return not known or known.issuperset(zip(rows["image"], rows["hr_sha256"], strict=True))
+    return not known or all((row["image"], row["hr_sha256"]) in known for row in rows)
