@@ -87,6 +87,12 @@ class Claim:
     claim: Mapping[str, Any]
     measured: tuple[tuple[str, Mean, float | None], ...]
 
+    @property
+    def scores(self) -> str:
+        """PSNR / SSIM with the digits that papers print, more where more were claimed."""
+        psnr, ssim = self.claim["psnr"], self.claim["ssim"]
+        return _digits(psnr, 2) + (f" / {_digits(ssim, 4)}" if ssim is not None else "")
+
 
 def pages(collection: Collection) -> Iterator[Page]:
     """A page per entry, and its SR crops."""
@@ -155,6 +161,10 @@ def _page(collection: Collection, entry: Entry, pairs: Sequence[Pair]) -> str:
         data=f"{scores_path(entry.id)}.csv",
         checked=entry.level != LEVELS[0],
     )
+
+
+def _digits(value: float, least: int) -> str:
+    return max(f"{value:.{least}f}", str(value), key=len)
 
 
 def _results(entry: Entry, protocol: str) -> tuple[list[int], list[tuple[str, list[Mean | None]]]]:

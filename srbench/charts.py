@@ -16,7 +16,8 @@ _STYLE = (
     ".axis{stroke:#777;fill:none}.grid{stroke:#ddd;fill:none}.line{fill:none;stroke-width:2}"
     "@media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}.axis{stroke:#999}}"
 )
-_NAME_HEIGHT, _NAME_WIDTH = 13, 6.2  # of a drawn name: its line, and one character of it
+_NAME_HEIGHT, _NAME_WIDTH = 14, 6.6  # of a drawn name: its line, and one character of it
+_RADIUS = 5  # of a point, with a little air
 
 
 @dataclass(frozen=True)
@@ -255,21 +256,38 @@ def _path(one: Series, placed: Sequence[tuple[float, float]]) -> str:
 
 
 def _names(series: Sequence[Series], across: Scale, upward: Scale, layout: Layout) -> Iterable[str]:
-    """Labels beside points, in order, each left out where it would lie on an earlier one or leave the chart."""
-    taken: list[tuple[float, float, float]] = []
+    """Labels beside points, in order, where they neither leave the chart nor lie on a point or an earlier label."""
+    places = [(across(x), upward(y)) for one in series if not one.stepped for x, y in one.points]
+    taken = [_Box(left - _RADIUS, top - _RADIUS, left + _RADIUS, top + _RADIUS) for left, top in places]
     for one in series:
         for (x, y), label in zip(one.points, one.labels if one.named else (), strict=False):
-            left, top, width = across(x) + 7, upward(y) - 5, len(label) * _NAME_WIDTH
-            anchor = "start"
-            if left + width > layout.width:
-                left, anchor = left - 14 - width, "end"
-            clash = any(abs(top - other) < _NAME_HEIGHT and left < end and begin < left + width
-                        for begin, end, other in taken)  # fmt: skip
-            if clash or left < layout.left:
-                continue
-            taken.append((left, left + width, top))
-            at = left if anchor == "start" else left + width
-            yield f'<text class="name" x="{at:.1f}" y="{top:.1f}" text-anchor="{anchor}">{escape(label)}</text>'
+            box = next((box for box in _beside(across(x), upward(y), len(label) * _NAME_WIDTH)
+                        if layout.left < box.left and box.right < layout.width and not any(map(box.meets, taken))),
+                       None)  # fmt: skip
+            if box is not None:
+                taken.append(box)
+                yield f'<text class="name" x="{box.left:.1f}" y="{box.bottom - 3:.1f}">{escape(label)}</text>'
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A rectangle in pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: _Box) -> bool:
+        return (self.left < other.right and other.left < self.right
+                and self.top < other.bottom and other.top < self.bottom)  # fmt: skip
+
+
+def _beside(x: float, y: float, width: float) -> Iterable[_Box]:
+    """Where a point's label may stand: above or below, to the right or to the left."""
+    for top in (y - 1 - _NAME_HEIGHT, y + 1):
+        for left in (x + _RADIUS + 1, x - _RADIUS - 1 - width):
+            yield _Box(left, top, left + width, top + _NAME_HEIGHT)
 
 
 def _legend(one: Series, index: int, layout: Layout, *, lines: bool) -> Iterable[str]:

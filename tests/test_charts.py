@@ -35,11 +35,13 @@ def test_a_stepped_line_never_promises_more_than_a_point_gives() -> None:
     assert path == "M56.0 250.0H404.0V14.0"
 
 
-def test_names_beside_points_are_dropped_where_they_would_collide() -> None:
-    crowded = Series("all", ((1e5, 30.0), (1.001e5, 30.0), (2e5, 32.0)), labels=("a<b", "lost", "kept"), named=True)
+def test_names_stand_around_points_and_are_dropped_where_none_fits() -> None:
+    spots = (*((3e5 + step, 31.0) for step in range(5)), (1e6, 32.0))
+    crowded = Series("all", spots, labels=("a<b", "2", "3", "4", "lost", "apart"), named=True)
     root = ElementTree.fromstring(scatter_chart([crowded], title="t", x=_X, y=_Y, description="d", layout=INLINE))
-    names = [text.text for text in root.iter(f"{_SVG}text") if text.get("class") == "name"]
-    assert names == ["a<b", "kept"]
+    names = [text for text in root.iter(f"{_SVG}text") if text.get("class") == "name"]
+    assert [name.text for name in names] == ["a<b", "2", "3", "4", "apart"]
+    assert len({(name.get("x"), name.get("y")) for name in names}) == len(names)
     assert root.findtext(f"{_SVG}desc") == "d"
     assert not list(root.iter(f"{_SVG}style"))
 
