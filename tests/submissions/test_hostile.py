@@ -364,3 +364,15 @@ def test_the_later_of_two_look_alikes_is_left_out(root: Path) -> None:
     assert [entry.id for entry in collection.entries] == ["net-00000", "net-00001"]
     assert [problem.id for problem in collection.problems] == ["net-oo000"]
     assert "looks like 'net-00000'" in collection.problems[0].message
+
+
+def test_a_footer_that_lies_about_the_packing_is_left_out(root: Path) -> None:
+    """Prefix packing unfolds a few bytes to a long text in every row; the footer here calls it plain."""
+    path = root / "net-00000" / "scores.parquet"
+    long = edited_table(root, image=lambda old: ["a" * 100_000] * len(old))
+    pq.write_table(long, path, use_dictionary=False, column_encoding={"image": "DELTA_BYTE_ARRAY"})
+    honest, lie = b"\x25\x06\x0e", b"\x25\x06\x00"
+    data = path.read_bytes()
+    assert data.count(honest) == 1
+    replace_table(root, data.replace(honest, lie))
+    assert_left_out(root, "scores.parquet: expected a whole score table")
