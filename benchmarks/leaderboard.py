@@ -1,0 +1,93 @@
+"""Building the site of 10 to 10,000 generated submissions: time, memory, page sizes, and one more entry."""
+
+from __future__ import annotations
+
+import gzip
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from benchmarks.report import BenchRow, milliseconds
+from leaderboard.site import build
+from tests.submissions.generated import generate
+
+SIZES = (10, 100, 1_000, 10_000)
+"""How many submissions the built sites have."""
+
+_GROWN = 1_000
+_LARGEST_PAGE = 300_000
+# Up to here what does not depend on the number of entries outweighs what does.
+_LINEAR_FROM = 100
+
+
+@dataclass(frozen=True)
+class _Built:
+    """A whole build: seconds, peak memory of its process in MB, and the largest HTML page in compressed bytes."""
+
+    seconds: float
+    memory: float
+    page: int
+
+
+def rows() -> list[BenchRow]:
+    """Each size, against ten times the one before; the largest page, in 300 kB; one more entry, in seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        built = {size: _alone(Path(folder), size) for size in SIZES}
+        more = _one_more(Path(folder) / str(_GROWN), Path(folder) / f"{_GROWN}-site")
+    growth = [_growth(built, before, size) for before, size in pairwise(SIZES)]
+    largest = max(one.page for one in built.values())
+    return [
+        _row(SIZES[0], built[SIZES[0]]),
+        *(row for pair in growth for row in pair),
+        BenchRow("largest page of any site, compressed", f"{largest / 1000:.0f} kB", f"{_LARGEST_PAGE / 1000:.0f} kB",
+                 largest / _LARGEST_PAGE, "≤ 1"),
+        BenchRow(f"one more entry in a site of {_GROWN:,}", milliseconds(more), "1 s", more, "≤ 1"),
+    ]  # fmt: skip
+
+
+def _row(size: int, built: _Built) -> BenchRow:
+    return BenchRow(f"site of {size:,} submissions", milliseconds(built.seconds), "-", None, "",
+                    f"{built.memory:.0f} MB")  # fmt: skip
+
+
+def _growth(built: dict[int, _Built], before: int, size: int) -> tuple[BenchRow, BenchRow]:
+    """Time and memory of a size, over those of the size before times the growth: 1 is linear."""
+    small, large, factor = built[before], built[size], size / before
+    limit = "≤ 1.3" if before >= _LINEAR_FROM else ""
+    memory = factor * small.memory
+    return (
+        BenchRow(f"site of {size:,} submissions, against {factor:.0f} of {before:,}", milliseconds(large.seconds),
+                 milliseconds(factor * small.seconds), large.seconds / (factor * small.seconds), limit),
+        BenchRow(f"memory of that, against {factor:.0f} times", f"{large.memory:.0f} MB", f"{memory:.0f} MB",
+                 large.memory / memory, limit),
+    )  # fmt: skip
+
+
+def _alone(folder: Path, size: int) -> _Built:
+    generate(folder / str(size), size)
+    # A process of its own: the peak of one build must not be that of the last.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_build, folder / str(size), folder / f"{size}-site").result()
+
+
+def _build(submissions: Path, output: Path) -> _Built:
+    started = time.perf_counter()
+    build(submissions, output)
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    page = max(len(gzip.compress(path.read_bytes())) for path in output.rglob("*.html"))
+    return _Built(seconds, peak, page)
+
+
+def _one_more(submissions: Path, output: Path) -> float:
+    build(submissions, output)  # loads and compiles what a second build has ready
+    generate(submissions, 1, start=_GROWN)
+    started = time.perf_counter()
+    build(submissions, output)
+    return time.perf_counter() - started
