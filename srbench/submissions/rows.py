@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -124,10 +124,11 @@ def _lines(columns: Mapping[str, list[Any]], names: tuple[str, ...]) -> Iterator
     return zip(*(columns[name] for name in names), strict=True)
 
 
-def _require_each(name: str, values: Iterable[Any], fits: Any) -> None:
-    for number, value in enumerate(values):
+def _require_each(name: str, values: list[Any], fits: Callable[[Any], bool]) -> None:
+    for value in dict.fromkeys(values):  # most columns hold few different values
         if not fits(value):
-            raise SubmissionError(f"scores.parquet, row {number}, {name}: expected a value that is possible here, got "
+            row = values.index(value)
+            raise SubmissionError(f"scores.parquet, row {row}, {name}: expected a value that is possible here, got "
                                   f"{shown(value)}")
 
 
