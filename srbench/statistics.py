@@ -17,7 +17,7 @@ from srbench.scores import Run
 
 MIN_IMAGES = 10
 """Below this many images neither an interval nor a p-value means anything, so only differences are given."""
-METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
+METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_y_aliased")
 """The score columns that are compared, as far as both runs have them."""
 STATEMENT = "This speaks of two checkpoints on these images, not of their architectures."
 """What a comparison does not say: another training of either network may turn it round."""

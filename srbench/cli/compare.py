@@ -12,7 +12,7 @@ from srbench.cli.tables import text_table
 from srbench.scores import read_run
 from srbench.statistics import MIN_IMAGES, STATEMENT, Comparison, PairedDifference, compare_runs
 
-_UNITS = {"psnr_y": "dB", "psnr_rgb": "dB"}
+_UNITS = {"psnr_y": "dB", "psnr_rgb": "dB", "psnr_y_aliased": "dB"}
 
 
 @click.command()
