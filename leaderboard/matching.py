@@ -12,6 +12,9 @@ from srbench.statistics import PairedDifference, paired_difference
 _TRAINING = ("data", "recipe", "recipe_sha256", "fingerprint", "steps")
 _NEEDED = ("data", "recipe", "steps")
 
+MOST_PAIRS = 10
+"""Pairs that are shown of one entry."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -35,24 +38,25 @@ class Pair:
 
 
 def matched_pairs(collection: Collection) -> dict[str, list[Pair]]:
-    """By entry id, the pairs that the entry belongs to."""
+    """By entry id, the pairs that the entry belongs to: at most `MOST_PAIRS` each, those of the first ids."""
     alike: dict[tuple[object, ...], list[Entry]] = {}
     for entry in collection:
         if (key := _key(entry)) is not None:
             alike.setdefault(key, []).append(entry)
     found: dict[str, list[Pair]] = {}
     for pair in (pair for entries in alike.values() for pair in _pairs(entries)):
-        found.setdefault(pair.base.id, []).append(pair)
-        found.setdefault(pair.variant.id, []).append(pair)
+        for side in (pair.base, pair.variant):
+            pairs = found.setdefault(side.id, [])
+            if len(pairs) < MOST_PAIRS:
+                pairs.append(pair)
     return found
 
 
 def _pairs(entries: list[Entry]) -> Iterator[Pair]:
-    """Every base with every variant of the same seed; where a seed is missing, with each of them."""
+    """Every variant with the first bases of equal training."""
+    bases = [entry for entry in entries if _attention(entry) != "bam"][:MOST_PAIRS]
     for variant in (entry for entry in entries if _attention(entry) == "bam"):
-        for base in (entry for entry in entries if _attention(entry) != "bam"):
-            if _seed(base) == _seed(variant):
-                yield Pair(base, variant)
+        yield from (Pair(base, variant) for base in bases)
 
 
 def _key(entry: Entry) -> tuple[object, ...] | None:
@@ -61,7 +65,7 @@ def _key(entry: Entry) -> tuple[object, ...] | None:
     if not training or not model["network"] or any(training.get(name) is None for name in _NEEDED):
         return None
     options = tuple(sorted(entry.document["options"].items()))
-    return _base(entry), tuple(training.get(name) for name in _TRAINING), options
+    return _base(entry), tuple(training.get(name) for name in (*_TRAINING, "seed")), options
 
 
 def _base(entry: Entry) -> str:
@@ -71,7 +75,3 @@ def _base(entry: Entry) -> str:
 
 def _attention(entry: Entry) -> str:
     return str(entry.document["model"]["attention"] or "none").lower()
-
-
-def _seed(entry: Entry) -> object:
-    return entry.document["training"]["seed"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 from markupsafe import Markup
 
@@ -137,11 +137,11 @@ def pareto_front(points: Sequence[Point], *, low: bool) -> list[Point]:
 
 def _pages(view: View, dataset: str, entries: Sequence[Entry]) -> Iterator[Page]:
     path, inputs = charts_path(view, dataset), digests(entries)
-    yield Page(path, inputs, partial(_page, path, view, dataset, entries))
+    made = cache(partial(charts, view, dataset, entries))  # once for the page and its files
+    yield Page(path, inputs, partial(_page, path, view, dataset, made))
     for measure in (*_MEASURES, *_speeds(entries)):
         if sum(measure.value(entry, view.scale) is not None for entry in entries) > 1:
-            path = svg_path(view, dataset, measure)
-            yield Page(path, inputs, partial(_svg, view, dataset, entries, measure))
+            yield Page(svg_path(view, dataset, measure), inputs, partial(_svg, made, measure.slug))
 
 
 def svg_path(view: View, dataset: str, measure: Measure) -> str:
@@ -149,13 +149,13 @@ def svg_path(view: View, dataset: str, measure: Measure) -> str:
     return f"charts/{view.stem}-{address_safe(dataset)}-{measure.slug}.svg"
 
 
-def _page(path: str, view: View, dataset: str, entries: Sequence[Entry]) -> str:
-    return render("charts_of.html.j2", path=path, view=view, dataset=dataset, charts=charts(view, dataset, entries),
-                  families=FAMILIES, svg_path=svg_path, charts_path=charts_path)  # fmt: skip
+def _page(path: str, view: View, dataset: str, made: Callable[[], list[Chart]]) -> str:
+    return render("charts_of.html.j2", path=path, view=view, dataset=dataset, charts=made(), families=FAMILIES,
+                  svg_path=svg_path, charts_path=charts_path)  # fmt: skip
 
 
-def _svg(view: View, dataset: str, entries: Sequence[Entry], measure: Measure) -> str:
-    chart = next(chart for chart in charts(view, dataset, entries) if chart.measure.slug == measure.slug)
+def _svg(made: Callable[[], list[Chart]], slug: str) -> str:
+    chart = next(chart for chart in made() if chart.measure.slug == slug)
     return str(chart.svg(layout=replace(STANDALONE, right=210)))
 
 

@@ -1,0 +1,77 @@
+"""Reported rows: all of them, as printed, with their misprints, and verdicts only where weights exist."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from leaderboard import literature
+from leaderboard.collection import Collection
+from leaderboard.literature import reported_rows, tables
+
+ANY = cast(Collection, None)  # the page does not depend on entries
+
+FORM = {"variant": None, "self_ensemble": False, "ssim": 0.9, "psnr_y_aliased": None, "ssim_distance": None}
+
+
+def made(**changes: Any) -> dict[str, Any]:
+    near = {**FORM, "protocol": "bam2021", "psnr": 34.1, "distance_db": 0.06, "fits": True,
+            "differs_from_matlab_y": ["HR resized"]}  # fmt: skip
+    far = {**FORM, "protocol": "matlab-y", "psnr": 32.2, "distance_db": 1.86, "fits": False,
+           "differs_from_matlab_y": []}  # fmt: skip
+    best = {"protocol": "bam2021", "distance_db": 0.06, "margin_db": 0.15}
+    return {"best": best, "protocols": [far, near], "reason": None, **changes}
+
+
+@pytest.mark.parametrize(
+    ("audit", "kind", "verdict"),
+    [
+        (made(), "fits", "bam2021"),
+        (made(best="undecided"), "undecided", "undecided"),
+        (made(best={"protocol": None, "distance_db": 1.0, "margin_db": 0.15}), "none", "no protocol fits"),
+        (made(best=None, protocols=[], reason="no weights"), "unknown", "no weights"),
+    ],
+)
+def test_a_verdict_needs_a_protocol_that_fits(tmp_path: Path, audit: dict[str, Any], kind: str, verdict: str) -> None:
+    text = (literature._FOLDER / "claims.csv").read_text(encoding="utf-8")
+    (tmp_path / "claims.csv").write_text(text, encoding="utf-8")
+    claimed = next(row for row in csv.DictReader(io.StringIO(text)) if row["network"] == "IMDN-BAM")
+    claim = {name: value or None for name, value in claimed.items()}
+    (tmp_path / "audits.json").write_text(json.dumps([{"claim": claim, **audit}]))
+    rows = reported_rows(tmp_path)
+    (found,) = [one for one in rows if one.audit]
+    assert (found.row["network"], found.kind, found.verdict) == ("IMDN-BAM", kind, verdict)
+    assert [one["protocol"] for one in found.findings][:1] == (["bam2021"] if audit["protocols"] else [])
+    assert found.differs == ("HR resized" if kind == "fits" else "")
+
+
+def test_every_row_of_the_papers_tables_is_shown_as_printed(test_data: Path) -> None:
+    rows = reported_rows()
+    shown = {(one.row["network"], one.row["scale"], one.row["dataset"], one.scores) for one in rows}
+    with (test_data / "reference" / "paper_table1.csv").open() as file:
+        printed = [row for row in csv.DictReader(file) if row["psnr"]]
+    assert len(printed) > 200
+    for row in printed:
+        scores = f"{row['psnr']} / {row['ssim']}"
+        assert (row["network"], row["scale"], row["dataset"], scores) in shown
+
+
+def test_each_source_and_misprint_stands_on_the_page_and_in_the_csv() -> None:
+    rows = reported_rows()
+    page, data = (str(page.content()) for page in literature.pages(ANY))
+    for source, found in tables(rows).items():
+        assert f">{source}</h2>" in page
+        assert sum(len(line.cells) for table in found for line in table.lines) == sum(
+            one.row["source"] == source for one in rows
+        )
+    misprints = [one for one in rows if one.row["misprint"]]
+    assert misprints
+    assert page.count("† ") == len(misprints)
+    lines = list(csv.reader(io.StringIO(data)))
+    assert len(lines) == len(rows) + 1
+    assert [line[lines[0].index("psnr")] for line in lines[1:]] == [one.row["psnr"] for one in rows]

@@ -1,0 +1,115 @@
+"""Pages of entries: claims beside measurements, every row or an honest part of it, pairs that were trained alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from leaderboard import comparison, models
+from leaderboard.collection import Collection, collect
+from leaderboard.matching import matched_pairs
+from leaderboard.memory import Memory
+from leaderboard.models import claims_beside, score_tables
+from srbench.statistics import paired_difference
+from tests.submissions.generated import generate
+
+Edit = Callable[[dict[str, Any]], None]
+Collect = Callable[..., Collection]
+
+
+@pytest.fixture
+def collected(tmp_path: Path) -> Iterator[Collect]:
+    """Reads generated entries after edits to their documents."""
+    (tmp_path / "out").mkdir()
+    memory = Memory(tmp_path / "out", "test")
+
+    def read(*edits: Edit) -> Collection:
+        for folder, edit in zip(generate(tmp_path / "in", len(edits), datasets=("Set5", "Set14")), edits, strict=True):
+            document = json.loads((folder / "submission.json").read_text())
+            edit(document)
+            (folder / "submission.json").write_text(json.dumps(document))
+        return collect(tmp_path / "in", memory)
+
+    yield read
+    memory.close()
+
+
+def trained(attention: str, **changes: Any) -> Edit:
+    training = {"data": "DIV2K", "recipe": "r", "recipe_sha256": None, "fingerprint": None, "steps": 10, "seed": 1,
+                "tag": None, **changes}  # fmt: skip
+
+    def edit(document: dict[str, Any]) -> None:
+        document["training"] = training
+        document["model"].update(network="imdn", attention=attention)
+
+    return edit
+
+
+def test_base_and_bam_are_paired_only_if_trained_alike(collected: Collect) -> None:
+    collection = collected(
+        trained("cca"), trained("bam"), trained("bam", seed=2), trained("bam", steps=11), trained("bam", recipe=None)
+    )
+    pairs = matched_pairs(collection)
+    assert set(pairs) == {"net-00000", "net-00001"}
+    (pair,) = pairs["net-00001"]
+    assert (pair.base.id, pair.variant.id) == ("net-00000", "net-00001")
+
+
+def test_the_panel_is_the_paired_difference_of_the_rows(collected: Collect) -> None:
+    collection = collected(trained("cca"), trained("bam"))
+    (pair,) = matched_pairs(collection)["net-00000"]
+    found = dict(pair.differences(collection))
+    assert set(found) == set(pair.base.means)
+    group = 4, "matlab-y", "Set14"
+    a, b = (np.array([row["psnr_y"] for row in entry.rows()[group]]) for entry in (pair.variant, pair.base))
+    assert found[group] == paired_difference(a, b)
+    html = page_of(collection, "net-00000")
+    assert "Base against BAM" in html
+    assert f"{found[group].mean:+.3f}".replace("-", "−") in html
+
+
+def test_a_claim_stands_beside_every_protocol_the_nearest_first(collected: Collect) -> None:
+    claim = {"scale": 4, "dataset": "Set5", "psnr": 30.1, "ssim": 0.79, "source": "a paper"}
+    collection = collected(lambda document: document.update(claims=[claim]))
+    (found,) = claims_beside(collection.entries[0])
+    assert found.scores == "30.10 / 0.7900"
+    distances = [abs(difference or 0) for _, _, difference in found.measured]
+    assert len(distances) == 2
+    assert distances == sorted(distances)
+    for _, mean, difference in found.measured:
+        assert difference == pytest.approx((mean.psnr or 0) - 30.1)
+
+
+def test_a_huge_entry_shows_its_ends_and_says_so(collected: Collect, monkeypatch: pytest.MonkeyPatch) -> None:
+    collection = collected(lambda _: None)
+    monkeypatch.setattr(models, "_MOST_ROWS", 10)
+    monkeypatch.setattr(models, "_FEW_ROWS", 3)
+    tables = {table.group: table for table in score_tables(collection.entries[0])}
+    table = tables[4, "matlab-y", "Set14"]
+    scores = sorted(row["psnr_y"] for row in collection.entries[0].rows()[table.group])
+    assert [row["psnr"] for row in table.rows] == [*scores[:3], *scores[-3:]]
+    assert table.left_out == 14 - 6
+    assert "6 of 14 images" in page_of(collection, "net-00000")
+
+
+def test_the_data_of_the_comparison_are_the_rows(collected: Collect) -> None:
+    collection = collected(lambda document: document.update(title="Ünïcode “net” 超"))
+    made = {page.path: page.content for page in comparison.pages(collection)}
+    script = str(made["data/compare/net-00000.js"]())
+    assert script.isascii()
+    document = json.loads(script.removeprefix("srbenchCompare.entry(").removesuffix(");\n"))
+    assert document["title"] == "Ünïcode “net” 超"
+    for group, rows in collection.entries[0].rows().items():
+        kept = document["groups"][" ".join(map(str, group))]
+        assert document["images"][kept["images"]] == [row["image"] for row in rows]
+        assert kept["psnr"] == [row["psnr_y"] for row in rows]
+        assert kept["ssim"] == [row["ssim_y"] for row in rows]
+
+
+def page_of(collection: Collection, entry: str) -> str:
+    return str(next(page for page in models.pages(collection) if page.path == f"models/{entry}.html").content())
