@@ -1,6 +1,6 @@
 """Hooks of the documentation's builder: pages from the files at the root and from the commands, and an offline site.
 
-README.md, ARCHITECTURE.md and CONTRIBUTING.md are read where they lie, so that no fact has two sources.
+README.md, CONTRIBUTING.md and the like are read where they lie, so that no fact has two sources.
 """
 
 from __future__ import annotations
@@ -19,8 +19,14 @@ from mkdocs.plugins import get_plugin_logger
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
-ROOT_PAGES = {"README.md": "index.md", "ARCHITECTURE.md": "architecture.md", "CONTRIBUTING.md": "extend/index.md"}
-"""Files at the root and the pages they become; links between them, and into docs/, are turned to match."""
+ROOT_PAGES = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "extend/index.md",
+    "ARCHITECTURE.md": "architecture.md",
+    "SECURITY.md": "security.md",
+    "benchmarks/REPORT.md": "benchmarks.md",
+}
+"""Files and the pages they become, where they are; links between them, and into docs/, are turned to match."""
 
 _LINK = re.compile(r"\]\(([^):\s]+\.md)(#[^)\s]*)?\)")
 _LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
@@ -38,6 +44,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
             if isinstance(listed, list):
                 folder = posixpath.dirname(listed[0]) + "/"
                 listed.extend(uri for uri in generated if uri.startswith(folder) and uri not in listed)
+    config.nav = [*(config.nav or ()), *(uri for uri in generated if "/" not in uri and uri != "index.md")]
     return config
 
 
@@ -70,6 +77,8 @@ def on_post_build(config: MkDocsConfig) -> None:
 
 def _root_pages() -> Iterator[tuple[str, str]]:
     for name, uri in ROOT_PAGES.items():
+        if not (ROOT / name).is_file():
+            continue
         text = (ROOT / name).read_text(encoding="utf-8")
         if name == "CONTRIBUTING.md":
             yield from _extension_pages(text)
