@@ -21,6 +21,7 @@ Schema = dict[str, Any]
 
 _MAX_SHOWN = 60
 _MARKUP = re.compile(r"<\s*[A-Za-z/!?]|&#|javascript:|data:text", re.IGNORECASE)
+_HARMFUL = re.compile(r"[^A-Za-z0-9 ._,/@+-]")
 _FORMULA_STARTS = ("=", "+", "-", "@")
 _URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~:/?#@!$&()*+,;=%-]*)?")
 
@@ -36,9 +37,15 @@ class Kind(Protocol):
 
 
 def shown(value: Any) -> str:
-    """A value as a message may show it: short, printable ASCII, so that hostile text does no harm in a log."""
-    text = ascii(value) if isinstance(value, str | int | float | bool | None) else type(value).__name__
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+    """A value as a message may show it: short, and only letters, digits and harmless signs of it.
+
+    Messages reach logs and pages, so whatever could be markup, a link, a formula or a control sequence is a "?".
+    """
+    if not isinstance(value, str | int | float | None):
+        return type(value).__name__
+    text = _HARMFUL.sub("?", str(value)[: _MAX_SHOWN + 1])
+    short = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+    return f"'{short}'" if isinstance(value, str) else short
 
 
 def refuse(where: str, expected: str, value: Any) -> SubmissionError:
