@@ -68,7 +68,8 @@ def pages(collection: Collection) -> Iterator[Page]:
         facets = _facets(view)
         for number, sheet in enumerate(sheets, start=1):
             path = table_path(view.scale, view.protocol.name, number)
-            inputs = (repr(facets), repr(len(sheets)), repr(_heads(columns)), *(row.key for row in sheet))
+            facts = (facets, len(sheets), len(rows), _heads(columns))
+            inputs = (repr(facts), *(row.key for row in sheet))
             make = partial(_table, view, columns, sheet, facets, number, len(sheets))
             yield Page(path, inputs, make)
             if len(sheets) > 1:

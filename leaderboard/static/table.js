@@ -214,6 +214,7 @@
 
   function apply(state) {
     if (isHome(state) && !complete) {
+      count.textContent = `${table.dataset.total} entries`;
       return; // the page as it came
     }
     count.textContent = complete ? "" : "Loading all rows …";
@@ -274,9 +275,7 @@
   form.hidden = false;
   const state = readState();
   fillForm(state);
-  if (complete) {
-    count.textContent = `${rows.length} entries`;
-  }
+  count.textContent = `${table.dataset.total} entries`;
   if (!isHome(state)) {
     apply(state);
   }
