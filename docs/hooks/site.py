@@ -24,9 +24,10 @@ ROOT_PAGES = {
     "CONTRIBUTING.md": "extend/index.md",
     "ARCHITECTURE.md": "architecture.md",
     "SECURITY.md": "security.md",
+    "submissions/README.md": "submitting.md",
     "benchmarks/REPORT.md": "benchmarks.md",
 }
-"""Files and the pages they become, where they are; links between them, and into docs/, are turned to match."""
+"""Files outside docs/ and the pages they become; links between them, and into docs/, are turned to match."""
 
 _LINK = re.compile(r"\]\(([^):\s]+\.md)(#[^)\s]*)?\)")
 _LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
@@ -44,7 +45,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
             if isinstance(listed, list):
                 folder = posixpath.dirname(listed[0]) + "/"
                 listed.extend(uri for uri in generated if uri.startswith(folder) and uri not in listed)
-    config.nav = [*(config.nav or ()), *(uri for uri in generated if "/" not in uri and uri != "index.md")]
+    placed = str(config.nav)
+    config.nav = [*(config.nav or ()), *(uri for uri in generated if "/" not in uri and repr(uri) not in placed)]
     return config
 
 
@@ -83,26 +85,27 @@ def _root_pages() -> Iterator[tuple[str, str]]:
         if name == "CONTRIBUTING.md":
             yield from _extension_pages(text)
         else:
-            yield uri, _relink(text, uri)
+            yield uri, _relink(text, name, uri)
 
 
 def _extension_pages(text: str) -> Iterator[tuple[str, str]]:
     """One short page per section of CONTRIBUTING.md, and its introduction with the list of them."""
     introduction, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
     titles = [section.partition("\n")[0].strip() for section in sections]
-    uris = [f"{title.lower().replace(' ', '-')}.md" for title in titles]
-    listed = "\n".join(f"- [{title}]({uri})" for title, uri in zip(titles, uris, strict=True))
-    yield "extend/index.md", f"{_relink(introduction, 'extend/index.md').rstrip()}\n\n{listed}\n"
-    for section, name in zip(sections, uris, strict=True):
-        yield f"extend/{name}", _relink(f"# {section}", f"extend/{name}")
+    uris = [f"extend/{title.lower().replace(' ', '-')}.md" for title in titles]
+    listed = "\n".join(f"- [{title}]({posixpath.basename(uri)})" for title, uri in zip(titles, uris, strict=True))
+    yield "extend/index.md", f"{_relink(introduction, 'CONTRIBUTING.md', 'extend/index.md').rstrip()}\n\n{listed}\n"
+    for section, uri in zip(sections, uris, strict=True):
+        yield uri, _relink(f"# {section}", "CONTRIBUTING.md", uri)
 
 
-def _relink(text: str, home: str) -> str:
-    """Links of a file at the root, as links of the page it becomes."""
+def _relink(text: str, name: str, uri: str) -> str:
+    """Links of the file `name`, as links of the page that it becomes."""
 
     def turned(match: re.Match[str]) -> str:
-        target = ROOT_PAGES.get(match[1], match[1].removeprefix("docs/"))
-        return f"]({posixpath.relpath(target, posixpath.dirname(home) or '.')}{match[2] or ''})"
+        file = posixpath.normpath(posixpath.join(posixpath.dirname(name), match[1]))
+        target = ROOT_PAGES.get(file, file.removeprefix("docs/"))
+        return f"]({posixpath.relpath(target, posixpath.dirname(uri) or '.')}{match[2] or ''})"
 
     return _LINK.sub(turned, text)
 
