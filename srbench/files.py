@@ -105,7 +105,10 @@ def atomic_path(path: Path, *, error: type[SrbenchError] = SrbenchError) -> Iter
     except OSError as failure:
         raise error(explain(failure, path)) from failure
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(mode)  # some writers make their files unreadable for all others
         _sync(temporary)
         temporary.replace(path)
         _sync_folder(path.parent)

@@ -269,3 +269,12 @@ def test_a_pipe_or_folder_is_never_replaced(tmp_path: Path) -> None:
             write_atomic(tmp_path / name, b"x")
     assert (tmp_path / "pipe").is_fifo()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
+
+
+def test_a_written_file_is_as_open_as_any_other(tmp_path: Path) -> None:
+    """safetensors, for one, writes files that only their owner may read."""
+    (tmp_path / "plain").write_bytes(b"")
+    with atomic_path(tmp_path / "closed") as temporary:
+        temporary.unlink(missing_ok=True)
+        os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+    assert (tmp_path / "closed").stat().st_mode == (tmp_path / "plain").stat().st_mode
