@@ -32,7 +32,7 @@ class Mean:
 
     `aliased` is the mean of `psnr_y_aliased`, None where the protocol has none. `inputs` is the hash of protocol
     version, HR and LR: groups of equal `inputs` may be ranked together. `canonical` says whether the HR pixels are the
-    catalogue's, or the catalogue knows none.
+    catalogue's, or the catalogue knows none. `seconds` is the upscaler's time an image in the scoring run.
     """
 
     n: int
@@ -42,6 +42,7 @@ class Mean:
     aliased: float | None
     inputs: str
     canonical: bool
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ def _mean(group: Group, rows: list[Row], n_expected: int) -> Mean:
     columns = [[row[name] for row in rows] for name in get_protocol(group[1]).columns]
     psnr, ssim, *others = (scores.mean(pd.Series(column, dtype=float)) if complete else None for column in columns)
     aliased = others[0] if others else None
-    return Mean(len(rows), n_expected, psnr, ssim, aliased, _inputs(rows), _is_canonical(group[2], rows))
+    seconds = scores.mean(pd.Series([row["seconds"] for row in rows], dtype=float)) if complete else None
+    return Mean(len(rows), n_expected, psnr, ssim, aliased, _inputs(rows), _is_canonical(group[2], rows), seconds)
 
 
 def _inputs(rows: list[Row]) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from typing import Any
 
 from markupsafe import Markup
 
 from leaderboard.addresses import address_safe, link, model_path
 from leaderboard.collection import Collection
-from leaderboard.entries import Entry
+from leaderboard.entries import Entry, Group
 from leaderboard.front import digests
 from leaderboard.pages import Page
 from leaderboard.ranking import forms, reference_inputs
@@ -117,12 +118,11 @@ def pages(collection: Collection) -> Iterator[Page]:
 def charts(view: View, dataset: str, entries: Sequence[Entry]) -> list[Chart]:
     """The charts of a dataset for which at least two entries have a value."""
     found = []
-    for measure in (*_MEASURES, *_speeds(entries)):
+    for measure in _measures(view, dataset, entries):
         points = list(_points(measure, view, dataset, entries))
-        if len(points) > 1:
-            title = f"PSNR against {measure.title}: {dataset} ×{view.scale}, {view.protocol.name}"
-            front = pareto_front(points, low=measure.low)
-            found.append(Chart(measure, title, _thinned(points, front), tuple(front), len(points)))
+        title = f"PSNR against {measure.title}: {dataset} ×{view.scale}, {view.protocol.name}"
+        front = pareto_front(points, low=measure.low)
+        found.append(Chart(measure, title, _thinned(points, front), tuple(front), len(points)))
     return found
 
 
@@ -139,9 +139,8 @@ def _pages(view: View, dataset: str, entries: Sequence[Entry]) -> Iterator[Page]
     path, inputs = charts_path(view, dataset), digests(entries)
     made = cache(partial(charts, view, dataset, entries))  # once for the page and its files
     yield Page(path, inputs, partial(_page, path, view, dataset, made))
-    for measure in (*_MEASURES, *_speeds(entries)):
-        if sum(measure.value(entry, view.scale) is not None for entry in entries) > 1:
-            yield Page(svg_path(view, dataset, measure), inputs, partial(_svg, made, measure.slug))
+    for measure in _measures(view, dataset, entries):
+        yield Page(svg_path(view, dataset, measure), inputs, partial(_svg, made, measure.slug))
 
 
 def svg_path(view: View, dataset: str, measure: Measure) -> str:
@@ -194,15 +193,25 @@ def _family(entry: Entry) -> int:
     return {"none": 0, "bam": 1}.get(attention, 2)
 
 
+def _measures(view: View, dataset: str, entries: Sequence[Entry]) -> list[Measure]:
+    """What at least two entries have; the scoring runs tell the speed where none was measured on its own."""
+    costs, speeds = _known(_MEASURES, view, entries), _known(_speeds(entries), view, entries)
+    return costs + (speeds or _known(_run_speeds(view, dataset, entries), view, entries))
+
+
+def _known(measures: Sequence[Measure], view: View, entries: Sequence[Entry]) -> list[Measure]:
+    return [one for one in measures if sum(bool(one.value(entry, view.scale)) for entry in entries) > 1]
+
+
 def _speeds(entries: Sequence[Entry]) -> list[Measure]:
     """One measure per device and input size that speed was measured on: speeds of two devices are not compared."""
     places = sorted({_place(entry) for entry in entries if entry.document["runtime"]})
     return [
         Measure(
-            "fps" if len(places) == 1 else f"fps-{number}",
+            f"fps-{number}",
             f"speed on {device}",
             Axis(f"frames per second, LR {height}×{width}", logarithmic=True, form=plain),
-            _fps_at((device, height, width)),
+            partial(_fps_at, (device, height, width)),
             low=False,
         )
         for number, (device, height, width) in enumerate(places, start=1)
@@ -214,13 +223,50 @@ def _place(entry: Entry) -> tuple[str, int, int]:
     return runtime["device"], *runtime["size"]
 
 
-def _fps_at(place: tuple[str, int, int]) -> Callable[[Entry, int], float | None]:
-    def value(entry: Entry, scale: int) -> float | None:
-        if not entry.document["runtime"] or _place(entry) != place:
-            return None
-        return frames_per_second(entry, scale)
+def _fps_at(place: tuple[str, int, int], entry: Entry, scale: int) -> float | None:
+    if not entry.document["runtime"] or _place(entry) != place:
+        return None
+    return frames_per_second(entry, scale)
 
-    return value
+
+def _run_speeds(view: View, dataset: str, entries: Sequence[Entry]) -> list[Measure]:
+    """One measure per device that the dataset was scored on."""
+    group = view.scale, view.protocol.name, dataset
+    devices = sorted({device for entry in entries if (device := _device(entry, group))})
+    return [
+        Measure(
+            f"images-{number}",
+            f"speed of the scoring run on {device}",
+            Axis(f"images of {dataset} per second", logarithmic=True, form=plain),
+            partial(_images_per_second, group, device),
+            low=False,
+        )
+        for number, device in enumerate(devices, start=1)
+    ]
+
+
+def _images_per_second(group: Group, device: str, entry: Entry, scale: int) -> float | None:
+    mean = entry.means.get(group)
+    if mean is None or not mean.seconds or _device(entry, group) != device or scale != group[0]:
+        return None
+    return 1 / mean.seconds
+
+
+def _device(entry: Entry, group: Group) -> str:
+    """What a group was scored on, in words; empty where the run does not say."""
+    for run in entry.document["runs"]:
+        if run["scale"] == group[0] and group[1] in run["protocols"] and group[2] in run["datasets"]:
+            return _described(run["environment"])
+    return ""
+
+
+def _described(environment: Mapping[str, Any]) -> str:
+    device = str(environment["device"] or "")
+    if device != "cpu":
+        return device
+    threads = environment["threads"]
+    processor = environment["processor"] or environment["system"] or "a processor"
+    return f"{processor}, {threads} thread{'s' * (threads != 1)}" if threads else str(processor)
 
 
 def frames_per_second(entry: Entry, scale: int) -> float | None:

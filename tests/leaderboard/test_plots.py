@@ -62,6 +62,18 @@ def test_speeds_of_two_devices_are_two_charts(collection: Collection) -> None:
     assert [len(chart.points) for chart in found] == [4, 4, 2, 2]
 
 
+def test_without_measured_speed_the_scoring_run_tells(collection: Collection) -> None:
+    view = views(collection)[0]
+    entries = [entry for entry in collection if entry.id < "net-00003"]
+    for entry in entries:
+        entry.document["runtime"] = None
+    chart = charts(view, "Set5", entries)[-1]
+    assert chart.measure.title == "speed of the scoring run on a processor, 2 threads"
+    for point in chart.points:
+        seconds = [row["seconds"] for row in point.entry.rows()[4, "matlab-y", "Set5"]]
+        assert point.x == pytest.approx(len(seconds) / sum(seconds))
+
+
 def test_a_self_ensemble_is_not_drawn_among_plain_entries(collection: Collection) -> None:
     made = {page.path: page.content for page in pages(collection)}
     html = str(made["charts/x4-matlab-y-Set5.html"]())
