@@ -47,6 +47,7 @@ def test_the_folder_holds_weights_record_log_and_curves(trained: Path) -> None:
     record = json.loads((trained / "training.json").read_text())
     assert (record["steps"], record["patches"], record["epochs"]) == (8, 32, 8.0)
     assert record["recipe_sha256"] == small_recipe().sha256
+    assert record["train_set"]["name"].startswith("training-images")
     assert record["held_out"] == ["i1", "i4"] and record["train_set"]["images"] == 4
     assert [line["step"] for line in record["history"]] == [4, 8]
     assert len(losses(trained)) == 8
