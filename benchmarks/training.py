@@ -1,9 +1,9 @@
 """Training steps of srbench's loop against a plain one that is fed by PNG files.
 
 The plain loop is built as the paper's own code is: fp32, Adam, a DataLoader that decodes a PNG pair for every patch,
-the loss asked for in every step. On a GPU both train IMDN ×4 and RCAN ×4 by `paper-bsds`, ours with all that makes it fast,
-and the share of the card's measured matrix peak is told. Without one, IMDN ×4 with a small batch shows what srbench's
-loop costs around the network: nothing else can differ there.
+the loss asked for in every step. On a GPU both train IMDN ×4 and RCAN ×4 by `paper-bsds`, ours in bf16 with all that
+makes it fast, and the share of the card's measured matrix peak is told. Without one, IMDN ×4 with a small batch shows
+what srbench's loop costs around the network.
 """
 
 from __future__ import annotations
