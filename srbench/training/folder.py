@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,11 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from srbench.errors import TrainingError
+from srbench.errors import TrainingError, WeightsError
 from srbench.files import atomic_path, explain, write_atomic
 from srbench.training.curves import Line, curves
 from srbench.zoo.checkpoints import RECORD_KEY
+from srbench.zoo.reading import read_pickled
 
 WEIGHTS, RECORD, LOG, CURVES, CHECKPOINT = (
     "weights.safetensors", "training.json", "log.jsonl", "curves.svg", "checkpoint.pt")
@@ -61,10 +61,9 @@ class TrainingFolder:
         if not path.exists():
             return None
         try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            reason = str(error).partition("\n")[0]
-            raise TrainingError(f"{path}: expected a checkpoint, got a file that is none or not whole ({reason}); "
+            state = read_pickled(path)
+        except WeightsError as error:
+            raise TrainingError(f"{path}: expected a checkpoint, got a file that is none or not whole ({error}); "
                                 "delete it to start anew") from error
         if not isinstance(state, dict) or state.get("format") != FORMAT:
             raise TrainingError(f"{path}: expected a checkpoint of format {FORMAT}; delete it to start anew")

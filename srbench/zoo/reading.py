@@ -87,7 +87,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         head = stream.read(512)
     if head.lstrip().lower().startswith(_HTML_STARTS):
         raise WeightsError(f"{path} is an HTML page, not a checkpoint; fetch the raw file, not the page that shows it")
-    content, metadata = _read_safetensors(path) if _is_safetensors(head) else (_read_torch(path), {})
+    content, metadata = _read_safetensors(path) if _is_safetensors(head) else (read_pickled(path), {})
     state, wrapping = unwrap(content, path)
     _check_values(state, path)
     return Checkpoint(path, state, wrapping, metadata)
@@ -142,13 +142,18 @@ def _read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
         raise _damaged(path, error) from error
 
 
-def _read_torch(path: Path) -> object:
+def read_pickled(path: Path) -> object:
+    """What `torch.save` wrote, on the CPU, without running any of it; the archive's checksums are held to.
+
+    Raises WeightsError for a file that is damaged, cut short, something else, or would run code.
+    """
     try:
+        _require_checksums(path)
         with warnings.catch_warnings():
             # torch warns of the pickle's protocol; whether the file is good is said below.
             warnings.simplefilter("ignore")
             content: object = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, *_DAMAGE) as error:
+    except (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, *_DAMAGE) as error:
         if code := _code_in(path):
             raise WeightsError(
                 f"{path} would run code when unpickled ({_some(code)}), which srbench never does; "
@@ -156,6 +161,14 @@ def _read_torch(path: Path) -> object:
             ) from error
         raise _damaged(path, error) from error
     return content
+
+
+def _require_checksums(path: Path) -> None:
+    """torch does not look at them; a flipped bit in a weight would go unseen."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if broken := archive.testzip():
+                raise ValueError(f"the checksum of {broken} is another")
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
