@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
@@ -132,16 +133,21 @@ class ParquetStore:
         import pyarrow.parquet as pq
 
         self.location = path
-        try:
-            self._file = pq.ParquetFile(path)
+        self._damage = (pa.ArrowException, OSError, KeyError, TypeError)
+        with self._whole():
+            self._file = pq.ParquetFile(path, page_checksum_verification=True)
             self._rows = self._index()
-        except (pa.ArrowException, OSError, KeyError) as error:
-            raise DatasetError(
-                f"{path}: expected an imported dataset, got a file that is not whole ({error}); import it again"
-            ) from error
         self.names = sorted(self._rows)
         self._group: tuple[int, str, Any] | None = None
         self._lock = Lock()
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        try:
+            yield
+        except self._damage as error:
+            raise DatasetError(f"{self.location}: expected an imported dataset, got a file that is not whole "
+                               f"({type(error).__name__}: {error}); import it again") from error
 
     def __reduce__(self) -> tuple[type[ParquetStore], tuple[Path]]:
         # Workers of a DataLoader open the file themselves.
@@ -150,15 +156,14 @@ class ParquetStore:
     def hr(self, name: str) -> bytes:
         """The encoded HR image, as it was imported."""
         cell = self._cell(name, "hr")
-        if not cell or cell["bytes"] is None:
+        if cell is None:
             raise DatasetError(f"{self.location}: the row {name!r} holds no HR image; import the set again")
-        return bytes(cell["bytes"])
+        return cell
 
     def lr(self, name: str, scale: int) -> bytes | None:
         """The encoded LR image, None where none was imported."""
         column = f"lr_x{scale}"
-        cell = self._cell(name, column) if column in self._columns() else None
-        return bytes(cell["bytes"]) if cell and cell["bytes"] is not None else None
+        return self._cell(name, column) if column in self._columns() else None
 
     def lr_scales(self) -> tuple[int, ...]:
         """Scales whose column has no gap, as the file's own statistics say."""
@@ -176,20 +181,22 @@ class ParquetStore:
         rows: dict[str, tuple[int, int]] = {}
         for group in range(self._file.num_row_groups):
             for row, name in enumerate(self._file.read_row_group(group, columns=["name"])["name"].to_pylist()):
+                if not isinstance(name, str):
+                    raise TypeError("a row has no name")
                 if name in rows:
                     raise DatasetError(f"{self.location}: the name {name!r} stands in two rows; import the set again")
                 rows[name] = (group, row)
         return rows
 
-    def _cell(self, name: str, column: str) -> dict[str, Any] | None:
+    def _cell(self, name: str, column: str) -> bytes | None:
         group, row = self._rows[name]
         # Evaluation reads from several threads; a Parquet reader serves one at a time.
-        with self._lock:
+        with self._lock, self._whole():
             # Images are read in order, so that one row group in memory serves the next ones, too.
             if self._group is None or self._group[:2] != (group, column):
                 self._group = (group, column, self._file.read_row_group(group, columns=[column])[column])
             cell: dict[str, Any] | None = self._group[2][row].as_py()
-        return cell
+            return bytes(cell["bytes"]) if cell and cell["bytes"] is not None else None
 
     def _nulls(self, leaf: str) -> int:
         total = 0
