@@ -39,7 +39,7 @@ try:
 except ImportError:  # not on Windows, where two processes must not build one store at once
     fcntl = None  # type: ignore[assignment]  # a missing module has no type
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's layout."""
 
 _HEADER, _JOURNAL, _HR, _LR = "store.json", "journal.jsonl", "hr.u8", "lr.u8"
@@ -170,7 +170,8 @@ def _build(images: list[tuple[str, Source]], stamps: list[list[Any]], folder: Pa
             bar.update()
         for stream in (hr, lr):
             os.fsync(stream.fileno())
-    write_atomic(partial / _HEADER, json.dumps({**identity, "sources": sources}), error=DatasetError)
+    header = {**identity, "sources": sources}
+    write_atomic(partial / _HEADER, json.dumps({**header, "sha256": _header_sha256(header)}), error=DatasetError)
     _publish(partial, folder)
     (folder / _JOURNAL).unlink()
 
@@ -267,23 +268,32 @@ def _is_current(folder: Path, identity: dict[str, Any], stamps: list[list[Any]])
         return False
     if not (folder / _HEADER).exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DatasetError(f"{folder}: expected a packed store or nothing, got other files; choose another folder")
-    if not (folder / _HEADER).exists():
-        return False
-    header = json.loads((folder / _HEADER).read_text())
+    try:
+        header = _read_header(folder)
+    except DatasetError:
+        return False  # damaged or of another version: it is packed anew
     found = {name: header.get(name) for name in identity}
     return found == identity and [source["stamp"] for source in header["sources"]] == stamps
 
 
 def _read_header(folder: Path) -> dict[str, Any]:
     try:
-        header: dict[str, Any] = json.loads((folder / _HEADER).read_text())
-    except (OSError, json.JSONDecodeError) as error:
+        header = json.loads((folder / _HEADER).read_text())
+        if not isinstance(header, dict):
+            raise ValueError("not a JSON object")
+    except (OSError, ValueError) as error:
         raise DatasetError(f"{folder}: expected a packed store, got no readable {_HEADER} ({error}); "
                            "make one with build_store") from error
     if header.get("format") != FORMAT:
         raise DatasetError(f"{folder}: expected a packed store of format {FORMAT}, got {header.get('format')}; "
                            "delete it and pack again")
+    if header.pop("sha256", None) != _header_sha256(header):
+        raise DatasetError(f"{folder}: expected {_HEADER} as it was written, got another; delete it and pack again")
     return header
+
+
+def _header_sha256(header: dict[str, Any]) -> str:
+    return _sha256(json.dumps(header).encode())
 
 
 def _map(path: Path, size: int) -> NDArray[np.uint8]:
