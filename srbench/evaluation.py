@@ -302,7 +302,9 @@ def _prepare(task: _Task, scale: int) -> _Prepared:
             require_pair(hr, lr, scale=scale, name=f"{task.dataset.name}/{task.name}")
         else:
             hr, lr = task.preparation.prepare(original, scale=scale, name=task.name)
-    return _Prepared(task, hr, lr, pixel_sha256(original))
+    sha256 = pixel_sha256(original)
+    task.dataset.require_hashed(task.name, sha256)
+    return _Prepared(task, hr, lr, sha256)
 
 
 def _forward(upscaler: Upscaler, prepared: _Prepared) -> tuple[Image, float]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from srbench.datasets.catalogue import CATALOGUE, Entry, Split, find_entry
 from srbench.datasets.stores import FilesStore, FolderStore, ParquetStore, Store
 from srbench.datasets.variants import identify_variant
-from srbench.errors import DatasetError, SrbenchError
+from srbench.errors import DatasetError, ImageError, SrbenchError
 from srbench.files import cache_dir, user_dir, write_atomic
 from srbench.images import decode, fingerprint, pixel_sha256
 
@@ -87,6 +87,14 @@ class ImageSet:
         if current != kept:
             _keep_hashes(record, current)
         return {name: str(row[-1]) for name, row in current.items()}
+
+    def require_hashed(self, name: str, sha256: str) -> None:
+        """Raises ImageError if an image's pixels are not those that the fingerprint, where it is known, was made of."""
+        known = self.__dict__.get("pixel_hashes", {}).get(name, sha256)
+        if known != sha256:
+            raise ImageError(f"{self.name}/{name}: expected the pixels that the dataset's fingerprint was made of "
+                             f"({known[:12]}…), got {sha256[:12]}…, which are not those; check the file and the disk, "
+                             "and run again")
 
     @property
     def variant(self) -> str:
