@@ -10,7 +10,7 @@ CACHES := build .mypy_cache .pytest_cache .ruff_cache .hypothesis srbench.egg-in
 
 help:
 	@echo 'make env        .venv with srbench and its development tools'
-	@echo 'make demo       bicubic on the embedded images under two protocols, without a network'
+	@echo 'make demo       bicubic and IMDN-BAM on the embedded images under two protocols, without a network'
 	@echo 'make test       the test suite; with SRBENCH_TEST_DATA also the tests on real data'
 	@echo 'make lint       ruff and mypy --strict'
 	@echo 'make docs       the documentation site, every warning an error'
@@ -43,6 +43,8 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	SRBENCH_OFFLINE=1 $(BIN)/srbench evaluate --model bicubic --dataset Sample --scale 4 --protocol matlab-y --protocol bam2021
+	@echo
+	SRBENCH_OFFLINE=1 $(BIN)/srbench evaluate --model zoo:imdn-bam --dataset Sample --scale 4 --protocol matlab-y --protocol bam2021
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
