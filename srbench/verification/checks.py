@@ -23,10 +23,14 @@ HIGHEST_PSNR = 60.0
 """PSNR in dB over which a score is looked at by a person."""
 HIGHEST_GAIN = 12.0
 """PSNR in dB over bicubic's, on the same image, over which a score is looked at by a person."""
-LOWEST_PSNR_LR = 30.0
-"""`psnr_lr` in dB under which a score is looked at by a person where bicubic's is not known."""
-BELOW_BICUBIC_LR = 3.0
-"""By how many dB `psnr_lr` may lie under bicubic's: networks come back to their LR closer than bicubic does."""
+BELOW_LR_MEAN, BELOW_LR_IMAGE = 3.0, 10.0
+"""By how many dB a set's mean of `psnr_lr`, and one image's, may lie under bicubic's.
+
+Networks come back to their LR closer than bicubic does, IMDN by 7 to 20 dB on every image and s-LWSR32's unfinished
+weights by 1.2 dB on average; a shift by one pixel costs 5 dB (×4) to 12 dB (×2) on Set5, a foreign image far more.
+"""
+TYPICAL_LR = 37.0
+"""What `psnr_lr` is taken to be of bicubic where its score is not known."""
 
 ROW = ["dataset", "scale", "protocol", "image"]
 """What tells the rows of one entry apart."""
@@ -134,13 +138,14 @@ def _check_heights(scores: pd.DataFrame, baseline: pd.DataFrame, protocols: Mapp
     others = baseline[["psnr", "psnr_lr", "hr_sha256", "lr_sha256", "lr_source"]].add_suffix("_bicubic")
     beside = rows.join(others)
     same = (beside["hr_sha256"] == beside["hr_sha256_bicubic"]) & (beside["lr_source"] == beside["lr_source_bicubic"])
-    floor = (beside["psnr_lr_bicubic"] - BELOW_BICUBIC_LR).where(same, LOWEST_PSNR_LR)
+    lost = beside["psnr_lr_bicubic"].where(same, TYPICAL_LR) - beside["psnr_lr"]
+    lost_by_set = lost.groupby(level=["dataset", "scale", "protocol"]).transform("mean")
     # An infinite score minus an infinite one is no number, and no gain either.
     gain = (beside["psnr"] - beside["psnr_bicubic"]).where(same & (beside["psnr_bicubic"] != math.inf))
     yield from _flag(beside[beside["psnr"] > HIGHEST_PSNR], f"PSNR over {HIGHEST_PSNR:g} dB")
     yield from _flag(beside[gain > HIGHEST_GAIN], f"PSNR more than {HIGHEST_GAIN:g} dB over bicubic's")
-    yield from _flag(beside[beside["psnr_lr"] < floor], f"psnr_lr {BELOW_BICUBIC_LR:g} dB and more under bicubic's, or "
-                                                        f"under {LOWEST_PSNR_LR:g} dB where bicubic's is not known")
+    yield from _flag(beside[(lost > BELOW_LR_IMAGE) | (lost_by_set > BELOW_LR_MEAN)],
+                     f"psnr_lr far under bicubic's ({BELOW_LR_MEAN:g} dB on a set, {BELOW_LR_IMAGE:g} dB on an image)")
     yield from _flag(beside[same & (beside["lr_sha256"] != beside["lr_sha256_bicubic"])], "another LR than bicubic's")
     if lacking := sorted({f"{key[0]} ×{key[1]} under {key[2]}" for key in beside.index[~same]}):
         yield "note", (f"not compared with bicubic, which has no entry here on the same images: {lacking[0]}"
