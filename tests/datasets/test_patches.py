@@ -205,7 +205,7 @@ from pathlib import Path
 from srbench.datasets import packing
 from srbench.datasets.pairs import pair_maker
 decode = packing.decode
-packing.decode = lambda path: (time.sleep(0.15), decode(path))[1]
+packing.decode = lambda source, name=None: (time.sleep(0.15), decode(source, name=name))[1]
 folder = Path(sys.argv[1])
 images = {path.stem: path for path in sorted(folder.glob("*.png"))}
 packing.build_store(images, Path(sys.argv[2]), make=pair_maker("matlab", scale=2), workers=1, progress=False)
