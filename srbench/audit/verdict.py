@@ -8,7 +8,7 @@ from typing import Any
 
 from srbench.audit.claims import Claim
 from srbench.audit.forms import Bench, Measured, Subject
-from srbench.errors import SrbenchError
+from srbench.errors import DatasetError, SrbenchError
 from srbench.protocols import MATLAB_PREPARATION
 from srbench.scores import json_number
 
@@ -97,6 +97,9 @@ def audit_claims(claims: Iterable[Claim], bench: Bench, *, thorough: bool = Fals
     for claim in claims:
         try:
             yield audit_claim(claim, bench, thorough=thorough)
+        except DatasetError as error:
+            # Where it was looked for is this machine's business, and a table has no room for it.
+            yield Audit(claim, None, (), str(error).partition(":")[0])
         except SrbenchError as error:
             yield Audit(claim, None, (), str(error))
 
