@@ -21,7 +21,7 @@ DATA = "data/reported.csv"
 """The rows as they were printed, with their misprints and verdicts."""
 
 _FOLDER = Path(__file__).with_name("reported")
-_VERDICTS = {"undecided": "undecided", "none": "no protocol fits", "unknown": "no weights"}
+_VERDICTS = {"undecided": "undecided", "none": "no protocol fits"}
 
 Key = tuple[str, ...]
 
@@ -46,7 +46,7 @@ class Reported:
 
     @property
     def kind(self) -> str:
-        """`fits`, `undecided`, `none` (no protocol explains it) or `unknown` (no weights to hold it against)."""
+        """`fits`, `undecided`, `none` (no protocol explains it) or `unknown` (not held against any weights)."""
         best = self.audit["best"] if self.audit else None
         if not self.audit or not self.audit["protocols"] or best is None:
             return "unknown"
@@ -59,7 +59,7 @@ class Reported:
         """The protocol that explains the row, or why none does."""
         if self.audit and self.kind == "fits":
             return str(self.audit["best"]["protocol"])
-        return _VERDICTS[self.kind]
+        return _VERDICTS.get(self.kind, "not audited" if self.row["model"] else "no weights")
 
     @property
     def findings(self) -> Sequence[Mapping[str, Any]]:
@@ -161,7 +161,7 @@ def _counted(rows: Sequence[Reported]) -> dict[str, int]:
 def _csv() -> str:
     rows = reported_rows()
     head = [*rows[0].row, "verdict"]
-    return to_csv(head, ([*one.row.values(), one.verdict if one.audit else ""] for one in rows))
+    return to_csv(head, ([*one.row.values(), one.verdict] for one in rows))
 
 
 def _audits(folder: Path) -> list[dict[str, Any]]:

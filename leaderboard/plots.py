@@ -18,7 +18,7 @@ from leaderboard.pages import Page
 from leaderboard.ranking import forms, reference_inputs
 from leaderboard.rendering import render, thousands
 from leaderboard.views import View, views
-from srbench.charts import INLINE, STANDALONE, Axis, Layout, Series, plain, scatter_chart
+from srbench.charts import INLINE, STANDALONE, Axis, Layout, Series, scatter_chart
 
 INDEX = "charts/index.html"
 FAMILIES = ("without attention", "BAM", "other attention")
@@ -210,12 +210,16 @@ def _speeds(entries: Sequence[Entry]) -> list[Measure]:
         Measure(
             f"fps-{number}",
             f"speed on {device}",
-            Axis(f"frames per second, LR {height}×{width}", logarithmic=True, form=plain),
+            Axis(f"frames per second, LR {height}×{width}", logarithmic=True, form=_rate),
             partial(_fps_at, (device, height, width)),
             low=False,
         )
         for number, (device, height, width) in enumerate(places, start=1)
     ]
+
+
+def _rate(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
 def _place(entry: Entry) -> tuple[str, int, int]:
@@ -237,7 +241,7 @@ def _run_speeds(view: View, dataset: str, entries: Sequence[Entry]) -> list[Meas
         Measure(
             f"images-{number}",
             f"speed of the scoring run on {device}",
-            Axis(f"images of {dataset} per second", logarithmic=True, form=plain),
+            Axis(f"images of {dataset} per second", logarithmic=True, form=_rate),
             partial(_images_per_second, group, device),
             low=False,
         )

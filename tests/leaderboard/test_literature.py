@@ -34,7 +34,7 @@ def made(**changes: Any) -> dict[str, Any]:
         (made(), "fits", "bam2021"),
         (made(best="undecided"), "undecided", "undecided"),
         (made(best={"protocol": None, "distance_db": 1.0, "margin_db": 0.15}), "none", "no protocol fits"),
-        (made(best=None, protocols=[], reason="no weights"), "unknown", "no weights"),
+        (made(best=None, protocols=[], reason="Set5 was not found"), "unknown", "not audited"),
     ],
 )
 def test_a_verdict_needs_a_protocol_that_fits(tmp_path: Path, audit: dict[str, Any], kind: str, verdict: str) -> None:
