@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 INDEX = "index.html"
@@ -44,7 +45,12 @@ def scores_anchor(scale: int, protocol: str, dataset: str) -> str:
 
 def link(path: str, *, root: str = "", anchor: str = "") -> str:
     """The address of a page of this site from a page whose way up to the root is `root`."""
-    return root + quote(path, safe="/-._~") + (f"#{anchor}" if anchor else "")
+    return root + _coded(path) + (f"#{anchor}" if anchor else "")
+
+
+@lru_cache(1 << 14)
+def _coded(path: str) -> str:
+    return quote(path, safe="/-._~")
 
 
 def way_up(path: str) -> str:

@@ -111,6 +111,12 @@ def _lines_of(collection: Collection, entry: Entry) -> dict[str, tuple[str, str]
         lines = {group: (to_csv((), [list(mean.values())]), _json(mean).strip()) for group, mean in means.items()}
         kept = json.dumps(lines)
         collection.memory.learn(key, kept)
+    return _parsed(kept)
+
+
+# Each entry's lines go into several files of one build.
+@lru_cache(1 << 12)
+def _parsed(kept: str) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = json.loads(kept)
     return found
 

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path, PurePosixPath
+from importlib import resources
+from pathlib import Path
 
-import srbench
 from leaderboard import assets, comparison, data, feed, front, literature, models, plots, rules, sets, study, tables
 from leaderboard.collection import Collection, collect
 from leaderboard.memory import MEMORY_NAME, Memory, digest_of
@@ -64,7 +64,7 @@ def build(submissions: Path, output: Path) -> Report:
 @cache
 def code_version() -> str:
     """The digest of all code, templates and static files that pages are made with."""
-    roots = Path(__file__).parent, Path(srbench.__file__).parent
+    roots = Path(__file__).parent, Path(str(resources.files("srbench")))
     files = [path for root in roots for path in root.rglob("*")]
     kept = sorted(path for path in files if path.suffix in _CODE and "__pycache__" not in path.parts)
     return digest_of(*(f"{path}\n{path.read_text(encoding='utf-8')}" for path in kept))
@@ -116,8 +116,7 @@ def _files(output: Path) -> set[str]:
 
 
 def _is_local(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    return bool(parts) and parts[0] != "/" and ".." not in parts and "\\" not in path
+    return "\\" not in path and not {"", ".", ".."} & set(path.split("/"))
 
 
 def _put(target: Path, content: str | bytes) -> None:

@@ -1,0 +1,51 @@
+"""`srbench leaderboard build` and `serve` through the real parser."""
+
+from __future__ import annotations
+
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from queue import Queue
+
+import pytest
+from click.testing import CliRunner
+
+from leaderboard.serving import serve
+from srbench.cli import main
+from tests.submissions.generated import generate
+
+
+def test_build_prints_the_first_page_and_reports_what_it_left_out(tmp_path: Path) -> None:
+    generate(tmp_path / "in", 2)
+    (tmp_path / "in" / "net-00001" / "submission.json").write_text("{}")
+    done = CliRunner().invoke(
+        main, ["leaderboard", "build", "--submissions", str(tmp_path / "in"), "--output", str(tmp_path / "site")]
+    )
+    assert done.exit_code == 0
+    assert done.stdout == f"{tmp_path / 'site' / 'index.html'}\n"
+    assert "left out net-00001: submission.json: expected the fields" in done.stderr
+    assert "1 entries; " in done.stderr
+    assert (tmp_path / "site" / "models" / "net-00000.html").exists()
+
+
+def test_build_fails_with_a_message_where_the_output_is_something_else(tmp_path: Path) -> None:
+    generate(tmp_path, 1)
+    done = CliRunner().invoke(
+        main, ["leaderboard", "build", "--submissions", str(tmp_path), "--output", str(tmp_path / "net-00000")]
+    )
+    assert done.exit_code == 1
+    assert "expected an empty folder or a site built before" in done.stderr
+
+
+def test_the_server_gives_files_and_no_listings(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("first page")
+    (tmp_path / "data").mkdir()
+    addresses: Queue[str] = Queue()
+    threading.Thread(target=serve, args=(tmp_path,), kwargs={"port": 0, "ready": addresses.put}, daemon=True).start()
+    address = addresses.get(timeout=10)
+    assert address.startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(address) as answer:
+        assert answer.read() == b"first page"
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{address}data/")
