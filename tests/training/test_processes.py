@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from srbench.training.trainer import train
 from tests.training.small import ROOT, command_line, losses, small_job, small_recipe, start
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds that a process may take for what it does in a few, since other tests may share its cores."""
 
 # The packages that a training needs, and what those need themselves.
