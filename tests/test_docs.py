@@ -156,7 +156,7 @@ def test_docstring_examples(name: str, tmp_path: Path, monkeypatch: pytest.Monke
         run_doctest(example)
 
 
-@pytest.mark.parametrize("name", ["evaluate", "imresize", *(f"metrics.{n}" for n in metrics.__all__)])
+@pytest.mark.parametrize("name", ["evaluate", "imresize", "load_model", *(f"metrics.{n}" for n in metrics.__all__)])
 def test_public_functions_show_an_example(name: str) -> None:
     function = operator.attrgetter(name)(srbench)
     assert ">>> " in function.__doc__

@@ -72,6 +72,11 @@ def load_model(spec: str, *, scale: int, device: str = "cpu") -> nn.Module:
 
     Raises:
         UpscalerError: a spec without a module, such as bicubic.
+
+    Examples:
+        >>> network = load_model("zoo:imdn", scale=4)
+        >>> network(torch.zeros(1, 3, 10, 8)).shape
+        torch.Size([1, 3, 40, 32])
     """
     upscaler = open_upscaler(spec, scale=scale, options=Options(device=device))
     module = getattr(upscaler, "module", None)
