@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ from srbench.audit.forms import Bench, Form, Measured, Subject
 from srbench.audit.verdict import NO_WEIGHTS, UNDECIDED, Audit, Finding, audit_claim, audit_claims
 from srbench.datasets import open_dataset
 from srbench.datasets.variants import identify_variant
-from srbench.errors import AuditError
+from srbench.errors import AuditError, ImageError
 from srbench.evaluation import evaluate
 from srbench.images import save_png
 from srbench.protocols import Protocol, get_protocol
@@ -164,9 +166,26 @@ def test_the_bench_measures_every_protocol_of_the_scale_once(tmp_path: Path, noi
     names = [measured.form.protocol.name for measured in bench.plain(subject)]
     assert names == ["matlab-y", "matlab-y-rounded", "matlab-rgb", "bam2021", "bd", "dn-srbench1"]
     assert bench.plain(subject)[0].psnr == evaluate("bicubic", subject.dataset, scale=3)["psnr_y"].mean()
-    assert told == [f"scoring bicubic ×3 on {subject.dataset}, as it is"]
+    assert told[0] == f"scoring bicubic ×3 on {subject.dataset}: matlab-y, matlab-y-rounded, matlab-rgb"
+    assert len(told) == 4
     # Pixels of no canonical set have no variants, and bicubic no self-ensemble.
     assert bench.variants(subject) == bench.ensembles(subject, []) == []
+
+
+def test_a_degradation_that_a_model_cannot_bear_is_left_out(tmp_path: Path, noise: NDArray[np.uint8],
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = evaluate
+
+    def evaluated(*arguments: Any, protocol: tuple[str, ...], **options: Any) -> pd.DataFrame:
+        if "dn-srbench1" in protocol:
+            raise ImageError("set/one: sr: expected floating values in [0, 1], got up to 2.1")
+        return measured(*arguments, protocol=protocol, **options)
+
+    monkeypatch.setattr("srbench.audit.forms.evaluate", evaluated)
+    told: list[str] = []
+    found = Bench(tell=told.append).plain(Subject("bicubic", 3, f"folder:{tmp_path / 'set'}"))
+    assert [one.form.protocol.name for one in found] == ["matlab-y", "matlab-y-rounded", "matlab-rgb", "bam2021", "bd"]
+    assert told[-1].startswith("left out dn-srbench1: set/one")
 
 
 def test_variants_of_the_pixels_at_hand(test_data: Path) -> None:

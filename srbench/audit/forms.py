@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from srbench.datasets.catalogue import known_images
 from srbench.datasets.imageset import ImageSet, open_dataset
 from srbench.datasets.variants import crop_to, cropped_size, edsr_levels
-from srbench.errors import AuditError
+from srbench.errors import AuditError, ImageError
 from srbench.evaluation import evaluate
 from srbench.images import pixel_sha256
 from srbench.protocols import MATLAB_PREPARATION, Protocol, get_protocol, protocol_names
@@ -96,9 +97,14 @@ class Bench:
         self._known: dict[tuple[Subject, str, bool, tuple[str, ...]], list[Measured]] = {}
 
     def plain(self, subject: Subject) -> list[Measured]:
-        """Every protocol of the scale on the pixels at hand; one on given LR only where the dataset has that."""
+        """Every protocol of the scale on the pixels at hand; one on given LR only where the dataset has that.
+
+        One whose LR the model was not made for may make it leave the range of images: it is told and left out.
+        """
         images = self._images(subject)
-        return self._measure(subject, images, "", self._protocols(subject.scale, images))
+        groups = groupby(self._protocols(subject.scale, images), key=lambda protocol: protocol.preparation.key)
+        return [measured for key, group in groups
+                for measured in self._measure(subject, images, "", list(group), foreign=key != MATLAB_PREPARATION.key)]
 
     def variants(self, subject: Subject) -> list[Measured]:
         """The pixel variants that circulate and can be made from the pixels at hand, under the cropping protocols."""
@@ -133,13 +139,20 @@ class Bench:
         return open_upscaler(subject.model, scale=subject.scale, options=options)
 
     def _measure(self, subject: Subject, images: ImageSet, variant: str, protocols: list[Protocol], *,
-                 self_ensemble: bool = False) -> list[Measured]:
-        key = subject, variant, self_ensemble, tuple(protocol.name for protocol in protocols)
+                 self_ensemble: bool = False, foreign: bool = False) -> list[Measured]:
+        names = tuple(protocol.name for protocol in protocols)
+        key = subject, variant, self_ensemble, names
         if key not in self._known and protocols:
-            how = ", ".join(filter(None, (variant, "self-ensemble" * self_ensemble))) or "as it is"
-            self._tell(f"scoring {subject.model} ×{subject.scale} on {subject.dataset}, {how}")
-            scores = evaluate(self._upscaler(subject, self_ensemble), images, scale=subject.scale, protocol=key[-1])
-            self._known[key] = [_means(scores, Form(protocol, variant, self_ensemble)) for protocol in protocols]
+            how = ", ".join(filter(None, (*names, variant, "self-ensemble" * self_ensemble)))
+            self._tell(f"scoring {subject.model} ×{subject.scale} on {subject.dataset}: {how}")
+            try:
+                scores = evaluate(self._upscaler(subject, self_ensemble), images, scale=subject.scale, protocol=names)
+                self._known[key] = [_means(scores, Form(protocol, variant, self_ensemble)) for protocol in protocols]
+            except ImageError as error:
+                if not foreign:
+                    raise
+                self._tell(f"left out {how}: {error}")
+                self._known[key] = []
         return self._known.get(key, [])
 
 
