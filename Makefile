@@ -3,9 +3,11 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+FUZZ := .venv-fuzz
+FUZZ_SECONDS := 120
 CACHES := build .mypy_cache .pytest_cache .ruff_cache .hypothesis srbench.egg-info
 
-.PHONY: help env demo test lint docs bench reproduce clean
+.PHONY: help env demo test lint docs bench reproduce fuzz clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +18,7 @@ help:
 	@echo 'make docs       the documentation site, every warning an error'
 	@echo 'make bench      speed against peers and limits, as a Markdown table'
 	@echo 'make reproduce  every table of the report (needs SRBENCH_TEST_DATA)'
+	@echo 'make fuzz       fuzz the readers of strangers'"'"' files, FUZZ_SECONDS each'
 	@echo 'make clean      remove .venv and everything generated (fetched files stay in the cache)'
 
 env: $(STAMP)
@@ -65,6 +68,17 @@ bench: $(STAMP)
 reproduce: $(STAMP)
 	$(BIN)/python -m benchmarks.reproduce
 
+# The fuzzer's environment adds atheris to what $(VENV) holds; atheris has wheels for Linux alone.
+$(FUZZ)/.installed: $(STAMP)
+	$(BIN)/python -m venv --clear $(FUZZ)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$($(FUZZ)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/srbench-base.pth"
+	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps 'atheris==3.0.0'
+	@touch $@
+
+fuzz: $(FUZZ)/.installed
+	$(FUZZ)/bin/python -m fuzz submission $(FUZZ_SECONDS)
+	$(FUZZ)/bin/python -m fuzz checkpoint $(FUZZ_SECONDS)
+
 clean:
-	rm -rf $(VENV) $(CACHES)
+	rm -rf $(VENV) $(FUZZ) $(CACHES)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,30 @@
+"""`python -m fuzz.seeds`: write the seeds of the corpus anew, where the formats have changed."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from fuzz.targets import SEPARATOR
+from tests.submissions.generated import generate
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+def main() -> None:
+    """One whole entry, and a checkpoint of each kind."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = generate(Path(scratch), 1)[0]
+        files = (folder / "submission.json").read_bytes(), (folder / "scores.parquet").read_bytes()
+        (CORPUS / "submission" / "whole").write_bytes(SEPARATOR.join(files))
+    state = {"layer.weight": torch.arange(6.0).reshape(2, 3), "layer.bias": torch.ones(2)}
+    torch.save(state, CORPUS / "checkpoint" / "bare.pth")
+    torch.save({"params_ema": state}, CORPUS / "checkpoint" / "legacy.pth", _use_new_zipfile_serialization=False)
+    save_file(state, CORPUS / "checkpoint" / "weights.safetensors", metadata={"format": "pt"})
+
+
+if __name__ == "__main__":
+    main()
