@@ -78,7 +78,7 @@ def test_duplicates_and_strange_scales_are_refused() -> None:
 
 
 def test_spec_without_tag_means_srbench_and_lists_the_tags_that_exist() -> None:
-    with pytest.raises(WeightsError, match=r"no weights tagged @srbench; tags that exist: authors .*zoo:carn-m@authors"):
+    with pytest.raises(WeightsError, match=r"tagged @srbench; tags that exist: authors .*zoo:carn-m@authors"):
         find_weights("carn-m", tag=None, scale=4)
     with pytest.raises(WeightsError, match="authors, super-image"):
         find_weights("edsr", tag=None, scale=4)
