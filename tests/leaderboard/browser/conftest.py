@@ -17,6 +17,9 @@ from tests.submissions.generated import generate
 ROOT = Path(__file__).parents[3]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
+PATIENCE = 120
+"""Seconds that anything may take: machines that run the tests may be busy with others."""
+
 Visit = Callable[..., Any]
 
 
@@ -34,7 +37,7 @@ def browser() -> Iterator[Any]:
     # Chromium refuses to run as root in its sandbox; the pages are our own.
     arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=path, args=arguments)
+        opened = running.chromium.launch(executable_path=path, args=arguments, timeout=PATIENCE * 1000)
         yield opened
         opened.close()
 
@@ -67,6 +70,7 @@ def visit(browser: Any) -> Iterator[Visit]:
                scripts: bool = True) -> Any:  # fmt: skip
         context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900},
                                       java_script_enabled=scripts)  # fmt: skip
+        context.set_default_timeout(PATIENCE * 1000)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(f"{path}: {message.type}: {message.text}"))
@@ -82,7 +86,7 @@ def visit(browser: Any) -> Iterator[Visit]:
     assert not complaints
 
 
-def wait_until(page: Any, expression: str, *, seconds: float = 10) -> None:
+def wait_until(page: Any, expression: str, *, seconds: float = PATIENCE) -> None:
     """Wait for a JavaScript expression to hold. Playwright's own waiting would need the page to allow `eval`."""
     stop = time.monotonic() + seconds
     while not page.evaluate(expression):
