@@ -107,4 +107,4 @@ def test_score_is_of_the_shaved_area_with_the_weight_of_the_whole(random_image: 
 
 def test_aliased_texture_is_harder_than_the_rest(test_data: Path) -> None:
     scores = evaluate("bicubic", open_dataset("Set5", data_root=test_data / "data"), scale=4)
-    assert (scores["psnr_y_aliased"] < scores["psnr_y"] - 3).all()
+    assert (scores["psnr_y_aliased"] < scores["psnr_y"] - 2.5).all()
