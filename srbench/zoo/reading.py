@@ -172,9 +172,12 @@ def _require_checksums(path: Path) -> None:
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
-    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    # torch's own words on a refused pickle are in colour, and advise to run it.
+    refused = isinstance(error, pickle.UnpicklingError)
+    told = "its pickle holds more or less than tensors" if refused else str(error).strip().partition("\n")[0]
+    reason = _plain(told) or type(error).__name__
     return WeightsError(
-        f"{path} is damaged, cut short or no checkpoint ({path.stat().st_size} bytes): {reason[:200]}; fetch it again"
+        f"{path} is damaged, cut short or no checkpoint ({path.stat().st_size} bytes): {reason}; fetch it again"
     )
 
 
@@ -215,7 +218,8 @@ def _globals(data: bytes) -> Iterator[str]:
 def _check_values(state: State, path: Path) -> None:
     for key, tensor in state.items():
         if not bool(torch.isfinite(tensor).all()):
-            raise WeightsError(f"{path} has values that are not finite in {key}; the training or the file went wrong")
+            raise WeightsError(f"{path} has values that are not finite in {_plain(key)}; the training or "
+                               "the file went wrong")
 
 
 def _kind(content: object) -> str:
@@ -229,4 +233,9 @@ def _shape(tensor: Tensor) -> str:
 
 def _some(names: list[str] | tuple[str, ...]) -> str:
     more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(_plain, names[:_SHOWN])) + (f" and {more} more" if more > 0 else "")
+
+
+def _plain(text: str) -> str:
+    """A stranger's text as a terminal may show it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]
