@@ -107,6 +107,15 @@ def test_variants_and_self_ensemble_are_asked_only_when_nothing_simpler_fits() -
     assert thorough.asked == ["plain", "variants", "ensembles of matlab-y, bam2021"]
 
 
+def test_own_weights_have_to_meet_a_printed_ssim_too() -> None:
+    # PAN's own BSD100 x3: a rounded luma meets the PSNR by chance, the edsr pixels meet both.
+    pan = {"matlab-y": (29.1124, 0.8051), "matlab-y-rounded": (29.0986, 0.8041)}
+    assert answer(audit_claim(claim("29.10", own=True), Table(pan, edsr=29.1045))) == "matlab-y-rounded"
+    assert answer(audit_claim(claim("29.10/0.8049", own=True), Table(pan, edsr=29.1045))) == "matlab-y, edsr"
+    assert answer(audit_claim(claim("32.19/0.8969", own=True), Table(IMDN_BSD100_X2))) is None
+    assert answer(audit_claim(claim("34.05/0.8269"), Table(IMDN_BSD100_X2))) == "bam2021"
+
+
 def test_what_differs_is_told() -> None:
     assert Form(get_protocol("matlab-y")).differences() == []
     assert len(Form(get_protocol("bam2021")).differences()) == 3

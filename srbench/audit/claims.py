@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ from srbench.protocols import SCALES
 
 OWN_MARGIN = 0.005
 """dB that a claimant's own weights may miss the claim by, beside its rounding: other hardware, other libraries."""
+
+OWN_SSIM_MARGIN = 0.0001
+"""What a claimant's own weights may miss a printed SSIM by, beside its rounding."""
 
 OTHER_MARGIN = 0.15
 """dB that other weights may miss it by: the base network for its variant, or another training of the same network."""
@@ -70,6 +74,12 @@ class Claim:
     def margin(self) -> float:
         """How far a score may lie from the claim and still explain it, in dB."""
         return OWN_MARGIN + self.printed.rounding if self.own_weights else OTHER_MARGIN
+
+    @property
+    def ssim_margin(self) -> float:
+        """The same for SSIM; infinite for other weights, whose SSIM says little."""
+        digits = len(self.printed.ssim.partition(".")[2])
+        return OWN_SSIM_MARGIN + 0.5 * 10.0**-digits if self.own_weights else math.inf
 
 
 def parse_printed(text: str) -> Printed:

@@ -74,7 +74,8 @@ def audit_claim(claim: Claim, bench: Bench, *, thorough: bool = False) -> Audit:
     The simplest explanation is asked first: every protocol on the pixels at hand; if none fits, the pixel variants that
     circulate; if none fits, self-ensemble under the protocols that lie less than 0.5 dB below the claim. The first
     round with a fit decides: by the nearest form if all that fit are of one protocol, else the claim is undecided.
-    PSNR alone decides; SSIM's distance is told beside it. `thorough` measures all rounds and decides the same.
+    With the claimant's own weights a printed SSIM has to be met too: that tells a rounded luma from a pixel variant,
+    and a misprint from either. With others PSNR alone decides. `thorough` measures all rounds and decides the same.
 
     Raises:
         SrbenchError: the dataset or the model is not at hand, or the set lacks images.
@@ -126,7 +127,8 @@ def _against(claim: Claim, measured: Measured) -> Finding:
     distance = abs(measured.psnr - float(claim.printed.psnr))
     both = measured.ssim is not None and claim.printed.ssim
     ssim = abs(measured.ssim - float(claim.printed.ssim)) if both and measured.ssim is not None else None
-    return Finding(measured, distance, ssim, distance <= claim.margin + _SLACK)
+    fits = distance <= claim.margin + _SLACK and (ssim is None or ssim <= claim.ssim_margin + _SLACK)
+    return Finding(measured, distance, ssim, fits)
 
 
 def _decide(found: list[Finding]) -> Finding | str | None:
