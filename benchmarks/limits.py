@@ -1,7 +1,8 @@
 """How near to what the machine can do: networks against its matrix products, the rest against its memory.
 
-A row's ratio is the share of the limit that is reached. A network can reach at most 1: its convolutions are matrix
-products. Preparing and scoring move little data often, so their share counts every byte once, in and out.
+A row's ratio is the share of the limit that is reached. Where a network's share is above 1, its convolutions run on
+faster kernels than any matrix product at hand. Preparing and scoring move little data often, so their share counts
+every byte once, in and out.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _SCALE, _LR = 4, (80, 120)
 _MATRIX = 2048
 _COPIED = 1 << 28
 _SIDE = 1024
+_WHY_LOW = {"pan": "24 to 40 channels and products pixel by pixel: memory decides"}
 
 
 def rows() -> list[BenchRow]:
@@ -43,7 +45,7 @@ def _network_row(name: str) -> BenchRow:
     flops = COSTS[name, _SCALE].flops * (_LR[0] * _LR[1] * _SCALE**2) / (1280 * 720)
     reached = [flops / seconds for seconds in forward.seconds]
     title = f"{NETWORKS[name].title} ×{_SCALE}, LR {_LR[0]}×{_LR[1]}, share of the machine's float32 matrix products"
-    return _share_row(title, forward, reached, peak, "FLOP/s", "")
+    return _share_row(title, forward, reached, peak, "FLOP/s", _WHY_LOW.get(name, ""))
 
 
 def _matrix_products() -> list[Callable[[], object]]:
