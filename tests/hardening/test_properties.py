@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from srbench.errors import ImageError, ProtocolError, ResultsError, SrbenchError
+from srbench.audit.claims import COLUMNS, parse_printed, read_claims
+from srbench.errors import AuditError, ImageError, ProtocolError, ResultsError, SrbenchError
 from srbench.images import decode, encode_png
 from srbench.journal import Journal, checksum
 from srbench.protocols import SCALES, get_protocol, protocol_names
@@ -165,3 +166,37 @@ def test_a_share_is_a_part_or_a_message(rank: str, count: str) -> None:
         except ResultsError:
             return
         assert 0 <= share.rank < share.count
+
+
+@QUICK
+@given(st.integers(0, 99), st.integers(0, 10**6 - 1), st.integers(1, 6), st.integers(0, 10**4))
+def test_a_printed_score_keeps_its_digits(whole: int, fraction: int, digits: int, ssim: int) -> None:
+    text = f"{whole}.{fraction:06d}"[: len(str(whole)) + 1 + digits] + f"/{ssim / 10**4:.4f}"
+    printed = parse_printed(f" {text} ")
+    assert str(printed) == text
+    assert printed.rounding == pytest.approx(0.5 * 10.0**-digits)
+
+
+@QUICK
+@given(st.text(max_size=12))
+def test_text_is_a_claim_or_refused(text: str) -> None:
+    try:
+        printed = parse_printed(text)
+    except AuditError as error:
+        assert "34.05/0.9259" in str(error)
+    else:
+        assert 0 <= float(printed.psnr) < 100
+
+
+@QUICK
+@given(st.lists(st.lists(st.text(max_size=6), min_size=5, max_size=9), max_size=3), st.binary(max_size=20))
+def test_a_file_of_claims_is_read_or_refused_by_line(tmp_path: Path, lines: list[list[str]], tail: bytes) -> None:
+    path = tmp_path / "claims.csv"
+    body = "\n".join(",".join(cells) for cells in [list(COLUMNS), *lines])
+    path.write_bytes(body.encode("utf-8", "surrogatepass") + tail)
+    try:
+        claims = read_claims(path)
+    except AuditError as error:
+        assert str(path) in str(error)
+    else:
+        assert all(claim.scale in SCALES for claim in claims)
