@@ -108,7 +108,7 @@ def test_charts_are_readable_without_scripts(site: Path, visit: Visit) -> None:
 
 def test_charts_answer_to_the_mouse_where_scripts_run(site: Path, visit: Visit) -> None:
     page = visit(site, "charts/x4-matlab-y-BSD100.html")
-    point = page.locator("svg.chart circle[data-href]").first
+    point = page.locator("svg.chart circle[data-href]").last  # drawn last: no other point lies over it
     point.scroll_into_view_if_needed()
     point.hover()
     tip = page.locator(".tip")

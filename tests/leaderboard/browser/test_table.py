@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,18 @@ def test_a_filter_leaves_what_fits_and_says_how_many(site: Path, visit: Visit) -
     assert names(page) == everything
 
 
+def letters(name: str) -> str:
+    """What a browser sorts names by before it looks at punctuation."""
+    return re.sub(r"\W", "", name).casefold()
+
+
 def test_an_address_keeps_the_view(site: Path, visit: Visit) -> None:
     page = visit(site, "x4/matlab-y.html")
     page.select_option('#controls [name="parameters"]', "500000")
     page.click('th[data-key="model"] button')
     address = page.url.rpartition("/")[2]
     again = visit(site, f"x4/{address}")
-    assert names(again) == names(page) == sorted(names(page), key=str.casefold)
+    assert names(again) == names(page) == sorted(names(page), key=letters)
     assert len(names(page)) > 0
     assert all(value <= 500_000 for value in column(again, "parameters"))
 
