@@ -10,6 +10,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from srbench.cli.inference import inference_options
 from srbench.cli.reporting import score_csv, score_table
 from srbench.datasets import available_datasets, open_dataset
 from srbench.evaluation import LrSource, Plan
@@ -19,7 +20,6 @@ from srbench.runs import Share, Watch, carry_out, local_device
 from srbench.scores import summarise, to_frame
 from srbench.upscalers.base import Options
 from srbench.upscalers.specs import open_upscaler
-from srbench.upscalers.tensors import OPTIMISATIONS, PRECISIONS
 
 
 @click.command("evaluate", short_help="Score a model on benchmark sets under named protocols.")
@@ -37,12 +37,7 @@ from srbench.upscalers.tensors import OPTIMISATIONS, PRECISIONS
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR",
               help="Keep scores.parquet and run.json there; an interrupted run goes on from it.")
 @click.option("--save-images", type=click.Path(path_type=Path), metavar="DIR", help="Write SR images as PNG.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True)
-@click.option("--tile", type=click.IntRange(min=1), metavar="N", help="Side of the LR tiles; changes the score.")
-@click.option("--self-ensemble", is_flag=True, help="Average over eight flips and rotations.")
-@click.option("--optimise", type=click.Choice(OPTIMISATIONS), default="none", show_default=True,
-              help="Faster inference of zoo networks; moves scores by less than 0.0005 dB.")
+@inference_options
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 def command(model: str, scale: str, datasets: tuple[str, ...], protocols: tuple[str, ...], lr: LrSource,
             data_root: Path | None, output: Path | None, save_images: Path | None, device: str, precision: str,

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from srbench.cli.inference import inference_options
 from srbench.cli.reporting import score_cells, score_csv
 from srbench.cli.tables import text_table
 from srbench.evaluation import LrSource
@@ -17,7 +18,6 @@ from srbench.protocols import SCALES
 from srbench.sweep import Engine, Grid, InProcess, Processes, RayCluster, sweep
 from srbench.sweep.jobs import Result
 from srbench.upscalers.base import Options
-from srbench.upscalers.tensors import OPTIMISATIONS, PRECISIONS
 
 
 @click.command("sweep", short_help="Score every model on every set at every scale under every protocol.")
@@ -37,12 +37,7 @@ from srbench.upscalers.tensors import OPTIMISATIONS, PRECISIONS
 @click.option("--lr", type=click.Choice(["made", "given"]), default="made", show_default=True,
               help="Make LR from HR, or use the dataset's own LR files.")
 @click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True)
-@click.option("--tile", type=click.IntRange(min=1), metavar="N", help="Side of the LR tiles; changes the score.")
-@click.option("--self-ensemble", is_flag=True, help="Average over eight flips and rotations.")
-@click.option("--optimise", type=click.Choice(OPTIMISATIONS), default="none", show_default=True,
-              help="Faster inference of zoo networks; moves scores by less than 0.0005 dB.")
+@inference_options
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 @click.pass_context
 def command(context: click.Context, models: tuple[str, ...], datasets: tuple[str, ...], scales: tuple[str, ...],
