@@ -153,6 +153,12 @@ def count_forward_passes(plan: Plan, done: Iterable[tuple[str, str, str]] = ()) 
     return sum(1 for _ in _tasks(plan, frozenset(done)))
 
 
+def row_ids(plan: Plan) -> list[tuple[str, str, str]]:
+    """(dataset, protocol, image) of every row that a finished evaluation has, in the order of `run`."""
+    return [(task.dataset.name, protocol.name, task.name) for task in _tasks(plan, frozenset())
+            for protocol in task.protocols]
+
+
 def describe(plan: Plan, device: torch.device, *, started: str, seconds: float) -> Record:
     """The record of an evaluation: everything needed to make its numbers again, ready for JSON.
 

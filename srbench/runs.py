@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from srbench.errors import ResultsError
-from srbench.evaluation import Plan, count_forward_passes, describe, run
+from srbench.evaluation import Plan, count_forward_passes, describe, row_ids, run
 from srbench.journal import Row
 from srbench.scores import Record, RunFolder, row_id
 from srbench.upscalers.tensors import pick_device
@@ -92,10 +92,7 @@ def carry_out(plan: Plan, output: Path | None, *, share: Share = Share(),
 
 def row_order(plan: Plan) -> dict[RowId, int]:
     """Every row that a finished run of the plan has, with its place among them."""
-    groups = dict.fromkeys(plan.source_key(protocol) for protocol in plan.protocols)
-    ids = [(dataset.name, protocol.name, name) for dataset in plan.sets for group in groups for name in dataset.names
-           for protocol in plan.protocols if plan.source_key(protocol) == group]
-    return {identity: place for place, identity in enumerate(ids)}
+    return {identity: place for place, identity in enumerate(row_ids(plan))}
 
 
 def in_order(rows: Iterable[Row], order: dict[RowId, int]) -> list[Row]:
