@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from srbench.statistics import RESAMPLES, resamples_at_once
+
 Floats = NDArray[np.float64]
 
-_RESAMPLES = 9999
 _LEVELS = (0.025, 0.975)
 _ROWS = 256  # vectors at once: 20 MB of resampled means
-_VALUES = 4_000_000  # resampled values at once: 32 MB
 
 
 def bca_intervals(values: Floats, *, seed: int = 0) -> Floats:
@@ -45,9 +45,9 @@ def _intervals(values: Floats, seed: int) -> Floats:
 def _weights(n: int, seed: int) -> Iterator[Floats]:
     """How often each of n values is drawn, over n, a column per resample: SciPy's own draws, in its order."""
     generator = np.random.default_rng(seed)
-    batch = max(1, _VALUES // n)
-    for start in range(0, _RESAMPLES, batch):
-        size = min(batch, _RESAMPLES - start)
+    batch = resamples_at_once(n)
+    for start in range(0, RESAMPLES, batch):
+        size = min(batch, RESAMPLES - start)
         drawn = generator.integers(0, n, (size, n)) + np.arange(size)[:, None] * n
         yield (np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n) / n).T
 

@@ -22,7 +22,9 @@ METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_y_aliased")
 STATEMENT = "This speaks of two checkpoints on these images, not of their architectures."
 """What a comparison does not say: another training of either network may turn it round."""
 
-_RESAMPLES = 9999
+RESAMPLES = 9999
+"""Resamples behind a bootstrap interval."""
+
 _BATCH_VALUES = 4_000_000  # resampled values held at once: 32 MB
 _IMAGE_KEY = ["protocol", "scale", "dataset", "image"]
 _SAME = {"protocol_version": "protocol version", "hr_sha256": "HR", "lr_sha256": "LR"}
@@ -117,13 +119,18 @@ def bca_interval(values: NDArray[np.float64], *, seed: int = 0) -> tuple[float, 
     result = stats.bootstrap(
         (values,),
         np.mean,
-        n_resamples=_RESAMPLES,
-        batch=max(1, _BATCH_VALUES // len(values)),
+        n_resamples=RESAMPLES,
+        batch=resamples_at_once(len(values)),
         method="BCa",
         confidence_level=0.95,
         rng=np.random.default_rng(seed),
     )
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def resamples_at_once(n: int) -> int:
+    """How many resamples of n values are drawn together; with the seed it decides which draws they are."""
+    return max(1, _BATCH_VALUES // n)
 
 
 def signed_rank_p(difference: NDArray[np.float64]) -> float:

@@ -88,12 +88,11 @@ class TrainingFolder:
                 break
         return lines
 
-    def rewind(self, step: int) -> list[Line]:
-        """Drop what the log says of steps after `step`; what is left."""
+    def rewind(self, step: int) -> None:
+        """Drop what the log says of steps after `step`."""
         kept = [line for line in self.lines() if line["step"] <= step]
         text = "".join(json.dumps(line) + "\n" for line in kept)
         write_atomic(self.path / LOG, text, error=TrainingError)
-        return kept
 
     def log(self, line: Line) -> None:
         """Append a line to the log."""
