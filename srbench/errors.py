@@ -61,6 +61,10 @@ class TrainingError(SrbenchError):
     """A training that cannot start or go on: recipe, data, checkpoint, memory, or another process of the same run."""
 
 
+class DivergedError(TrainingError):
+    """A training whose loss or gradient is no longer finite: its learning rate is too high, not its set-up wrong."""
+
+
 class SubmissionError(SrbenchError):
     """A submission that cannot be made, read or verified; messages quote hostile text as short ASCII."""
 

@@ -50,8 +50,8 @@ def _plan(results: Results) -> str:
     return "\n\n".join(parts)
 
 
-def _tried(rates: dict[str, float]) -> str:
-    return "; ".join(f"{rate}: {psnr:.3f} dB" for rate, psnr in rates.items())
+def _tried(rates: dict[str, float | None]) -> str:
+    return "; ".join(f"{rate}: {'diverged' if psnr is None else f'{psnr:.3f} dB'}" for rate, psnr in rates.items())
 
 
 def _at_the_edge(results: Results) -> list[str]:

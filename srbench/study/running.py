@@ -32,7 +32,7 @@ CLAIM, FROZEN = "study.json", "frozen.json"
 """The plan that a folder belongs to, and the learning rates that its search has found."""
 
 Frozen = dict[str, dict[str, Any]]
-"""By arm: the `chosen` learning rate, and the held-out PSNR of each that was `tried`."""
+"""By arm: the `chosen` learning rate, and the held-out PSNR of each that was `tried`; None where it diverged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,9 +115,15 @@ def score_folder(output: Path, arm: str, seed: int, percent: int) -> Path:
     return run_folder(output, arm, seed) / f"scores-{percent}"
 
 
-def choose(tried: Iterable[tuple[float, float]]) -> float:
-    """The learning rate of the highest held-out PSNR among (rate, PSNR); of equals the lowest."""
-    return min(tried, key=lambda pair: (-pair[1], pair[0]))[0]
+def choose(tried: Iterable[tuple[float, float | None]]) -> float:
+    """The learning rate of the highest held-out PSNR among (rate, PSNR or None); of equals the lowest.
+
+    Raises StudyError where none of them has a PSNR.
+    """
+    measured = [(-psnr, rate) for rate, psnr in tried if psnr is not None]
+    if not measured:
+        raise StudyError("expected a learning rate at which the training stays finite, got none; plan lower ones")
+    return min(measured)[1]
 
 
 def _search(study: Study, recipe: Recipe, output: Path, machine: Machine) -> Frozen:
@@ -129,10 +135,14 @@ def _search(study: Study, recipe: Recipe, output: Path, machine: Machine) -> Fro
         _job(study, arm, study.search_seed, tuned(recipe, rate), output / "search" / arm / f"lr-{rate:g}", machine)
         for arm, rate in places
     ]
-    records = require_all(run_jobs(jobs, workers=machine.workers))
+    outcomes = run_jobs(jobs, workers=machine.workers)
+    # A rate too high for an arm is a finding of its search, not a failure of the study.
+    require_all(outcome for outcome in outcomes if not outcome.diverged)
+    found = [(arm, rate, outcome.record and outcome.record["psnr"])
+             for (arm, rate), outcome in zip(places, outcomes, strict=True)]  # fmt: skip
     frozen: Frozen = {}
     for arm in study.arms:
-        tried = [(rate, record["psnr"]) for (name, rate), record in zip(places, records, strict=True) if name == arm]
+        tried = [(rate, psnr) for name, rate, psnr in found if name == arm]
         frozen[arm] = {"chosen": choose(tried), "tried": {f"{rate:g}": psnr for rate, psnr in tried}}
     write_atomic(path, json.dumps(frozen, indent=1) + "\n", error=StudyError)
     return frozen

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from srbench.errors import SrbenchError, TrainingError, UnknownNameError
+from srbench.errors import DivergedError, SrbenchError, TrainingError, UnknownNameError
 from srbench.training.data import open_training_data
 from srbench.training.recipe import load_recipe
 from srbench.training.trainer import Job, train
@@ -27,11 +27,12 @@ _DEFAULTS: Mapping[str, Any] = {"seeds": [0], "set": []}
 
 @dataclass(frozen=True)
 class Outcome:
-    """One training of a sweep: its record, or why there is none."""
+    """One training of a sweep: its record, or why there is none; `diverged` if its loss did not stay finite."""
 
     job: Job
     record: dict[str, Any] | None
     problem: str = ""
+    diverged: bool = False
 
 
 def read_sweep(path: Path, output: Path, template: Callable[..., Job] = Job) -> list[Job]:
@@ -133,7 +134,7 @@ def _attempt(job: Job) -> Outcome:
     try:
         return Outcome(job, train(job))
     except SrbenchError as error:
-        return Outcome(job, None, str(error))
+        return Outcome(job, None, str(error), diverged=isinstance(error, DivergedError))
 
 
 def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[tuple[int, Outcome]]:

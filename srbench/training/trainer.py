@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from srbench.datasets.patches import Draw, PatchFeed
 from srbench.environment import describe_environment
-from srbench.errors import TrainingError
+from srbench.errors import DivergedError, TrainingError
 from srbench.files import write_atomic
 from srbench.training.curves import Line
 from srbench.training.data import TrainingData, open_training_data
@@ -66,8 +66,9 @@ def train(job: Job) -> dict[str, Any]:
     A folder that holds this very training finished is left as it is. Under torchrun every process calls this.
 
     Raises:
-        TrainingError: another training in the folder, a batch that does not divide, a loss that is not finite (the
-            batch is saved), too little memory, a process that ended, a full disk.
+        TrainingError: another training in the folder, a batch that does not divide, too little memory, a process that
+            ended, a full disk.
+        DivergedError: a loss that is not finite; the batch is saved.
         DatasetError: images that are missing or smaller than the patch.
     """
     # Before images are packed: a mistyped network should not have to wait for that.
@@ -197,7 +198,7 @@ class _Training:
     def _checked_losses(self) -> Tensor:
         """Loss and gradient norm of the steps since the last report, N×2 on the CPU.
 
-        Raises TrainingError where one is not finite; the batch is saved first.
+        Raises DivergedError where one is not finite; the batch is saved first.
         """
         losses = torch.stack(self.losses).cpu() if self.losses else torch.zeros(0, 2)
         bad = (~losses.isfinite().all(1)).nonzero().flatten().tolist()
@@ -210,7 +211,7 @@ class _Training:
             data = save({"lr": lr.cpu().contiguous(), "hr": hr.cpu().contiguous()}, metadata={"step": str(step)})
             write_atomic(path, data, error=TrainingError)
         loss, norm = losses[bad[0]].tolist()
-        raise TrainingError(f"expected a finite loss and gradient, got {loss} and {norm} at step {step}; its batch is "
+        raise DivergedError(f"expected a finite loss and gradient, got {loss} and {norm} at step {step}; its batch is "
                             f"in {path}; the last checkpoint is from before it: try a lower learning_rate, clip=1 or "
                             "precision=fp32 in another output folder")
 

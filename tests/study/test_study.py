@@ -42,7 +42,7 @@ question = "Does it run?"
 scale = 2
 recipe = "{recipe}"
 train_set = "Train"
-learning_rates = [1e-4, 1e-2]
+learning_rates = [1e-4, 1e-2, 1e30]
 search_seed = 9
 percentages = [50, 100]
 protocol = "matlab-y"
@@ -115,13 +115,17 @@ def test_each_arm_is_trained_at_its_own_best_rate_of_the_search(place: Path, don
     rates = results(place)["learning_rates"]
     assert set(rates) == {"pan", "pan-bam"}
     for arm, found in rates.items():
+        assert found["tried"].pop("1e+30") is None
         searched = {name: json.loads((place / f"out/search/{arm}/lr-{name}/training.json").read_text())["psnr"]
                     for name in found["tried"]}  # fmt: skip
         assert found["tried"] == searched
         assert f"{found['chosen']:g}" == max(searched, key=lambda name: searched[name])
         trained = json.loads((place / f"out/runs/{arm}/seed-2/training.json").read_text())
         assert trained["recipe"]["learning_rate"] == found["chosen"]
-    assert choose([(1e-3, 30.0), (1e-4, 30.0), (1e-2, 29.0)]) == 1e-4
+    assert choose([(1e-3, 30.0), (1e-4, 30.0), (1e-2, 29.0), (1e-1, None)]) == 1e-4
+    assert "1e+30: diverged" in done
+    with pytest.raises(StudyError, match="at which the training stays finite, got none"):
+        choose([(1e30, None)])
 
 
 def test_one_command_rebuilds_the_same_report_from_the_stored_runs(place: Path, done: str) -> None:

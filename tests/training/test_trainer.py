@@ -18,7 +18,7 @@ from torch import Tensor
 from srbench.datasets.importing import import_dataset
 from srbench.datasets.packing import build_store
 from srbench.datasets.pairs import pair_maker
-from srbench.errors import DatasetError, TrainingError
+from srbench.errors import DatasetError, DivergedError, TrainingError
 from srbench.images import decode
 from srbench.protocols import get_protocol
 from srbench.training.data import open_training_data
@@ -138,7 +138,7 @@ def test_contrast_attention_trains_on_flat_channels_and_scores_as_before() -> No
 
 def test_a_loss_that_is_not_finite_stops_with_its_batch_saved(images: Path, tmp_path: Path) -> None:
     recipe = small_recipe(learning_rate=1e30, schedule="constant", clip=0.0, steps=50)
-    with pytest.raises(TrainingError, match=r"finite loss and gradient, got (nan|inf) and .* at step \d"):
+    with pytest.raises(DivergedError, match=r"finite loss and gradient, got (nan|inf) and .* at step \d"):
         train(small_job(images, tmp_path, recipe=recipe, log_every=10))
     batch = load_file(tmp_path / "non-finite.safetensors")
     assert (batch["lr"].shape, batch["hr"].shape) == ((4, 3, 8, 8), (4, 3, 16, 16))
