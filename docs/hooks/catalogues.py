@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from pathlib import PurePath
 
 from srbench.datasets import CATALOGUE as DATASETS
+from srbench.training.curves import curves
 from srbench.training.recipe import load_recipe, recipe_names
 from srbench.zoo.catalogue import CATALOGUE as WEIGHTS
-from srbench.zoo.catalogue import WeightsEntry, times
+from srbench.zoo.catalogue import WeightsEntry, authors_scores, times
 from srbench.zoo.costs import COSTS
-from srbench.zoo.networks import ATTENTIONS, NETWORKS
+from srbench.zoo.networks import ATTENTIONS, NETWORKS, find_variant
+from srbench.zoo.trained import Record, records
 
 _MARK = re.compile(r"^<!-- table: (\w+) -->$", re.MULTILINE)
 
@@ -65,6 +68,45 @@ def weights() -> str:
     return _table(("model spec", "scales", "hash", "licence", "trained on"), rows)
 
 
+def trained() -> str:
+    """What was trained here: how, and its PSNR beside bicubic's and that of the authors' own weights."""
+    rows = ([f"`{record['network']}` ×{record['scale']}", f"`{record['training']['recipe']}`",
+             f"{record['training']['steps']:,}", f"{record['training']['patches']:,}",
+             f"{record['training']['psnr']:.3f}", *(_beside(record, name) for name in ("Set5", "Set14", "BSD100"))]
+            for record in _trained_records())  # fmt: skip
+    return _table(("weights", "recipe", "steps", "patches", "held out", "Set5", "Set14", "BSD100"), rows)
+
+
+def curve_charts() -> dict[str, str]:
+    """By file name, the curves of what was trained here: a network and its forms with other attention in one chart."""
+    groups: dict[str, dict[str, Record]] = {}
+    for record in _trained_records():
+        title = f"{find_variant(record['network']).network.name}-x{record['scale']}"
+        groups.setdefault(title, {})[record["network"]] = record["training"]
+    return {f"trained/{title}.svg": curves({name: [*made["history"], *made.get("loss", ())]
+                                            for name, made in group.items()}, title=title.replace("-x", " ×"))
+            for title, group in groups.items()}  # fmt: skip
+
+
+def curve_images() -> str:
+    """Those charts as images."""
+    return "\n\n".join(f"![Loss and held-out PSNR of {PurePath(name).stem}]({name})" for name in curve_charts())
+
+
+def _trained_records() -> list[Record]:
+    return sorted(records(), key=lambda record: (record["scale"], record["network"]))
+
+
+def _beside(record: Record, dataset: str) -> str:
+    """`30.305 (bicubic 28.429, authors 32.210)`."""
+    if dataset not in record["scores"]:
+        return "-"
+    others = [f"bicubic {record['bicubic'][dataset]['psnr_y']:.3f}"]
+    if (score := authors_scores(record["network"], scale=record["scale"]).get(dataset)) is not None:
+        others.append(f"authors {score.psnr_y:.3f}")
+    return f"**{record['scores'][dataset]['psnr_y']:.3f}** ({', '.join(others)})"
+
+
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     names = list(head)
     lines = [names, ["---"] * len(names), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
@@ -72,7 +114,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "attentions": attentions, "citations": citations, "datasets": datasets, "networks": networks, "recipes": recipes,
-    "weights": weights,
+    "attentions": attentions, "citations": citations, "curves": curve_images, "datasets": datasets,
+    "networks": networks, "recipes": recipes, "trained": trained, "weights": weights,
 }  # fmt: skip
 """The tables by the name that pages use."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
-from catalogues import filled
+from catalogues import curve_charts, filled
 from cli_reference import pages as cli_pages
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -39,7 +39,7 @@ log = get_plugin_logger("srbench")
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Give the generated pages their places in the navigation."""
-    config["generated"] = generated = dict(_root_pages()) | cli_pages()
+    config["generated"] = generated = dict(_root_pages()) | cli_pages() | curve_charts()
     for section in (entry for entry in config.nav or () if isinstance(entry, dict)):
         for listed in section.values():
             if isinstance(listed, list):

@@ -1,9 +1,9 @@
-"""The curves of a training as one SVG document."""
+"""The curves of trainings as one SVG document."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from srbench.charts import Axis, Series, line_chart
@@ -14,27 +14,37 @@ Line = dict[str, Any]
 _POINTS = 120
 
 
-def curves(lines: list[Line], *, title: str) -> str:
-    """The loss and, where it was measured, the held-out PSNR over the steps, as one SVG document."""
-    loss, psnr = (_points(lines, name) for name in ("loss", "psnr"))
+def curves(runs: Mapping[str, Sequence[Line]], *, title: str) -> str:
+    """The losses and the held-out PSNR over the steps, where they were measured, of trainings by name; one SVG.
+
+    Raises ValueError where no training has either.
+    """
     step = Axis("step")
-    charts = [line_chart([Series("loss", loss)], title=f"{title}: training loss", x=step, y=Axis("loss"))]
-    if psnr:
-        charts.append(line_chart([Series("held out", psnr, 1)], title=f"{title}: PSNR on held-out images", x=step,
-                                 y=Axis("PSNR in dB (matlab-y)")))
+    kinds = (("loss", "training loss", Axis("loss")),
+             ("psnr", "PSNR on held-out images", Axis("PSNR in dB (matlab-y)")))
+    charts = [line_chart(series, title=f"{title}: {what}", x=step, y=axis)
+              for value, what, axis in kinds if (series := _series(runs, value))]  # fmt: skip
     return _stacked(charts)
 
 
-def _points(lines: list[Line], name: str) -> tuple[tuple[float, float], ...]:
-    """(step, mean of the values up to there), at most `_POINTS` of them."""
-    found = [(float(line["step"]), float(line[name])) for line in lines if name in line]
+def thinned(lines: Sequence[Line], value: str) -> list[Line]:
+    """At most `_POINTS` lines of a log, each a step and the mean of `value` from the one before up to there."""
+    found = [line for line in lines if value in line]
     width = max(1, -(-len(found) // _POINTS))
     groups = [found[start : start + width] for start in range(0, len(found), width)]
-    return tuple((group[-1][0], sum(value for _, value in group) / len(group)) for group in groups)
+    return [{"step": group[-1]["step"], value: sum(line[value] for line in group) / len(group)} for group in groups]
+
+
+def _series(runs: Mapping[str, Sequence[Line]], value: str) -> list[Series]:
+    points = {name: tuple((float(line["step"]), float(line[value])) for line in thinned(lines, value))
+              for name, lines in runs.items()}  # fmt: skip
+    return [Series(name, points[name], colour) for colour, name in enumerate(points) if points[name]]
 
 
 def _stacked(charts: Sequence[str]) -> str:
     """Charts one below the other: documents of one size nested in a larger one."""
+    if not charts:
+        raise ValueError("expected a loss or a PSNR to draw, got none")
     width, height = (float(side) for side in re.findall(r'viewBox="0 0 (\S+) (\S+)"', charts[0])[0])
     parts = [chart.replace("<svg ", f'<svg y="{height * index:g}" height="{height:g}" ', 1)
              for index, chart in enumerate(charts)]

@@ -115,7 +115,8 @@ class TrainingFolder:
         self.keep_weights(WEIGHTS, tensors, {"recipe": recipe["name"], "recipe_sha256": record["recipe_sha256"],
                                              "steps": record["steps"], "seed": record["seed"],
                                              "train_set": record["train_set"]["name"]})
-        write_atomic(self.path / CURVES, curves(self.lines(), title=self.path.name), error=TrainingError)
+        drawn = curves({self.key["network"]: self.lines()}, title=self.path.name)
+        write_atomic(self.path / CURVES, drawn, error=TrainingError)
         text = json.dumps({**record, "key": self.key}, indent=1, ensure_ascii=False)
         write_atomic(self.path / RECORD, text + "\n", error=TrainingError)
         (self.path / CHECKPOINT).unlink(missing_ok=True)

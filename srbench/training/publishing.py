@@ -16,7 +16,8 @@ from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
 from srbench.errors import TrainingError, WeightsError
 from srbench.evaluation import evaluate
 from srbench.files import atomic_path, sha256_of, write_atomic
-from srbench.training.folder import RECORD, WEIGHTS
+from srbench.training.curves import Line, thinned
+from srbench.training.folder import RECORD, WEIGHTS, TrainingFolder
 from srbench.zoo.checkpoints import RECORD_KEY, Fit, fill
 from srbench.zoo.reading import read_checkpoint
 from srbench.zoo.trained import (
@@ -78,7 +79,8 @@ def publish(folder: Path, *, data_root: Path | None = None, licence: str = "Apac
     changes = _changes(_means(full, sets, fit.scale), scores)
     record = {
         "schema_version": RECORD_VERSION, "network": fit.network, "scale": fit.scale, "options": {},
-        "licence": licence, "training": _training(told), "protocol": PROTOCOL, "scores": scores,
+        "licence": licence, "training": {**_training(told), "loss": _losses(folder, told)},
+        "protocol": PROTOCOL, "scores": scores,
         "bicubic": _means("bicubic", sets, fit.scale),
         "half_precision": {"psnr_y_change": changes},
         "note": _CPU_NOTE if told["environment"]["device"] == "cpu" else "",
@@ -128,6 +130,12 @@ def _training(told: Mapping[str, Any]) -> dict[str, Any]:
         "steps": told["steps"], "patches": told["patches"], "seed": told["seed"],
         "device": told["environment"]["device"], "recipe_values": recipe, **{key: told[key] for key in _KEPT},
     }  # fmt: skip
+
+
+def _losses(folder: Path, told: Mapping[str, Any]) -> list[Line]:
+    """The training's loss over its steps, as many points as a chart shows."""
+    lines = thinned(TrainingFolder(folder, told["key"]).lines(), "loss")
+    return [{"step": line["step"], "loss": round(line["loss"], 6)} for line in lines]
 
 
 def _means(model: nn.Module | str, sets: Sequence[ImageSet], scale: int) -> dict[str, dict[str, float]]:

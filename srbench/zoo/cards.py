@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from srbench.modelcard import TASK, Result, model_index, yaml_head
-from srbench.zoo.catalogue import WeightsEntry, entries_of
+from srbench.zoo.catalogue import authors_scores, entries_of
 from srbench.zoo.networks import find_variant
 from srbench.zoo.trained import Record
 
@@ -58,7 +58,8 @@ def _title(record: Record) -> str:
 
 
 def _scores(record: Record) -> str:
-    authors = _authors(record)
+    authors = {dataset: f"{score.psnr_y:.3f} / {score.ssim_y:.4f}"
+               for dataset, score in authors_scores(record["network"], scale=record["scale"]).items()}  # fmt: skip
     head = ["set", "images", "PSNR dB / SSIM", "bicubic", *(["authors' weights"] if authors else [])]
     rows = [[dataset, str(means["images"]), _pair(means), _pair(record["bicubic"][dataset]),
              *([authors.get(dataset, "-")] if authors else [])]
@@ -69,23 +70,13 @@ def _scores(record: Record) -> str:
     return "\n\n".join([f"## Scores under `{record['protocol']}`", table, *_gap(record), stored])
 
 
-def _authors(record: Record) -> dict[str, str]:
-    """By set, what the authors' own weights score at this scale; empty where the catalogue knows none."""
-    scores = [score for entry in _authors_entries(record) for score in entry.scores if score.scale == record["scale"]]
-    return {score.dataset: f"{score.psnr_y:.3f} / {score.ssim_y:.4f}" for score in scores}
-
-
-def _authors_entries(record: Record) -> list[WeightsEntry]:
-    return [entry for entry in entries_of(record["network"]) if entry.tag == "authors"]
-
-
 def _gap(record: Record) -> list[str]:
     made, patch = record["training"], record["training"]["recipe_values"]["patch"]
     return [
         f"The authors trained on {entry.training_data}, until theirs was done; this one saw "
         f"{made['patches']:,} patches of {patch}×{patch} LR pixels from {made['data']}."
-        for entry in _authors_entries(record)
-        if record["scale"] in entry.scales
+        for entry in entries_of(record["network"])
+        if entry.tag == "authors" and record["scale"] in entry.scales
     ]
 
 

@@ -92,6 +92,12 @@ def entries_of(name: str) -> tuple[WeightsEntry, ...]:
     return tuple(entry for entry in CATALOGUE if entry.name == name)
 
 
+def authors_scores(name: str, *, scale: int) -> dict[str, ExpectedScore]:
+    """By set, what the authors' own weights of a network score at `scale`; empty where the catalogue knows none."""
+    return {score.dataset: score for entry in entries_of(name) if entry.tag == "authors"
+            for score in entry.scores if score.scale == scale}  # fmt: skip
+
+
 def find_weights(name: str, *, tag: str | None, scale: int) -> WeightsEntry:
     """The entry that serves `zoo:NAME@TAG` at `scale`; without a tag, `@srbench`.
 

@@ -52,6 +52,9 @@ def test_half_precision_weights_and_their_record_make_a_catalogue_entry(folder: 
     assert (entry.training.recipe_sha256, entry.training.steps, entry.training.seed) == (told["recipe_sha256"], 2, 5)
     assert entry.training_data == "training-images0, 4 of 6 images" and "CPU" in entry.note
     assert str(folder.parent) not in json.dumps(record), "a record names no place of the machine it was made on"
+    logged = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    losses = {line["step"]: pytest.approx(line["loss"], abs=1e-6) for line in logged if "loss" in line}
+    assert losses and {line["step"]: line["loss"] for line in record["training"]["loss"]} == losses
 
 
 def test_the_scores_in_the_record_are_those_of_the_file(published: Published) -> None:

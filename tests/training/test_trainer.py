@@ -51,7 +51,9 @@ def test_the_folder_holds_weights_record_log_and_curves(trained: Path) -> None:
     assert record["held_out"] == ["i1", "i4"] and record["train_set"]["images"] == 4
     assert [line["step"] for line in record["history"]] == [4, 8]
     assert len(losses(trained)) == 8
-    ElementTree.fromstring((trained / "curves.svg").read_text())
+    drawn = ElementTree.fromstring((trained / "curves.svg").read_text())
+    values = {title.text for title in drawn.iter("{http://www.w3.org/2000/svg}title")}
+    assert len([value for value in values if value and value.startswith("imdn")]) == len(losses(trained)) + 2
 
 
 def test_the_result_loads_as_a_zoo_network(trained: Path) -> None:
