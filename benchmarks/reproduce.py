@@ -215,6 +215,8 @@ def main() -> int:
          lambda: pan_rows(root, reference / "pan_authors_log.csv")),
         ("Other published weights under `matlab-y`, PSNR / SSIM (difference from the published PSNR)",
          weights.HEADER, lambda: weights.weights_rows(root)),
+        ("Weights trained here, Set5 under `matlab-y`, PSNR / SSIM", weights.TRAINED_HEADER,
+         lambda: weights.trained_rows(root)),
         ("Datasets as they lie here", ["set", "verified as"], lambda: verified_rows(root)),
         ("LR against MATLAB's own", ["set", "compared", "result"],
          lambda: lr_rows(root, reference / "fingerprints.json")),

@@ -1,4 +1,4 @@
-"""What published weights score where other numbers were printed, and how much their authors' rounding explains."""
+"""What weights score: published ones where other numbers were printed, and those that were trained here."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srbench.datasets import open_dataset
+from srbench.evaluation import evaluate
 from srbench.protocols import get_protocol
 from srbench.upscalers.specs import open_upscaler
-from srbench.zoo.catalogue import CATALOGUE, ExpectedScore, WeightsEntry
+from srbench.zoo.catalogue import CATALOGUE, DEFAULT_TAG, ExpectedScore, WeightsEntry
+from srbench.zoo.trained import records
 
 HEADER = ["weights", "set", "published", "measured", "outputs cut, not rounded"]
 """The columns of `weights_rows`; cut outputs are those of CARN-pytorch's own script, which leaves out the rounding."""
@@ -44,6 +46,22 @@ def weights_rows(root: Path) -> Iterator[tuple[list[str], bool]]:
                 ],
                 held,
             )
+
+
+TRAINED_HEADER = ["weights", "bicubic", "in its record", "measured"]
+"""The columns of `trained_rows`."""
+
+
+def trained_rows(root: Path) -> Iterator[tuple[list[str], bool]]:
+    """Each file that was trained here on Set5, with whether it scores what its record says."""
+    for record in records():
+        network, scale = record["network"], record["scale"]
+        told, bicubic = (record[kind]["Set5"] for kind in ("scores", "bicubic"))
+        scores = evaluate(f"zoo:{network}@{DEFAULT_TAG}", "Set5", scale=scale, data_root=root)
+        psnr, ssim = (float(scores[metric].mean()) for metric in ("psnr_y", "ssim_y"))
+        held = abs(psnr - told["psnr_y"]) <= TOLERANCE[0] and abs(ssim - told["ssim_y"]) <= TOLERANCE[1]
+        yield ([f"zoo:{network} ×{scale}", *(f"{means['psnr_y']:.3f} / {means['ssim_y']:.4f}"
+                                             for means in (bicubic, told)), f"{psnr:.3f} / {ssim:.4f}"], held)
 
 
 def _difference(means: tuple[float, float], published: ExpectedScore) -> str:
