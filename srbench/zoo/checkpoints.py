@@ -15,7 +15,7 @@ from srbench.errors import FetchError, WeightsError
 from srbench.files import fetch, sha256_of
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.building import build, key_tables
-from srbench.zoo.catalogue import CATALOGUE, Setting, WeightsEntry, entries_of, find_weights, times
+from srbench.zoo.catalogue import CATALOGUE, DEFAULT_TAG, Setting, WeightsEntry, entries_of, find_weights, times
 from srbench.zoo.keys import KeyTable
 from srbench.zoo.networks import VARIANTS, find_variant
 from srbench.zoo.reading import Checkpoint, Mismatch, State, compare, read_checkpoint
@@ -93,6 +93,9 @@ def fetch_weights(entry: WeightsEntry, *, allow_unpinned: bool = False) -> Path:
     try:
         path = fetch(entry.file, allow_unpinned=allow_unpinned)
     except FetchError as error:
+        if entry.tag == DEFAULT_TAG:
+            raise FetchError(f"{error}: files of this size lie in the folder weights of a checkout of srbench, in no "
+                             "installed package") from error
         if entry.pinned or allow_unpinned:
             raise
         command = f"srbench zoo fetch {entry.name}@{entry.tag} --unpinned"

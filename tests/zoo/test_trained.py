@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from srbench.errors import WeightsError
+from srbench.errors import FetchError, WeightsError
 from srbench.files import RemoteFile, sha256_of
 from srbench.zoo import trained
 from srbench.zoo.catalogue import CATALOGUE, DEFAULT_TAG, WeightsEntry, find_weights, trained_entry
@@ -77,6 +77,9 @@ def test_larger_weights_come_from_the_mirror_by_hash(tmp_path: Path, monkeypatch
     path.write_bytes(b"xyz")
     entry = trained_entry(RECORD | {"file": {"name": path.name, "size": 3, "sha256": sha256_of(path)}})
     assert fetch_weights(entry).read_bytes() == b"xyz"
+    absent = trained_entry(RECORD | {"file": {"name": "absent.safetensors", "size": 3, "sha256": "d" * 64}})
+    with pytest.raises(FetchError, match=r"named by \$SRBENCH_MIRROR: .* in the folder weights of a checkout"):
+        fetch_weights(absent)
     assert trained.kept_path(RemoteFile("absent.safetensors", (), 3, "c" * 64)) is None
 
 
