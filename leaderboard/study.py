@@ -9,9 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from leaderboard.collection import Collection
 from leaderboard.pages import Page
 from leaderboard.rendering import render
+from srbench.charts import Axis, Interval, interval_chart
 from srbench.errors import ResultsError
 
 PATH = "study.html"
@@ -28,6 +31,14 @@ _OUTCOMES = {
 }
 
 
+def _signed(value: float) -> str:
+    """`+0.015`; a tick at zero is no 1e-18."""
+    return f"{value:+.3g}" if abs(value) > 1e-9 else "0"
+
+
+_DIFFERENCE = Axis("A − B after the last step, dB, with its 95 % interval", form=_signed)
+
+
 @dataclass(frozen=True)
 class Difference:
     """One contrast on one endpoint, A minus B in dB; `way` has the percentages of the steps with mean and interval."""
@@ -40,6 +51,7 @@ class Difference:
     outcome: str
     verdict: str
     detectable: str
+    interval: Interval
     way: tuple[tuple[str, str], ...]
 
     @property
@@ -54,6 +66,15 @@ class Study:
 
     document: dict[str, Any]
     groups: tuple[tuple[dict[str, Any], tuple[Difference, ...]], ...]
+
+    def chart(self, number: int) -> Markup:
+        """The differences of a group after the last step, as SVG."""
+        group, differences = self.groups[number]
+        description = "; ".join(f"{one.a} minus {one.b} on {one.endpoint}: {one.result}" for one in differences)
+        # The writer of the SVG escapes what it is given.
+        return Markup(interval_chart([one.interval for one in differences], title=f"Differences of {group['name']}",
+                                     x=_DIFFERENCE, margin=self.document["study"]["margin_db"],
+                                     description=description))  # fmt: skip
 
     @property
     def question(self) -> Difference:
@@ -97,7 +118,10 @@ def _difference(one: dict[str, Any]) -> Difference:
     return Difference(
         a=str(one["a"]), b=str(one["b"]), endpoint=str(one["endpoint"]), in_domain=one["role"] == "in-domain",
         asked=one["is_the_question"] is True, outcome=last["outcome"], verdict=verdict,
-        detectable=f"{last['detectable']:.3f}", way=tuple((share, _interval(value)) for share, value in ordered),
+        detectable=f"{last['detectable']:.3f}",
+        interval=Interval(f"{one['a']} − {one['b']}, {one['endpoint']}", last["interval"][0], last["mean"],
+                          last["interval"][1], strong=one["is_the_question"] is True),
+        way=tuple((share, _interval(value)) for share, value in ordered),
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ _STYLE = (
 )
 _NAME_HEIGHT, _NAME_WIDTH = 14, 6.6  # of a drawn name: its line, and one character of it
 _RADIUS = 5  # of a point, with a little air
+_HEAD, _ROW, _LABELS = 10, 24, 290  # of an interval chart: above its lines, of each line, and of their names
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,17 @@ class Series:
     links: tuple[str, ...] = ()
     named: bool = False
     stepped: bool = False
+
+
+@dataclass(frozen=True)
+class Interval:
+    """One line of an interval chart: a mean and the interval around it; `strong` is the one that matters most."""
+
+    label: str
+    low: float
+    mean: float
+    high: float
+    strong: bool = False
 
 
 def plain(value: float) -> str:
@@ -107,6 +119,39 @@ def histogram_chart(
     parts += [_vertical("rug axis", across(value), bottom - 7, bottom, f"{label}: {value:.5g}")
               for value, label in zip(values, labels, strict=True)]  # fmt: skip
     return "\n".join([*parts, _vertical("mean axis", middle, layout.top, bottom, "mean"), "</svg>", ""])
+
+
+def interval_chart(
+    intervals: Sequence[Interval], *, title: str, x: Axis, margin: float, description: str = "", width: int = 720,
+) -> str:  # fmt: skip
+    """Intervals below each other around a line at zero, and a band from -`margin` to `margin`; part of an HTML page.
+
+    Raises ValueError where there is no interval or an end of one is not finite.
+    """
+    layout = Layout(width=width, height=_HEAD + _ROW * len(intervals) + INLINE.bottom, left=_LABELS,
+                    right=2 * INLINE.right, top=_HEAD, bottom=INLINE.bottom, standalone=False)  # fmt: skip
+    ends = [end for one in intervals for end in (one.low, one.high)]
+    across = Scale.over([*ends, -margin, margin], x, layout.left, layout.width - layout.right)
+    bottom = layout.height - layout.bottom
+    parts = [_opening(title, description, layout), *_ticks(across, x, layout)]
+    parts += [f'<rect class="band" x="{across(-margin):.1f}" y="{layout.top}" '
+              f'width="{across(margin) - across(-margin):.1f}" height="{bottom - layout.top}"/>',
+              f'<path class="axis" d="M{layout.left} {bottom}H{layout.width - layout.right}"/>',
+              _vertical("axis", across(0), layout.top, bottom, "no difference")]  # fmt: skip
+    for row, one in enumerate(intervals):
+        parts += _interval(one, across, x, layout, layout.top + _ROW * (row + 0.5))
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _interval(one: Interval, across: Scale, x: Axis, layout: Layout, at: float) -> Iterable[str]:
+    colour = 1 if one.strong else 0
+    text = escape(f"{one.label}: {x.form(one.mean)} ({x.form(one.low)} to {x.form(one.high)})")
+    kind = ' class="strong"' if one.strong else ""
+    yield f'<text{kind} x="{layout.left - 10}" y="{at + 4:.1f}" text-anchor="end">{escape(one.label)}</text>'
+    yield (f'<path class="line s{colour}" stroke="{PALETTE[colour]}" d="M{across(one.low):.1f} {at:.1f}'
+           f'H{across(one.high):.1f}"/>')  # fmt: skip
+    yield (f'<circle cx="{across(one.mean):.1f}" cy="{at:.1f}" {_marker(Series("", (), colour), PALETTE[colour])}>'
+           f"<title>{text}</title></circle>")  # fmt: skip
 
 
 def _bar(left: float, right: float, bottom: float, top: float, text: str) -> Iterable[str]:
@@ -222,15 +267,21 @@ def _axes(across: Scale, upward: Scale, x: Axis, y: Axis, layout: Layout) -> Ite
         at = upward(tick)
         yield f'<line class="grid" x1="{layout.left}" y1="{at:.1f}" x2="{right}" y2="{at:.1f}"/>'
         yield f'<text x="{layout.left - 8}" y="{at + 4:.1f}" text-anchor="end">{escape(y.form(tick))}</text>'
+    yield from _ticks(across, x, layout)
+    yield f'<path class="axis" d="M{layout.left} {layout.top}V{bottom}H{right}"/>'
+    middle = (layout.top + bottom) / 2
+    yield f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{escape(y.label)}</text>'
+
+
+def _ticks(across: Scale, x: Axis, layout: Layout) -> Iterable[str]:
+    """The ticks and the label of a horizontal axis, below the drawing."""
+    bottom = layout.height - layout.bottom
     for tick in across.ticks():
         at = across(tick)
         yield f'<line class="axis" x1="{at:.1f}" y1="{bottom}" x2="{at:.1f}" y2="{bottom + 5}"/>'
         yield f'<text x="{at:.1f}" y="{bottom + 20}" text-anchor="middle">{escape(x.form(tick))}</text>'
-    yield f'<path class="axis" d="M{layout.left} {layout.top}V{bottom}H{right}"/>'
-    middle = (layout.top + bottom) / 2
-    centre = (layout.left + right) / 2
+    centre = (layout.left + layout.width - layout.right) / 2
     yield f'<text x="{centre}" y="{layout.height - 12}" text-anchor="middle">{escape(x.label)}</text>'
-    yield f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{escape(y.label)}</text>'
 
 
 def _series(one: Series, placed: Sequence[tuple[float, float]], across: Axis, *, lines: bool) -> Iterable[str]:

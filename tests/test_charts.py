@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from srbench.charts import INLINE, Axis, Scale, Series, histogram_chart, scatter_chart
+from srbench.charts import INLINE, Axis, Interval, Scale, Series, histogram_chart, interval_chart, scatter_chart
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _X, _Y = Axis("parameters", logarithmic=True), Axis("PSNR")
@@ -57,3 +57,21 @@ def test_a_histogram_counts_every_value_once_and_names_it() -> None:
 def test_a_histogram_of_equal_values_is_one_bar() -> None:
     root = ElementTree.fromstring(histogram_chart([30.0, 30.0], ["a", "b"], title="t", x=Axis("dB")))
     assert len(list(root.iter(f"{_SVG}rect"))) == 1
+
+
+def test_intervals_lie_where_the_axis_says_and_the_band_is_the_margin() -> None:
+    found = [Interval("a < b", -0.02, 0.01, 0.04, strong=True), Interval("c", 0.0, 0.02, 0.04)]
+    root = ElementTree.fromstring(interval_chart(found, title="t", x=_Y, margin=0.02))
+    band = next(rect for rect in root.iter(f"{_SVG}rect"))
+    left, width = (float(band.get(name, "")) for name in ("x", "width"))
+    lines = [path.get("d", "") for path in root.iter(f"{_SVG}path") if "line" in path.get("class", "")]
+    ends = [[float(part.split(" ")[0]) for part in line[1:].split("H")] for line in lines]
+    # On an axis from -0.02 to 0.04 with the margin 0.02, the first interval begins where the band begins, and the
+    # second one in the middle of the band; both end as far again to the right.
+    assert ends[0] == pytest.approx([left, left + 1.5 * width], abs=0.1)
+    assert ends[1] == pytest.approx([left + width / 2, left + 1.5 * width], abs=0.1)
+    titles = [title.text for title in root.iter(f"{_SVG}title")]
+    assert titles == ["no difference", "a < b: 0.01 (-0.02 to 0.04)", "c: 0.02 (0 to 0.04)"]
+    assert [text.text for text in root.iter(f"{_SVG}text") if text.get("class") == "strong"] == ["a < b"]
+    with pytest.raises(ValueError, match="expected finite values"):
+        interval_chart([Interval("d", float("nan"), 0.0, 1.0)], title="t", x=_Y, margin=0.02)
