@@ -138,7 +138,7 @@ def _search(study: Study, recipe: Recipe, output: Path, machine: Machine) -> Fro
     outcomes = run_jobs(jobs, workers=machine.workers)
     # A rate too high for an arm is a finding of its search, not a failure of the study.
     require_all(outcome for outcome in outcomes if not outcome.diverged)
-    found = [(arm, rate, outcome.record and outcome.record["psnr"])
+    found = [(arm, rate, None if outcome.record is None else outcome.record["psnr"])
              for (arm, rate), outcome in zip(places, outcomes, strict=True)]  # fmt: skip
     frozen: Frozen = {}
     for arm in study.arms:
