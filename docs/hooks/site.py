@@ -5,6 +5,7 @@ README.md, CONTRIBUTING.md and the like are read where they lie, so that no fact
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import get_plugin_logger
 from mkdocs.structure.files import File, Files
+
+from srbench.study.report import report
 
 ROOT = Path(__file__).parents[2]
 ROOT_PAGES = {
@@ -39,7 +42,7 @@ log = get_plugin_logger("srbench")
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Give the generated pages their places in the navigation."""
-    config["generated"] = generated = dict(_root_pages()) | cli_pages() | curve_charts()
+    config["generated"] = generated = dict(_root_pages()) | cli_pages() | curve_charts() | _studies()
     for section in (entry for entry in config.nav or () if isinstance(entry, dict)):
         for listed in section.values():
             if isinstance(listed, list):
@@ -86,6 +89,13 @@ def _root_pages() -> Iterator[tuple[str, str]]:
             yield from _extension_pages(text)
         else:
             yield uri, _relink(text, name, uri)
+
+
+def _studies() -> dict[str, str]:
+    """The reports of the studies that lie beside the entries of the leaderboard, on one page."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(ROOT.glob("submissions/*.study.json"))]
+    reports = [re.sub("^#", "##", report(results), flags=re.MULTILINE) for results in found]
+    return {"studies.md": "\n".join(["# Controlled studies\n", *(reports or ["None was carried out yet.\n"])])}
 
 
 def _extension_pages(text: str) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ def job_of(values: Mapping[str, Any]) -> Job:
     """The job that the values of `OPTIONS` describe. Errors as for `load_recipe` and `Recipe.changed`."""
     return Job(network=values["model"], scale=values["scale"], train_set=values["train_set"], output=values["output"],
                recipe=load_recipe(values["recipe"]).changed(recipe_settings(values)), seed=values["seed"],
-               **_way(values))
+               start=values["start"], **_way(values))
 
 
 def _way(values: Mapping[str, Any]) -> dict[str, Any]:

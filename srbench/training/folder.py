@@ -79,14 +79,8 @@ class TrainingFolder:
             temporary.write_bytes(buffer.getbuffer())
 
     def lines(self) -> list[Line]:
-        """The log's lines; one that was cut off by a kill is left out."""
-        path, lines = self.path / LOG, []
-        for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-            try:
-                lines.append(json.loads(text))
-            except json.JSONDecodeError:
-                break
-        return lines
+        """The log's lines; see `read_lines`."""
+        return read_lines(self.path)
 
     def rewind(self, step: int) -> None:
         """Drop what the log says of steps after `step`."""
@@ -109,12 +103,9 @@ class TrainingFolder:
         data = save(dict(tensors), metadata={RECORD_KEY: json.dumps(record, sort_keys=True)})
         write_atomic(self.path / name, data, error=TrainingError)
 
-    def finish(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
-        """Write weights, curves and record, in this order; then the checkpoint goes."""
-        recipe = record["recipe"]
-        self.keep_weights(WEIGHTS, tensors, {"recipe": recipe["name"], "recipe_sha256": record["recipe_sha256"],
-                                             "steps": record["steps"], "seed": record["seed"],
-                                             "train_set": record["train_set"]["name"]})
+    def finish(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+        """Write weights (with `facts` in them), curves and record, in this order; then the checkpoint goes."""
+        self.keep_weights(WEIGHTS, tensors, facts)
         drawn = curves({self.key["network"]: self.lines()}, title=self.path.name)
         write_atomic(self.path / CURVES, drawn, error=TrainingError)
         text = json.dumps({**record, "key": self.key}, indent=1, ensure_ascii=False)
@@ -127,3 +118,14 @@ class TrainingFolder:
         if differences:
             raise TrainingError(f"{self.path} holds another training: {'; '.join(differences)}; choose another output "
                                 "folder, or ask for the same training to go on with it")
+
+
+def read_lines(folder: Path) -> list[Line]:
+    """The lines of a training's log; one that was cut off by a kill is left out."""
+    path, lines = folder / LOG, []
+    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            break
+    return lines

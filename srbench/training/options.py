@@ -42,6 +42,8 @@ OPTIONS = (
     Option(name="--output", help="Where weights, record, log and curves go; the same command goes on from there.",
            kind=Path, metavar="DIR", required=True),
     Option(name="--seed", help="Of the first weights and of the order of patches.", kind=int, default=0, metavar="N"),
+    Option(name="--start", help="A finished training of the same network: go on from its weights, in a second stage.",
+           kind=Path, metavar="DIR"),
     Option(name="--steps", help="Another number of steps than the recipe's; short for --set steps=N.", kind=int,
            metavar="N"),
     Option(name="--set", help="Change a value of the recipe; its name and hash then say so.", metavar="KEY=VALUE",
@@ -82,4 +84,4 @@ def misuse(values: Mapping[str, Any]) -> str:
     return f"{', '.join(twice)}: with --sweep its file says that" if twice else ""
 
 
-_IN_SWEEPS = ("model", "scale", "recipe", "train_set", "seed", "steps", "set")
+_IN_SWEEPS = ("model", "scale", "recipe", "train_set", "seed", "start", "steps", "set")

@@ -16,8 +16,9 @@ from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
 from srbench.errors import TrainingError, WeightsError
 from srbench.evaluation import evaluate
 from srbench.files import atomic_path, sha256_of, write_atomic
-from srbench.training.curves import Line, thinned
-from srbench.training.folder import RECORD, WEIGHTS, TrainingFolder
+from srbench.training.curves import thinned
+from srbench.training.folder import RECORD, WEIGHTS, read_lines
+from srbench.training.stages import as_one
 from srbench.zoo.checkpoints import RECORD_KEY, Fit, fill
 from srbench.zoo.reading import read_checkpoint
 from srbench.zoo.trained import (
@@ -39,8 +40,7 @@ PROTOCOL = "matlab-y"
 
 _METRICS = ("psnr_y", "ssim_y")
 _SETS = ("Set5", "Set14", "BSD100", "Urban100", "Manga109")
-_KEPT = ("protocol", "history", "psnr", "held_out", "started", "seconds", "processes", "accumulate", "compiled",
-         "graphs", "environment")  # fmt: skip
+_KEPT = ("protocol", "psnr", "held_out", "started", "processes", "accumulate", "compiled", "graphs", "environment")
 _CPU_NOTE = "trained on a CPU within a small budget, until a longer training replaces it"
 
 
@@ -79,8 +79,7 @@ def publish(folder: Path, *, data_root: Path | None = None, licence: str = "Apac
     changes = _changes(_means(full, sets, fit.scale), scores)
     record = {
         "schema_version": RECORD_VERSION, "network": fit.network, "scale": fit.scale, "options": {},
-        "licence": licence, "training": {**_training(told), "loss": _losses(folder, told)},
-        "protocol": PROTOCOL, "scores": scores,
+        "licence": licence, "training": _training(told, folder), "protocol": PROTOCOL, "scores": scores,
         "bicubic": _means("bicubic", sets, fit.scale),
         "half_precision": {"psnr_y_change": changes},
         "note": _CPU_NOTE if told["environment"]["device"] == "cpu" else "",
@@ -118,24 +117,27 @@ def _read_training(folder: Path) -> dict[str, Any]:
     return told
 
 
-def _training(told: Mapping[str, Any]) -> dict[str, Any]:
-    """A training's own record in the form of `srbench.zoo.trained.Training`, and all else that repeats it."""
+def _training(told: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """A training's own record in the form of `srbench.zoo.trained.Training`, and all else that repeats it.
+
+    Earlier stages are in it as parts of one training; `stages` has them one by one.
+    """
     recipe, images = told["recipe"], told["train_set"]
     # A set given by its path is known by its fingerprint; where it lay on some machine says nothing.
     name = Path(images["name"].removeprefix("folder:")).name
     whole = images["images"] + len(told["held_out"])
     return {
-        "recipe": recipe["name"], "recipe_sha256": told["recipe_sha256"],
+        **as_one(told, thinned(read_lines(folder), "loss")),
         "data": f"{name}, {images['images']} of {whole} images", "fingerprint": images["fingerprint"],
-        "steps": told["steps"], "patches": told["patches"], "seed": told["seed"],
-        "device": told["environment"]["device"], "recipe_values": recipe, **{key: told[key] for key in _KEPT},
+        "seed": told["seed"], "device": told["environment"]["device"], "recipe_values": recipe,
+        **{key: told[key] for key in _KEPT}, "stages": [_stage(stage) for stage in told.get("stages", ())],
     }  # fmt: skip
 
 
-def _losses(folder: Path, told: Mapping[str, Any]) -> list[Line]:
-    """The training's loss over its steps, as many points as a chart shows."""
-    lines = thinned(TrainingFolder(folder, told["key"]).lines(), "loss")
-    return [{"step": line["step"], "loss": round(line["loss"], 6)} for line in lines]
+def _stage(told: Mapping[str, Any]) -> dict[str, Any]:
+    """An earlier stage as the record keeps it: its curves are in those of the whole."""
+    kept = ("recipe", "recipe_sha256", "steps", "patches", "seed", "seconds", "weights_sha256")
+    return {**{key: told[key] for key in kept}, "fingerprint": told["train_set"]["fingerprint"]}
 
 
 def _means(model: nn.Module | str, sets: Sequence[ImageSet], scale: int) -> dict[str, dict[str, float]]:

@@ -24,6 +24,7 @@ from srbench.training.folder import TrainingFolder
 from srbench.training.learner import Learner, Speed, learning_rate
 from srbench.training.processes import World, join_world
 from srbench.training.recipe import Recipe
+from srbench.training.stages import Stage, as_one, read_stage
 from srbench.training.validation import PROTOCOL, held_out_psnr
 from srbench.zoo.building import build
 from srbench.zoo.networks import find_variant
@@ -40,6 +41,7 @@ class Job:
 
     Attributes:
         train_set: a dataset's name, a folder under the data root, or a path.
+        start: the folder of a finished training of this network, whose weights this one goes on from.
         checkpoint_every: steps between two checkpoints; None writes one about every `checkpoint_seconds`.
         snapshots: percentages of the steps at which the weights so far are kept as `weights-25.safetensors` and so on.
     """
@@ -50,6 +52,7 @@ class Job:
     train_set: str
     output: Path
     seed: int = 0
+    start: Path | None = None
     data_root: Path | None = None
     device: str = "auto"
     speed: Speed = field(default_factory=Speed)
@@ -66,34 +69,45 @@ def train(job: Job) -> dict[str, Any]:
     A folder that holds this very training finished is left as it is. Under torchrun every process calls this.
 
     Raises:
-        TrainingError: another training in the folder, a batch that does not divide, too little memory, a process that
-            ended, a full disk.
+        TrainingError: another training in the folder, a start that is none, a batch that does not divide, too little
+            memory, a process that ended, a full disk.
         DivergedError: a loss that is not finite; the batch is saved.
         DatasetError: images that are missing or smaller than the patch.
     """
     # Before images are packed: a mistyped network should not have to wait for that.
     build(job.network, scale=job.scale, device="meta")
+    name = find_variant(job.network).name
+    stage = read_stage(job.start, network=name, scale=job.scale) if job.start else None
     with join_world(job.device) as world:
         data = open_training_data(job.train_set, job.recipe, scale=job.scale, root=job.data_root)
-        folder = TrainingFolder(job.output, _key(job, data))
+        if stage:
+            stage.require_same_images(data.fingerprint, job.recipe)
+        folder = TrainingFolder(job.output, _key(job, name, data, stage))
         if record := folder.finished():
             return record
-        return _Training(job, world, data, folder).run()
+        return _Training(job, world, data, folder, stage).run()
 
 
-def _key(job: Job, data: TrainingData) -> dict[str, Any]:
-    return {"network": find_variant(job.network).name, "scale": job.scale, "recipe": job.recipe.name,
-            "recipe_sha256": job.recipe.sha256, "train_set": data.fingerprint, "seed": job.seed}
+def _key(job: Job, network: str, data: TrainingData, stage: Stage | None) -> dict[str, Any]:
+    key = {"network": network, "scale": job.scale, "recipe": job.recipe.name, "recipe_sha256": job.recipe.sha256,
+           "train_set": data.fingerprint, "seed": job.seed}  # fmt: skip
+    return key | ({"start": stage.sha256} if stage else {})
 
 
 class _Training:
     """One run of `train`: what it holds between the steps."""
 
-    def __init__(self, job: Job, world: World, data: TrainingData, folder: TrainingFolder) -> None:
+    def __init__(
+        self, job: Job, world: World, data: TrainingData, folder: TrainingFolder, stage: Stage | None
+    ) -> None:
         self.job, self.world, self.data, self.folder = job, world, data, folder
+        self.stages = stage.told if stage else ()
         self.share = _share(job, world)
         torch.manual_seed(job.seed)
-        self.learner = Learner(build(job.network, scale=job.scale), job.recipe, world, job.speed)
+        network = build(job.network, scale=job.scale)
+        if stage:
+            network.load_state_dict(stage.weights, strict=True)
+        self.learner = Learner(network, job.recipe, world, job.speed)
         self.feed = PatchFeed(data.plan(job.recipe, job.seed), batch=job.recipe.batch, device=world.device,
                               resident=_fits(data, world.device))
         self.step, self.seconds, self.psnr = 0, 0.0, float("nan")
@@ -234,7 +248,10 @@ class _Training:
     def _finish(self) -> dict[str, Any]:
         record = self._record()
         if self.world.leads:
-            self.folder.finish(self.learner.result(), record)
+            whole = as_one(record, [])
+            facts = {**{key: whole[key] for key in ("recipe", "recipe_sha256", "steps")}, "seed": record["seed"],
+                     "train_set": record["train_set"]["name"]}  # fmt: skip
+            self.folder.finish(self.learner.result(), facts, record)
         self.world.wait()
         return record
 
@@ -244,6 +261,7 @@ class _Training:
         return {
             "network": self.folder.key["network"], "scale": job.scale, "seed": job.seed, "steps": self.step,
             "recipe": recipe.document(), "recipe_sha256": recipe.sha256,
+            **({"stages": list(self.stages)} if self.stages else {}),
             "train_set": {"name": self.data.name, "fingerprint": self.data.fingerprint, "images": self.data.images},
             "held_out": list(recipe.held_out), "patches": self.step * recipe.batch, "epochs": round(epochs, 2),
             "protocol": PROTOCOL, "history": self.history, "psnr": self.history[-1]["psnr"] if self.history else None,

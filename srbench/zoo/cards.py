@@ -99,7 +99,8 @@ def _training(record: Record) -> str:
     table = [f"| {label} | {text} |" for label, text in rows.items()]
     shown = {key: value for key, value in made["recipe_values"].items() if key not in _NOT_SHOWN}
     values = [f"{key} = {value}" for key, value in shown.items()]
-    return "\n".join(["## Training", "", "| | |", "|---|---|", *table, "", f"The recipe: {', '.join(values)}."])
+    last = "The recipe of the last stage" if made.get("stages") else "The recipe"
+    return "\n".join(["## Training", "", "| | |", "|---|---|", *table, "", f"{last}: {', '.join(values)}."])
 
 
 def _limits(record: Record) -> str:

@@ -1,0 +1,85 @@
+"""Trainings in stages: a finished one whose weights another goes on from, and the two told as one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from srbench.errors import TrainingError, WeightsError
+from srbench.files import sha256_of
+from srbench.training.curves import Line, thinned
+from srbench.training.folder import RECORD, WEIGHTS, read_lines
+from srbench.training.recipe import Recipe
+from srbench.zoo.reading import read_checkpoint
+
+_TOLD = ("recipe", "recipe_sha256", "steps", "patches", "seed", "seconds", "train_set", "history")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A finished training that another starts from: its weights, their file's hash, and what was done for them.
+
+    `told` has an entry for each stage so far, the first one first.
+    """
+
+    weights: dict[str, Tensor]
+    sha256: str
+    told: tuple[dict[str, Any], ...]
+
+    def require_same_images(self, fingerprint: str, recipe: Recipe) -> None:
+        """Raises TrainingError unless every stage saw the images of this fingerprint and none that is held out now."""
+        for stage in self.told:
+            name = stage["recipe"]["name"]
+            if stage["train_set"]["fingerprint"] != fingerprint:
+                other = stage["train_set"]["name"]
+                raise TrainingError(f"--start: expected a training on the same images, got one on {other} ({name}); "
+                                    "stages share their images")
+            if seen := sorted(set(recipe.held_out) - set(stage["recipe"]["held_out"])):
+                raise TrainingError(f"--start: expected a training that held out all that {recipe.name} holds out, got "
+                                    f"{name}, which trained on {', '.join(seen[:5])}")  # fmt: skip
+
+
+def read_stage(folder: Path, *, network: str, scale: int) -> Stage:
+    """The finished training in a folder. Raises TrainingError for none, or one of another network or scale."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        weights, sha256 = read_checkpoint(folder / WEIGHTS).state, sha256_of(folder / WEIGHTS)
+    except (OSError, ValueError, WeightsError) as error:
+        raise TrainingError(f"--start {folder}: expected the folder of a finished training, got none ({error}); finish "
+                            "that one first") from error  # fmt: skip
+    if (record["network"], record["scale"]) != (network, scale):
+        raise TrainingError(f"--start {folder}: expected a training of {network} ×{scale}, got one of "
+                            f"{record['network']} ×{record['scale']}; stages share network and scale")  # fmt: skip
+    told = {key: record[key] for key in _TOLD}
+    told |= {"loss": thinned(read_lines(folder), "loss"), "weights_sha256": sha256}
+    return Stage(weights, sha256, (*record.get("stages", ()), told))
+
+
+def as_one(record: Mapping[str, Any], loss: list[Line]) -> dict[str, Any]:
+    """What a record and its earlier stages were together: one recipe's name and hash, sums, and curves end to end.
+
+    The hash of a training in stages is that of the stages' hashes, a line each; of one in a single stage its recipe's.
+    """
+    stages = [*record.get("stages", ()), {**record, "loss": loss}]
+    hashes = [stage["recipe_sha256"] for stage in stages]
+    return {
+        "recipe": ", then ".join(stage["recipe"]["name"] for stage in stages),
+        "recipe_sha256": hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
+        **{key: sum(stage[key] for stage in stages) for key in ("steps", "patches", "seconds")},
+        **{key: _end_to_end(stages, key) for key in ("history", "loss")},
+    }
+
+
+def _end_to_end(stages: list[dict[str, Any]], key: str) -> list[Line]:
+    joined: list[Line] = []
+    before = 0
+    for stage in stages:
+        joined += [{**line, "step": before + line["step"]} for line in stage[key]]
+        before += stage["steps"]
+    return joined
