@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -63,6 +64,15 @@ def test_table_is_exact(test_data: Path) -> None:
     result = srbench("--model", "bicubic", "--scale", 4, "--dataset", "Set5", "--data-root", test_data / "data",
                      "--protocol", "matlab-y", "--protocol", "bam2021")
     assert (result.exit_code, result.stdout) == (0, SET5_TABLE)
+
+
+def test_the_default_weights_of_rcan_bam_are_far_above_bicubic(test_data: Path) -> None:
+    result = srbench("--model", "zoo:rcan-bam", "--scale", 3, "--dataset", "Set5", "--data-root", test_data / "data")
+    first, *_, row = result.stdout.partition("\n\nPSNR")[0].splitlines()
+    assert re.match(r"zoo:rcan-bam@srbench ×3, weights rcan-bam-x3.safetensors \(sha256 77d8ec2b3807…\), trained on "
+                    r"BSDS400_train, 380 of 400 images, recipe budget-cpu-deep, then more-cpu-deep", first)  # fmt: skip
+    name, images, psnr, *_ = row.split()
+    assert (name, images) == ("Set5", "5") and float(psnr) > 30.40 + 1.5
 
 
 def test_json_of_one_protocol_is_one_document(five: Path) -> None:
