@@ -92,7 +92,7 @@ def test_spec_without_tag_means_srbench_and_lists_the_tags_that_exist() -> None:
         ("imdn", "super-image", 4, "tags that exist: authors"),
         ("s-lwsr32", "authors", 2, r"no weights for ×2; it has ×4"),
         ("imdn", "authors", 8, r"it has ×2, ×3, ×4"),
-        ("rcan", None, 2, "no published weights"),
+        ("imdn-acam", None, 2, "no published weights"),
     ],
 )
 def test_a_spec_that_names_nothing_says_what_there_is(name: str, tag: str | None, scale: int, message: str) -> None:

@@ -108,7 +108,7 @@ def test_info_shows_provenance() -> None:
     [
         (("info", "imnd"), "did you mean imdn"),
         (("info", "imdn@author"), "did you mean authors"),
-        (("fetch", "rcan"), "no published weights"),
+        (("fetch", "imdn-acam"), "no published weights"),
         (("fetch", "imdn", "--scale", "8"), "it has ×2, ×3, ×4"),
         (("fetch", "carn@authors"), "unpinned"),
         (("export", "carn-m", "--scale", "4", "--format", "onnx"), "tags that exist: authors"),
