@@ -18,7 +18,7 @@ _STYLE = (
 )
 _NAME_HEIGHT, _NAME_WIDTH = 14, 6.6  # of a drawn name: its line, and one character of it
 _RADIUS = 5  # of a point, with a little air
-_HEAD, _ROW, _LABELS = 10, 24, 290  # of an interval chart: above its lines, of each line, and of their names
+_HEAD, _ROW, _LABELS = 10, 24, 312  # of an interval chart: above its lines, of each line, and of their names
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,8 @@ class Scale:
         """Round values from end to end; powers of ten, with 2 and 5 where there is room, on a logarithmic axis."""
         if not self.logarithmic:
             step = _step(self.high - self.low)
-            return [self.low + step * index for index in range(round((self.high - self.low) / step) + 1)]
+            first, last = math.ceil(self.low / step - 1e-6), math.floor(self.high / step + 1e-6)
+            return [step * index for index in range(first, last + 1)]
         decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         factors = (1, 2, 5) if len(decades) <= 4 else (1,)
         found = [factor * 10.0**decade for decade in decades for factor in factors]

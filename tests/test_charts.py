@@ -28,6 +28,10 @@ def test_a_linear_axis_shows_its_last_tick() -> None:
     assert scale.ticks() == pytest.approx([31.8, 31.9, 32.0, 32.1, 32.2, 32.3])
 
 
+def test_a_linear_axis_across_zero_has_its_tick() -> None:
+    assert Scale.over((-0.024, 0.066), _Y, 0, 100).ticks() == pytest.approx([0, 0.05])
+
+
 def test_a_stepped_line_never_promises_more_than_a_point_gives() -> None:
     front = Series("front", ((1e5, 30.0), (1e6, 32.0)), stepped=True)
     root = ElementTree.fromstring(scatter_chart([front], title="t", x=_X, y=_Y, layout=INLINE))

@@ -23,6 +23,7 @@ from srbench.training.recipe import load_recipe
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "studies").glob("*.toml"))
+RESULTS = sorted((ROOT / "submissions").glob("*.study.json"))
 
 RECIPE = """
 summary = "as small as it gets"
@@ -177,6 +178,23 @@ def test_each_study_is_whole(path: Path) -> None:
     study = load_study(path)
     assert study.name == path.stem and study_from(study.document()) == study
     assert load_recipe(study.recipe).held_out
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.name)
+def test_published_results_belong_to_their_plan_and_follow_from_their_means(path: Path) -> None:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    plan = load_study(ROOT / "studies" / f"{path.name.removesuffix('.study.json')}.toml")
+    assert plan.sha256 == document["sha256"] == study_from(document["study"]).sha256
+    assert load_recipe(plan.recipe).sha256 == document["recipe"]["sha256"]
+    for group, planned in zip(document["groups"], plan.groups, strict=True):
+        assert (tuple(group["arms"]), tuple(group["seeds"])) == (planned.arms, planned.seeds)
+        assert {(one["a"], one["b"]) for one in group["differences"]} == set(planned.contrasts)
+        for one in group["differences"]:
+            a, b = (group["means"][arm][one["endpoint"]]["100"] for arm in (one["a"], one["b"]))
+            found, expected = one["by_percentage"]["100"], ttest_rel(a, b)
+            assert len(a) == len(planned.seeds) and found["mean"] == pytest.approx(np.subtract(a, b).mean())
+            assert found["interval"] == pytest.approx(list(expected.confidence_interval()))
+            assert found["p_value"] == pytest.approx(expected.pvalue)
 
 
 def test_the_study_of_the_papers_claim_is_the_one_that_was_announced() -> None:
