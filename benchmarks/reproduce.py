@@ -74,7 +74,7 @@ def imdn_rows(root: Path) -> Iterator[tuple[list[str], bool]]:
             for protocol, (psnr, ssim) in zip(("matlab-y", "bam2021"), IMDN[name, scale], strict=True):
                 got = means[name, protocol]
                 cells += [f"{got['psnr_y']:.3f} / {got['ssim_y']:.4f}", f"{psnr:.3f} / {ssim:.4f}"]
-                held &= _within(got["psnr_y"] - psnr, got["ssim_y"] - ssim, IMDN_TOLERANCE)
+                held &= weights.within(got["psnr_y"] - psnr, got["ssim_y"] - ssim, IMDN_TOLERANCE)
             yield cells, held
 
 
@@ -92,7 +92,7 @@ def pan_rows(root: Path, log: Path) -> Iterator[tuple[list[str], bool]]:
             psnr, ssim = (max(largest[f"{kind}_y"], largest[f"{kind}_rgb"]) for kind in ("psnr", "ssim"))
             complete = len(ours.loc[name]) == len(numbers) and not largest.isna().any()
             yield [f"{name} ×{scale}", str(len(numbers)), f"{psnr:.6f}", f"{ssim:.7f}"], (
-                complete and _within(psnr, ssim, PAN_TOLERANCE))
+                complete and weights.within(psnr, ssim, PAN_TOLERANCE))
 
 
 def lr_rows(root: Path, fingerprints: Path) -> Iterator[tuple[list[str], bool]]:
@@ -185,10 +185,6 @@ _COMMAND = [sys.executable, "-m", "srbench", "evaluate"]
 
 def _srbench(*arguments: str) -> None:
     subprocess.run([*_COMMAND, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def _within(psnr: float, ssim: float, tolerance: tuple[float, float]) -> bool:
-    return bool(abs(psnr) <= tolerance[0] and abs(ssim) <= tolerance[1])
 
 
 def _disagreements(image: NDArray[np.uint8], ratio: Fraction) -> int:

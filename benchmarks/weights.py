@@ -33,9 +33,7 @@ def weights_rows(root: Path) -> Iterator[tuple[list[str], bool]]:
                 score for score in entry.scores if (score.scale, score.dataset) == (published.scale, published.dataset)
             )
             rounded, cut = _measure(entry, published, root)
-            held = (
-                abs(rounded[0] - expected.psnr_y) <= TOLERANCE[0] and abs(rounded[1] - expected.ssim_y) <= TOLERANCE[1]
-            )
+            held = within(rounded[0] - expected.psnr_y, rounded[1] - expected.ssim_y, TOLERANCE)
             yield (
                 [
                     entry.spec,
@@ -59,13 +57,22 @@ def trained_rows(root: Path) -> Iterator[tuple[list[str], bool]]:
         told, bicubic = (record[kind]["Set5"] for kind in ("scores", "bicubic"))
         scores = evaluate(f"zoo:{network}@{DEFAULT_TAG}", "Set5", scale=scale, data_root=root)
         psnr, ssim = (float(scores[metric].mean()) for metric in ("psnr_y", "ssim_y"))
-        held = abs(psnr - told["psnr_y"]) <= TOLERANCE[0] and abs(ssim - told["ssim_y"]) <= TOLERANCE[1]
-        yield ([f"zoo:{network} ×{scale}", *(f"{means['psnr_y']:.3f} / {means['ssim_y']:.4f}"
-                                             for means in (bicubic, told)), f"{psnr:.3f} / {ssim:.4f}"], held)
+        pairs = [(bicubic["psnr_y"], bicubic["ssim_y"]), (told["psnr_y"], told["ssim_y"]), (psnr, ssim)]
+        held = within(psnr - told["psnr_y"], ssim - told["ssim_y"], TOLERANCE)
+        yield [f"zoo:{network} ×{scale}", *map(_pair, pairs)], held
+
+
+def within(psnr: float, ssim: float, tolerance: tuple[float, float]) -> bool:
+    """Whether differences of PSNR and SSIM are no larger than the tolerance for each."""
+    return bool(abs(psnr) <= tolerance[0] and abs(ssim) <= tolerance[1])
+
+
+def _pair(means: tuple[float, float]) -> str:
+    return f"{means[0]:.3f} / {means[1]:.4f}"
 
 
 def _difference(means: tuple[float, float], published: ExpectedScore) -> str:
-    return f"{means[0]:.3f} / {means[1]:.4f} ({means[0] - published.psnr_y:+.3f} dB)"
+    return f"{_pair(means)} ({means[0] - published.psnr_y:+.3f} dB)"
 
 
 def _measure(entry: WeightsEntry, score: ExpectedScore, root: Path) -> tuple[tuple[float, float], tuple[float, float]]:

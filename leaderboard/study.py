@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,7 +41,10 @@ _DIFFERENCE = Axis("A − B after the last step, dB, with its 95 % interval", fo
 
 @dataclass(frozen=True)
 class Difference:
-    """One contrast on one endpoint, A minus B in dB; `way` has the percentages of the steps with mean and interval."""
+    """One contrast on one endpoint, A minus B in dB.
+
+    `way` has the percentages of the steps with mean and interval, `ends` lower end, mean and upper end after the last.
+    """
 
     a: str
     b: str
@@ -51,7 +54,7 @@ class Difference:
     outcome: str
     verdict: str
     detectable: str
-    interval: Interval
+    ends: tuple[float, float, float]
     way: tuple[tuple[str, str], ...]
 
     @property
@@ -67,14 +70,19 @@ class Study:
     document: dict[str, Any]
     groups: tuple[tuple[dict[str, Any], tuple[Difference, ...]], ...]
 
-    def chart(self, number: int) -> Markup:
-        """The differences of a group after the last step, as SVG."""
-        group, differences = self.groups[number]
+    @property
+    def rates_differ(self) -> bool:
+        """Whether the arms were trained at different learning rates."""
+        return len({found["chosen"] for found in self.document["learning_rates"].values()}) > 1
+
+    def chart(self, group: Mapping[str, Any], differences: Sequence[Difference]) -> Markup:
+        """The differences of one of the groups after the last step, as SVG."""
+        intervals = [Interval(f"{one.a} − {one.b}, {one.endpoint}", *one.ends, strong=one.asked)
+                     for one in differences]  # fmt: skip
         description = "; ".join(f"{one.a} minus {one.b} on {one.endpoint}: {one.result}" for one in differences)
         # The writer of the SVG escapes what it is given.
-        return Markup(interval_chart([one.interval for one in differences], title=f"Differences of {group['name']}",
-                                     x=_DIFFERENCE, margin=self.document["study"]["margin_db"],
-                                     description=description))  # fmt: skip
+        return Markup(interval_chart(intervals, title=f"Differences of {group['name']}", x=_DIFFERENCE,
+                                     margin=self.document["study"]["margin_db"], description=description))  # fmt: skip
 
     @property
     def question(self) -> Difference:
@@ -119,8 +127,7 @@ def _difference(one: dict[str, Any]) -> Difference:
         a=str(one["a"]), b=str(one["b"]), endpoint=str(one["endpoint"]), in_domain=one["role"] == "in-domain",
         asked=one["is_the_question"] is True, outcome=last["outcome"], verdict=verdict,
         detectable=f"{last['detectable']:.3f}",
-        interval=Interval(f"{one['a']} − {one['b']}, {one['endpoint']}", last["interval"][0], last["mean"],
-                          last["interval"][1], strong=one["is_the_question"] is True),
+        ends=(last["interval"][0], last["mean"], last["interval"][1]),
         way=tuple((share, _interval(value)) for share, value in ordered),
     )  # fmt: skip
 

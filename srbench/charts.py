@@ -150,7 +150,7 @@ def _interval(one: Interval, across: Scale, x: Axis, layout: Layout, at: float) 
     yield f'<text{kind} x="{layout.left - 10}" y="{at + 4:.1f}" text-anchor="end">{escape(one.label)}</text>'
     yield (f'<path class="line s{colour}" stroke="{PALETTE[colour]}" d="M{across(one.low):.1f} {at:.1f}'
            f'H{across(one.high):.1f}"/>')  # fmt: skip
-    yield (f'<circle cx="{across(one.mean):.1f}" cy="{at:.1f}" {_marker(Series("", (), colour), PALETTE[colour])}>'
+    yield (f'<circle cx="{across(one.mean):.1f}" cy="{at:.1f}" {_marker(colour)}>'
            f"<title>{text}</title></circle>")  # fmt: skip
 
 
@@ -296,7 +296,7 @@ def _series(one: Series, placed: Sequence[tuple[float, float]], across: Axis, *,
     for (x, y), (left, top), label, link in zip(one.points, placed, labels, links, strict=True):
         text = escape(f"{label}: {across.form(x)}, {y:.5g}")
         target = f" data-href={quoteattr(link)}" if link else ""
-        yield (f'<circle cx="{left:.1f}" cy="{top:.1f}" {_marker(one, colour)}{target}>'
+        yield (f'<circle cx="{left:.1f}" cy="{top:.1f}" {_marker(one.colour, hollow=one.dashed)}{target}>'
                f"<title>{text}</title></circle>")  # fmt: skip
 
 
@@ -348,14 +348,15 @@ def _legend(one: Series, index: int, layout: Layout, *, lines: bool) -> Iterable
     if lines or one.stepped:
         yield f'<line class="line" stroke="{colour}"{_dash(one)} x1="{left}" y1="{top}" x2="{left + 26}" y2="{top}"/>'
     if not one.stepped:
-        yield f'<circle cx="{left + 13}" cy="{top}" {_marker(one, colour)}/>'
+        yield f'<circle cx="{left + 13}" cy="{top}" {_marker(one.colour, hollow=one.dashed)}/>'
     yield f'<text x="{left + 34}" y="{top + 4}">{escape(one.name)}</text>'
 
 
-def _marker(one: Series, colour: str) -> str:
+def _marker(number: int, *, hollow: bool = False) -> str:
     """Filled, or hollow on a dashed line: two lines that lie on each other can still be told apart."""
-    return (f'class="point s{one.colour}{" hollow" if one.dashed else ""}" r="4" stroke="{colour}" stroke-width="1.5" '
-            f'fill="{"#fff" if one.dashed else colour}"')  # fmt: skip
+    colour = PALETTE[number % len(PALETTE)]
+    return (f'class="point s{number}{" hollow" if hollow else ""}" r="4" stroke="{colour}" stroke-width="1.5" '
+            f'fill="{"#fff" if hollow else colour}"')  # fmt: skip
 
 
 def _dash(one: Series) -> str:

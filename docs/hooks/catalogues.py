@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from pathlib import PurePath
 
 from srbench.datasets import CATALOGUE as DATASETS
-from srbench.training.curves import curves
+from srbench.training.curves import Line, curves
 from srbench.training.recipe import load_recipe, recipe_names
 from srbench.zoo.catalogue import CATALOGUE as WEIGHTS
 from srbench.zoo.catalogue import WeightsEntry, authors_scores, times
@@ -79,18 +78,26 @@ def trained() -> str:
 
 def curve_charts() -> dict[str, str]:
     """By file name, the curves of what was trained here: a network and its forms with other attention in one chart."""
-    groups: dict[str, dict[str, Record]] = {}
+    groups: dict[tuple[str, int], dict[str, list[Line]]] = {}
     for record in _trained_records():
-        title = f"{find_variant(record['network']).network.name}-x{record['scale']}"
-        groups.setdefault(title, {})[record["network"]] = record["training"]
-    return {f"trained/{title}.svg": curves({name: [*made["history"], *made.get("loss", ())]
-                                            for name, made in group.items()}, title=title.replace("-x", " ×"))
-            for title, group in groups.items()}  # fmt: skip
+        made = record["training"]
+        groups.setdefault(_chart_of(record), {})[record["network"]] = [*made["history"], *made.get("loss", ())]
+    return {_chart_file(*chart): curves(runs, title=f"{chart[0]} ×{chart[1]}") for chart, runs in groups.items()}
 
 
 def curve_images() -> str:
     """Those charts as images."""
-    return "\n\n".join(f"![Loss and held-out PSNR of {PurePath(name).stem}]({name})" for name in curve_charts())
+    charts = dict.fromkeys(map(_chart_of, _trained_records()))
+    return "\n\n".join(f"![Loss and held-out PSNR of {name} ×{scale}]({_chart_file(name, scale)})"
+                       for name, scale in charts)  # fmt: skip
+
+
+def _chart_of(record: Record) -> tuple[str, int]:
+    return find_variant(record["network"]).network.name, record["scale"]
+
+
+def _chart_file(name: str, scale: int) -> str:
+    return f"trained/{name}-x{scale}.svg"
 
 
 def _trained_records() -> list[Record]:

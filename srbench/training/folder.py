@@ -78,13 +78,9 @@ class TrainingFolder:
         with atomic_path(self.path / CHECKPOINT, error=TrainingError) as temporary:
             temporary.write_bytes(buffer.getbuffer())
 
-    def lines(self) -> list[Line]:
-        """The log's lines; see `read_lines`."""
-        return read_lines(self.path)
-
     def rewind(self, step: int) -> None:
         """Drop what the log says of steps after `step`."""
-        kept = [line for line in self.lines() if line["step"] <= step]
+        kept = [line for line in read_lines(self.path) if line["step"] <= step]
         text = "".join(json.dumps(line) + "\n" for line in kept)
         write_atomic(self.path / LOG, text, error=TrainingError)
 
@@ -106,7 +102,7 @@ class TrainingFolder:
     def finish(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], record: Mapping[str, Any]) -> None:
         """Write weights (with `facts` in them), curves and record, in this order; then the checkpoint goes."""
         self.keep_weights(WEIGHTS, tensors, facts)
-        drawn = curves({self.key["network"]: self.lines()}, title=self.path.name)
+        drawn = curves({self.key["network"]: read_lines(self.path)}, title=self.path.name)
         write_atomic(self.path / CURVES, drawn, error=TrainingError)
         text = json.dumps({**record, "key": self.key}, indent=1, ensure_ascii=False)
         write_atomic(self.path / RECORD, text + "\n", error=TrainingError)

@@ -16,9 +16,8 @@ from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
 from srbench.errors import TrainingError, WeightsError
 from srbench.evaluation import evaluate
 from srbench.files import atomic_path, sha256_of, write_atomic
-from srbench.training.curves import thinned
-from srbench.training.folder import RECORD, WEIGHTS, read_lines
-from srbench.training.stages import as_one
+from srbench.training.folder import RECORD, WEIGHTS
+from srbench.training.stages import as_one, end_to_end, loss_curve
 from srbench.zoo.checkpoints import RECORD_KEY, Fit, fill
 from srbench.zoo.reading import read_checkpoint
 from srbench.zoo.trained import (
@@ -127,7 +126,7 @@ def _training(told: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     name = Path(images["name"].removeprefix("folder:")).name
     whole = images["images"] + len(told["held_out"])
     return {
-        **as_one(told, thinned(read_lines(folder), "loss")),
+        **as_one(told), **end_to_end(told, loss_curve(folder)),
         "data": f"{name}, {images['images']} of {whole} images", "fingerprint": images["fingerprint"],
         "seed": told["seed"], "device": told["environment"]["device"], "recipe_values": recipe,
         **{key: told[key] for key in _KEPT}, "stages": [_stage(stage) for stage in told.get("stages", ())],

@@ -57,26 +57,36 @@ def read_stage(folder: Path, *, network: str, scale: int) -> Stage:
         raise TrainingError(f"--start {folder}: expected a training of {network} ×{scale}, got one of "
                             f"{record['network']} ×{record['scale']}; stages share network and scale")  # fmt: skip
     told = {key: record[key] for key in _TOLD}
-    told |= {"loss": thinned(read_lines(folder), "loss"), "weights_sha256": sha256}
+    told |= {"loss": loss_curve(folder), "weights_sha256": sha256}
     return Stage(weights, sha256, (*record.get("stages", ()), told))
 
 
-def as_one(record: Mapping[str, Any], loss: list[Line]) -> dict[str, Any]:
-    """What a record and its earlier stages were together: one recipe's name and hash, sums, and curves end to end.
+def loss_curve(folder: Path) -> list[Line]:
+    """The loss over the steps of the training in a folder, as many points as a chart shows."""
+    return thinned(read_lines(folder), "loss")
+
+
+def as_one(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record and its earlier stages were together: one recipe's name and hash, and sums.
 
     The hash of a training in stages is that of the stages' hashes, a line each; of one in a single stage its recipe's.
     """
-    stages = [*record.get("stages", ()), {**record, "loss": loss}]
+    stages = [*record.get("stages", ()), record]
     hashes = [stage["recipe_sha256"] for stage in stages]
     return {
         "recipe": ", then ".join(stage["recipe"]["name"] for stage in stages),
         "recipe_sha256": hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
         **{key: sum(stage[key] for stage in stages) for key in ("steps", "patches", "seconds")},
-        **{key: _end_to_end(stages, key) for key in ("history", "loss")},
     }
 
 
-def _end_to_end(stages: list[dict[str, Any]], key: str) -> list[Line]:
+def end_to_end(record: Mapping[str, Any], loss: list[Line]) -> dict[str, list[Line]]:
+    """The `history` and the `loss` of a record and its earlier stages, their steps counted through."""
+    stages = [*record.get("stages", ()), {**record, "loss": loss}]
+    return {key: _joined(stages, key) for key in ("history", "loss")}
+
+
+def _joined(stages: list[dict[str, Any]], key: str) -> list[Line]:
     joined: list[Line] = []
     before = 0
     for stage in stages:

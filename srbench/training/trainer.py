@@ -248,7 +248,7 @@ class _Training:
     def _finish(self) -> dict[str, Any]:
         record = self._record()
         if self.world.leads:
-            whole = as_one(record, [])
+            whole = as_one(record)
             facts = {**{key: whole[key] for key in ("recipe", "recipe_sha256", "steps")}, "seed": record["seed"],
                      "train_set": record["train_set"]["name"]}  # fmt: skip
             self.folder.finish(self.learner.result(), facts, record)
