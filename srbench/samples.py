@@ -82,5 +82,5 @@ def _crop(image: NDArray[np.uint8], top: int, left: int) -> NDArray[np.uint8]:
 
 def _lossless(image: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="WEBP", lossless=True, quality=100, method=6)
+    Image.fromarray(image).save(buffer, format="WEBP", lossless=True, quality=100, method=4)
     return buffer.getvalue()

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 
 import srbench.runs
+from srbench.cli import main
 from srbench.datasets import ImageSet, open_dataset
 from srbench.errors import ResultsError
 from srbench.evaluation import Plan
@@ -36,11 +38,15 @@ def make(scale):
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Seven images and a slow model that writes down each call; the current folder."""
     random = np.random.default_rng(0)
     for name in "abcdefg":
         save_png(tmp_path / "set" / f"{name}.png", random.integers(0, 256, (32, 30, 3), dtype=np.uint8))
     (tmp_path / "slow_model.py").write_text(FACTORY)
+    monkeypatch.delitem(sys.modules, "slow_model", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
@@ -49,8 +55,14 @@ def plan_of(images: ImageSet) -> Plan:
 
 
 def command(output: str) -> list[str]:
-    return ["srbench", "evaluate", "--model", "python:slow_model:make", "--scale", "2", "--dataset", "folder:set",
+    return ["evaluate", "--model", "python:slow_model:make", "--scale", "2", "--dataset", "folder:set",
             "--protocol", "bam2021", "--protocol", "matlab-rgb", "--output", output, "--device", "cpu"]
+
+
+def srbench_here(output: str) -> Result:
+    result = CliRunner().invoke(main, command(output))
+    assert result.exit_code == 0, result.output
+    return result
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -58,12 +70,11 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 
 def test_torchrun_shares_the_images_and_gives_the_rows_of_a_plain_run(folder: Path) -> None:
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "srbench"]
     shared = subprocess.run([*torchrun, *command("shared")], cwd=folder, env=environment(folder), check=True,
                             capture_output=True, text=True)
     calls = len((folder / "calls").read_text())
-    plain = subprocess.run([sys.executable, "-m", *command("plain")], cwd=folder, env=environment(folder), check=True,
-                           capture_output=True, text=True)
+    plain = srbench_here("plain")
     assert calls == 14, "seven images under two preparations, none of them padded"
     assert shared.stdout == plain.stdout
     first, second = (read_run(folder / name) for name in ("shared", "plain"))
@@ -73,8 +84,8 @@ def test_torchrun_shares_the_images_and_gives_the_rows_of_a_plain_run(folder: Pa
 
 
 def test_a_dead_process_loses_nothing_that_it_had_done(folder: Path) -> None:
-    run = [sys.executable, "-m", *command("run")]
-    process = subprocess.Popen(run, cwd=folder, env=environment(folder, RANK="1", WORLD_SIZE="2"))
+    process = subprocess.Popen([sys.executable, "-m", "srbench", *command("run")], cwd=folder,
+                               env=environment(folder, RANK="1", WORLD_SIZE="2"))
     journal = folder / "run" / "journal-1.jsonl"
     deadline = time.monotonic() + 60
     while not journal.exists() or journal.read_bytes().count(b"\n") < 3:
@@ -84,7 +95,7 @@ def test_a_dead_process_loses_nothing_that_it_had_done(folder: Path) -> None:
     process.wait()
     done = journal.read_bytes().count(b"\n") - 1
     spent = len((folder / "calls").read_text())
-    subprocess.run(run, cwd=folder, env=environment(folder), check=True, capture_output=True)
+    srbench_here("run")
     scores = read_run(folder / "run").scores
     assert len(scores) == 14
     assert not scores.duplicated(["dataset", "protocol", "image"]).any()

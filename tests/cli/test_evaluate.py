@@ -140,13 +140,15 @@ def test_output_holds_table_and_record_and_only_takes_the_same_run(five: Path, t
     assert "scale: 2 there, 3 now" in other.stderr
 
 
-def test_a_run_killed_half_way_goes_on_without_repeating(five: Path, tmp_path: Path) -> None:
+def test_a_run_killed_half_way_goes_on_without_repeating(five: Path, tmp_path: Path,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "slow_upscaler.py").write_text(SLOW_FACTORY)
-    command = [sys.executable, "-m", "srbench", "evaluate", "--model", "python:slow_upscaler:make", "--scale", "2",
-               "--dataset", "Set5", "--data-root", str(five), "--output", "run", "--device", "cpu"]
+    arguments = ["--model", "python:slow_upscaler:make", "--scale", "2", "--dataset", "Set5", "--data-root", str(five),
+                 "--device", "cpu", "--output"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     journal = tmp_path / "run" / JOURNAL_NAME
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-m", "srbench", "evaluate", *arguments, "run"], cwd=tmp_path,
+                               env=environment, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while not journal.exists() or journal.read_bytes().count(b"\n") < 3:
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
@@ -155,10 +157,12 @@ def test_a_run_killed_half_way_goes_on_without_repeating(five: Path, tmp_path: P
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (tmp_path / "run/scores.parquet").exists()
-    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert srbench(*arguments, "run").exit_code == 0
     calls = len((tmp_path / "calls").read_text())
     assert 5 <= calls <= 7, "five images and at most those in flight when it was killed"
-    subprocess.run([*command, "--output", "plain"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert srbench(*arguments, "plain").exit_code == 0
     resumed, plain = (read_run(tmp_path / name).scores.drop(columns="seconds") for name in ("run", "plain"))
     assert resumed.equals(plain)
     assert len(plain) == 5

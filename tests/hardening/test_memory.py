@@ -20,5 +20,5 @@ def peak(measure: Callable[..., float], *arguments: int) -> float:
 
 
 def test_more_images_take_no_more_memory() -> None:
-    few, many = peak(many_images, 50, 32), peak(many_images, 800, 32)
-    assert many - few < 15 * MEGABYTE, f"{(many - few) / MEGABYTE:.0f} MB more for 16 times the images"
+    few, many = peak(many_images, 40, 64), peak(many_images, 400, 64)
+    assert many - few < 15 * MEGABYTE, f"{(many - few) / MEGABYTE:.0f} MB more for ten times the images"

@@ -61,15 +61,15 @@ with join_world("cpu") as world:
 
 
 def test_a_killed_training_goes_on_to_the_same_losses_and_weights(images: Path, tmp_path: Path) -> None:
-    recipe = small_recipe(steps=40, validate_every=40)
+    recipe = small_recipe(steps=24, validate_every=24)
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    run = start([*command_line(images, killed, recipe, tmp_path), "--checkpoint-every", "5"])
+    run = start([*command_line(images, killed, recipe, tmp_path), "--checkpoint-every", "4"])
     _wait_for(killed / "checkpoint.pt", run)
     os.kill(run.pid, signal.SIGKILL)
     run.communicate()
-    assert 5 <= torch.load(killed / "checkpoint.pt", weights_only=True)["step"] < 40
+    assert 4 <= torch.load(killed / "checkpoint.pt", weights_only=True)["step"] < 24
     for output in (killed, whole):
-        train(small_job(images, output, recipe=recipe, log_every=20))
+        train(small_job(images, output, recipe=recipe, log_every=12))
     assert losses(killed) == losses(whole) and len(losses(whole)) == 2
     assert (killed / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
 

@@ -29,9 +29,9 @@ from tests.training.small import small_job, small_recipe
 
 @pytest.fixture(scope="module")
 def folder(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("trained") / "pan-bam-x4"
+    output = tmp_path_factory.mktemp("trained") / "imdn-bam-x4"
     recipe = small_recipe(steps=2, validate_every=2)
-    train(small_job(images, output, network="pan-bam", scale=4, recipe=recipe, seed=5))
+    train(small_job(images, output, network="imdn-bam", scale=4, recipe=recipe, seed=5))
     return output
 
 
@@ -42,7 +42,7 @@ def published(folder: Path) -> Published:
 
 def test_half_precision_weights_and_their_record_make_a_catalogue_entry(folder: Path, published: Published) -> None:
     full, half = (read_checkpoint(path).state for path in (folder / "weights.safetensors", published.weights))
-    assert published.weights == folder.parent / "packaged" / "pan-bam-x4.safetensors"
+    assert published.weights == folder.parent / "packaged" / "imdn-bam-x4.safetensors"
     assert all(torch.equal(half[key], full[key].half()) for key in full) and full.keys() == half.keys()
     record = read_record(published.weights.with_suffix(".json"))
     assert record == published.record
@@ -58,7 +58,7 @@ def test_half_precision_weights_and_their_record_make_a_catalogue_entry(folder: 
 
 
 def test_the_scores_in_the_record_are_those_of_the_file(published: Published) -> None:
-    module = load("pan-bam", scale=4, file=published.weights).module
+    module = load("imdn-bam", scale=4, file=published.weights).module
     scores = evaluate(module, "Sample", scale=4)
     told = published.record["scores"]["Sample"]
     assert told["psnr_y"] == pytest.approx(scores["psnr_y"].mean(), abs=1e-4) and told["images"] == 7
@@ -100,13 +100,13 @@ def test_the_card_is_the_hubs_format_and_says_what_the_record_says(published: Pu
     assert values["library_name"] == "srbench" and values["license"] == "apache-2.0"
     (model,) = values["model-index"]
     (result,) = model["results"]
-    assert model["name"] == "PAN-BAM ×4" and result["dataset"]["name"] == "Sample"
+    assert model["name"] == "IMDN-BAM ×4" and result["dataset"]["name"] == "Sample"
     scores = published.record["scores"]["Sample"]
     assert {one["type"]: one["value"] for one in result["metrics"]} == {
         "psnr": scores["psnr_y"], "ssim": scores["ssim_y"]
     }  # fmt: skip
     record = published.record
-    for fact in (record["training"]["recipe_sha256"], record["file"]["sha256"], "zoo:pan-bam@srbench"):
+    for fact in (record["training"]["recipe_sha256"], record["file"]["sha256"], "zoo:imdn-bam@srbench"):
         assert fact in body
     assert re.search(rf"\| Sample \| 7 \| {scores['psnr_y']:.3f} / {scores['ssim_y']:.4f} \| 26.400 / 0.7260 \|", body)
 
@@ -114,11 +114,11 @@ def test_the_card_is_the_hubs_format_and_says_what_the_record_says(published: Pu
 def test_compare_takes_a_base_and_its_bam_only_as_they_were_trained_alike(
     folder: Path, images: Path, tmp_path: Path
 ) -> None:
-    base, longer = tmp_path / "pan", tmp_path / "pan-longer"
+    base, longer = tmp_path / "imdn", tmp_path / "imdn-longer"
     for output, steps in ((base, 2), (longer, 3)):
         recipe = small_recipe(steps=steps, validate_every=2)
-        train(small_job(images, output, network="pan", scale=4, recipe=recipe, seed=5))
-    runs = {"pan-bam": folder, "pan": base, "pan-longer": longer}
+        train(small_job(images, output, network="imdn", scale=4, recipe=recipe, seed=5))
+    runs = {"imdn-bam": folder, "imdn": base, "imdn-longer": longer}
     for name, trained in runs.items():
         spec = f"zoo:{name.removesuffix('-longer')}@{trained / 'weights.safetensors'}"
         command = ["evaluate", "--model", spec, "--scale", "4", "--dataset", f"folder:{images}", "--output"]
