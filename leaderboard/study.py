@@ -23,6 +23,9 @@ SUFFIX = ".study.json"
 
 SCHEMA_VERSION = 1
 
+_FAR_APART = 0.5
+"""dB between the seeds of one arm beyond which they are no spread around a mean."""
+
 _OUTCOMES = {
     "better": "{a} is better than {b}",
     "worse": "{a} is worse than {b}",
@@ -74,6 +77,11 @@ class Study:
     def rates_differ(self) -> bool:
         """Whether the arms were trained at different learning rates."""
         return len({found["chosen"] for found in self.document["learning_rates"].values()}) > 1
+
+    def far_apart(self, group: Mapping[str, Any]) -> list[str]:
+        """The arms of a group whose seeds are no spread around a mean: some of their trainings broke down."""
+        ends = {arm: group["means"][arm][group["endpoints"][0]["name"]]["100"] for arm in group["arms"]}
+        return [arm for arm, values in ends.items() if max(values) - min(values) > _FAR_APART]
 
     def chart(self, group: Mapping[str, Any], differences: Sequence[Difference]) -> Markup:
         """The differences of one of the groups after the last step, as SVG."""

@@ -9,6 +9,9 @@ import numpy as np
 
 from srbench.study.results import Results
 
+_FAR_APART = 0.5
+"""dB between the seeds of one arm beyond which they are no spread around a mean: some of its trainings broke down."""
+
 
 def report(results: Results) -> str:
     """The whole report of `collect`'s document."""
@@ -68,6 +71,12 @@ def _group(results: Results, group: dict[str, Any]) -> Iterator[str]:
     names = [endpoint["name"] for endpoint in group["endpoints"]]
     means = [[f"`{arm}`", *(_spread(group["means"][arm][name]["100"]) for name in names)] for arm in group["arms"]]
     yield _table(["mean ± standard deviation over seeds, dB", *map(_label, group["endpoints"])], means)
+    seeds = {arm: group["means"][arm][names[0]]["100"] for arm in group["arms"]}
+    yield _table([f"{names[0]}, dB", *(f"seed {seed}" for seed in group["seeds"])],
+                 [[f"`{arm}`", *(f"{value:.3f}" for value in values)] for arm, values in seeds.items()])
+    if apart := [f"`{arm}` ({np.ptp(values):.2f} dB)" for arm, values in seeds.items() if np.ptp(values) > _FAR_APART]:
+        yield (f"Far apart lie the seeds of {', '.join(apart)}, as where some trainings break down: a mean and "
+               "Student's interval say little of such an arm, its seeds one by one say more.")
     yield _table(
         ["A - B", "endpoint", "difference, 95 % interval", "p", "p (equivalent)", "detectable", "outcome"],
         [_row(one) for one in group["differences"]])  # fmt: skip

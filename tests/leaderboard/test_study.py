@@ -60,6 +60,16 @@ def test_the_page_gives_the_outcome_whichever_way(gain: float, verdict: str, tmp
     assert "Does &lt;b&gt;it&lt;/b&gt; help?" in html and "2,600 steps" in html
 
 
+def test_an_arm_of_which_some_trainings_broke_down_is_named(tmp_path: Path) -> None:
+    document = results(0.1)
+    document["groups"][0]["means"]["imdn"]["Set14 psnr_y"]["100"][2] = 25.51
+    (tmp_path / "submissions").mkdir()
+    (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(document))
+    assert "Far apart lie the seeds of imdn, as where" in page(tmp_path)
+    (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(results(0.1)))
+    assert "Far apart" not in page(tmp_path)
+
+
 def test_without_studies_the_page_claims_nothing(tmp_path: Path) -> None:
     (tmp_path / "submissions").mkdir()
     assert "No study has been carried out yet" in page(tmp_path)

@@ -17,6 +17,7 @@ from srbench.errors import StudyError, UnknownNameError
 from srbench.images import save_png
 from srbench.scores import read_run
 from srbench.study.plan import load_study, study_from
+from srbench.study.report import report
 from srbench.study.results import collect
 from srbench.study.running import choose
 from srbench.training.recipe import load_recipe
@@ -195,6 +196,15 @@ def test_published_results_belong_to_their_plan_and_follow_from_their_means(path
             assert len(a) == len(planned.seeds) and found["mean"] == pytest.approx(np.subtract(a, b).mean())
             assert found["interval"] == pytest.approx(list(expected.confidence_interval()))
             assert found["p_value"] == pytest.approx(expected.pvalue)
+
+
+def test_a_report_names_the_arm_of_which_some_trainings_broke_down() -> None:
+    imdn, pan = (json.loads((ROOT / "submissions" / f"{name}-x4-attention-brief.study.json").read_text())
+                 for name in ("imdn", "pan"))  # fmt: skip
+    # Three of five trainings of PAN-BAM ended at the interpolation that the network adds its detail to.
+    assert "Far apart lie the seeds of `pan-bam` (2.08 dB), as where" in report(pan)
+    assert "| `pan-bam` | 25.510 | 27.543 | 25.510 | 25.510 | 27.587 |" in report(pan)
+    assert "Far apart" not in report(imdn)
 
 
 def test_the_study_of_the_papers_claim_is_the_one_that_was_announced() -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from srbench.datasets.importing import import_dataset
 from srbench.datasets.packing import build_store
 from srbench.datasets.pairs import pair_maker
+from srbench.datasets.patches import PatchFeed
 from srbench.errors import DatasetError, DivergedError, TrainingError
 from srbench.images import decode
 from srbench.protocols import get_protocol
@@ -76,6 +77,34 @@ def test_the_same_seed_gives_the_same_losses_and_another_does_not(images: Path, 
     train(small_job(images, tmp_path / "other", seed=1))
     assert losses(tmp_path / "same") == losses(trained)
     assert losses(tmp_path / "other") != losses(trained)
+
+
+def test_a_training_is_the_plain_loop_of_the_papers_code(images: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(schedule="halving", halve_every=3, clip=0.1)
+    train(small_job(images, tmp_path / "ours", recipe=recipe))
+    torch.manual_seed(0)
+    network = build("imdn", scale=2).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = {key: weights.detach().clone() for key, weights in network.named_parameters()}
+    optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    schedule = torch.optim.lr_scheduler.StepLR(optimiser, step_size=3, gamma=0.5)
+    feed = PatchFeed(open_training_data(f"folder:{images}", recipe, scale=2).plan(recipe, 0), batch=recipe.batch)
+    told = []
+    for step in range(recipe.steps):
+        lr, hr = feed.next()
+        optimiser.zero_grad()
+        loss = (network(lr.contiguous(memory_format=torch.channels_last)) - hr).abs().mean()
+        loss.backward()
+        assert torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip) > recipe.clip
+        optimiser.step()
+        schedule.step()
+        decay = min(recipe.ema, (1 + step) / (10 + step))
+        for key, weights in network.named_parameters():
+            average[key] = decay * average[key] + (1 - decay) * weights.detach()
+        told.append(loss.item())
+    assert losses(tmp_path / "ours") == pytest.approx(told, rel=1e-5)
+    kept = load_file(tmp_path / "ours" / "weights.safetensors")
+    for key, weights in average.items():
+        torch.testing.assert_close(kept[key], weights, rtol=0, atol=1e-5, msg=lambda text, key=key: f"{key}: {text}")
 
 
 def test_a_batch_in_parts_teaches_the_same(images: Path, trained: Path, tmp_path: Path) -> None:
