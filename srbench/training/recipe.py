@@ -51,7 +51,7 @@ class Recipe:
             share `warmup` of the steps, then down to the share `final` of it, both along a cosine.
         ema: decay of the running average of the weights, whose last state is the result; 0 takes the weights as they
             are.
-        precision: of the network's middle; `tf32` and `bf16` differ from `fp32` on GPUs that have them.
+        precision: of the network's middle; `tf32` differs from `fp32` on NVIDIA GPUs alone, `bf16` everywhere.
         validate_every: steps between two measurements on the held-out images.
     """
 
