@@ -116,6 +116,16 @@ class TrainingFolder:
                                 "folder, or ask for the same training to go on with it")
 
 
+def read_training(folder: Path) -> dict[str, Any]:
+    """The record of a finished training. Raises TrainingError for a folder without a readable one."""
+    try:
+        record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{folder}: expected the folder of a finished training, got no readable {RECORD} "
+                            f"({error}); finish it by repeating its srbench train") from error  # fmt: skip
+    return record
+
+
 def read_lines(folder: Path) -> list[Line]:
     """The lines of a training's log; one that was cut off by a kill is left out."""
     path, lines = folder / LOG, []

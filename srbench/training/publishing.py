@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
-from srbench.errors import TrainingError, WeightsError
+from srbench.errors import WeightsError
 from srbench.evaluation import evaluate
 from srbench.files import atomic_path, sha256_of, write_atomic
-from srbench.training.folder import RECORD, WEIGHTS
+from srbench.training.folder import WEIGHTS, read_training
 from srbench.training.stages import as_one, end_to_end, loss_curve
 from srbench.zoo.checkpoints import RECORD_KEY, Fit, fill
 from srbench.zoo.reading import read_checkpoint
@@ -62,7 +62,7 @@ def publish(folder: Path, *, data_root: Path | None = None, licence: str = "Apac
         WeightsError: half precision moves the mean PSNR of a set by `LARGEST_CHANGE` or more, the file is too large to
             be kept, or the entry is there already and `replace` is not set.
     """
-    told = _read_training(folder)
+    told = read_training(folder)
     name = weights_name(told["network"], told["scale"])
     record_path = (packaged / name).with_suffix(".json")
     if record_path.exists() and not replace:
@@ -104,16 +104,6 @@ def benchmark_sets(data_root: Path | None) -> list[ImageSet]:
     """The complete benchmark sets found locally, else the embedded Sample."""
     found = [open_dataset(name, data_root=data_root) for name in available_datasets(data_root) if name in _SETS]
     return [images for images in found if len(images) == images.n_expected] or [open_dataset("Sample")]
-
-
-def _read_training(folder: Path) -> dict[str, Any]:
-    path = folder / RECORD
-    try:
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{folder}: expected the folder of a finished training, got no readable {RECORD} "
-                            f"({error}); finish it by repeating its srbench train") from error  # fmt: skip
-    return told
 
 
 def _training(told: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 from srbench.errors import TrainingError, WeightsError
 from srbench.files import sha256_of
 from srbench.training.curves import Line, thinned
-from srbench.training.folder import RECORD, WEIGHTS, read_lines
+from srbench.training.folder import WEIGHTS, read_lines, read_training
 from srbench.training.recipe import Recipe
 from srbench.zoo.reading import read_checkpoint
 
@@ -47,12 +46,12 @@ class Stage:
 
 def read_stage(folder: Path, *, network: str, scale: int) -> Stage:
     """The finished training in a folder. Raises TrainingError for none, or one of another network or scale."""
+    record = read_training(folder)
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         weights, sha256 = read_checkpoint(folder / WEIGHTS).state, sha256_of(folder / WEIGHTS)
-    except (OSError, ValueError, WeightsError) as error:
-        raise TrainingError(f"--start {folder}: expected the folder of a finished training, got none ({error}); finish "
-                            "that one first") from error  # fmt: skip
+    except WeightsError as error:
+        raise TrainingError(f"--start {folder}: expected the weights of a finished training, got none ({error}); train "
+                            "it anew in another folder") from error  # fmt: skip
     if (record["network"], record["scale"]) != (network, scale):
         raise TrainingError(f"--start {folder}: expected a training of {network} ×{scale}, got one of "
                             f"{record['network']} ×{record['scale']}; stages share network and scale")  # fmt: skip
