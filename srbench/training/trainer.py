@@ -27,6 +27,7 @@ from srbench.training.recipe import Recipe
 from srbench.training.stages import Stage, as_one, read_stage
 from srbench.training.validation import PROTOCOL, held_out_psnr
 from srbench.zoo.building import build
+from srbench.zoo.compiling import explained
 from srbench.zoo.networks import find_variant
 
 BAD_BATCH = "non-finite.safetensors"
@@ -137,7 +138,8 @@ class _Training:
     def _learn(self) -> None:
         draw = self.feed.sampler.draw(self.job.recipe.batch)
         try:
-            self.losses.append(self.learner.step(self._parts(draw), self.step))
+            with explained(TrainingError, "--compile"):
+                self.losses.append(self.learner.step(self._parts(draw), self.step))
         except torch.OutOfMemoryError as error:
             raise TrainingError(_too_large(self.job, self.world)) from error
         self.step += 1

@@ -15,6 +15,7 @@ from torch.nn import functional
 from srbench.errors import UpscalerError
 from srbench.upscalers.base import Identity, Image, Options, Upscaler
 from srbench.zoo.blocks import SRNetwork
+from srbench.zoo.compiling import explained
 from srbench.zoo.optimize import optimized
 
 TILE_OVERLAP = 32
@@ -55,7 +56,7 @@ class TensorUpscaler(Upscaler):
         deterministic_float32()
 
     def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
-        """SR float32 H×W×3, not clamped. Raises UpscalerError when memory does not suffice."""
+        """SR float32 H×W×3, not clamped. Raises UpscalerError when memory does not suffice or compiling fails."""
         batch = torch.from_numpy(lr.copy()).to(self.device)
         batch = batch.permute(2, 0, 1)[None].float() / 255
         run: Forward = self._padded
@@ -65,7 +66,8 @@ class TensorUpscaler(Upscaler):
             run = self_ensembled(run)
         with torch.inference_mode():
             try:
-                sr = run(batch)
+                with explained(UpscalerError, f"--optimise {self.options.optimise}"):
+                    sr = run(batch)
             except torch.OutOfMemoryError as error:
                 height, width = lr.shape[:2]
                 raise UpscalerError(f"{dataset}/{name}: not enough memory on {self.device} for an LR of "
