@@ -16,15 +16,13 @@ from leaderboard.pages import Page
 from leaderboard.rendering import render
 from srbench.charts import Axis, Interval, interval_chart
 from srbench.errors import ResultsError
+from srbench.statistics import far_apart
 
 PATH = "study.html"
 SUFFIX = ".study.json"
 """How the files of results beside the entries end: whole copies of a study's `results.json`."""
 
 SCHEMA_VERSION = 1
-
-_FAR_APART = 0.5
-"""dB between the seeds of one arm beyond which they are no spread around a mean."""
 
 _OUTCOMES = {
     "better": "{a} is better than {b}",
@@ -79,9 +77,9 @@ class Study:
         return len({found["chosen"] for found in self.document["learning_rates"].values()}) > 1
 
     def far_apart(self, group: Mapping[str, Any]) -> list[str]:
-        """The arms of a group whose seeds are no spread around a mean: some of their trainings broke down."""
+        """The arms of a group of which some trainings broke down."""
         ends = {arm: group["means"][arm][group["endpoints"][0]["name"]]["100"] for arm in group["arms"]}
-        return [arm for arm, values in ends.items() if max(values) - min(values) > _FAR_APART]
+        return [arm for arm, values in ends.items() if far_apart(values)]
 
     def chart(self, group: Mapping[str, Any], differences: Sequence[Difference]) -> Markup:
         """The differences of one of the groups after the last step, as SVG."""

@@ -181,6 +181,16 @@ class SeedDifference:
     outcome: Outcome
 
 
+FAR_APART = 0.5
+"""dB between the largest and the smallest value of one arm's seeds beyond which some of its trainings broke down: those
+of a steady training lie within some hundredths."""
+
+
+def far_apart(values: Sequence[float]) -> bool:
+    """Whether the PSNR of one arm's seeds, in dB, is no spread around a mean, which Student's t takes it for."""
+    return max(values) - min(values) > FAR_APART
+
+
 def seed_difference(a: NDArray[np.float64], b: NDArray[np.float64], *, margin: float) -> SeedDifference:
     """Compare two equally long, finite float64 vectors, one value per seed, paired by position.
 

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from srbench.statistics import far_apart
 from srbench.study.results import Results
-
-_FAR_APART = 0.5
-"""dB between the seeds of one arm beyond which they are no spread around a mean: some of its trainings broke down."""
 
 
 def report(results: Results) -> str:
@@ -74,7 +72,7 @@ def _group(results: Results, group: dict[str, Any]) -> Iterator[str]:
     seeds = {arm: group["means"][arm][names[0]]["100"] for arm in group["arms"]}
     yield _table([f"{names[0]}, dB", *(f"seed {seed}" for seed in group["seeds"])],
                  [[f"`{arm}`", *(f"{value:.3f}" for value in values)] for arm, values in seeds.items()])
-    if apart := [f"`{arm}` ({np.ptp(values):.2f} dB)" for arm, values in seeds.items() if np.ptp(values) > _FAR_APART]:
+    if apart := [f"`{arm}` ({np.ptp(values):.2f} dB)" for arm, values in seeds.items() if far_apart(values)]:
         yield (f"Far apart lie the seeds of {', '.join(apart)}, as where some trainings break down: a mean and "
                "Student's interval say little of such an arm, its seeds one by one say more.")
     yield _table(

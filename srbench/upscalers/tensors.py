@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class TensorUpscaler(Upscaler):
             run = self_ensembled(run)
         with torch.inference_mode():
             try:
-                with explained(UpscalerError, f"--optimise {self.options.optimise}"):
+                with self._compiling():
                     sr = run(batch)
             except torch.OutOfMemoryError as error:
                 height, width = lr.shape[:2]
@@ -77,6 +78,10 @@ class TensorUpscaler(Upscaler):
             got = f"{sr.dtype} {tuple(sr.shape)}" if isinstance(sr, Tensor) else type(sr).__name__
             raise UpscalerError(f"{self.identity.spec}: expected a floating tensor 1×3×H×W, got {got}")
         return sr[0].float().permute(1, 2, 0).contiguous().cpu().numpy()
+
+    def _compiling(self) -> AbstractContextManager[None]:
+        how = self.options.optimise
+        return explained(UpscalerError, f"--optimise {how}") if how in ("compile", "graphs") else nullcontext()
 
     def _padded(self, lr: Tensor) -> Tensor:
         height, width = lr.shape[-2:]
