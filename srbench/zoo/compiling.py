@@ -19,6 +19,6 @@ def explained(error: type[SrbenchError], option: str) -> Iterator[None]:
         compiler = sys.modules.get("torch._dynamo.exc")
         if compiler is None or not isinstance(problem, compiler.TorchDynamoException):
             raise
-        said = str(problem).strip().splitlines()[0]
+        said = " ".join(str(problem).strip().split("\n\n")[0].split())  # what follows is advice on debugging torch
         raise error(f"{option}: expected a machine on which torch.compile works, got {said}; install what it needs "
                     "(on the CPU a C++ compiler such as g++), or leave the option out") from problem

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
@@ -14,11 +13,7 @@ from benchmarks.memory import many_images
 MEGABYTE = 1e6
 
 
-def peak(measure: Callable[..., float], *arguments: int) -> float:
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(measure, *arguments).result()
-
-
 def test_more_images_take_no_more_memory() -> None:
-    few, many = peak(many_images, 40, 64), peak(many_images, 400, 64)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        few, many = (pool.submit(many_images, count, 64).result() for count in (40, 400))
     assert many - few < 15 * MEGABYTE, f"{(many - few) / MEGABYTE:.0f} MB more for ten times the images"
