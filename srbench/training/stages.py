@@ -49,7 +49,7 @@ def read_stage(folder: Path, *, network: str, scale: int) -> Stage:
     record = read_training(folder)
     try:
         weights, sha256 = read_checkpoint(folder / WEIGHTS).state, sha256_of(folder / WEIGHTS)
-    except WeightsError as error:
+    except (OSError, WeightsError) as error:
         raise TrainingError(f"--start {folder}: expected the weights of a finished training, got none ({error}); train "
                             "it anew in another folder") from error  # fmt: skip
     if (record["network"], record["scale"]) != (network, scale):

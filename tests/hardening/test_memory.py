@@ -15,5 +15,5 @@ MEGABYTE = 1e6
 
 def test_more_images_take_no_more_memory() -> None:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        few, many = (pool.submit(many_images, count, 64).result() for count in (40, 400))
-    assert many - few < 15 * MEGABYTE, f"{(many - few) / MEGABYTE:.0f} MB more for ten times the images"
+        few, many = (pool.submit(many_images, count, 64).result() for count in (50, 800))
+    assert many - few < 15 * MEGABYTE, f"{(many - few) / MEGABYTE:.0f} MB more for 16 times the images"
