@@ -44,7 +44,8 @@ class _LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.exceptions.Exit, click.Abort, click.ClickException):
+        except (click.exceptions.Exit, click.Abort, click.ClickException, BrokenPipeError):
+            # A reader that has seen enough (`| head`) is no error: click ends without a word.
             raise
         except SrbenchError as error:
             if ctx.params.get("debug"):

@@ -210,3 +210,12 @@ def test_help_lists_every_command() -> None:
     result = CliRunner().invoke(main, ["--help"])
     for name in ("evaluate", "compare", "data", "zoo", "speed"):
         assert f"  {name} " in result.stdout
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as closed:
+        command = [sys.executable, "-m", "srbench", "zoo", "list"]
+        result = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, check=False)
+    assert (result.returncode, result.stderr) == (1, "")
