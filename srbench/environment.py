@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ _LIBRARIES = ("torch", "numpy", "opencv-python-headless", "pillow", "scipy", "pa
 def describe_environment(device: torch.device) -> dict[str, Any]:
     """Versions, machine and device as a JSON-ready dictionary; nothing in it names a user or a host."""
     return {
-        "srbench": metadata.version("srbench") if _installed("srbench") else "source tree",
+        "srbench": _version("srbench") or "source tree",
         "python": platform.python_version(),
-        "libraries": {name: metadata.version(name) for name in _LIBRARIES if _installed(name)},
+        "libraries": {name: version for name in _LIBRARIES if (version := _version(name))},
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -27,12 +28,13 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
     }
 
 
-def _installed(name: str) -> bool:
+@cache
+def _version(name: str) -> str | None:
+    """The version of an installed package; read once, since a package's whole metadata is parsed for it."""
     try:
-        metadata.version(name)
+        return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return False
-    return True
+        return None
 
 
 def _processor() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -234,6 +235,11 @@ def smallest_detectable(deviation: float, n: int, *, power: float = 0.8) -> floa
 
     `deviation` is the standard deviation of the differences, in whose unit the result is; from the noncentral t.
     """
+    return _detectable_noncentrality(n, power) * deviation / math.sqrt(n)
+
+
+@cache
+def _detectable_noncentrality(n: int, power: float) -> float:
     degrees = n - 1
     critical = float(stats.t.ppf(0.975, degrees))
 
@@ -241,8 +247,7 @@ def smallest_detectable(deviation: float, n: int, *, power: float = 0.8) -> floa
         # What the test's other side adds is below 1e-5 at such a power.
         return float(stats.nct.sf(critical, degrees, noncentrality)) - power
 
-    found = float(optimize.brentq(lacking, 0.0, 2 * critical + 4))
-    return found * deviation / math.sqrt(n)
+    return float(optimize.brentq(lacking, 0.0, 2 * critical + 4))
 
 
 def _upper_tail(distance: float, error: float, degrees: int) -> float:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 
@@ -43,6 +42,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def two_threads() -> None:
     """Workers of one test run share the machine."""
+    import torch  # here, since the process that only hands out tests to workers reads this file too
+
     torch.set_num_threads(min(2, torch.get_num_threads()))
 
 

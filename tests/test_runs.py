@@ -24,27 +24,17 @@ from srbench.protocols import get_protocol
 from srbench.runs import Share, carry_out, row_order
 from srbench.scores import RunFolder, read_run, row_id
 from srbench.upscalers.bicubic import MatlabBicubic
-
-FACTORY = """
-import pathlib, time, torch
-def make(scale):
-    def upscale(lr):
-        with open("calls", "a") as file:
-            file.write("x")
-        time.sleep(0.1)
-        return torch.nn.functional.interpolate(lr, scale_factor=scale)
-    return upscale
-"""
+from tests.noting import FACTORY
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Seven images and a slow model that writes down each call; the current folder."""
+    """Seven images and a model that notes its calls; the current folder."""
     random = np.random.default_rng(0)
     for name in "abcdefg":
         save_png(tmp_path / "set" / f"{name}.png", random.integers(0, 256, (32, 30, 3), dtype=np.uint8))
-    (tmp_path / "slow_model.py").write_text(FACTORY)
-    monkeypatch.delitem(sys.modules, "slow_model", raising=False)
+    (tmp_path / "noting_model.py").write_text(FACTORY)
+    monkeypatch.delitem(sys.modules, "noting_model", raising=False)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -55,7 +45,7 @@ def plan_of(images: ImageSet) -> Plan:
 
 
 def command(output: str) -> list[str]:
-    return ["evaluate", "--model", "python:slow_model:make", "--scale", "2", "--dataset", "folder:set",
+    return ["evaluate", "--model", "python:noting_model:make", "--scale", "2", "--dataset", "folder:set",
             "--protocol", "bam2021", "--protocol", "matlab-rgb", "--output", output, "--device", "cpu"]
 
 
@@ -85,7 +75,7 @@ def test_torchrun_shares_the_images_and_gives_the_rows_of_a_plain_run(folder: Pa
 
 def test_a_dead_process_loses_nothing_that_it_had_done(folder: Path) -> None:
     process = subprocess.Popen([sys.executable, "-m", "srbench", *command("run")], cwd=folder,
-                               env=environment(folder, RANK="1", WORLD_SIZE="2"))
+                               env=environment(folder, RANK="1", WORLD_SIZE="2", SECONDS_A_CALL="0.1"))
     journal = folder / "run" / "journal-1.jsonl"
     deadline = time.monotonic() + 60
     while not journal.exists() or journal.read_bytes().count(b"\n") < 3:

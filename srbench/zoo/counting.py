@@ -31,12 +31,10 @@ def count_macs(module: nn.Module, *, height: int, width: int) -> int:
 
 
 def macs_for_output(module: nn.Module, *, scale: int) -> int:
-    """Multiply-accumulates for a 1280×720 output.
+    """Multiply-accumulates of a convolutional network for a 1280×720 output at ×2, ×3 or ×4.
 
-    At ×3 the LR width 1280 / 3 is no integer; papers divide all the same, so this interpolates between 426 and 427.
+    Such a network's count depends on the number of LR pixels alone. So the LR image here is as wide as the output and
+    lower for it: at ×3 the width that papers divide by, 1280 / 3, is no integer.
     """
-    height, (width, rest) = OUTPUT_SIZE[0] // scale, divmod(OUTPUT_SIZE[1], scale)
-    macs = count_macs(module, height=height, width=width)
-    if rest:
-        macs += (count_macs(module, height=height, width=width + 1) - macs) * rest // scale
-    return macs
+    height, width = OUTPUT_SIZE
+    return count_macs(module, height=height // scale**2, width=width)

@@ -20,6 +20,7 @@ from srbench.cli import main
 from srbench.images import save_png
 from srbench.journal import JOURNAL_NAME
 from srbench.scores import SCHEMA, read_run
+from tests.noting import FACTORY
 
 SET5_TABLE = """\
 bicubic ×4
@@ -32,17 +33,6 @@ PSNR dB / SSIM under matlab-y v1 (crop, MATLAB bicubic LR, 8-bit output, MATLAB 
 PSNR dB / SSIM under bam2021 v1 (HR resized and LR made by Pillow, output not rounded, the BAM code's Y, \
 shave = scale); LR made
 aliased: PSNR dB where the HR holds texture above the LR's Nyquist limit (psnr_y_aliased, version 1)
-"""
-
-SLOW_FACTORY = """
-import time, torch
-def make(scale):
-    def upscale(lr):
-        with open("calls", "a") as file:
-            file.write("x")
-        time.sleep(0.15)
-        return torch.nn.functional.interpolate(lr, scale_factor=scale)
-    return upscale
 """
 
 
@@ -142,10 +132,10 @@ def test_output_holds_table_and_record_and_only_takes_the_same_run(five: Path, t
 
 def test_a_run_killed_half_way_goes_on_without_repeating(five: Path, tmp_path: Path,
                                                          monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "slow_upscaler.py").write_text(SLOW_FACTORY)
-    arguments = ["--model", "python:slow_upscaler:make", "--scale", "2", "--dataset", "Set5", "--data-root", str(five),
+    (tmp_path / "noting_model.py").write_text(FACTORY)
+    arguments = ["--model", "python:noting_model:make", "--scale", "2", "--dataset", "Set5", "--data-root", str(five),
                  "--device", "cpu", "--output"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), "SECONDS_A_CALL": "0.15"}
     journal = tmp_path / "run" / JOURNAL_NAME
     process = subprocess.Popen([sys.executable, "-m", "srbench", "evaluate", *arguments, "run"], cwd=tmp_path,
                                env=environment, stderr=subprocess.PIPE)

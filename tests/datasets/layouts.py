@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,9 @@ def image(seed: int, *, height: int = 12, width: int = 16) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
+@cache
 def content(dataset: str) -> tuple[dict[str, bytes], dict[int, dict[str, bytes]]]:
-    """PNG bytes of HR by name, and of LR by scale and name."""
+    """PNG bytes of HR by name, and of LR by scale and name: for reading alone, since all tests share them."""
     names = names_of(dataset)
     hr = {name: encode_png(image(seed)) for seed, name in enumerate(names)}
     lr = {

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import multiprocessing
 import os
 import pickle
 import signal
@@ -199,17 +198,21 @@ def test_other_files_are_never_overwritten(images: dict[str, Path], tmp_path: Pa
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-_SLOW_BUILD = """
+_BUILD = """
 import sys, time
 from pathlib import Path
 from srbench.datasets import packing
 from srbench.datasets.pairs import pair_maker
 decode = packing.decode
-packing.decode = lambda source, name=None: (time.sleep(0.15), decode(source, name=name))[1]
+packing.decode = lambda source, name=None: (time.sleep(float(sys.argv[3])), decode(source, name=name))[1]
 folder = Path(sys.argv[1])
 images = {path.stem: path for path in sorted(folder.glob("*.png"))}
 packing.build_store(images, Path(sys.argv[2]), make=pair_maker("matlab", scale=2), workers=1, progress=False)
 """
+
+
+def _start_build(images: Path, target: Path, *, seconds_an_image: float) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", _BUILD, str(images), str(target), str(seconds_an_image)])
 
 
 def test_a_killed_build_goes_on_from_the_last_whole_image(tmp_path: Path) -> None:
@@ -218,7 +221,7 @@ def test_a_killed_build_goes_on_from_the_last_whole_image(tmp_path: Path) -> Non
         save_png(tmp_path / "in" / f"{number:02}.png", random.integers(0, 256, (64, 48, 3), dtype=np.uint8))
     target = tmp_path / "s"
     journal = tmp_path / "s.partial" / "journal.jsonl"
-    process = subprocess.Popen([sys.executable, "-c", _SLOW_BUILD, str(tmp_path / "in"), str(target)])
+    process = _start_build(tmp_path / "in", target, seconds_an_image=0.1)
     while not journal.exists() or journal.read_text().count("\n") < 6:
         assert process.poll() is None, "the build ended before it could be killed"
         time.sleep(0.01)
@@ -246,18 +249,10 @@ def test_a_killed_build_goes_on_from_the_last_whole_image(tmp_path: Path) -> Non
     assert PatchStore(target).damaged() == []
 
 
-def _build_in_process(images: dict[str, Path], target: Path) -> None:
-    build_store(images, target, make=MAKE, progress=False)
-
-
 def test_processes_that_start_together_build_one_store(images: dict[str, Path], tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_build_in_process, args=(images, tmp_path / "s")) for _ in range(3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0, 0]
+    folder = images["i0"].parent
+    processes = [_start_build(folder, tmp_path / "s", seconds_an_image=0.02) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
     assert len(PatchStore(tmp_path / "s")) == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == [".s.lock", "s"]
 
