@@ -98,9 +98,14 @@ class Study:
 
 def pages(collection: Collection) -> Iterator[Page]:
     """`study.html`, from the results that lie beside the entries."""
-    files = sorted(collection.root.glob(f"*{SUFFIX}"))
+    files = study_files(collection.root)
     texts = tuple(path.read_text(encoding="utf-8") for path in files)
     yield Page(PATH, texts, partial(_page, files, texts))
+
+
+def study_files(folder: Path) -> list[Path]:
+    """The results of studies in a folder, by name: a study comes before its repetition, whose name is longer."""
+    return sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name.removesuffix(SUFFIX))
 
 
 def parse(text: str, name: str) -> Study:

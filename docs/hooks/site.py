@@ -19,6 +19,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import get_plugin_logger
 from mkdocs.structure.files import File, Files
 
+from leaderboard.study import study_files
 from srbench.study.report import report
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +94,7 @@ def _root_pages() -> Iterator[tuple[str, str]]:
 
 def _studies() -> dict[str, str]:
     """The reports of the studies that lie beside the entries of the leaderboard, on one page."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(ROOT.glob("submissions/*.study.json"))]
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in study_files(ROOT / "submissions")]
     reports = [re.sub("^#", "##", report(results), flags=re.MULTILINE) for results in found]
     return {"studies.md": "\n".join(["# Controlled studies\n", *(reports or ["None was carried out yet.\n"])])}
 

@@ -46,8 +46,8 @@ def _plan(results: Results) -> str:
             f"training images with seed {study['search_seed']}, then frozen.")  # fmt: skip
     parts = ["## Plan", text, _table(["arm", "learning rate", "held-out PSNR by rate"], tried)]
     if edge := _at_the_edge(results):
-        parts.append(f"The best rate of {', '.join(edge)} lies at the end of those tried: a wider search might find a "
-                     "better one.")  # fmt: skip
+        parts.append(f"The best rate of {' and of '.join(edge)} lies at the end of those tried: a wider search might "
+                     "find a better one.")  # fmt: skip
     if len({found["chosen"] for found in results["learning_rates"].values()}) > 1:
         parts.append("The arms took different rates: a difference between such arms is that of the network together "
                      "with the rate that it bears, and not of the network alone.")  # fmt: skip
