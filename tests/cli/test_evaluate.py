@@ -133,6 +133,7 @@ def test_output_holds_table_and_record_and_only_takes_the_same_run(five: Path, t
 def test_a_run_killed_half_way_goes_on_without_repeating(five: Path, tmp_path: Path,
                                                          monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "noting_model.py").write_text(FACTORY)
+    monkeypatch.delitem(sys.modules, "noting_model", raising=False)
     arguments = ["--model", "python:noting_model:make", "--scale", "2", "--dataset", "Set5", "--data-root", str(five),
                  "--device", "cpu", "--output"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), "SECONDS_A_CALL": "0.15"}
