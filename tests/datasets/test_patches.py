@@ -207,12 +207,14 @@ decode = packing.decode
 packing.decode = lambda source, name=None: (time.sleep(float(sys.argv[3])), decode(source, name=name))[1]
 folder = Path(sys.argv[1])
 images = {path.stem: path for path in sorted(folder.glob("*.png"))}
-packing.build_store(images, Path(sys.argv[2]), make=pair_maker("matlab", scale=2), workers=1, progress=False)
+packing.build_store(images, Path(sys.argv[2]), make=pair_maker("matlab", scale=2), workers=int(sys.argv[4]),
+                    progress=False)
 """
 
 
-def _start_build(images: Path, target: Path, *, seconds_an_image: float) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", _BUILD, str(images), str(target), str(seconds_an_image)])
+def _start_build(images: Path, target: Path, *, seconds_an_image: float, workers: int) -> subprocess.Popen[bytes]:
+    arguments = map(str, (images, target, seconds_an_image, workers))
+    return subprocess.Popen([sys.executable, "-c", _BUILD, *arguments])
 
 
 def test_a_killed_build_goes_on_from_the_last_whole_image(tmp_path: Path) -> None:
@@ -221,7 +223,7 @@ def test_a_killed_build_goes_on_from_the_last_whole_image(tmp_path: Path) -> Non
         save_png(tmp_path / "in" / f"{number:02}.png", random.integers(0, 256, (64, 48, 3), dtype=np.uint8))
     target = tmp_path / "s"
     journal = tmp_path / "s.partial" / "journal.jsonl"
-    process = _start_build(tmp_path / "in", target, seconds_an_image=0.1)
+    process = _start_build(tmp_path / "in", target, seconds_an_image=0.1, workers=1)
     while not journal.exists() or journal.read_text().count("\n") < 6:
         assert process.poll() is None, "the build ended before it could be killed"
         time.sleep(0.01)
@@ -251,7 +253,7 @@ def test_a_killed_build_goes_on_from_the_last_whole_image(tmp_path: Path) -> Non
 
 def test_processes_that_start_together_build_one_store(images: dict[str, Path], tmp_path: Path) -> None:
     folder = images["i0"].parent
-    processes = [_start_build(folder, tmp_path / "s", seconds_an_image=0.02) for _ in range(3)]
+    processes = [_start_build(folder, tmp_path / "s", seconds_an_image=0.02, workers=2) for _ in range(3)]
     assert [process.wait() for process in processes] == [0, 0, 0]
     assert len(PatchStore(tmp_path / "s")) == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == [".s.lock", "s"]

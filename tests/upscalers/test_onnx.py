@@ -22,8 +22,8 @@ pytest.importorskip("onnxruntime")
 _CPU = Options(device="cpu")
 _SMALL: dict[str, dict[str, Any]] = {
     "imdn-bam": {"channels": 16, "blocks": 2, "reduction": 4},
-    "pan": {"channels": 8, "up_channels": 8, "blocks": 1},
-    "awsrn": {"blocks": 1, "units": 1},
+    "pan": {"channels": 8, "up_channels": 8, "blocks": 2},
+    "awsrn": {"blocks": 1, "units": 2},
 }
 
 

@@ -31,5 +31,6 @@ def test_a_machine_without_a_compiler_is_told_so(tmp_path: Path, monkeypatch: py
     with pytest.raises(UpscalerError, match=r"--optimise compile: expected a machine .*, got .*no working C\+\+"):
         upscaler.upscale(np.zeros((9, 8, 3), np.uint8), dataset="test", name="image")
     images = write_images(tmp_path / "images")
-    with pytest.raises(TrainingError, match=r"--compile: expected a machine .*; install what it needs \(on the CPU"):
+    advice = r"install what it needs \(on the CPU a C\+\+ compiler such as g\+\+\), or leave the option out"
+    with pytest.raises(TrainingError, match=rf"--compile: expected a machine .*; {advice}"):
         train(small_job(images, tmp_path / "out", network="pan", speed=Speed(compiled=True)))
