@@ -108,6 +108,16 @@ def test_every_stated_score_is_held_against_the_images(
     assert f"under matlab-y: {shown} stated" in outcome.failures[0]
 
 
+@pytest.mark.parametrize("stated", [60.0, 108.0])
+def test_a_score_that_is_stated_high_widens_no_bound(root: Path, sample: Path, stated: float) -> None:
+    """`bam2021` does not round, so images prove its scores within what rounding costs at the PSNR that they have."""
+    rewrite(root / "net", lambda rows, _: [row.update(psnr_y=stated) for row in rows if row["protocol"] == "bam2021"])
+    outcome = rescore(read_submission(root / "net"), sample / "images")
+    assert outcome.failures[-1] == "and 2 more"
+    assert all(f"under bam2021: psnr stated {stated:.5f}, found" in failure for failure in outcome.failures[:-1])
+    assert max(images_bound(get_protocol("bam2021"), found)[0] for found in (25.0, 60.0, 500.0, math.inf)) == 0.3
+
+
 def test_harmful_images_are_not_opened(
     root: Path, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,7 +55,7 @@ def rerun(entry: Submission, *, weights: Path | None = None, data_root: Path | N
             frames.append(_require_weights(read_run(Path(folder) / "run"), facts).scores)
     precision = entry.document["options"]["precision"]
     psnr, ssim = rerun_bounds(precision)
-    return compare_scores(entry.scores, pd.concat(frames), lambda protocol, stated: (psnr, ssim),
+    return compare_scores(entry.scores, pd.concat(frames), lambda protocol, found: (psnr, ssim),
                           tolerance=f"{psnr:g} dB and {ssim:g} SSIM, for {precision} on any device")
 
 
