@@ -8,8 +8,9 @@ from pathlib import Path
 
 from leaderboard.entries import Entry, Group, Values, summarise
 from leaderboard.memory import Memory
-from srbench.errors import SrbenchError
+from srbench.errors import SrbenchError, SubmissionError
 from srbench.submissions import Problem, Submission, read_submissions
+from srbench.submissions.known import catalogue_errors, pixels_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Collection:
 def collect(root: Path, memory: Memory) -> Collection:
     """The entries of a folder of submissions; only the tables of new and changed ones are read.
 
-    Raises SubmissionError where there is no such folder.
+    An entry that the catalogues contradict is left out, as `srbench leaderboard check` asks: what needs a network to be
+    built, and what needs a person, is left to that command. Raises SubmissionError where there is no such folder.
     """
     known = memory.entries()
     found = read_submissions(root, trusted=known)
@@ -54,6 +56,9 @@ def _entry(submission: Submission, memory: Memory) -> Entry:
     means = memory.means(submission.digest)
     if means is not None:
         return Entry(submission, means)
+    pixels = pixels_of((row["dataset"], row["image"], row["hr_sha256"]) for row in submission.rows())
+    for message in catalogue_errors(submission.document, pixels):
+        raise SubmissionError(message)
     entry, values = summarise(submission)
     memory.keep_entry(entry, values)
     return entry

@@ -10,16 +10,18 @@ from typing import Any
 from leaderboard.addresses import address_safe, link, model_path
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group, Mean, Values
-from leaderboard.models import group_rank, sample_path
+from leaderboard.models import sample_path
 from leaderboard.pages import Page
 from leaderboard.ranking import METRICS
 from leaderboard.rendering import LEVELS, render
+from leaderboard.views import group_rank
 from srbench.scores import json_number
 from srbench.statistics import MIN_IMAGES, STATEMENT
 
 PATH = "compare.html"
-INDEX = "data/compare/index.js"
-"""The list of entries, as a script: a page opened from a disk may load scripts but not read files."""
+INDEX = "data/compare.js"
+"""The list of entries, as a script: a page opened from a disk may load scripts but not read files. It lies outside the
+folder of the entries' own scripts, one of which may be called index."""
 
 _LISTED = 300
 _SAMPLES = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "motorcycle_left")

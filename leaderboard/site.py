@@ -16,6 +16,7 @@ from leaderboard.pages import Page
 from srbench.errors import ResultsError
 from srbench.files import explain
 from srbench.submissions import Problem
+from srbench.submissions.entry import require_folder
 
 BUILDERS: tuple[Callable[[Collection], Iterable[Page]], ...] = (
     assets.pages,
@@ -48,8 +49,10 @@ class Report:
 def build(submissions: Path, output: Path) -> Report:
     """Build the site of a folder of submissions into `output`, writing only the files whose inputs changed.
 
-    Raises ResultsError where `output` holds something else than a built site or cannot be written.
+    Raises SubmissionError where there is no folder `submissions`, ResultsError where `output` holds something else than
+    a built site or cannot be written.
     """
+    require_folder(submissions)
     _require_site(output)
     memory = Memory(output, code_version())
     try:

@@ -36,7 +36,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "runs": ("evaluation",),
     "sweep": ("runs",),
     "statistics": ("scores",),
-    "submissions": ("scores",),
+    "submissions": ("scores", "datasets", "zoo"),
     "charts": ("errors",),
     "audit": ("evaluation",),
     "speed": ("evaluation", "charts"),

@@ -116,8 +116,7 @@ def read_submissions(root: Path, *, trusted: Container[str] = ()) -> Collection:
     Raises:
         SubmissionError: no such folder.
     """
-    if not root.is_dir():
-        raise SubmissionError(f"{root}: expected a folder of submissions, got none; check --submissions")
+    require_folder(root)
     problems: list[Problem] = []
     try:
         verified = read_verified(root)
@@ -132,6 +131,12 @@ def read_submissions(root: Path, *, trusted: Container[str] = ()) -> Collection:
             problems.append(Problem(_harmless(folder.name), str(error)))
     kept, look_alikes = _without_look_alikes(entries)
     return Collection(kept, problems + look_alikes)
+
+
+def require_folder(root: Path) -> None:
+    """Raises SubmissionError unless there is a folder of submissions at `root`."""
+    if not root.is_dir():
+        raise SubmissionError(f"{root}: expected a folder of submissions, got none; check --submissions")
 
 
 def read_verified(root: Path) -> Verified:

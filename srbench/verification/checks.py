@@ -8,16 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from srbench.datasets.catalogue import CATALOGUE, known_images
-from srbench.datasets.imageset import SAMPLE_NAMES
+from srbench.datasets.catalogue import known_images
 from srbench.datasets.variants import identify_variant
-from srbench.errors import SrbenchError, UnknownNameError
-from srbench.images import fingerprint
-from srbench.protocols import Protocol, get_protocol
+from srbench.errors import SrbenchError
+from srbench.protocols import Protocol, get_protocol, protocol_names
 from srbench.submissions import Submission
+from srbench.submissions.known import Pixels, catalogue_errors, pixels_of
 from srbench.verification.facts import model_facts
 from srbench.verification.findings import Severity
-from srbench.zoo.catalogue import CATALOGUE as WEIGHTS
 
 HIGHEST_PSNR = 60.0
 """PSNR in dB over which a score is looked at by a person."""
@@ -32,6 +30,8 @@ weights by 1.2 dB on average; a shift by one pixel costs 5 dB (×4) to 12 dB (×
 TYPICAL_LR = 37.0
 """What `psnr_lr` is taken to be of bicubic where its score is not known."""
 
+_STRANGE = ("unknown", "canonical subset")
+
 ROW = ["dataset", "scale", "protocol", "image"]
 """What tells the rows of one entry apart."""
 
@@ -42,15 +42,12 @@ Said = Iterator[tuple[Severity, str]]
 def check_entry(entry: Submission, baseline: pd.DataFrame) -> Said:
     """What is wrong or remarkable about one entry; `baseline` is as `bicubic_scores` gives it."""
     scores = entry.scores
-    protocols: dict[str, Protocol] = {}
-    for name in scores["protocol"].unique():
-        try:
-            protocols[name] = get_protocol(name)
-        except UnknownNameError as error:
-            yield "error", str(error)
+    pixels = pixels_of(scores[["dataset", "image", "hr_sha256"]].itertuples(index=False, name=None))
+    protocols = {name: get_protocol(name) for name in scores["protocol"].unique() if name in protocol_names()}
+    yield from (("error", message) for message in dict.fromkeys(catalogue_errors(entry.document, pixels)))
     yield from _check_columns(scores, protocols)
-    yield from _check_pixels(entry, scores, protocols)
-    yield from _check_model(entry)
+    yield from _check_pixels(scores, protocols, pixels)
+    yield from _check_costs(entry.document)
     yield from _check_heights(scores, baseline, protocols)
 
 
@@ -71,10 +68,6 @@ def with_psnr(scores: pd.DataFrame) -> pd.DataFrame:
 def _check_columns(scores: pd.DataFrame, protocols: Mapping[str, Protocol]) -> Said:
     for name, protocol in protocols.items():
         rows = scores[scores["protocol"] == name]
-        if (version := int(rows["protocol_version"].iloc[0])) != protocol.version:
-            yield "error", f"{name}: expected version {protocol.version}, got {version}; evaluate again"
-        if strange := sorted(set(rows["scale"]) - set(protocol.preparation.scales)):
-            yield "error", f"{name}: not defined at ×{strange[0]}"
         metrics = {column for column in scores.columns if column.startswith(("psnr_", "ssim_"))} - {"psnr_lr"}
         if other := [column for column in sorted(metrics - set(protocol.columns)) if rows[column].notna().any()]:
             yield "error", f"{name}: expected scores in {', '.join(protocol.columns)}, got {other[0]}"
@@ -82,55 +75,30 @@ def _check_columns(scores: pd.DataFrame, protocols: Mapping[str, Protocol]) -> S
             yield "note", f"{name}: {', '.join(missing)} missing on some images"
 
 
-def _check_pixels(entry: Submission, scores: pd.DataFrame, protocols: Mapping[str, Protocol]) -> Said:
-    stated = {name: facts for run in entry.document["runs"] for name, facts in run["datasets"].items()}
+def _check_pixels(scores: pd.DataFrame, protocols: Mapping[str, Protocol], pixels: Pixels) -> Said:
     for dataset, rows in scores.groupby("dataset", sort=False):
-        hashes = rows.groupby("image")["hr_sha256"].agg(["first", "nunique"])
+        hashes = rows.groupby("image")["hr_sha256"].nunique()
         counts = rows.groupby(["scale", "protocol"])["image"].nunique()
-        if (hashes["nunique"] > 1).any() or (counts != len(hashes)).any():
+        if (hashes > 1).any() or (counts != len(hashes)).any():
             yield "error", f"{dataset}: expected the same HR images in every run, got others"
-            continue
-        yield from _check_dataset(str(dataset), dict(hashes["first"]), stated[str(dataset)])
+        elif known_images(str(dataset)) and identify_variant(str(dataset), pixels[str(dataset)]) in _STRANGE:
+            yield "review", f"{dataset}: its pixels are no known variant of the set"
     keys = {name: f"{protocol.preparation.key}" for name, protocol in protocols.items()}
     lr = scores.assign(key=scores["protocol"].map(keys)).groupby(["dataset", "scale", "image", "key", "lr_source"])
     if (lr["lr_sha256"].nunique() > 1).any():
         yield "error", "expected one LR for protocols that prepare alike, got several"
 
 
-def _check_dataset(name: str, hashes: dict[str, str], stated: Mapping[str, Any]) -> Said:
-    counts = {"Sample": {len(SAMPLE_NAMES)}} | {
-        entry.name: {split.count for split in entry.splits} for entry in CATALOGUE.values()}  # fmt: skip
-    if name not in counts:
-        yield "error", f"{name}: expected a dataset that srbench knows ({', '.join(counts)})"
-        return
-    if None not in counts[name] and len(hashes) not in counts[name]:
-        yield "error", f"{name}: expected {' or '.join(map(str, counts[name]))} images, got {len(hashes)}"
-    if fingerprint(hashes.values()) != stated["fingerprint"]:
-        yield "error", f"{name}: the fingerprint is not that of the images' hashes"
-    if (variant := identify_variant(name, hashes)) != stated["variant"]:
-        yield "error", f"{name}: stated as {stated['variant']}, but its pixels are {variant}"
-    elif known_images(name) and variant in ("unknown", "canonical subset"):
-        yield "review", f"{name}: its pixels are no known variant of the set"
-
-
-def _check_model(entry: Submission) -> Said:
-    model, runs = entry.document["model"], entry.document["runs"]
-    spec: str = model["spec"]
+def _check_costs(document: Mapping[str, Any]) -> Said:
+    """The costs that no table has are counted; a spec of no network is an error already."""
+    model = document["model"]
     try:
-        facts = model_facts(spec, sorted({run["scale"] for run in runs}))
-    except SrbenchError as error:
-        yield "error", f"model.spec: {error}"
+        facts = model_facts(model["spec"], sorted({run["scale"] for run in document["runs"]}))
+    except SrbenchError:
         return
-    if not spec.startswith("zoo:"):
-        return
-    for name, value in facts.items():
-        if name != "name" and value is not None and model[name] != value:
-            yield "error", f"model.{name}: stated as {model[name]}, but {spec} has {value}"
-    pinned = {scale: weights.file.sha256 for weights in WEIGHTS if weights.spec == spec for scale in weights.scales}
-    for run in runs:
-        expected = pinned.get(run["scale"])
-        if expected and run["weights_sha256"] != expected:
-            yield "error", f"×{run['scale']}: the weights' hash is not that of {spec} in the catalogue"
+    for name in ("parameters", "macs"):
+        if facts.get(name) is not None and model[name] != facts[name]:
+            yield "error", f"model.{name}: stated as {model[name]}, but {model['spec']} has {facts[name]}"
 
 
 def _check_heights(scores: pd.DataFrame, baseline: pd.DataFrame, protocols: Mapping[str, Protocol]) -> Said:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+OUTPUT_SIZE = (720, 1280)
+"""Height and width of the output that papers quote multiply-accumulates for."""
+
 
 @dataclass(frozen=True)
 class Cost:

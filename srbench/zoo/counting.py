@@ -8,8 +8,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-OUTPUT_SIZE = (720, 1280)
-"""Height and width of the output that papers quote multiply-accumulates for."""
+from srbench.zoo.costs import OUTPUT_SIZE
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -7,8 +7,10 @@ import io
 import json
 import re
 import shutil
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urldefrag
 from xml.etree import ElementTree
 
@@ -19,7 +21,7 @@ from leaderboard import tables
 from leaderboard.memory import MEMORY_NAME
 from leaderboard.site import build
 from srbench.errors import ResultsError, SubmissionError
-from tests.submissions.generated import generate
+from tests.submissions.generated import generate, rewrite
 
 # XHTML's empty elements never close.
 _VOID = {"meta", "link", "input", "img", "br", "hr", "source", "wbr", "col", "area", "base", "embed", "track"}
@@ -201,6 +203,7 @@ def test_a_folder_with_other_files_is_refused_and_kept(submissions: Path, tmp_pa
 def test_a_missing_folder_of_submissions_is_named(tmp_path: Path) -> None:
     with pytest.raises(SubmissionError, match="check --submissions"):
         build(tmp_path / "none", tmp_path / "site")
+    assert not (tmp_path / "site").exists()
 
 
 def test_broken_entries_are_reported_and_left_out(own: Path, tmp_path: Path) -> None:
@@ -209,6 +212,30 @@ def test_broken_entries_are_reported_and_left_out(own: Path, tmp_path: Path) -> 
     assert [problem.id for problem in report.problems] == ["net-00001"]
     assert report.entries == 2
     assert not [name for name, text in pages(tmp_path / "site").items() if "net-00001" in text or "alert(1)" in text]
+
+
+def test_what_the_catalogues_contradict_is_left_out_and_no_name_takes_a_page_of_the_site(
+    own: Path, tmp_path: Path
+) -> None:
+    def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+        path = folder / "submission.json"
+        document = json.loads(path.read_text())
+        change(document)
+        path.write_text(json.dumps(document))
+
+    edit((own / "net-00000").rename(own / "index"), lambda document: document.update(id="index"))
+    liar = {"spec": "zoo:imdn@authors", "network": "imdn", "attention": "cca", "tag": "authors", "parameters": {"4": 9}}
+    rewrite(own / "net-00001", lambda rows, document: [row.update(model=liar["spec"]) for row in rows] and
+            document["model"].update(liar))  # fmt: skip
+    rewrite(own / "net-00002", lambda rows, document: [
+        row.update(dataset="index") for row in rows if row["dataset"] == "Set14"] and
+        document["runs"][0]["datasets"].update(index=document["runs"][0]["datasets"].pop("Set14")))  # fmt: skip
+    report = build(own, tmp_path / "site")
+    assert report.entries == 1
+    assert (tmp_path / "site" / "models" / "index.html").is_file()
+    assert {problem.id: problem.message.partition(":")[0] for problem in report.problems} == {
+        "net-00001": "model.parameters", "net-00002": "index"}  # fmt: skip
+    assert build(own, tmp_path / "site").problems == report.problems
 
 
 def test_markup_in_text_is_shown_as_text(own: Path, tmp_path: Path) -> None:
