@@ -23,11 +23,12 @@ from srbench.scores import SCHEMA, json_number
 MEANS = "data/means"
 """Where the means of all entries lie, without the suffix."""
 
-_COLUMNS = (
-    "id", "title", "date", "verification", "scale", "protocol", "dataset", "n", "n_expected", "psnr", "ssim",
+COLUMNS = (
+    "id", "title", "model", "date", "verification", "scale", "protocol", "dataset", "n", "n_expected", "psnr", "ssim",
     "psnr_y_aliased", "inputs", "canonical_pixels", "made_otherwise", "parameters", "macs", "attention",
     "training_data", "page", "scores",
 )  # fmt: skip
+"""What is said of each mean: PSNR in dB; `page` and `scores` are files of the site."""
 
 
 def pages(collection: Collection) -> Iterator[Page]:
@@ -40,7 +41,7 @@ def pages(collection: Collection) -> Iterator[Page]:
     for view in views(collection):
         cells = [(entry, (view.scale, view.protocol.name, name)) for entry in view.entries for name in view.datasets]
         yield from _means(f"data/{view.stem}", collection, [cell for cell in cells if cell[1] in cell[0].means])
-    yield from _means(MEANS, collection, [(entry, group) for entry in collection for group in entry.means])
+    yield from _means(MEANS, collection, _all_means(collection))
     yield Page("data/entries.json", digests(collection.entries), partial(_entries_json, collection))
 
 
@@ -82,6 +83,15 @@ def _rows(entry: Entry) -> Iterator[dict[str, Any]]:
         yield {name: json_number(value) if isinstance(value, float) else value for name, value in row.items()}
 
 
+def means_csv(collection: Collection) -> str:
+    """Every mean of every entry as CSV, an empty cell where one is not given."""
+    return _means_csv(collection, _all_means(collection))
+
+
+def _all_means(collection: Collection) -> list[tuple[Entry, Group]]:
+    return [(entry, group) for entry in collection for group in entry.means]
+
+
 def _means(stem: str, collection: Collection, found: list[tuple[Entry, Group]]) -> Iterator[Page]:
     inputs = (stem, *(f"{entry.digest} {group}" for entry, group in found))
     yield Page(f"{stem}.csv", inputs, partial(_means_csv, collection, found))
@@ -89,7 +99,7 @@ def _means(stem: str, collection: Collection, found: list[tuple[Entry, Group]]) 
 
 
 def _means_csv(collection: Collection, found: list[tuple[Entry, Group]]) -> str:
-    return to_csv(_COLUMNS, ()) + "".join(csv_line for csv_line, _ in _lines(collection, found))
+    return to_csv(COLUMNS, ()) + "".join(csv_line for csv_line, _ in _lines(collection, found))
 
 
 def _means_json(collection: Collection, found: list[tuple[Entry, Group]]) -> str:
@@ -122,18 +132,19 @@ def _parsed(kept: str) -> dict[str, tuple[str, str]]:
 
 
 def _mean(entry: Entry, group: Group) -> dict[str, Any]:
-    """One mean with what it is a mean of, by `_COLUMNS`."""
+    """One mean with what it is a mean of, by `COLUMNS`."""
     scale, protocol, dataset = group
     mean: Mean = entry.means[group]
     training = entry.document["training"]
     values = (
-        entry.id, entry.title, entry.date, entry.level, scale, protocol, dataset, mean.n, mean.n_expected,
+        entry.id, entry.title, entry.document["model"]["spec"], entry.date,
+        entry.level, scale, protocol, dataset, mean.n, mean.n_expected,
         json_number(mean.psnr), json_number(mean.ssim), json_number(mean.aliased), mean.inputs, mean.canonical,
         ", ".join(forms(entry, protocol)), entry.at("parameters", scale), entry.at("macs", scale),
         entry.document["model"]["attention"], training["data"] if training else None, model_path(entry.id),
         f"{scores_path(entry.id)}.csv",
     )  # fmt: skip
-    return dict(zip(_COLUMNS, values, strict=True))
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def _entries_json(collection: Collection) -> str:

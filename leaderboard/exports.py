@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,8 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from leaderboard.collection import Collection, collect
+from leaderboard.data import means_csv
 from leaderboard.entries import Mean
-from leaderboard.escaping import csv_cell, one_line
+from leaderboard.escaping import one_line
 from leaderboard.memory import Memory
 from leaderboard.paper import latex_table, markdown_sections, matched_bases
 from leaderboard.ranking import forms
@@ -29,10 +28,6 @@ HUB_DATASETS = {"Set5": "eugenesiow/Set5", "Set14": "eugenesiow/Set14", "BSD100"
                 "Urban100": "eugenesiow/Urban100", "DIV2K": "eugenesiow/Div2k"}  # fmt: skip
 """Where the hub keeps each set. None of them declares tasks as a benchmark yet: until one does, its results are shown
 on model pages and on no leaderboard."""
-
-CSV_COLUMNS = ("id", "title", "model", "scale", "protocol", "dataset", "n", "n_expected", "psnr", "ssim",
-               "psnr_y_aliased", "parameters", "macs", "group", "level", "date")  # fmt: skip
-"""Columns of `scores.csv`; PSNR in dB, an empty cell where a mean is not given."""
 
 Files = Iterator[tuple[str, str]]
 """Paths below the output folder, and what belongs there."""
@@ -80,18 +75,8 @@ def markdown_files(collection: Collection) -> Files:
 
 
 def csv_file(collection: Collection) -> Files:
-    """`scores.csv`: one line per entry, scale, protocol and dataset; text that could be a formula is quoted away."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for entry in collection:
-        for (scale, protocol, dataset), mean in entry.means.items():
-            texts = [entry.id, entry.title, entry.document["model"]["spec"], str(scale), protocol, dataset]
-            numbers = [mean.n, mean.n_expected, mean.psnr, mean.ssim, mean.aliased, entry.at("parameters", scale),
-                       entry.at("macs", scale)]  # fmt: skip
-            facts = [", ".join(forms(entry, protocol)), entry.level, entry.date]
-            writer.writerow([*map(csv_cell, texts), *numbers, *map(csv_cell, facts)])
-    yield "scores.csv", buffer.getvalue()
+    """`means.csv`: every mean of every entry, the file that the site has as `data/means.csv`."""
+    yield "means.csv", means_csv(collection)
 
 
 def model_index_files(collection: Collection) -> Files:

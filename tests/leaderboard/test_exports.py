@@ -15,8 +15,9 @@ import yaml
 from click.testing import CliRunner
 from huggingface_hub import ModelCardData, parse_eval_result_entries
 
+from leaderboard.data import COLUMNS
 from leaderboard.escaping import csv_cell, latex_text, markdown_text
-from leaderboard.exports import CSV_COLUMNS, FORMATS, export
+from leaderboard.exports import FORMATS, export
 from srbench.cli import main
 from srbench.errors import SubmissionError
 from tests.submissions.generated import generate
@@ -98,8 +99,8 @@ def test_markdown_rows_keep_their_cells(written: Path) -> None:
 
 
 def test_csv_is_complete_and_no_formula(written: Path) -> None:
-    rows = list(csv.DictReader(io.StringIO((written / "scores.csv").read_text())))
-    assert tuple(rows[0]) == CSV_COLUMNS
+    rows = list(csv.DictReader(io.StringIO((written / "means.csv").read_text())))
+    assert tuple(rows[0]) == COLUMNS
     assert len(rows) == 3 * 2 * 2 * 2
     for row in rows:
         assert not [value for value in row.values() if value[:1] in tuple("=+-@\t\r|%")]
@@ -136,7 +137,7 @@ def test_eval_results_are_what_the_hub_reads(written: Path) -> None:
 def test_numbers_are_the_means_of_the_rows(written: Path) -> None:
     document = json.loads((written.parent / "in/net-00000/submission.json").read_text())
     expected = {(mean["dataset"], mean["protocol"]): mean["psnr"] for mean in document["runs"][1]["means"]}
-    rows = csv.DictReader(io.StringIO((written / "scores.csv").read_text()))
+    rows = csv.DictReader(io.StringIO((written / "means.csv").read_text()))
     found = {(row["dataset"], row["protocol"]): float(row["psnr"]) for row in rows
              if row["id"] == "net-00000" and row["scale"] == "4"}  # fmt: skip
     assert found == pytest.approx(expected)
@@ -148,8 +149,8 @@ def test_a_broken_entry_is_left_out_and_told(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["leaderboard", "export", "--submissions", str(tmp_path / "in"), "--output",
                                        str(tmp_path / "out"), "--format", "csv"])  # fmt: skip
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == [str(tmp_path / "out/scores.csv")]
+    assert result.stdout.splitlines() == [str(tmp_path / "out/means.csv")]
     assert "left out net-00001" in result.stderr
-    assert good.name in (tmp_path / "out/scores.csv").read_text()
+    assert good.name in (tmp_path / "out/means.csv").read_text()
     with pytest.raises(SubmissionError):
         export(tmp_path / "nowhere", tmp_path / "out", ["csv"])
