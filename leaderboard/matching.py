@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group
-from srbench.statistics import PairedDifference, paired_difference
+from leaderboard.views import group_rank
+from srbench.statistics import PairedDifference, holm, paired_difference
 
 _TRAINING = ("data", "recipe", "recipe_sha256", "fingerprint", "steps")
 _NEEDED = ("data", "recipe", "steps")
@@ -24,17 +25,23 @@ class Pair:
     variant: Entry
 
     def differences(self, collection: Collection) -> list[tuple[Group, PairedDifference]]:
-        """Variant minus base, PSNR in dB over the images, for each group that both have with equal inputs."""
+        """Variant minus base, PSNR in dB over the images, for each group that both have with equal inputs.
+
+        `p_holm` is corrected over all of them: they are one family of tests of one pair.
+        """
         shared = [
             group
-            for group, mean in self.variant.means.items()
+            for group, mean in sorted(self.variant.means.items(), key=lambda one: group_rank(one[0]))
             if group in self.base.means and self.base.means[group].inputs == mean.inputs
         ]
         psnr = {entry.id: {group: collection.values(entry, group)[0] for group in shared}
                 for entry in (self.base, self.variant)}  # fmt: skip
-        return [
-            (group, paired_difference(psnr[self.variant.id][group], psnr[self.base.id][group])) for group in shared
-        ]
+        found = [paired_difference(psnr[self.variant.id][group], psnr[self.base.id][group]) for group in shared]
+        tested = [index for index, one in enumerate(found) if one.p_value is not None]
+        adjusted = holm([one.p_value for one in found if one.p_value is not None])
+        for index, p_holm in zip(tested, adjusted, strict=True):
+            found[index] = replace(found[index], p_holm=p_holm)
+        return list(zip(shared, found, strict=True))
 
 
 def matched_pairs(collection: Collection) -> dict[str, list[Pair]]:

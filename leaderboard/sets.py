@@ -12,7 +12,7 @@ from leaderboard.entries import Entry
 from leaderboard.front import digests
 from leaderboard.pages import Page
 from leaderboard.rendering import render
-from leaderboard.views import dataset_names
+from leaderboard.views import dataset_names, group_rank
 from srbench.datasets import CATALOGUE, known_images
 from srbench.datasets.catalogue import Entry as Dataset
 from srbench.datasets.variants import KINDS
@@ -50,7 +50,8 @@ def pages(collection: Collection) -> Iterator[Page]:
 def _uses(collection: Collection, dataset: str) -> list[Use]:
     found = []
     for entry in collection:
-        places = tuple((scale, protocol) for scale, protocol, name in entry.means if name == dataset)
+        groups = sorted((group for group in entry.means if group[2] == dataset), key=group_rank)
+        places = tuple((scale, protocol) for scale, protocol, _ in groups)
         if places:
             facts = next(run["datasets"][dataset] for run in entry.document["runs"] if dataset in run["datasets"])
             found.append(Use(entry, facts["fingerprint"], facts["variant"], places))

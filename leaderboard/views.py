@@ -58,6 +58,12 @@ def dataset_names(collection: Collection) -> list[str]:
     return sorted({dataset for entry in collection for _, _, dataset in entry.means}, key=dataset_rank)
 
 
+def group_rank(group: tuple[int, str, str]) -> tuple[int, int, tuple[int, str]]:
+    """The sort key of groups on a page: by protocol, then scale, then dataset."""
+    scale, protocol, dataset = group
+    return protocol_names().index(protocol), scale, dataset_rank(dataset)
+
+
 def dataset_rank(dataset: str) -> tuple[int, str]:
     """The sort key of datasets: the catalogue's order, then other names."""
     order = list(CATALOGUE)
