@@ -20,12 +20,13 @@ from leaderboard.pages import Page
 from leaderboard.plots import frames_per_second
 from leaderboard.ranking import forms
 from leaderboard.rendering import render
-from leaderboard.views import dataset_rank
+from leaderboard.views import dataset_rank, group_rank
 from srbench.charts import INLINE, Axis, histogram_chart
 from srbench.protocols import get_protocol, protocol_names
 from srbench.scores import Row
 from srbench.submissions import LEVELS
 
+_BASELINES = ("bicubic", "bicubic:pillow")
 _EXTREMES = 3
 _MOST_ROWS = 3000
 _FEW_ROWS = 20
@@ -119,12 +120,6 @@ def score_tables(entry: Entry) -> list[ScoreTable]:
     return [_score_table(group, entry.means[group], rows[group], few=few) for group in ordered]
 
 
-def group_rank(group: Group) -> tuple[Any, ...]:
-    """The sort key of groups on a page: by protocol, then scale, then dataset."""
-    scale, protocol, dataset = group
-    return protocol_names().index(protocol), scale, dataset_rank(dataset)
-
-
 def claims_beside(entry: Entry) -> list[Claim]:
     """Each claim of an entry with its means at that scale and dataset, the nearest first."""
     found = []
@@ -155,7 +150,7 @@ def _page(collection: Collection, entry: Entry, pairs: Sequence[Pair]) -> str:
         claims=claims_beside(entry),
         speeds=[(scale, frames_per_second(entry, scale)) for scale in scales],
         panels=[(pair, pair.differences(collection)) for pair in pairs],
-        weights={run["scale"]: run["weights_sha256"] or run["images_sha256"] for run in entry.document["runs"]},
+        learnt=entry.document["model"]["spec"] not in _BASELINES,
         forms=forms(entry, protocols[0]),
         samples=[(name.rpartition(".")[0], sample_path(entry, name)) for name in entry.submission.samples],
         data=f"{scores_path(entry.id)}.csv",

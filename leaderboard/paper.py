@@ -9,7 +9,7 @@ from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Mean
 from leaderboard.escaping import latex_text, markdown_table, markdown_text
 from leaderboard.matching import matched_pairs
-from leaderboard.ranking import METRICS, Mark, forms, rank
+from leaderboard.ranking import METRICS, Mark, apart, rank
 from leaderboard.tables import ordered
 from leaderboard.views import View
 
@@ -53,7 +53,8 @@ def markdown_sections(tables: Sequence[View], bases: Bases) -> str:
     parts = [f"# {markdown_text(protocol.name)}",
              markdown_text(f"{protocol.summary}. PSNR in dB / SSIM; ↑ and ↓ against a base that was trained alike.")]
     for view in tables:
-        rows = [[_name(entry, view), _thousands(entry, view),
+        names = _names(view)
+        rows = [[names[entry.id], _thousands(entry, view),
                  *(" / ".join(map(" ".join, _numbers(view, entry, dataset, bases))) for dataset in view.datasets)]
                 for entry in _rows(view, bases)]  # fmt: skip
         parts += [f"## ×{view.scale}", markdown_table(["model", "parameters (K)", *view.datasets], rows)]
@@ -63,8 +64,9 @@ def markdown_sections(tables: Sequence[View], bases: Bases) -> str:
 def _latex_rows(collection: Collection, view: View, datasets: Sequence[str], bases: Bases) -> Iterator[str]:
     marks = {dataset: [rank(collection, view.entries, (view.scale, view.protocol.name, dataset), metric)
                        for metric in range(len(METRICS))] for dataset in view.datasets}  # fmt: skip
+    names = _names(view)
     for number, entry in enumerate(_rows(view, bases)):
-        cells = [rf"$\times${view.scale}" if number == 0 else "", latex_text(_name(entry, view)),
+        cells = [rf"$\times${view.scale}" if number == 0 else "", latex_text(names[entry.id]),
                  _thousands(entry, view)]  # fmt: skip
         for dataset in datasets:
             numbers = _numbers(view, entry, dataset, bases)
@@ -104,8 +106,10 @@ def _rows(view: View, bases: Bases) -> list[Entry]:
     return found
 
 
-def _name(entry: Entry, view: View) -> str:
-    return ", ".join([entry.title, *forms(entry, view.protocol.name)])
+def _names(view: View) -> dict[str, str]:
+    """By entry id, its title and why it stands apart from the ranked ones."""
+    words = apart(view.entries, view.protocol.name)
+    return {entry.id: ", ".join([entry.title, *words[entry.id]]) for entry in view.entries}
 
 
 def _thousands(entry: Entry, view: View) -> str:

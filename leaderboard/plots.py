@@ -15,7 +15,7 @@ from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group
 from leaderboard.front import digests
 from leaderboard.pages import Page
-from leaderboard.ranking import forms, reference_inputs
+from leaderboard.ranking import ranked_entries, reference_inputs
 from leaderboard.rendering import render, thousands
 from leaderboard.views import View, views
 from srbench.charts import INLINE, STANDALONE, Axis, Layout, Series, scatter_chart
@@ -178,8 +178,9 @@ def _shown(view: View, dataset: str) -> list[Entry]:
     """The entries of the main group that were scored on the same pixels, all of them."""
     group = view.scale, view.protocol.name, dataset
     inputs = reference_inputs(view.entries, group)
-    alike = [e for e in view.entries if group in e.means and e.means[group].inputs == inputs]
-    return [e for e in alike if not forms(e, view.protocol.name) and _psnr(e, view, dataset) is not None]
+    main = ranked_entries(view.entries, view.protocol.name)
+    alike = [e for e in main if group in e.means and e.means[group].inputs == inputs]
+    return [e for e in alike if _psnr(e, view, dataset) is not None]
 
 
 def _psnr(entry: Entry, view: View, dataset: str) -> float | None:

@@ -13,6 +13,7 @@ from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group, Mean, Values
 from srbench.protocols import get_protocol
 from srbench.statistics import MIN_IMAGES
+from srbench.submissions import LEVELS
 
 Mark = Literal["first", "second"]
 """First: the highest mean and all that are not told from it; second: the same among the rest."""
@@ -20,17 +21,24 @@ Mark = Literal["first", "second"]
 METRICS = ("psnr", "ssim")
 """The means that are ranked, in the order of `leaderboard.entries.Values`."""
 
-_DECIMALS = 3
+DECIMALS = (3, 4)
+"""To how many decimals means of few images are compared, by metric: as many as the tables print."""
+
 _PLAIN = {"precision": "fp32", "tile": None, "self_ensemble": False, "optimise": "none", "lr_source": "made"}
 
 
 def forms(entry: Entry, protocol: str) -> tuple[str, ...]:
-    """How an entry was made otherwise than the main group, in words; each combination is a group of its own."""
+    """How an entry was made otherwise than the main group, in words; each combination is a group of its own.
+
+    Of a folder of SR images nobody knows how they were made, so they are a group too.
+    """
     options = entry.document["options"]
-    if options == _PLAIN:
+    from_images = entry.document["model"]["spec"].startswith("images:")
+    if options == _PLAIN and not from_images:
         return ()
     given = options["lr_source"] != "made" and not get_protocol(protocol).preparation.ships_lr
     found = {
+        "from images": from_images,
         "self-ensemble": options["self_ensemble"],
         "tiled": options["tile"] is not None,
         f"{options['precision']}": options["precision"] != "fp32",
@@ -40,15 +48,32 @@ def forms(entry: Entry, protocol: str) -> tuple[str, ...]:
     return tuple(word for word, holds in found.items() if holds)
 
 
-def reference_inputs(entries: Iterable[Entry], group: Group) -> str | None:
+def apart(entries: Iterable[Entry], protocol: str) -> dict[str, tuple[str, ...]]:
+    """By entry id, why an entry stands apart from those that are ranked, in words; none for those.
+
+    Beside what was made otherwise it is what is only claimed, wherever another entry is verified.
+    """
+    made = [(entry, forms(entry, protocol)) for entry in entries]
+    verified = any(entry.level != LEVELS[0] and not words for entry, words in made)
+    return {entry.id: (("not verified",) if verified and entry.level == LEVELS[0] else ()) + words
+            for entry, words in made}  # fmt: skip
+
+
+def ranked_entries(entries: Sequence[Entry], protocol: str) -> list[Entry]:
+    """The main group: the entries that do not stand apart."""
+    words = apart(entries, protocol)
+    return [entry for entry in entries if not words[entry.id]]
+
+
+def reference_inputs(entries: Sequence[Entry], group: Group) -> str | None:
     """The protocol version, HR and LR that a group is ranked on; None where nothing can be ranked.
 
     It is what most entries of the main group used, of those with the catalogue's pixels; the older wins a tie.
     """
     found: dict[str, list[tuple[str, str]]] = {}
-    for entry in entries:
+    for entry in ranked_entries(entries, group[1]):
         mean = entry.means.get(group)
-        if mean and mean.canonical and not forms(entry, group[1]):
+        if mean and mean.canonical:
             found.setdefault(mean.inputs, []).append((entry.date, entry.id))
     return min(found, key=lambda inputs: (-len(found[inputs]), min(found[inputs])), default=None)
 
@@ -58,11 +83,8 @@ def rank(collection: Collection, entries: Sequence[Entry], group: Group, metric:
     reference = reference_inputs(entries, group)
     left = {
         entry.id: entry
-        for entry in entries
-        if (mean := entry.means.get(group))
-        and mean.inputs == reference
-        and _value(mean, metric) is not None
-        and not forms(entry, group[1])
+        for entry in ranked_entries(entries, group[1])
+        if (mean := entry.means.get(group)) and mean.inputs == reference and _value(mean, metric) is not None
     }
     marks: dict[str, Mark] = {}
     for mark in ("first", "second"):
@@ -78,8 +100,8 @@ def _not_below(collection: Collection, entries: list[Entry], group: Group, metri
         return set()
     best = max(entries, key=lambda entry: _mean_of(entry, group, metric))
     if best.means[group].n < MIN_IMAGES:
-        highest = round(_mean_of(best, group, metric), _DECIMALS)
-        return {entry.id for entry in entries if round(_mean_of(entry, group, metric), _DECIMALS) == highest}
+        highest = round(_mean_of(best, group, metric), DECIMALS[metric])
+        return {entry.id for entry in entries if round(_mean_of(entry, group, metric), DECIMALS[metric]) == highest}
     verdicts = _verdicts(collection, best, entries, group, metric)
     return {entry.id for entry in entries if verdicts[entry.digest]}
 

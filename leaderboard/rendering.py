@@ -34,7 +34,7 @@ LEVELS = {
 LEVEL_MEANINGS = {
     "model-rerun": "srbench ran the weights again and got these scores",
     "images-rescored": "srbench scored the submitted images again",
-    "claimed": "not checked: the scores are the submitter's own",
+    "claimed": "not checked, so not ranked with verified ones: the scores are the submitter's own",
 }
 """What each verification level means, for titles and legends."""
 

@@ -13,7 +13,7 @@ from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Mean
 from leaderboard.memory import digest_of
 from leaderboard.pages import Page
-from leaderboard.ranking import METRICS, Mark, forms, rank, reference_inputs
+from leaderboard.ranking import METRICS, Mark, apart, rank, reference_inputs
 from leaderboard.rendering import render
 from leaderboard.views import View, views
 from srbench.statistics import MIN_IMAGES
@@ -63,7 +63,8 @@ def pages(collection: Collection) -> Iterator[Page]:
     """Each table's pages; where there are several, also their rows as scripts, for sorting over all of them."""
     for view in views(collection):
         columns = [_column(collection, view, dataset) for dataset in view.datasets]
-        rows = [_row(collection, view, columns, entry) for entry in ordered(view)]
+        groups = {name: ", ".join(words) for name, words in apart(view.entries, view.protocol.name).items()}
+        rows = [_row(collection, view, columns, entry, groups[entry.id]) for entry in ordered(view)]
         sheets = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
         facets = _facets(view)
         for number, sheet in enumerate(sheets, start=1):
@@ -79,11 +80,12 @@ def pages(collection: Collection) -> Iterator[Page]:
 def ordered(view: View) -> list[Entry]:
     """The entries as the table shows them: the main group, then the others; high PSNR on the first set comes first."""
 
+    groups = apart(view.entries, view.protocol.name)
+
     def place(entry: Entry) -> tuple[object, ...]:
         mean = entry.means.get((view.scale, view.protocol.name, view.datasets[0]))
         psnr = mean.psnr if mean and mean.psnr is not None else float("-inf")
-        group = forms(entry, view.protocol.name)
-        return bool(group), group, -psnr, entry.title.casefold(), entry.id
+        return groups[entry.id], -psnr, entry.title.casefold(), entry.id
 
     return sorted(view.entries, key=place)
 
@@ -116,7 +118,7 @@ def _heads(columns: Sequence[Column]) -> list[tuple[str, int, bool]]:
     return [(column.dataset, column.n, column.aliased) for column in columns]
 
 
-def _row(collection: Collection, view: View, columns: Sequence[Column], entry: Entry) -> Row:
+def _row(collection: Collection, view: View, columns: Sequence[Column], entry: Entry, group: str) -> Row:
     found = cells(view, columns, entry)
     shown = [(cell.psnr_mark, cell.ssim_mark, cell.other_inputs, cell.aliased) for cell in found]
     key = digest_of("row", view.name, repr(view.datasets), entry.digest, repr(shown))
@@ -125,7 +127,7 @@ def _row(collection: Collection, view: View, columns: Sequence[Column], entry: E
         html = render("row.html.j2", path=view.path, view=view, entry=entry, cells=found, model=entry.document["model"],
                       parameters=entry.at("parameters", view.scale), training=entry.document["training"])  # fmt: skip
         collection.memory.learn(key, html)
-    return Row(key, ", ".join(forms(entry, view.protocol.name)), html)
+    return Row(key, group, html)
 
 
 def _facets(view: View) -> dict[str, list[str]]:

@@ -121,7 +121,7 @@
     const cell = document.createElement("th");
     cell.scope = "rowgroup";
     cell.colSpan = columns.length;
-    cell.textContent = `${name[0].toUpperCase()}${name.slice(1)} – made otherwise, so not ranked with the others`;
+    cell.textContent = `${name[0].toUpperCase()}${name.slice(1)} – not ranked with the others`;
     row.append(cell);
     return row;
   }

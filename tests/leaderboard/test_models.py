@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,8 @@ from leaderboard.collection import Collection, collect
 from leaderboard.matching import matched_pairs
 from leaderboard.memory import Memory
 from leaderboard.models import claims_beside, score_tables
-from srbench.statistics import paired_difference
-from tests.submissions.generated import generate
+from srbench.statistics import holm, paired_difference
+from tests.submissions.generated import generate, rewrite
 
 Edit = Callable[[dict[str, Any]], None]
 Collect = Callable[..., Collection]
@@ -30,10 +32,13 @@ def collected(tmp_path: Path) -> Iterator[Collect]:
 
     def read(*edits: Edit) -> Collection:
         for folder, edit in zip(generate(tmp_path / "in", len(edits), datasets=("Set5", "Set14")), edits, strict=True):
-            document = json.loads((folder / "submission.json").read_text())
-            edit(document)
-            (folder / "submission.json").write_text(json.dumps(document))
+            rewrite(folder, partial(whole, edit))
         return collect(tmp_path / "in", memory)
+
+    def whole(edit: Edit, rows: list[dict[str, Any]], document: dict[str, Any]) -> None:
+        edit(document)
+        for row in rows:
+            row["model"] = document["model"]["spec"]
 
     yield read
     memory.close()
@@ -64,13 +69,29 @@ def test_the_panel_is_the_paired_difference_of_the_rows(collected: Collect) -> N
     collection = collected(trained("cca"), trained("bam"))
     (pair,) = matched_pairs(collection)["net-00000"]
     found = dict(pair.differences(collection))
-    assert set(found) == set(pair.base.means)
+    assert list(found) == [(4, protocol, dataset) for protocol in ("matlab-y", "bam2021")
+                           for dataset in ("Set5", "Set14")]  # fmt: skip
     group = 4, "matlab-y", "Set14"
     a, b = (np.array([row["psnr_y"] for row in entry.rows()[group]]) for entry in (pair.variant, pair.base))
-    assert found[group] == paired_difference(a, b)
+    tested = [one.p_value for one in found.values() if one.p_value is not None]
+    assert len(tested) == 2
+    assert found[group] == replace(paired_difference(a, b), p_holm=dict(zip(tested, holm(tested), strict=True))[
+        found[group].p_value])  # fmt: skip
     html = page_of(collection, "net-00000")
     assert "Base against BAM" in html
     assert f"{found[group].mean:+.3f}".replace("-", "−") in html
+
+
+def test_of_sr_images_nothing_is_said_that_nobody_knows(collected: Collect) -> None:
+    def edit(document: dict[str, Any]) -> None:
+        document["model"].update(spec="images:SR")
+        document["runs"][0].update(weights_sha256=None, images_sha256="b" * 64)
+
+    html = page_of(collected(edit), "net-00000")
+    assert "<dt>SR images ×4</dt>" in html and "Weights ×4" not in html
+    assert "<dt>Training</dt><dd>not stated</dd>" in html
+    assert "<dt>Run with</dt><dd>not stated: only the SR images are known</dd>" in html
+    assert "Ranked apart: from images." in html
 
 
 def test_a_claim_stands_beside_every_protocol_the_nearest_first(collected: Collect) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from leaderboard.bootstrap import bca_intervals
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Mean
-from leaderboard.ranking import forms, hold_zero, rank, reference_inputs
+from leaderboard.ranking import DECIMALS, apart, forms, hold_zero, rank, reference_inputs
 from srbench.statistics import bca_interval
 from srbench.submissions import Submission
 
@@ -38,9 +38,12 @@ class KnownScores:
         return self._values[digest]
 
 
-def entry(name: str, psnr: Sequence[float], *, inputs: str = "a", **options: Any) -> Entry:
-    document = {"date": "2026-01-01", "options": {**OPTIONS, **options}}
-    submission = Submission(name, name, document, Path(name), "claimed", None, "", name)
+def entry(
+    name: str, psnr: Sequence[float], *, inputs: str = "a", level: str = "model-rerun", spec: str = "onnx:a.onnx",
+    **options: Any,
+) -> Entry:  # fmt: skip
+    document = {"date": "2026-01-01", "model": {"spec": spec}, "options": {**OPTIONS, **options}}
+    submission = Submission(name, name, document, Path(name), level, None, "", name)
     mean = Mean(len(psnr), len(psnr), float(np.mean(psnr)), 0.9, None, inputs, True)
     return Entry(submission, {GROUP: mean})
 
@@ -66,9 +69,14 @@ def test_intervals_do_not_depend_on_how_many_share_the_resamples() -> None:
     np.testing.assert_allclose(bca_intervals(vectors)[290:], bca_intervals(vectors[290:]), rtol=0, atol=1e-12)
 
 
-def test_few_images_share_a_place_by_the_third_decimal() -> None:
+def test_few_images_share_a_place_by_the_decimals_that_are_printed() -> None:
     scores = {"a": [32.0004] * 5, "b": [32.0001] * 5, "c": [31.9992] * 5, "d": [31.9991] * 5, "e": [31.0] * 5}
     assert ranked(scores) == {"a": "first", "b": "first", "c": "second", "d": "second"}
+    assert DECIMALS == (3, 4)
+    pair = [entry(name, [32.0] * 5) for name in "ab"]
+    pair[1] = dataclasses.replace(pair[1], means={GROUP: dataclasses.replace(pair[1].means[GROUP], ssim=0.9002)})
+    assert dict(rank(Collection(Path(), tuple(pair), (), cast("Any", KnownScores({}))), pair, GROUP, 1)) == {
+        "b": "first", "a": "second"}  # fmt: skip
 
 
 def test_many_images_share_a_place_by_the_paired_interval() -> None:
@@ -87,6 +95,18 @@ def test_rows_made_otherwise_are_not_ranked() -> None:
     for option, value in others.items():
         marks = ranked({"x": [40.0] * 5, "plain": plain}, x=entry("x", [40.0] * 5, **{option: value}))
         assert marks == {"plain": "first"}, option
+    # Of SR images alone nobody knows whether they come from one pass.
+    assert ranked({"x": [40.0] * 5, "plain": plain}, x=entry("x", [40.0] * 5, spec="images:SR")) == {"plain": "first"}
+
+
+def test_what_is_only_claimed_moves_no_mark_of_a_verified_entry() -> None:
+    claims = {name: entry(name, [40.0] * 5, inputs="invented", level="claimed") for name in "xyz"}
+    scores = {**dict.fromkeys(claims, [40.0] * 5), "p": [30.0] * 5, "q": [29.0] * 5}
+    assert ranked(scores, **claims) == {"p": "first", "q": "second"}
+    assert reference_inputs([*claims.values(), entry("p", [30.0] * 5)], GROUP) == "a"
+    words = apart([*claims.values(), entry("p", [30.0] * 5)], "matlab-y")
+    assert words == {**dict.fromkeys(claims, ("not verified",)), "p": ()}
+    assert set(ranked({name: [40.0] * 5 for name in claims}, **claims).values()) == {"first"}  # nothing is verified
 
 
 def test_other_pixels_are_not_ranked_with_the_majority() -> None:
