@@ -37,7 +37,7 @@ BUILDERS: tuple[Callable[[Collection], Iterable[Page]], ...] = (
 
 @dataclass(frozen=True)
 class Report:
-    """What a build did: entries shown, files written, left as they were and removed, and the entries left out."""
+    """What a build did: entries shown, files written, left as they were and removed; entries and studies left out."""
 
     entries: int
     written: int
@@ -104,7 +104,8 @@ def _write(collection: Collection, memory: Memory, output: Path) -> Report:
         _remove(output, path)
     memory.finish({page.path: keys[page.path] for page in changed})
     unchanged = len(keys) - len(changed)
-    return Report(len(collection), len(changed), unchanged, len(stale), collection.problems)
+    _, studies = study.read_studies(collection.root)
+    return Report(len(collection), len(changed), unchanged, len(stale), (*collection.problems, *studies))
 
 
 def _all_pages(collection: Collection) -> Iterator[Page]:

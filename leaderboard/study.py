@@ -9,14 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from jinja2 import UndefinedError
 from markupsafe import Markup
 
 from leaderboard.collection import Collection
 from leaderboard.pages import Page
 from leaderboard.rendering import render
 from srbench.charts import Axis, Interval, interval_chart
-from srbench.errors import ResultsError
+from srbench.errors import ResultsError, SubmissionError
 from srbench.statistics import far_apart
+from srbench.submissions import Problem
+from srbench.submissions.entry import harmless
+from srbench.submissions.reading import MAX_JSON_BYTES, read_bytes
 
 PATH = "study.html"
 SUFFIX = ".study.json"
@@ -98,9 +102,20 @@ class Study:
 
 def pages(collection: Collection) -> Iterator[Page]:
     """`study.html`, from the results that lie beside the entries."""
-    files = study_files(collection.root)
-    texts = tuple(path.read_text(encoding="utf-8") for path in files)
-    yield Page(PATH, texts, partial(_page, files, texts))
+    studies, _ = read_studies(collection.root)
+    yield Page(PATH, tuple(json.dumps(study.document) for study in studies), partial(_page, studies))
+
+
+def read_studies(folder: Path) -> tuple[list[Study], list[Problem]]:
+    """The studies whose results lie in a folder, and what is wrong with those that cannot be shown."""
+    studies: list[Study] = []
+    problems: list[Problem] = []
+    for path in study_files(folder):
+        try:
+            studies.append(parse(read_bytes(path, limit=MAX_JSON_BYTES), path.name))
+        except (ResultsError, SubmissionError) as error:
+            problems.append(Problem(harmless(path.name), str(error)))
+    return studies, problems
 
 
 def study_files(folder: Path) -> list[Path]:
@@ -108,24 +123,24 @@ def study_files(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name.removesuffix(SUFFIX))
 
 
-def parse(text: str, name: str) -> Study:
-    """The study in the text of a `results.json`. Raises ResultsError for one that is damaged or of another version."""
+def parse(data: bytes, name: str) -> Study:
+    """The study in a `results.json`. Raises ResultsError for one that is damaged, of another version or not whole."""
     try:
-        document = json.loads(text)
+        document = json.loads(data.decode("utf-8"))
         if document["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema version {document['schema_version']!r}")
         groups = tuple((group, tuple(map(_difference, group["differences"]))) for group in document["groups"])
         study = Study(document, groups)
         _ = study.question
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration) as error:
+        _page([study])  # it asks for every field there is
+    except (ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError, UndefinedError) as error:
         found = f"{type(error).__name__}: {error}"
         raise ResultsError(f"{name}: expected a study's results.json (schema version {SCHEMA_VERSION}), got {found}; "
                            "write it with srbench study report") from error  # fmt: skip
     return study
 
 
-def _page(files: list[Path], texts: tuple[str, ...]) -> str:
-    studies = [parse(text, path.name) for path, text in zip(files, texts, strict=True)]
+def _page(studies: Sequence[Study]) -> str:
     return render("study.html.j2", path=PATH, studies=studies)
 
 

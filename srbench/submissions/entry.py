@@ -128,7 +128,7 @@ def read_submissions(root: Path, *, trusted: Container[str] = ()) -> Collection:
         try:
             entries.append(read_submission(folder, verified=verified, trusted=trusted))
         except SubmissionError as error:
-            problems.append(Problem(_harmless(folder.name), str(error)))
+            problems.append(Problem(harmless(folder.name), str(error)))
     kept, look_alikes = _without_look_alikes(entries)
     return Collection(kept, problems + look_alikes)
 
@@ -270,7 +270,8 @@ def _folders(root: Path) -> Iterator[Path]:
             yield root / entry.name
 
 
-def _harmless(name: str) -> str:
+def harmless(name: str) -> str:
+    """The name of a stranger's file or folder as a message may show it: short printable ASCII."""
     return re.sub(r"[^A-Za-z0-9._-]", "?", name)[:64]
 
 

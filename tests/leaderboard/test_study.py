@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from leaderboard.site import build
-from leaderboard.study import parse
-from srbench.errors import ResultsError
+from leaderboard.study import read_studies
 from srbench.statistics import seed_difference
 
 BASE = np.array([28.50, 28.53, 28.49, 28.52])
@@ -75,8 +74,32 @@ def test_without_studies_the_page_claims_nothing(tmp_path: Path) -> None:
     assert "No study has been carried out yet" in page(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", json.dumps({**results(0.1), "schema_version": 2}),
-                                  json.dumps({**results(0.1), "groups": []})])  # fmt: skip
-def test_damaged_results_are_refused(text: str) -> None:
-    with pytest.raises(ResultsError, match=r"bad\.study\.json: expected a study's results\.json"):
-        parse(text, "bad.study.json")
+def without(name: str) -> dict[str, Any]:
+    return {key: value for key, value in results(0.1).items() if key != name}
+
+
+@pytest.mark.parametrize("data", [
+    b"{", b"[]", b"{}", b"\xff\xfe{", b"[" * 100_000,
+    *(json.dumps(document).encode() for document in (
+        {**results(0.1), "schema_version": 2}, {**results(0.1), "groups": []},
+        *map(without, ("learning_rates", "recipe", "train_set", "devices", "hours")))),
+])  # fmt: skip
+def test_damaged_results_are_left_out_and_the_others_shown(data: bytes, tmp_path: Path) -> None:
+    folder = tmp_path / "submissions"
+    folder.mkdir()
+    (folder / "good.study.json").write_text(json.dumps(results(0.1)))
+    (folder / "bad.study.json").write_bytes(data)
+    (folder / "linked.study.json").symlink_to("/etc/passwd")
+    (folder / "folder.study.json").mkdir()
+    studies, problems = read_studies(folder)
+    assert [study.document["study"]["name"] for study in studies] == ["made-up"]
+    assert [problem.id.partition(".")[0] for problem in problems] == ["bad", "folder", "linked"]
+    assert problems[0].message.startswith("bad.study.json: expected a study's results.json")
+
+
+def test_a_build_says_which_study_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "submissions").mkdir()
+    (tmp_path / "submissions" / "bad.study.json").write_text("{")
+    report = build(tmp_path / "submissions", tmp_path / "site")
+    assert [problem.id for problem in report.problems] == ["bad.study.json"]
+    assert "No study has been carried out yet" in (tmp_path / "site" / "study.html").read_text(encoding="utf-8")
