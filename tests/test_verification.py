@@ -209,9 +209,35 @@ def test_only_maintainers_change_the_list(root: Path, sample: Path, tmp_path: Pa
     checked = check_submissions(root, base=base)
     assert found(checked, "verified.json") == [
         ("error", "expected the base's list; only maintainers change it, on its own")]  # fmt: skip
+    reason = "the change adds its verification.json, which only maintainers do; undo that"
+    assert ("error", reason) in found(checked, "net")
     shutil.rmtree(base / "net")
-    assert ("error", "a new entry may not bring a verification.json; remove the file") in (
-        found(check_submissions(root, base=base), "net"))  # fmt: skip
+    assert ("error", reason) in found(check_submissions(root, base=base), "net")
+    (root / "net" / "verification.json").unlink()
+    assert found(check_submissions(root), "net")[0] == (
+        "review", "verified.json lists it, but its verification.json is gone, so it shows as claimed")  # fmt: skip
+
+
+def test_a_change_adds_one_entry_and_touches_nothing_else(root: Path, tmp_path: Path) -> None:
+    generate(root, 2)
+    (root / "brief.study.json").write_text("{}")
+    base = tmp_path / "base"
+    shutil.copytree(root, base)
+    shutil.copytree(root / "net-00001", root / "new")
+    checked = check_submissions(root, ["net"], base=base)
+    assert checked.passed
+    rewrite(root / "net-00000", lambda _, document: document.update(title="Other"))
+    shutil.rmtree(root / "net-00001")
+    (root / "brief.study.json").write_text('{"mean": 9.99}')
+    (root / "entry.zip").write_bytes(b"PK")
+    (root / "new" / "link").symlink_to(tmp_path)
+    errors = {finding.id: finding.message for finding in check_submissions(root, ["net"], base=base).findings
+              if finding.severity == "error"}  # fmt: skip
+    only = "a submission adds or changes one entry's folder and touches nothing else"
+    assert errors["brief.study.json"] == f"the change modifies it; {only}"
+    assert errors["entry.zip"] == f"the change adds it; {only}"
+    assert errors["net-00001"].startswith("expected a change of one entry, got one of net-00000 too")
+    assert errors["new"].startswith("expected a change of one entry")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 1, "entries": {"../net": {}}}', "[" * 100_000])

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srbench.errors import SubmissionError, UnknownNameError
+from srbench.files import sha256_of
 from srbench.submissions import Submission, read_submissions
-from srbench.submissions.entry import VERIFICATION_NAME, VERIFIED_NAME, Verified, read_verified
+from srbench.submissions.entry import VERIFICATION_NAME, VERIFIED_NAME, Verified, harmless, read_verified
 from srbench.submissions.ids import skeleton
 from srbench.verification.checks import Said, bicubic_scores, check_entry
 from srbench.verification.findings import Finding
@@ -33,8 +34,8 @@ def check_submissions(root: Path, only: Sequence[str] = (), *, base: Path | None
     """Check the entries of a folder, or those in `only`, against the schema, the catalogues and each other.
 
     Args:
-        base: the submissions folder before a change; entries that are not in it may not bring a verification, and the
-            maintainers' list must be the same.
+        base: the submissions folder before a change: one entry may be new or changed, its verification and everything
+            else must be as it was.
 
     Raises:
         SubmissionError: no such folder or no such entry.
@@ -52,15 +53,17 @@ def check_submissions(root: Path, only: Sequence[str] = (), *, base: Path | None
         findings += [Finding(entry.id, *said) for said in check_entry(entry, baseline)]
         findings += [Finding(entry.id, *said) for said in _check_verification(entry, verified)]
     findings += list(_check_against_each_other(collection.entries))
-    findings += list(_check_base(collection.entries, verified, base)) if base else []
     kept = [finding for finding in findings if not only or finding.id in (*only, VERIFIED_NAME)]
-    return Checked(chosen, kept)
+    return Checked(chosen, kept + (list(dict.fromkeys(_check_base(root, base))) if base else []))
 
 
 def _check_verification(entry: Submission, verified: Verified) -> Said:
-    if entry.level != "claimed" or not os.path.lexists(entry.folder / VERIFICATION_NAME):
+    if entry.level != "claimed":
         return
-    if entry.id in verified:
+    if not os.path.lexists(entry.folder / VERIFICATION_NAME):
+        if entry.id in verified:
+            yield "review", f"{VERIFIED_NAME} lists it, but its {VERIFICATION_NAME} is gone, so it shows as claimed"
+    elif entry.id in verified:
         yield "review", "changed since it was verified, so it shows as claimed; verify it again"
     else:
         yield "error", f"brings a {VERIFICATION_NAME} that no maintainer wrote; it is not believed: remove the file"
@@ -84,11 +87,37 @@ def _means(entry: Submission) -> str:
                              for run in entry.document["runs"] for mean in run["means"]))  # fmt: skip
 
 
-def _check_base(entries: Sequence[Submission], verified: Verified, base: Path) -> Iterator[Finding]:
+def _check_base(root: Path, base: Path) -> Iterator[Finding]:
+    """What a submitted change touches beyond the one entry that it adds or changes."""
     if not base.is_dir():
         raise SubmissionError(f"{base}: expected the submissions folder of the base branch, got none; check --base")
-    if verified != read_verified(base):
-        yield Finding(VERIFIED_NAME, "error", "expected the base's list; only maintainers change it, on its own")
-    for entry in entries:
-        if not (base / entry.id).is_dir() and os.path.lexists(entry.folder / VERIFICATION_NAME):
-            yield Finding(entry.id, "error", f"a new entry may not bring a {VERIFICATION_NAME}; remove the file")
+    before, after = _files(base), _files(root)
+    changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+    entries = list(dict.fromkeys(path.split("/")[0] for path in changed if "/" in path))
+    for path in changed:
+        top, _, inner = path.partition("/")
+        how = "adds" if path not in before else "modifies" if path in after else "removes"
+        if path == VERIFIED_NAME:
+            yield Finding(path, "error", "expected the base's list; only maintainers change it, on its own")
+        elif inner == VERIFICATION_NAME:
+            yield Finding(harmless(top), "error", f"the change {how} its {inner}, which only maintainers do; undo that")
+        elif not inner or not any(other.startswith(f"{top}/") for other in after):
+            yield Finding(harmless(top), "error", f"the change {how} it; a submission adds or changes one entry's "
+                          "folder and touches nothing else")  # fmt: skip
+    for name in entries[1:]:
+        message = f"expected a change of one entry, got one of {harmless(entries[0])} too; submit them apart"
+        yield Finding(harmless(name), "error", message)
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """What lies below a folder by its path: the hash of a plain file, the target of a link; a submitter wrote both."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            found[name] = f"link to {path.readlink()}"
+        elif path.is_file():
+            found[name] = sha256_of(path)
+        elif not path.is_dir():
+            found[name] = "neither file nor folder"
+    return found
