@@ -6,7 +6,6 @@ in quotes, no control character, no markup, no link that is not https.
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -43,6 +42,8 @@ def shown(value: Any) -> str:
     """
     if not isinstance(value, str | int | float | None):
         return type(value).__name__
+    if isinstance(value, int) and value.bit_length() > 300:
+        return "an integer of 90 digits or more"  # Python does not write out the longest
     text = _HARMFUL.sub("?", str(value)[: _MAX_SHOWN + 1])
     short = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
     return f"'{short}'" if isinstance(value, str) else short
@@ -144,7 +145,8 @@ class Number:
     def check(self, value: Any, where: str) -> None:
         if self.infinity and value == "inf":
             return
-        if type(value) not in (int, float) or not math.isfinite(value) or not self.lowest <= value <= self.highest:
+        # The bounds leave out NaN and infinity, and an integer that no float can hold is compared exactly.
+        if type(value) not in (int, float) or not self.lowest <= value <= self.highest:
             raise refuse(where, f"a number from {self.lowest:g} to {self.highest:g}", value)
 
     def schema(self) -> Schema:

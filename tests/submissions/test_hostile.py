@@ -21,6 +21,7 @@ import pytest
 from srbench.errors import SubmissionError
 from srbench.scores import SCHEMA
 from srbench.submissions import Collection, read_submission, read_submissions
+from srbench.submissions.kinds import Day, Fields, Flag, Kind, Number, OneOf, Several, Text, Whole
 from srbench.submissions.rows import dataset_means
 from tests.submissions.generated import generate, table_bytes
 
@@ -209,7 +210,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 def test_a_value_of_a_wrong_type_or_range_anywhere_is_left_out(root: Path) -> None:
     pristine = json.loads((root / "net-00000" / "submission.json").read_text())
-    strange = [{"x": 1}, [[]], "<b>", -1, 1e300, True, "x" * 70_000]
+    strange = [{"x": 1}, [[]], "<b>", -1, 1e300, 10**400, True, "x" * 70_000]
     for path in _places(pristine):
         for value in strange:
             document = copy.deepcopy(pristine)
@@ -222,6 +223,29 @@ def test_a_value_of_a_wrong_type_or_range_anywhere_is_left_out(root: Path) -> No
             (root / "net-00000" / "submission.json").write_text(json.dumps(document))
             with pytest.raises(SubmissionError):
                 read_submission(root / "net-00000")
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), 10**4000, 1e300, math.nan, math.inf])
+@pytest.mark.parametrize("kind", [Number(0, 100), Number(-100, 200, infinity=True), Whole(0, 10**12), Text(), OneOf((4,)),
+                                  Flag(), Day(), Several(Flag(), 3), Fields({})], ids=lambda kind: type(kind).__name__)
+def test_a_number_of_any_size_is_refused_by_its_bounds(kind: Kind, number: float) -> None:
+    for value in (number, 16**5000):  # the last is longer than Python writes out, but TOML can spell it
+        with pytest.raises(SubmissionError, match="^x: expected .* got [a-z0-9 .+-]{1,61}…?$"):
+            kind.check(value, "x")
+
+
+@pytest.mark.parametrize("place", [
+    lambda d, v: d.update(claims=[{"scale": 4, "dataset": "Set5", "psnr": v, "ssim": None, "source": "T"}]),
+    lambda d, v: d.update(claims=[{"scale": 4, "dataset": "Set5", "psnr": 30, "ssim": v, "source": "T"}]),
+    lambda d, v: d.update(runtime={"device": "cpu", "size": [1, 1], "fps": {"4": v}, "seconds_per_image": None}),
+    lambda d, v: d.update(paper={"title": "T", "url": None, "year": v}),
+    lambda d, v: d["runs"][0]["means"][0].update(psnr_lr=v),
+], ids=["claimed psnr", "claimed ssim", "fps", "year", "mean"])  # fmt: skip
+def test_a_number_that_no_float_holds_leaves_the_others_alone(
+    root: Path, place: Callable[[dict[str, Any], Any], None]
+) -> None:
+    change(root, lambda document: place(document, 10**400))
+    assert_left_out(root, "expected a", "got an integer of 90 digits or more")
 
 
 def test_a_missing_or_unknown_field_anywhere_is_left_out(root: Path) -> None:
