@@ -40,7 +40,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "charts": ("errors",),
     "audit": ("evaluation",),
     "speed": ("evaluation", "charts"),
-    "samples": ("upscalers",),
+    "samples": ("upscalers", "submissions"),
     "training": ("runs", "charts"),
     "study": ("training", "statistics"),
     "verification": ("evaluation", "submissions"),

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 
+from srbench.cli import main
 from srbench.datasets.imageset import SAMPLE_NAMES, open_dataset
-from srbench.errors import ImageError
+from srbench.errors import ImageError, SubmissionError
 from srbench.protocols import get_protocol
-from srbench.samples import CORNERS, MAX_BYTES, SIDE, make_references, make_samples
+from srbench.samples import make_references, make_samples
+from srbench.submissions.samples import CORNERS, MAX_BYTES, SIDE, check_sample, read_samples
 from srbench.upscalers.base import Identity, Options
 from srbench.upscalers.specs import open_upscaler
 from srbench.upscalers.tensors import TensorUpscaler
@@ -27,6 +30,20 @@ def test_crops_are_cut_from_the_whole_upscaled_image(tmp_path: Path) -> None:
     with Image.open(files["coffee"]) as crop:
         assert crop.mode == "RGB"
         np.testing.assert_array_equal(np.asarray(crop), whole[top : top + SIDE, left : left + SIDE])
+    taken = read_samples(tmp_path)
+    assert list(taken) == [path.name for path in files.values()]
+    for name, data in taken.items():
+        check_sample(data, name)
+
+
+def test_crops_of_another_scale_are_for_looking_at(tmp_path: Path) -> None:
+    arguments = ["samples", "--model", "bicubic", "--scale", "2", "--output", str(tmp_path)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.stdout.splitlines() == [str(tmp_path / f"{name}_x2.webp") for name in SAMPLE_NAMES]
+    assert result.stderr == ("crops at ×2 are for looking at: the leaderboard shows ×4, and `srbench submit` takes no "
+                             "others\n")  # fmt: skip
+    with pytest.raises(SubmissionError, match=r"got 'astronaut_x2\.webp'; make them with srbench samples --scale 4"):
+        read_samples(tmp_path)
 
 
 def test_even_the_ground_truth_fits_the_budget(tmp_path: Path) -> None:

@@ -18,21 +18,12 @@ from srbench.errors import SubmissionError
 from srbench.scores import SCORES_NAME, Row
 from srbench.submissions.ids import skeleton
 from srbench.submissions.kinds import shown
-from srbench.submissions.reading import (
-    MAX_JSON_BYTES,
-    MAX_SAMPLE_BYTES,
-    MAX_TABLE_BYTES,
-    check_sample,
-    parse_json,
-    read_bytes,
-    read_table,
-)  # fmt: skip
+from srbench.submissions.reading import MAX_JSON_BYTES, MAX_TABLE_BYTES, parse_json, read_bytes, read_table
 from srbench.submissions.rows import check_rows, expected_cells
-from srbench.submissions.schema import ID, LEVELS, NAME, SUBMISSION, VERIFICATION, VERIFIED
+from srbench.submissions.samples import SAMPLES_NAME, check_sample, read_samples
+from srbench.submissions.schema import ID, LEVELS, SUBMISSION, VERIFICATION, VERIFIED
 
 DOCUMENT_NAME, VERIFICATION_NAME, VERIFIED_NAME = "submission.json", "verification.json", "verified.json"
-SAMPLES_NAME = "samples"
-SAMPLE_SUFFIXES = (".png", ".webp")
 
 Verified = dict[str, dict[str, str]]
 """By id: the level and the hash of the `verification.json` that the maintainers wrote."""
@@ -217,27 +208,6 @@ def _read_files(folder: Path) -> _Files:
         verification=read_bytes(folder / VERIFICATION_NAME, limit=MAX_JSON_BYTES) if brought else None,
         samples=read_samples(folder / SAMPLES_NAME),
     )
-
-
-def read_samples(folder: Path) -> dict[str, bytes]:
-    """The SR crops of a `samples` folder by file name, at most 100 kB together; none where there is no folder.
-
-    Raises:
-        SubmissionError: a link, another kind of file, or too many bytes.
-    """
-    if not os.path.lexists(folder):
-        return {}
-    if folder.is_symlink() or not folder.is_dir():
-        raise SubmissionError(f"{SAMPLES_NAME}: expected a folder, got a link or a file")
-    samples: dict[str, bytes] = {}
-    left = MAX_SAMPLE_BYTES
-    for name in sorted(entry.name for entry in os.scandir(folder)):
-        if Path(name).suffix not in SAMPLE_SUFFIXES:
-            raise SubmissionError(f"{SAMPLES_NAME}: expected files *.png or *.webp, got {shown(name)}")
-        NAME.check(Path(name).stem, f"{SAMPLES_NAME}, a file's name")
-        samples[name] = read_bytes(folder / name, limit=left)
-        left -= len(samples[name])
-    return samples
 
 
 def _trusted_verification(name: str, files: _Files, verified: Verified) -> dict[str, Any] | None:

@@ -19,15 +19,9 @@ import pyarrow.parquet as pq
 from srbench.errors import SubmissionError
 from srbench.files import sha256_of, write_atomic
 from srbench.scores import SCHEMA, SCORES_NAME, Run
-from srbench.submissions.entry import (
-    DOCUMENT_NAME,
-    SAMPLES_NAME,
-    VERIFICATION_NAME,
-    read_samples,
-    read_submission,
-)  # fmt: skip
-from srbench.submissions.reading import check_sample
+from srbench.submissions.entry import DOCUMENT_NAME, VERIFICATION_NAME, read_submission
 from srbench.submissions.rows import check_rows, dataset_means
+from srbench.submissions.samples import SAMPLES_NAME, check_sample, read_samples
 from srbench.submissions.schema import ABOUT, ENVIRONMENT, ID, SCHEMA_VERSION, SUBMISSION
 
 _PATH_KINDS = ("images", "onnx", "spandrel")

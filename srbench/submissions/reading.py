@@ -6,13 +6,11 @@ import errno
 import json
 import os
 import stat
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image, UnidentifiedImageError
 
 from srbench.errors import SubmissionError
 from srbench.scores import SCHEMA
@@ -21,9 +19,6 @@ from srbench.submissions.kinds import shown
 MAX_JSON_BYTES = 512 << 10
 MAX_TABLE_BYTES = 4 << 20
 MAX_ROWS = 50_000
-MAX_SAMPLE_BYTES = 100_000
-"""All samples of an entry together."""
-MAX_SAMPLE_PIXELS = 1 << 20
 
 _MAX_UNPACKED = 64 << 20
 _MAX_STRING = 200
@@ -85,19 +80,6 @@ def read_table(data: bytes, *, rows: int) -> pa.Table:
     except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
         raise SubmissionError(f"scores.parquet: expected a whole score table, got one that does not read "
                               f"({shown(str(error))})") from error
-
-
-def check_sample(data: bytes, name: str) -> None:
-    """Raises SubmissionError unless the bytes are one PNG or WebP picture of moderate size that decodes."""
-    try:
-        with Image.open(BytesIO(data), formats=("PNG", "WEBP")) as image:
-            if image.width * image.height > MAX_SAMPLE_PIXELS or getattr(image, "n_frames", 1) != 1:
-                raise SubmissionError(f"{name}: expected one picture of at most {MAX_SAMPLE_PIXELS:,} pixels, got "
-                                      f"{image.width}×{image.height}, {getattr(image, 'n_frames', 1)} frame(s)")
-            image.load()
-    except (OSError, SyntaxError, ValueError, EOFError, UnidentifiedImageError, Image.DecompressionBombError,
-            Image.DecompressionBombWarning) as error:
-        raise SubmissionError(f"{name}: expected a PNG or WebP picture, got one that does not decode") from error
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,12 +11,14 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from srbench.errors import SubmissionError
 from srbench.scores import SCHEMA
@@ -226,11 +228,13 @@ def test_a_value_of_a_wrong_type_or_range_anywhere_is_left_out(root: Path) -> No
 
 
 @pytest.mark.parametrize("number", [10**400, -(10**400), 10**4000, 1e300, math.nan, math.inf])
-@pytest.mark.parametrize("kind", [Number(0, 100), Number(-100, 200, infinity=True), Whole(0, 10**12), Text(), OneOf((4,)),
-                                  Flag(), Day(), Several(Flag(), 3), Fields({})], ids=lambda kind: type(kind).__name__)
+@pytest.mark.parametrize("kind", [
+    Number(0, 100), Number(-100, 200, infinity=True), Whole(0, 10**12), Text(), OneOf((4,)), Flag(), Day(),
+    Several(Flag(), 3), Fields({}),
+], ids=lambda kind: type(kind).__name__)  # fmt: skip
 def test_a_number_of_any_size_is_refused_by_its_bounds(kind: Kind, number: float) -> None:
     for value in (number, 16**5000):  # the last is longer than Python writes out, but TOML can spell it
-        with pytest.raises(SubmissionError, match="^x: expected .* got [a-z0-9 .+-]{1,61}…?$"):
+        with pytest.raises(SubmissionError, match=r"^x: expected .* got [a-z0-9 .+-]{1,61}…?$"):
             kind.check(value, "x")
 
 
@@ -349,17 +353,26 @@ def _png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
+def _moving() -> bytes:
+    buffer = BytesIO()
+    first, second = (Image.new("RGB", (104, 104), colour) for colour in ("red", "blue"))
+    first.save(buffer, "WEBP", save_all=True, append_images=[second])
+    return buffer.getvalue()
+
+
 # Made when they are needed: packing forty megapixels takes a moment, and every process that runs tests reads this file.
 SAMPLES: dict[str, tuple[str, Callable[[], bytes], str]] = {
-    "40 megapixels": ("astronaut.png", lambda: _png(8000, 5000)[:90_000], "1,048,576 pixels"),
-    "too many pixels": ("astronaut.png", lambda: _png(2000, 2000), "1,048,576 pixels"),
-    "too many bytes": ("astronaut.png", lambda: _png(10, 10) + bytes(100_000), "at most 100,000 bytes"),
+    "40 megapixels": ("astronaut.png", lambda: _png(8000, 5000)[:90_000], "104×104 pixels"),
+    "another size": ("astronaut.png", lambda: _png(1024, 1000), "104×104 pixels as srbench samples writes it, got"),
+    "a smaller one": ("astronaut.png", lambda: _png(103, 104), "got 103×104"),
+    "several frames": ("astronaut.webp", lambda: _moving(), "got 104×104, 2 frame(s)"),
+    "too many bytes": ("astronaut.png", lambda: _png(104, 104) + bytes(100_000), "at most 100,000 bytes"),
     "no picture": ("astronaut.png", lambda: b"<script>alert(1)</script>", "does not decode"),
-    "cut off": ("astronaut.png", lambda: _png(100, 100)[:60], "does not decode"),
-    "svg": ("astronaut.svg", lambda: b"<svg/>", "*.png or *.webp"),
-    "html": ("a.html", lambda: b"<b>", "*.png or *.webp"),
-    "hidden": ("..png", lambda: _png(4, 4), "a file's name"),
-    "markup in the name": ("<b>.png", lambda: _png(4, 4), "a file's name"),
+    "of another format": ("astronaut.webp", lambda: _png(104, 104), "as its name says, got one that does not decode"),
+    "cut off": ("astronaut.png", lambda: _png(104, 104)[:60], "does not decode"),
+    **{name: (name, lambda: _png(104, 104), "samples: expected NAME.png or NAME.webp, NAME being astronaut, brick")
+       for name in ("astronaut.svg", "a.html", "..png", "<b>.png", "not_a_sample.png", "Astronaut.png", "astronaut",
+                    "astronaut_x2.webp", "astronaut.png.png", ".astronaut.png", "astronaut.PNG", "astronaut .png")},
 }  # fmt: skip
 
 
@@ -376,11 +389,13 @@ def test_samples_that_are_no_small_pictures_are_left_out(
 def test_small_samples_are_taken_and_change_the_digest(root: Path) -> None:
     before = read_submissions(root).entries[0]
     (before.folder / "samples").mkdir()
-    (before.folder / "samples" / "astronaut.png").write_bytes(_png(100, 100))
+    (before.folder / "samples" / "astronaut.png").write_bytes(_png(104, 104))
     after = read_submissions(root).entries[0]
     assert after.samples == ("astronaut.png",)
     assert after.digest != before.digest
     assert after.checked_sha256 == before.checked_sha256
+    (before.folder / "samples" / "astronaut.webp").write_bytes(b"")
+    assert_left_out(root, "samples: expected one file of astronaut, got astronaut.png and astronaut.webp")
 
 
 def test_the_later_of_two_look_alikes_is_left_out(root: Path) -> None:
