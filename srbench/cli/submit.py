@@ -12,6 +12,7 @@ import click
 from srbench.errors import SubmissionError
 from srbench.scores import read_run
 from srbench.submissions import draft_submission, json_schema, write_submission
+from srbench.submissions.samples import SAMPLES_NAME
 from srbench.verification.facts import model_facts
 
 
@@ -47,7 +48,11 @@ def command(runs: tuple[Path, ...], name: str, about: Path | None, title: str | 
     flags = {"title": title, "authors": list(authors) or None, "code": code, "license": licence}
     said |= {field: value for field, value in flags.items() if value is not None}
     facts = model_facts(loaded[0].record["model"]["spec"], sorted({run.record["scale"] for run in loaded}))
-    folder = write_submission(submissions, draft_submission(loaded, id=name, about=said, model=facts), samples=samples)
+    draft = draft_submission(loaded, id=name, about=said, model=facts)
+    dropped = samples is None and (submissions / name / SAMPLES_NAME).exists()
+    folder = write_submission(submissions, draft, samples=samples)
+    if dropped:
+        click.echo("removed the entry's samples, which may show another model; give new ones with --samples", err=True)
     click.echo(f"wrote {folder}; see it with `srbench leaderboard check {name} --submissions {submissions}`")
 
 

@@ -197,10 +197,7 @@ def _check(document: Any, files: _Files, name: str) -> None:
 
 
 def _read_files(folder: Path) -> _Files:
-    known = {DOCUMENT_NAME, SCORES_NAME, VERIFICATION_NAME, SAMPLES_NAME}
-    if strange := sorted(entry.name for entry in os.scandir(folder) if entry.name not in known):
-        raise SubmissionError(f"expected only {', '.join(sorted(known))}, got {shown(strange[0])}; archives and other "
-                              "files are not taken")
+    require_known_files(folder)
     brought = os.path.lexists(folder / VERIFICATION_NAME)
     return _Files(
         document=read_bytes(folder / DOCUMENT_NAME, limit=MAX_JSON_BYTES),
@@ -208,6 +205,14 @@ def _read_files(folder: Path) -> _Files:
         verification=read_bytes(folder / VERIFICATION_NAME, limit=MAX_JSON_BYTES) if brought else None,
         samples=read_samples(folder / SAMPLES_NAME),
     )
+
+
+def require_known_files(folder: Path) -> None:
+    """Raises SubmissionError where an entry's folder holds anything but the files of an entry."""
+    known = {DOCUMENT_NAME, SCORES_NAME, VERIFICATION_NAME, SAMPLES_NAME}
+    if strange := sorted(entry.name for entry in os.scandir(folder) if entry.name not in known):
+        raise SubmissionError(f"expected only {', '.join(sorted(known))}, got {shown(strange[0])}; archives and other "
+                              "files are not taken")
 
 
 def _trusted_verification(name: str, files: _Files, verified: Verified) -> dict[str, Any] | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from operator import itemgetter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -17,9 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srbench.errors import SubmissionError
-from srbench.files import sha256_of, write_atomic
+from srbench.files import explain, sha256_of, write_atomic
 from srbench.scores import SCHEMA, SCORES_NAME, Run
-from srbench.submissions.entry import DOCUMENT_NAME, VERIFICATION_NAME, read_submission
+from srbench.submissions.entry import DOCUMENT_NAME, VERIFICATION_NAME, read_submission, require_known_files
 from srbench.submissions.rows import check_rows, dataset_means
 from srbench.submissions.samples import SAMPLES_NAME, check_sample, read_samples
 from srbench.submissions.schema import ABOUT, ENVIRONMENT, ID, SCHEMA_VERSION, SUBMISSION
@@ -72,28 +75,29 @@ def draft_submission(runs: Sequence[Run], *, id: str, about: Mapping[str, Any] |
 
 
 def write_submission(root: Path, draft: Draft, *, samples: Path | None = None) -> Path:
-    """Write the draft as `root/ID` and read it back; `samples` is a folder of SR crops to come along.
+    """Write the draft as `root/ID`; `samples` is a folder of SR crops to come along.
+
+    An entry of that name is replaced as a whole, samples included: they are of another model, or of other scores. The
+    new one is made beside it and read back first, so that until then the old one stays as it is.
 
     Raises:
-        SubmissionError: an entry of that name that is verified, samples that are not taken, or a folder that cannot be
-            written.
+        SubmissionError: an entry of that name that is verified or holds other files, samples that are not taken, or a
+            folder that cannot be written.
     """
     folder = root / str(draft.document["id"])
-    if (folder / VERIFICATION_NAME).exists():
-        raise SubmissionError(f"{folder}: expected a new entry, got one with {VERIFICATION_NAME}; a submission may not "
-                              "bring its own: remove the folder, or choose another --id")
+    _require_replaceable(folder)
     pictures = read_samples(samples) if samples else {}
     for name, data in pictures.items():
         check_sample(data, name)
-    buffer = BytesIO()
-    pq.write_table(draft.table, buffer, compression="snappy")
-    write_atomic(folder / SCORES_NAME, buffer.getvalue(), error=SubmissionError)
-    document = {**draft.document, "scores_sha256": sha256_of(folder / SCORES_NAME)}
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomic(folder / DOCUMENT_NAME, text, error=SubmissionError)
-    for name, data in pictures.items():
-        write_atomic(folder / SAMPLES_NAME / name, data, error=SubmissionError)
-    read_submission(folder)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{folder.name}.", dir=root, ignore_cleanup_errors=True) as scratch:
+            new = Path(scratch, folder.name)
+            _write(new, draft, pictures)
+            read_submission(new, verified={})
+            _move(new, folder, Path(f"{scratch}.old"))
+    except OSError as error:
+        raise SubmissionError(explain(error, folder)) from error
     return folder
 
 
@@ -106,6 +110,46 @@ def public_spec(spec: str) -> str:
     elif kind == "zoo" and at:
         spec = f"zoo:{name}@{Path(tag).name}"
     return re.sub(r"[^A-Za-z0-9_.:@+ -]", "-", spec)
+
+
+def _require_replaceable(folder: Path) -> None:
+    """Whatever `srbench submit` did not write is not removed by it either."""
+    if not os.path.lexists(folder):
+        return
+    if folder.is_symlink() or not folder.is_dir():
+        raise SubmissionError(f"{folder}: expected a folder or nothing, got a link or a file; choose another --id")
+    if os.path.lexists(folder / VERIFICATION_NAME):
+        raise SubmissionError(f"{folder}: expected a new entry, got one with {VERIFICATION_NAME}; a submission may not "
+                              "bring its own: remove the folder, or choose another --id")
+    try:
+        require_known_files(folder)
+    except SubmissionError as error:
+        raise SubmissionError(f"{folder}: {error}; remove the folder, or choose another --id") from error
+
+
+def _write(folder: Path, draft: Draft, pictures: Mapping[str, bytes]) -> None:
+    buffer = BytesIO()
+    pq.write_table(draft.table, buffer, compression="snappy")
+    write_atomic(folder / SCORES_NAME, buffer.getvalue(), error=SubmissionError)
+    document = {**draft.document, "scores_sha256": sha256_of(folder / SCORES_NAME)}
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomic(folder / DOCUMENT_NAME, text, error=SubmissionError)
+    for name, data in pictures.items():
+        write_atomic(folder / SAMPLES_NAME / name, data, error=SubmissionError)
+
+
+def _move(new: Path, folder: Path, aside: Path) -> None:
+    """Put the new entry into its place; an old one is set aside, and comes back where that fails."""
+    had = folder.exists()
+    if had:
+        folder.rename(aside)
+    try:
+        new.rename(folder)
+    except OSError:
+        if had:
+            aside.rename(folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _only(records: Sequence[Mapping[str, Any]], name: str, value: Any) -> Any:

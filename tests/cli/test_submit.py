@@ -58,6 +58,19 @@ def test_what_is_refused_is_said(run: Path, tmp_path: Path) -> None:
     assert srbench("submit", tmp_path / "none", "--id", "net").exit_code == 2
 
 
+def test_samples_that_are_dropped_are_said(run: Path, tmp_path: Path) -> None:
+    arguments = ["submit", run, "--id", "net", "--submissions", tmp_path / "submissions"]
+    assert srbench("samples", "--model", "bicubic", "--output", tmp_path / "samples").exit_code == 0
+    result = srbench(*arguments, "--samples", tmp_path / "samples")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert len(read_submission(tmp_path / "submissions" / "net").samples) == 7
+    result = srbench(*arguments)
+    assert result.stderr == ("removed the entry's samples, which may show another model; give new ones with "
+                             "--samples\n")  # fmt: skip
+    assert read_submission(tmp_path / "submissions" / "net").samples == ()
+    assert srbench(*arguments).stderr == ""
+
+
 def test_the_schema_is_published() -> None:
     result = srbench("submit", "--schema")
     assert (result.exit_code, result.stdout) == (0, json_schema())

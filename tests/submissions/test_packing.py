@@ -1,16 +1,29 @@
 from __future__ import annotations
 
+import errno
+import itertools
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from srbench.errors import SubmissionError
 from srbench.scores import read_run
-from srbench.submissions import draft_submission, json_schema, read_submission, read_submissions, write_submission
+from srbench.submissions import (
+    draft_submission,
+    json_schema,
+    packing,
+    read_submission,
+    read_submissions,
+    write_submission,
+)  # fmt: skip
 from srbench.submissions.ids import skeleton
 from srbench.submissions.packing import public_spec
+from srbench.submissions.samples import SIDE
 from srbench.submissions.schema import SUBMISSION
 from tests.submissions.generated import generate
 from tests.submissions.runs import write_run
@@ -73,6 +86,83 @@ def test_an_entry_that_has_a_verification_is_not_overwritten(tmp_path: Path) -> 
     (folder / "verification.json").write_text("{}")
     with pytest.raises(SubmissionError, match="a submission may not bring its own"):
         submit(tmp_path, write_run(tmp_path / "again"))
+
+
+def crops(folder: Path, *names: str, colour: str = "red") -> Path:
+    folder.mkdir(parents=True)
+    for name in names:
+        Image.new("RGB", (SIDE, SIDE), colour).save(folder / name)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, hidden ones included."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("names", [("brick.webp",), ("astronaut.webp",), ()], ids=str)
+def test_an_entry_made_again_keeps_no_samples_of_the_one_before(tmp_path: Path, names: tuple[str, ...]) -> None:
+    draft = draft_submission([read_run(write_run(tmp_path / "run"))], id="net")
+    root = tmp_path / "submissions"
+    write_submission(root, draft, samples=crops(tmp_path / "old", "astronaut.png", "coffee.png"))
+    new = crops(tmp_path / "new", *names) if names else None
+    folder = write_submission(root, draft, samples=new)
+    assert read_submission(folder).samples == names
+    assert sorted(contents(root)) == sorted(
+        ["net/scores.parquet", "net/submission.json", *(f"net/samples/{name}" for name in names)])  # fmt: skip
+
+
+def test_an_entry_can_be_made_again_with_its_own_samples(tmp_path: Path) -> None:
+    draft = draft_submission([read_run(write_run(tmp_path / "run"))], id="net")
+    folder = write_submission(tmp_path, draft, samples=crops(tmp_path / "crops", "coffee.png"))
+    before = contents(folder)
+    write_submission(tmp_path, draft, samples=folder / "samples")
+    assert contents(folder) == before
+
+
+def _breaks_at(step: int, original: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, whose call of that number finds the disk full."""
+    calls = itertools.count(1)
+
+    def broken(*arguments: Any, **keywords: Any) -> Any:
+        if next(calls) == step:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return original(*arguments, **keywords)
+
+    return broken
+
+
+@pytest.mark.parametrize(("owner", "name", "step"), [
+    (packing, "TemporaryDirectory", 1), (packing, "write_atomic", 1), (packing, "write_atomic", 2),
+    (packing, "write_atomic", 3), (packing, "read_submission", 1), (Path, "rename", 1), (Path, "rename", 2),
+])  # fmt: skip
+def test_an_entry_that_cannot_be_made_again_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, step: int
+) -> None:
+    root, runs = tmp_path / "submissions", [read_run(write_run(tmp_path / "run"))]
+    old, new = (draft_submission(runs, id="net", about={"title": title}) for title in ("Old", "New"))
+    write_submission(root, old, samples=crops(tmp_path / "old", "astronaut.png"))
+    before, samples = contents(root), crops(tmp_path / "new", "brick.png", colour="blue")
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, _breaks_at(step, getattr(owner, name)))
+        with pytest.raises(SubmissionError, match="the disk is full; free some space and run the same command again"):
+            write_submission(root, new, samples=samples)
+    assert contents(root) == before
+    assert read_submission(write_submission(root, new, samples=samples)).samples == ("brick.png",)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "images.zip"])
+def test_what_no_submission_wrote_is_not_removed(tmp_path: Path, name: str) -> None:
+    folder = submit(tmp_path, write_run(tmp_path / "run"))
+    (folder / name).write_text("mine")
+    with pytest.raises(SubmissionError, match=rf"expected only .*, got '{name}'.*; remove the folder, or "):
+        submit(tmp_path, write_run(tmp_path / "again"))
+    assert (folder / name).read_text() == "mine"
+    elsewhere = folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(elsewhere)
+    with pytest.raises(SubmissionError, match="expected a folder or nothing, got a link or a file"):
+        submit(tmp_path, tmp_path / "run")
+    assert folder.is_symlink()
 
 
 @pytest.mark.parametrize(("spec", "public"), [
