@@ -17,7 +17,7 @@ import pyarrow as pa
 from srbench.errors import SubmissionError
 from srbench.scores import SCORES_NAME, Row
 from srbench.submissions.ids import skeleton
-from srbench.submissions.kinds import shown
+from srbench.submissions.kinds import require_come, shown
 from srbench.submissions.reading import MAX_JSON_BYTES, MAX_TABLE_BYTES, parse_json, read_bytes, read_table
 from srbench.submissions.rows import check_rows, expected_cells
 from srbench.submissions.samples import SAMPLES_NAME, check_sample, read_samples
@@ -102,7 +102,7 @@ def read_submission(folder: Path, *, verified: Verified | None = None, trusted: 
 
 
 def read_submissions(root: Path, *, trusted: Container[str] = ()) -> Collection:
-    """Every entry of a submissions folder, in the order of ids; broken ones and later look-alikes become problems.
+    """Every entry of a submissions folder, in the order of ids; broken ones and look-alikes become problems.
 
     Raises:
         SubmissionError: no such folder.
@@ -182,6 +182,8 @@ def _read(folder: Path, verified: Verified, trusted: Container[str]) -> Submissi
     digest = files.digest(level)
     if digest not in trusted:
         _check(document, files, folder.name)
+        if level == LEVELS[0]:  # the day of a verified one had come: no clock that is behind hides what was published
+            require_come(document["date"], f"{DOCUMENT_NAME}.date")
     return Submission(document["id"], document["title"], document, folder, level, verification, files.checked_sha256,
                       digest, tuple(files.samples))
 
@@ -251,12 +253,26 @@ def harmless(name: str) -> str:
 
 
 def _without_look_alikes(entries: list[Submission]) -> tuple[list[Submission], list[Problem]]:
-    """Of entries that look alike the one that is verified highest stays, then the older one."""
-    first: dict[str, Submission] = {}
-    problems: list[Problem] = []
+    """Of entries that look alike the one that is verified highest stays, then the older; of claimed ones none.
+
+    Whoever writes a claimed entry writes its date too, so that nothing tells the first from one that imitates it.
+    """
+    groups: dict[str, list[Submission]] = {}
     for entry in sorted(entries, key=lambda entry: (-LEVELS.index(entry.level), entry.document["date"], entry.id)):
-        other = first.setdefault(skeleton(entry.id), entry)
-        if other is not entry:
-            message = f"expected an id unlike the others, got one that looks like {other.id!r}; choose another"
-            problems.append(Problem(entry.id, message))
-    return sorted(first.values(), key=lambda entry: entry.id), problems
+        groups.setdefault(skeleton(entry.id), []).append(entry)
+    kept: list[Submission] = []
+    problems: list[Problem] = []
+    for first, *others in groups.values():
+        if not others or first.level != LEVELS[0]:
+            kept.append(first)
+            problems += [_look_alike(other, first) for other in others]
+        else:
+            problems += [_look_alike(first, others[0]), *(_look_alike(other, first) for other in others)]
+    return sorted(kept, key=lambda entry: entry.id), sorted(problems, key=lambda problem: problem.id)
+
+
+def _look_alike(entry: Submission, other: Submission) -> Problem:
+    message = f"expected an id unlike the others, got one that looks like {other.id!r}"
+    if entry.level == other.level == LEVELS[0]:
+        return Problem(entry.id, f"{message}; neither is verified, so both are left out: one has to choose another")
+    return Problem(entry.id, f"{message}; choose another")

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -105,7 +105,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Day:
-    """A date, YYYY-MM-DD."""
+    """A date, YYYY-MM-DD, from 2000 on."""
 
     def check(self, value: Any, where: str) -> None:
         if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
@@ -114,9 +114,11 @@ class Day:
             date.fromisoformat(value)
         except ValueError as error:
             raise refuse(where, "a date that exists", value) from error
+        if value < "2000":
+            raise refuse(where, "a date from 2000-01-01 on", value)
 
     def schema(self) -> Schema:
-        return {"type": "string", "format": "date"}
+        return {"type": "string", "format": "date", "description": "from 2000-01-01 to today"}
 
 
 @dataclass(frozen=True)
@@ -257,6 +259,13 @@ class Fields:
         found = [f"unknown field {shown(unknown[0])}"] if unknown else []
         found += [f"missing field {missing[0]!r}"] if missing else []
         raise SubmissionError(f"{where}: expected the fields {', '.join(self.fields)}; {' and '.join(found)}")
+
+
+def require_come(day: str, where: str) -> None:
+    """Raises SubmissionError for a `Day` that has not come anywhere on Earth; what passes once passes ever after."""
+    latest = (datetime.now(UTC).date() + timedelta(days=1)).isoformat()
+    if day > latest:
+        raise refuse(where, f"a date that has come, up to {latest}", day)
 
 
 def _has_host(address: str) -> bool:

@@ -7,10 +7,12 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,8 @@ from PIL import Image
 
 from srbench.errors import SubmissionError
 from srbench.scores import SCHEMA
-from srbench.submissions import Collection, read_submission, read_submissions
+from srbench.submissions import Collection, kinds, read_submission, read_submissions
+from srbench.submissions.entry import read_verified
 from srbench.submissions.kinds import Day, Fields, Flag, Kind, Number, OneOf, Several, Text, Whole
 from srbench.submissions.rows import dataset_means
 from tests.submissions.generated import generate, table_bytes
@@ -398,15 +401,99 @@ def test_small_samples_are_taken_and_change_the_digest(root: Path) -> None:
     assert_left_out(root, "samples: expected one file of astronaut, got astronaut.png and astronaut.webp")
 
 
-def test_the_later_of_two_look_alikes_is_left_out(root: Path) -> None:
-    folder = root / "net-oo000"
-    (root / "net-00000").rename(folder)
-    (folder / "submission.json").write_text((folder / "submission.json").read_text().replace("net-00000", "net-oo000"))
-    generate(root, 1)
+def imitate(root: Path, *ids: str, date: str = "2026-01-01") -> None:
+    """Copies of the first entry under other ids."""
+    for name in ids:
+        shutil.copytree(root / "net-00000", root / name)
+        path = root / name / "submission.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "id": name, "date": date}))
+
+
+def verify(root: Path, id: str, level: str) -> None:
+    """What the maintainers write, for an entry as it is now."""
+    entry = read_submission(root / id)
+    document = {"schema_version": 1, "id": id, "level": level, "date": "2026-01-01", "rows": 10,
+                "largest_deviation": {"psnr": 0, "ssim": 0}, "tolerance": "none",
+                "checked_sha256": entry.checked_sha256, "environment": entry.document["runs"][0]["environment"]}
+    text = json.dumps(document)
+    (root / id / "verification.json").write_text(text)
+    listed = read_verified(root) | {id: {"level": level, "sha256": hashlib.sha256(text.encode()).hexdigest()}}
+    (root / "verified.json").write_text(json.dumps({"schema_version": 1, "entries": listed}))
+
+
+@pytest.mark.parametrize("date", ["2000-01-01", "2026-01-01", "2026-01-02"])
+def test_of_claimed_look_alikes_none_is_shown_whatever_its_date(root: Path, date: str) -> None:
+    imitate(root, "net-oo000", date=date)
     collection = read_submissions(root)
-    assert [entry.id for entry in collection.entries] == ["net-00000", "net-00001"]
-    assert [problem.id for problem in collection.problems] == ["net-oo000"]
-    assert "looks like 'net-00000'" in collection.problems[0].message
+    assert [entry.id for entry in collection.entries] == ["net-00001"]
+    alike = "expected an id unlike the others, got one that looks like"
+    both = "neither is verified, so both are left out: one has to choose another"
+    assert {problem.id: problem.message for problem in collection.problems} == {
+        "net-00000": f"{alike} 'net-oo000'; {both}", "net-oo000": f"{alike} 'net-00000'; {both}"}  # fmt: skip
+    imitate(root, "net-o0000", date=date)
+    collection = read_submissions(root)
+    assert [entry.id for entry in collection.entries] == ["net-00001"]
+    assert [problem.id for problem in collection.problems] == ["net-00000", "net-o0000", "net-oo000"]
+
+
+@pytest.mark.parametrize(("levels", "kept"), [
+    ({"net-00000": "images-rescored"}, "net-00000"), ({"net-oo000": "images-rescored"}, "net-oo000"),
+    ({"net-00000": "images-rescored", "net-oo000": "model-rerun"}, "net-oo000"),
+    ({"net-00000": "model-rerun", "net-oo000": "images-rescored"}, "net-00000"),
+    ({"net-00000": "model-rerun", "net-oo000": "model-rerun"}, "net-oo000"),
+], ids=str)  # fmt: skip
+def test_of_look_alikes_the_one_verified_highest_is_shown(root: Path, levels: dict[str, str], kept: str) -> None:
+    """A date decides between two that the maintainers have verified alike, and nowhere else."""
+    imitate(root, "net-oo000", "net-0o000", date="2025-12-31")
+    for id, level in levels.items():
+        verify(root, id, level)
+    collection = read_submissions(root)
+    assert [(entry.id, entry.level) for entry in collection.entries] == [
+        (kept, levels[kept]), ("net-00001", "claimed")] if kept < "net-00001" else [
+        ("net-00001", "claimed"), (kept, levels[kept])]  # fmt: skip
+    others = sorted({"net-00000", "net-oo000", "net-0o000"} - {kept})
+    assert [(problem.id, problem.message) for problem in collection.problems] == [
+        (id, f"expected an id unlike the others, got one that looks like {kept!r}; choose another") for id in others]
+
+
+@pytest.mark.parametrize(("date", "reason"), [
+    ("0001-01-01", "a date from 2000-01-01 on"), ("1999-12-31", "a date from 2000-01-01 on"), ("2000-01-01", ""),
+    ("2026-02-28", ""), ("2028-02-29", ""), ("2028-03-01", ""),
+    ("2028-03-02", "a date that has come, up to 2028-03-01"),
+    ("9999-12-31", "a date that has come, up to 2028-03-01"),
+    ("2026-02-29", "a date that exists"),
+    ("2026-1-01", "a date YYYY-MM-DD"), ("２026-01-01", "a date YYYY-MM-DD"),
+])  # fmt: skip
+def test_a_date_is_from_2000_on_and_has_come(
+    root: Path, monkeypatch: pytest.MonkeyPatch, date: str, reason: str
+) -> None:
+    at_clock(monkeypatch, 2028, 2, 29)
+    change(root, lambda document: document.update(date=date))
+    if reason:
+        assert_left_out(root, f"submission.json.date: expected {reason}, got '")
+    else:
+        assert not read_submissions(root).problems
+
+
+def test_a_date_that_has_come_stays_taken(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    change(root, lambda document: document.update(date="2028-03-01"))
+    at_clock(monkeypatch, 2028, 2, 28)
+    assert_left_out(root, "submission.json.date: expected a date that has come, up to 2028-02-29")
+    for day in ((2028, 2, 29), (2028, 3, 1), (2999, 1, 1)):
+        at_clock(monkeypatch, *day)
+        assert not read_submissions(root).problems
+    verify(root, "net-00000", "model-rerun")
+    at_clock(monkeypatch, 2028, 1, 1)  # a clock that is behind hides nothing that was verified
+    assert not read_submissions(root).problems
+    at_clock(monkeypatch, 2028, 3, 1)
+    change(root, lambda document: document.update(date="2028-03-03"))  # which ends the verification
+    assert_left_out(root, "submission.json.date: expected a date that has come, up to 2028-03-02")
+
+
+def at_clock(monkeypatch: pytest.MonkeyPatch, *day: int) -> None:
+    """Let the last minute of a day be now, as the check sees it."""
+    clock = type("Clock", (datetime,), {"now": classmethod(lambda cls, zone: cls(*day, 23, 59, tzinfo=zone))})
+    monkeypatch.setattr(kinds, "datetime", clock)
 
 
 def test_a_footer_that_lies_about_the_packing_is_left_out(root: Path) -> None:
