@@ -12,6 +12,7 @@ import click
 from srbench.errors import SubmissionError
 from srbench.scores import read_run
 from srbench.submissions import draft_submission, json_schema, write_submission
+from srbench.submissions.about import complete_about, complete_field
 from srbench.submissions.samples import SAMPLES_NAME
 from srbench.verification.facts import model_facts
 
@@ -27,7 +28,7 @@ def _print_schema(context: click.Context, _: click.Parameter, asked: bool) -> No
 @click.option("--id", "name", required=True, metavar="ID", help="The entry's name: a-z 0-9 . and -.")
 @click.option("--about", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE",
               help="TOML or JSON: title, authors, paper, code, license, date, training, runtime, claims, footnotes.")
-@click.option("--title", help="Default: the model's name.")
+@click.option("--title", help="Default: the model's name; a folder of images has none.")
 @click.option("--author", "authors", multiple=True, help="May be repeated.")
 @click.option("--code", metavar="URL", help="https address of the code.")
 @click.option("--license", "licence", help="Licence of the weights or images.")
@@ -44,9 +45,10 @@ def command(runs: tuple[Path, ...], name: str, about: Path | None, title: str | 
     RUN is a folder that `srbench evaluate --output` wrote. All need the same model and options, and whole datasets.
     """
     loaded = [read_run(run) for run in runs]
-    said = _read_about(about) if about else {}
-    flags = {"title": title, "authors": list(authors) or None, "code": code, "license": licence}
-    said |= {field: value for field, value in flags.items() if value is not None}
+    said = complete_about(_read_about(about), str(about)) if about else {}
+    flags = {"title": ("--title", title), "authors": ("--author", list(authors) or None), "code": ("--code", code),
+             "license": ("--license", licence)}  # fmt: skip
+    said |= {name: complete_field(name, value, flag) for name, (flag, value) in flags.items() if value is not None}
     facts = model_facts(loaded[0].record["model"]["spec"], sorted({run.record["scale"] for run in loaded}))
     draft = draft_submission(loaded, id=name, about=said, model=facts)
     dropped = samples is None and (submissions / name / SAMPLES_NAME).exists()
@@ -59,8 +61,8 @@ def command(runs: tuple[Path, ...], name: str, about: Path | None, title: str | 
 def _read_about(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (OSError, ValueError) as error:
+        document = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
         raise SubmissionError(f"{path}: expected TOML or JSON, got a file that does not parse ({error})") from error
     if not isinstance(document, dict):
         raise SubmissionError(f"{path}: expected a table of fields, got {type(document).__name__}")

@@ -22,10 +22,11 @@ import pyarrow.parquet as pq
 from srbench.errors import SubmissionError
 from srbench.files import explain, sha256_of, write_atomic
 from srbench.scores import SCHEMA, SCORES_NAME, Run
+from srbench.submissions.about import complete_about
 from srbench.submissions.entry import DOCUMENT_NAME, VERIFICATION_NAME, read_submission, require_known_files
 from srbench.submissions.rows import check_rows, dataset_means
 from srbench.submissions.samples import SAMPLES_NAME, check_sample, read_samples
-from srbench.submissions.schema import ABOUT, ENVIRONMENT, ID, SCHEMA_VERSION, SUBMISSION
+from srbench.submissions.schema import ENVIRONMENT, ID, MODEL_NAME, SCHEMA_VERSION, SUBMISSION
 
 _PATH_KINDS = ("images", "onnx", "spandrel")
 _OPTIONS = ("precision", "tile", "self_ensemble", "optimise", "lr_source")
@@ -47,7 +48,8 @@ def draft_submission(runs: Sequence[Run], *, id: str, about: Mapping[str, Any] |
         runs: at least one; of one model and one set of options, over any scales, datasets and protocols.
         id: the entry's name.
         about: fields that the author writes (title, authors, paper, code, license, date, training, runtime, claims,
-            footnotes); missing ones are filled with what the runs say, or with nothing.
+            footnotes); missing ones are filled with what the runs say, or with nothing. Runs of a folder of images
+            need a title.
         model: fields of `model` beyond what the runs say (name, network, attention, tag, parameters and macs by scale).
 
     Raises:
@@ -57,11 +59,14 @@ def draft_submission(runs: Sequence[Run], *, id: str, about: Mapping[str, Any] |
     records = [run.record for run in runs]
     spec = _only(records, "model spec", lambda record: record["model"]["spec"])
     options = {name: _only(records, name, itemgetter(name)) for name in _OPTIONS}
+    said = complete_about(about or {}, "about")
     facts = {**_model(records, public_spec(spec)), **(model or {})}
+    if spec.startswith("images:"):
+        facts["name"] = _title_of_images(said)[:MODEL_NAME].rstrip()
     document = {
         "schema_version": SCHEMA_VERSION,
         "id": id,
-        **_about(about or {}, records, facts["name"]),
+        **_about(said, records, facts["name"]),
         "model": facts,
         "options": options,
         "runs": [_run(run) for run in runs],
@@ -172,14 +177,20 @@ def _model(records: Sequence[Mapping[str, Any]], spec: str) -> dict[str, Any]:
 
 
 def _about(given: Mapping[str, Any], records: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
-    if strange := sorted(given.keys() - ABOUT.fields.keys()):
-        raise SubmissionError(f"about: expected the fields {', '.join(ABOUT.fields)}, got {strange[0]!r}")
     filled: dict[str, Any] = {
         "title": name, "authors": [], "paper": None, "code": None, "license": None,
         "date": datetime.now(UTC).date().isoformat(), "training": _training([record["model"] for record in records]),
         "runtime": None, "claims": [], "footnotes": [],
     }  # fmt: skip
     return {**filled, **given}
+
+
+def _title_of_images(about: Mapping[str, Any]) -> str:
+    """What the author calls the model whose images were scored: the folder that they lay in has any name."""
+    if "title" not in about:
+        raise SubmissionError("title: expected one, since the name of a folder of images says nothing of the model "
+                              "that made them; give --title, or title in the file of --about")
+    return str(about["title"])
 
 
 def _training(models: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -44,6 +44,7 @@ _PSNR = Number(-100, 200, infinity=True)
 _SSIM = Number(-1, 1)
 _LR = OneOf(("made", "given"))
 MAX_IMAGES = 10_000
+MODEL_NAME = 100
 _VALUE = Text(300)
 
 
@@ -56,7 +57,7 @@ _PAPER = Fields({"title": Text(300), "url": Maybe(Link()), "year": Maybe(Whole(1
 
 _MODEL = Fields({
     "spec": _SPEC,
-    "name": Text(100),
+    "name": Text(MODEL_NAME),
     "network": Maybe(NAME),
     "attention": Maybe(NAME),
     "tag": Maybe(NAME),

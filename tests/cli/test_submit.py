@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from click.testing import CliRunner, Result
 
 from srbench.cli import main
 from srbench.submissions import json_schema, read_submission
+from srbench.submissions.schema import ABOUT
 from tests.submissions.runs import write_run
+from tests.test_docs import blocks
 
 
 def srbench(*arguments: object) -> Result:
@@ -43,6 +46,100 @@ def test_submit_and_check(run: Path, tmp_path: Path) -> None:
         "Set5 ×4 under matlab-y\n"
     )
     assert json.loads((tmp_path / "out" / "check.json").read_text())["passed"] is True
+
+
+def readme_example() -> str:
+    [example] = [block for block in blocks("submissions/README.md") if block.title == "about.toml"]
+    return example.body
+
+
+def test_the_example_of_the_readme_is_taken_and_whole(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "about.toml").write_text(readme_example(), encoding="utf-8")
+    result = srbench("submit", run, "--id", "net", "--about", tmp_path / "about.toml", "--submissions", tmp_path)
+    assert result.exit_code == 0, result.output
+    document = read_submission(tmp_path / "net").document
+    said = tomllib.loads(readme_example())
+    assert said.keys() == ABOUT.fields.keys()
+    assert {name: document[name] for name in said} == said | {"date": "2026-01-31"}
+    for name, inner in (("paper", document["paper"]), ("training", document["training"]),
+                        ("runtime", document["runtime"]), ("claims", document["claims"][0])):  # fmt: skip
+        assert None not in inner.values(), f"the example leaves something of {name} out"
+
+
+@pytest.mark.parametrize(("text", "field", "expected"), [
+    ('paper = {title = "P"}', "paper", {"title": "P", "url": None, "year": None}),
+    ('training = {data = "DIV2K"}', "training", {
+        "data": "DIV2K", "recipe": None, "recipe_sha256": None, "fingerprint": None, "steps": None, "seed": None,
+        "tag": None}),
+    ('training = {seed = 3, data = "DIV2K"}', "training", {
+        "data": "DIV2K", "recipe": None, "recipe_sha256": None, "fingerprint": None, "steps": None, "seed": 3,
+        "tag": None}),
+    ('runtime = {device = "CPU", size = [1, 2]}', "runtime", {
+        "device": "CPU", "size": [1, 2], "fps": None, "seconds_per_image": None}),
+    ('[[claims]]\nscale = 4\ndataset = "Set5"\npsnr = 30\nsource = "T"', "claims", [
+        {"scale": 4, "dataset": "Set5", "psnr": 30, "ssim": None, "source": "T"}]),
+    ("date = 2026-01-02", "date", "2026-01-02"), ('date = "2026-01-02"', "date", "2026-01-02"),
+])  # fmt: skip
+def test_what_toml_cannot_say_may_be_left_out(
+    run: Path, tmp_path: Path, text: str, field: str, expected: object
+) -> None:
+    about = tmp_path / "about.TOML"
+    about.write_text(text)
+    result = srbench("submit", run, "--id", "net", "--about", about, "--submissions", tmp_path)
+    assert result.exit_code == 0, result.output
+    document = read_submission(tmp_path / "net").document
+    assert document[field] == expected
+    assert json.dumps(document[field]) == json.dumps(expected), "in the order of the schema"
+
+
+@pytest.mark.parametrize(("text", "reason"), [
+    ('title = ""', ", title: expected text of 1 to 120 characters without blanks around it, got ''"),
+    ('authors = "A. Author"', ", authors: expected a list of 0 to 200 entries, got 'A. Author'"),
+    ("paper = {year = 2021}", ", paper: expected the fields title, url, year; missing field 'title'"),
+    ('paper = {title = "P", pages = 3}', ", paper: expected the fields title, url, year; unknown field 'pages'"),
+    ('paper = {title = "P", url = "http://x.org"}', ", paper.url: expected an https:// address in ASCII, got "),
+    ("paper = 2021", ", paper: expected an object, got 2021"),
+    ("[[claims]]\nscale = 4", ", claims[0]: expected the fields scale, dataset, psnr, ssim, source; missing field "),
+    ("date = 2026-01-02T00:00:00", ", date: expected a date YYYY-MM-DD, got datetime"),
+    ("date = 1999-01-02", ", date: expected a date from 2000-01-01 on, got '1999-01-02'"),
+    ("date = 9999-12-31", ", date: expected a date that has come, up to "),
+    ("claims = [3]", ", claims[0]: expected an object, got 3"),
+    (f"paper = {{title = 'P', year = 0x{'f' * 5000}}}", ", paper.year: expected an integer from 1990 to 2100, got an "),
+    ("id = 'x'", ": expected the fields title, authors, paper, code, license, date, training, runtime, claims, "),
+    ("title = ", ": expected TOML or JSON, got a file that does not parse (Invalid value"),
+    ("a = " + "[" * 9999, ": expected TOML or JSON, got a file that does not parse ("),
+])  # fmt: skip
+def test_what_is_wrong_in_the_file_is_said_of_the_file(run: Path, tmp_path: Path, text: str, reason: str) -> None:
+    about = tmp_path / "about.toml"
+    about.write_text(text)
+    result = srbench("submit", run, "--id", "net", "--about", about, "--submissions", tmp_path / "s")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {about}{reason}")
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize(("flag", "value", "reason"), [
+    ("--title", "<b>Net</b>", "--title: expected plain text without markup, got '?b?Net?/b?'"),
+    ("--title", "", "--title: expected text of 1 to 120 characters without blanks around it, got ''"),
+    ("--author", "=A", "--author[0]: expected text that no spreadsheet takes for a formula"),
+    ("--code", "http://x.org", "--code: expected an https:// address in ASCII, got 'http?//x.org'"),
+    ("--license", " ", "--license: expected text of 1 to 100 characters without blanks around it, got ' '"),
+])  # fmt: skip
+def test_what_is_wrong_with_a_flag_is_said_of_the_flag(
+    run: Path, tmp_path: Path, flag: str, value: str, reason: str
+) -> None:
+    result = srbench("submit", run, "--id", "net", flag, value, "--submissions", tmp_path / "s")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {reason}")
+
+
+def test_images_without_a_title_are_refused(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", spec="images:runs/matlab-y")
+    arguments = ["submit", run, "--id", "net", "--submissions", tmp_path / "s"]
+    assert srbench(*arguments).stderr == (
+        "Error: title: expected one, since the name of a folder of images says nothing of the model that made them; "
+        "give --title, or title in the file of --about\n")  # fmt: skip
+    assert srbench(*arguments, "--title", "My net").exit_code == 0
 
 
 def test_what_is_refused_is_said(run: Path, tmp_path: Path) -> None:

@@ -75,10 +75,20 @@ def test_a_field_that_no_author_writes_is_refused(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     with pytest.raises(SubmissionError, match="about: expected the fields title, authors"):
         submit(tmp_path, run, scores_sha256="0" * 64)
-    with pytest.raises(SubmissionError, match=r"submission\.json\.title: expected plain text"):
+    with pytest.raises(SubmissionError, match="about, title: expected plain text"):
         submit(tmp_path, run, title="<b>Net</b>")
     with pytest.raises(SubmissionError, match="--id: expected an id"):
         submit(tmp_path, run, id="../net")
+
+
+def test_images_of_a_folder_need_a_title(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", spec="images:/home/me/matlab-y")
+    with pytest.raises(SubmissionError, match=r"^title: expected one, since .*; give --title, or title in the file"):
+        submit(tmp_path, run)
+    title = "My model, " + "long " * 20 + "title"
+    document = read_submission(submit(tmp_path, run, title=title)).document
+    assert (document["title"], document["model"]["spec"]) == (title, "images:matlab-y")
+    assert document["model"]["name"] == title[:100].rstrip()
 
 
 def test_an_entry_that_has_a_verification_is_not_overwritten(tmp_path: Path) -> None:
