@@ -22,6 +22,12 @@ _MAX_SHOWN = 60
 _MARKUP = re.compile(r"<\s*[A-Za-z/!?]|&#|javascript:|data:text", re.IGNORECASE)
 _HARMFUL = re.compile(r"[^A-Za-z0-9 ._,/@+-]")
 _FORMULA_STARTS = ("=", "+", "-", "@")
+# Default_Ignorable_Code_Point of Unicode, apart from those of category C, which are refused anyway; what fonts draw as
+# nothing (Braille blank, null notehead, two hieroglyphs, Khitan filler); every blank but the plain and the ideographic.
+_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff"
+                        "\u2800\U0001d159\U00013441\U00013442\U00016fe4"
+                        "\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f]")  # fmt: skip
+_MOST_MARKS = 2
 _URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~:/?#@!$&()*+,;=%-]*)?")
 
 
@@ -56,7 +62,7 @@ def refuse(where: str, expected: str, value: Any) -> SubmissionError:
 
 @dataclass(frozen=True)
 class Text:
-    """Plain text of 1 to `longest` characters on one line: no control or invisible characters, markup or formula."""
+    """Plain text of 1 to `longest` characters on one line that all show: no control characters, markup or formula."""
 
     longest: int = 200
 
@@ -64,9 +70,7 @@ class Text:
         if not isinstance(value, str) or not 0 < len(value) <= self.longest or value != value.strip():
             raise refuse(where, f"text of 1 to {self.longest} characters without blanks around it", value)
         if not value.isascii() or not value.isprintable():
-            strange = [char for char in value if unicodedata.category(char)[0] == "C" or char in "\u2028\u2029"]
-            if strange:
-                raise refuse(where, "printable characters", strange[0])
+            _require_visible(value, where)
         if _MARKUP.search(value):
             raise refuse(where, "plain text without markup", value)
         if value.startswith(_FORMULA_STARTS):
@@ -259,6 +263,19 @@ class Fields:
         found = [f"unknown field {shown(unknown[0])}"] if unknown else []
         found += [f"missing field {missing[0]!r}"] if missing else []
         raise SubmissionError(f"{where}: expected the fields {', '.join(self.fields)}; {' and '.join(found)}")
+
+
+def _require_visible(value: str, where: str) -> None:
+    """Text of nothing visible would be a link without a name, and marks piled up cover the lines above and below."""
+    for char in value:
+        if unicodedata.category(char)[0] == "C" or _INVISIBLE.match(char):
+            raise SubmissionError(f"{where}: expected printable characters that show, got U+{ord(char):04X}")
+    marks = _MOST_MARKS  # the first letter is to stand before the first mark
+    for char in unicodedata.normalize("NFC", value):  # an accent that makes a letter of its own with its letter is none
+        marks = marks + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
+        if marks > _MOST_MARKS:
+            raise SubmissionError(f"{where}: expected at most {_MOST_MARKS} combining marks on a letter, got more, "
+                                  f"with U+{ord(char):04X}")
 
 
 def require_come(day: str, where: str) -> None:

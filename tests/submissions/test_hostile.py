@@ -9,6 +9,8 @@ import math
 import os
 import shutil
 import struct
+import sys
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -54,6 +56,7 @@ BAD_TEXTS: tuple[object, ...] = (
     "<script>alert(1)</script>", "a<img src=x onerror=alert(1)>", "</td><!--", "&#60;script&#62;",
     "javascript:alert(1)", '=HYPERLINK("https://example.com")', "@SUM(1)", "+1", "-1", "a\nb", "a\tb", "a\0b",
     "a\x1b[2Jb", "a\u202eb", "a\u200bb", "a\ud800", "a\u2028b", "", "  ", " a", "a" * 2000, 1, ["a"], {"a": 1}, True,
+    "\u3164", "a\u034fb", "a" + "\u0301" * 99,
 )  # fmt: skip
 
 
@@ -105,6 +108,46 @@ def test_no_text_field_takes_anything_but_plain_text(root: Path, place: Callable
     for bad in BAD_TEXTS:
         change(root, lambda document, bad=bad: place(document, bad))
         assert_left_out(root, "expected")
+
+
+IGNORABLE = [
+    0xAD, 0x34F, 0x61C, (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200F), (0x202A, 0x202E),
+    (0x2060, 0x206F), 0x3164, (0xFE00, 0xFE0F), 0xFEFF, 0xFFA0, (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+]  # fmt: skip
+"""Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt: single ones, and first and last of ranges."""
+
+
+def test_no_text_holds_a_character_that_does_not_show() -> None:
+    ranges = [(entry, entry) if isinstance(entry, int) else entry for entry in IGNORABLE]
+    strange = {chr(code) for first, last in ranges for code in range(first, last + 1)} | set("\u2800\U0001d159")
+    strange |= {chr(code) for code in range(sys.maxunicode) if unicodedata.category(chr(code)) in ("Zs", "Zl", "Zp")}
+    for char in strange - {" ", "\u3000"}:
+        with pytest.raises(SubmissionError) as caught:
+            Text().check(f"a{char}b", "x")
+        assert str(caught.value) == f"x: expected printable characters that show, got U+{ord(char):04X}"
+
+
+@pytest.mark.parametrize("text", [
+    "Müller, Ångström, Łódź, Çelik, Nguyễn Thị Hương", "Ελληνικά ᾅ", "Тест й", "王小明 「超解像」、×４", "山田　太郎",
+    "ガ", "각", "नेटवर्क बड़ों", "เก้าอี้น้ำ", "שָׁלוֹם", "مُحَمَّد", "5 × 4 → 20 µs ≤ 3 σ², α–β…", "S²R³ + ½", "😀",
+])  # fmt: skip
+def test_ordinary_text_of_any_script_is_taken(text: str) -> None:
+    for form in ("NFC", "NFD"):
+        Text().check(unicodedata.normalize(form, text), "x")
+
+
+@pytest.mark.parametrize(("text", "fits"), [
+    ("a\u0323\u0302", True), ("a\u0334\u0335", True), ("a\u0334\u0335 \u0334\u0335", True),
+    ("a\u0334\u0335\u0336", False), ("a\u0301\u0334\u0335\u0336", False), ("ก" + "\u0e47" * 3, False),
+    ("a\u20dd\u20de\u20df", False), ("\u0301a", False), ("\u0301", False),
+])  # fmt: skip
+def test_marks_are_not_piled_up(text: str, fits: bool) -> None:
+    if fits:
+        Text().check(text, "x")
+        return
+    with pytest.raises(SubmissionError, match=r"^x: expected at most 2 combining marks on a letter, got more, with U"):
+        Text().check(text, "x")
 
 
 LINKS = [
