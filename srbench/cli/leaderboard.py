@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 
 @click.group(short_help="Build, check, export and serve the leaderboard.")
@@ -40,7 +41,8 @@ def build_command(submissions: Path, output: Path) -> None:
 @click.option("--rerun", is_flag=True, help="Run the weights of the one ID given again, in a process of its own.")
 @click.option("--weights", type=click.Path(path_type=Path, exists=True), metavar="PATH",
               help="With --rerun: file or folder of weights that no catalogue has.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
+@click.option("--data-root", type=click.Path(path_type=Path),
+              help="With --rescore or --rerun: where datasets lie; default $SRBENCH_DATA.")
 @click.option("--device", default="auto", show_default=True, help="With --rerun: auto, cpu, cuda, …")
 @click.option("--timeout", type=click.FloatRange(min=1), default=3600, show_default=True, metavar="SECONDS",
               help="With --rerun: how long one run may take.")
@@ -59,6 +61,7 @@ def check_command(ids: tuple[str, ...], submissions: Path, base: Path | None, im
     from srbench.errors import SubmissionError
     from srbench.verification.folder import check_submissions
 
+    _require_their_use(click.get_current_context(), rescore=images is not None, rerun=rerun)
     if (images or rerun) and len(ids) != 1:
         raise click.UsageError("--rescore and --rerun verify one entry: give one ID")
     checked = check_submissions(submissions, ids, base=base)
@@ -71,6 +74,15 @@ def check_command(ids: tuple[str, ...], submissions: Path, base: Path | None, im
              (strict and finding.severity == "review")]  # fmt: skip
     if grave:
         raise SubmissionError(f"expected entries that pass, got {len(grave)} findings against them")
+
+
+def _require_their_use(context: click.Context, *, rescore: bool, rerun: bool) -> None:
+    """Refuse options that were given and that the check would not look at."""
+    unused = {} if rerun else dict.fromkeys(("weights", "device", "timeout"), "--rerun")
+    unused |= {} if rescore or rerun else {"data_root": "--rescore or --rerun"}
+    for name, needed in unused.items():
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name.replace('_', '-')} is for {needed} alone: give that too, or leave it out")
 
 
 @command.command("export")

@@ -173,6 +173,32 @@ def test_the_schema_is_published() -> None:
     assert (result.exit_code, result.stdout) == (0, json_schema())
 
 
+NEEDS_RERUN = "is for --rerun alone: give that too, or leave it out"
+
+
+@pytest.mark.parametrize(("options", "reason"), [
+    (("--weights", "."), f"--weights {NEEDS_RERUN}"), (("--device", "auto"), f"--device {NEEDS_RERUN}"),
+    (("--timeout", "3600"), f"--timeout {NEEDS_RERUN}"),
+    (("--rescore", ".", "--device", "cpu"), f"--device {NEEDS_RERUN}"),
+    (("--rescore", ".", "--weights", "."), f"--weights {NEEDS_RERUN}"),
+    (("--data-root", "."), "--data-root is for --rescore or --rerun alone: give that too, or leave it out"),
+], ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")  # fmt: skip
+def test_an_option_that_a_check_would_not_look_at_is_refused(
+    tmp_path: Path, options: tuple[str, ...], reason: str
+) -> None:
+    result = srbench("leaderboard", "check", "net", *options, "--submissions", tmp_path)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, f"Error: {reason}")
+
+
+@pytest.mark.parametrize("options", [
+    ("--rerun", "--weights", ".", "--device", "cpu", "--timeout", "9", "--data-root", "."),
+    ("--rescore", ".", "--data-root", "."),
+], ids=" ".join)  # fmt: skip
+def test_an_option_that_a_check_looks_at_is_taken(tmp_path: Path, options: tuple[str, ...]) -> None:
+    result = srbench("leaderboard", "check", "net", *options, "--submissions", tmp_path)
+    assert (result.exit_code, result.stderr) == (1, "Error: unknown submission 'net'; known: none\n")
+
+
 def test_a_broken_entry_fails_the_check_and_nothing_else(run: Path, tmp_path: Path) -> None:
     root = tmp_path / "submissions"
     for name in ("good", "broken"):
