@@ -12,6 +12,7 @@ import doctest
 import importlib
 import importlib.util
 import operator
+import posixpath
 import re
 import shlex
 from collections.abc import Iterator
@@ -41,6 +42,8 @@ MODULES = sorted(
 )
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 LANGUAGES = {"console", "python", "pycon", "sh", "text", "json", "toml", "html", "latex"}
+GENERATED = ("docs/cli/", "docs/extend/", "docs/studies.md")
+"""Pages that `docs/hooks/site.py` makes of commands, sections and reports."""
 _FENCE = re.compile(r"(?:^<!-- (?P<note>[^\n]*) -->\n)?^```(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.M | re.S)
 
 
@@ -72,6 +75,15 @@ def test_blocks_are_marked_rightly(page: str) -> None:
         assert block.language in LANGUAGES, f"{page}:{block.line}: {block.language!r} is not a language of the pages"
         known = not block.note or block.note == "real data" or block.note.startswith("not run: ")
         assert known, f"{page}:{block.line}: {block.note!r}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files_of_the_repository(page: str) -> None:
+    """Also for who reads a page where it lies; only what no file holds exists in the built documentation alone."""
+    links = re.findall(r"\]\(([^):\s#]+\.md)(?:#[^)\s]*)?\)", (ROOT / page).read_text(encoding="utf-8"))
+    targets = {posixpath.normpath(posixpath.join(posixpath.dirname(page), link)) for link in links}
+    missing = [name for name in targets if not name.startswith(GENERATED) and not (ROOT / name).is_file()]
+    assert not missing
 
 
 @pytest.mark.parametrize("page", PAGES)

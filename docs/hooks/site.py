@@ -18,6 +18,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import get_plugin_logger
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 from leaderboard.study import study_files
 from srbench.study.report import report
@@ -61,9 +62,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: object) -> str:
-    """Put the tables of the catalogues where a page asks for them."""
-    return filled(markdown)
+def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
+    """Put the tables of the catalogues where a page asks for them, and turn its links out of docs/ to match."""
+    uri = page.file.src_uri
+    return _relink(filled(markdown), f"docs/{uri}", uri)
 
 
 def on_post_build(config: MkDocsConfig) -> None:
