@@ -17,6 +17,7 @@ from leaderboard.rendering import LEVELS, render
 from leaderboard.views import group_rank
 from srbench.scores import json_number
 from srbench.statistics import MIN_IMAGES, STATEMENT
+from srbench.submissions.samples import CORNERS
 
 PATH = "compare.html"
 INDEX = "data/compare.js"
@@ -24,7 +25,6 @@ INDEX = "data/compare.js"
 folder of the entries' own scripts, one of which may be called index."""
 
 _LISTED = 300
-_SAMPLES = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "motorcycle_left")
 
 
 def pages(collection: Collection) -> Iterator[Page]:
@@ -44,7 +44,7 @@ def data_path(entry_id: str) -> str:
 def _page(collection: Collection) -> str:
     return render("compare.html.j2", path=PATH, index=INDEX, listed=collection.entries[:_LISTED],
                   left_out=max(0, len(collection) - _LISTED), min_images=MIN_IMAGES, statement=STATEMENT,
-                  samples=_SAMPLES)  # fmt: skip
+                  samples=tuple(CORNERS))  # fmt: skip
 
 
 def _entry_script(collection: Collection, entry: Entry) -> str:

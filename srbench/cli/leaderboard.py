@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -54,11 +55,15 @@ def check_command(ids: tuple[str, ...], submissions: Path, base: Path | None, im
                   output: Path | None, form: str) -> None:
     """Check entries: schema, hashes, coverage, means, plausibility, names; --rescore and --rerun verify one.
 
+    Without an ID the results of studies that lie beside the entries are looked at too.
+
     Exit code 1 where there is an error. What verifies writes verification.json and verified.json: both are
     maintainers' to commit.
     """
+    from leaderboard.study import read_studies
     from srbench.cli.checking import report, verify
     from srbench.errors import SubmissionError
+    from srbench.verification.findings import Finding
     from srbench.verification.folder import check_submissions
 
     _require_their_use(click.get_current_context(), rescore=images is not None, rerun=rerun)
@@ -69,6 +74,10 @@ def check_command(ids: tuple[str, ...], submissions: Path, base: Path | None, im
         verify(checked.entries[0], images=images, rerun=rerun, weights=weights, data_root=data_root, device=device,
                timeout=timeout)  # fmt: skip
         checked = check_submissions(submissions, ids, base=base)
+    if not ids:
+        _, damaged = read_studies(submissions)
+        findings = [Finding(problem.id, "error", problem.message) for problem in damaged]
+        checked = replace(checked, findings=[*checked.findings, *findings])
     click.echo(report(checked, form, output))
     grave = [finding for finding in checked.findings if finding.severity == "error" or
              (strict and finding.severity == "review")]  # fmt: skip

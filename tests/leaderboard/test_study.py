@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from leaderboard.site import build
 from leaderboard.study import read_studies
+from srbench.cli import main
 from srbench.statistics import seed_difference
 
 BASE = np.array([28.50, 28.53, 28.49, 28.52])
@@ -103,3 +105,6 @@ def test_a_build_says_which_study_is_left_out(tmp_path: Path) -> None:
     report = build(tmp_path / "submissions", tmp_path / "site")
     assert [problem.id for problem in report.problems] == ["bad.study.json"]
     assert "No study has been carried out yet" in (tmp_path / "site" / "study.html").read_text(encoding="utf-8")
+    checked = CliRunner().invoke(main, ["leaderboard", "check", "--submissions", str(tmp_path / "submissions")])
+    assert checked.exit_code == 1
+    assert "bad.study.json: expected a study's results.json" in checked.output
