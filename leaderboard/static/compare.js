@@ -15,7 +15,7 @@ globalThis.srbenchCompare = (() => {
   const unlike = document.getElementById("unlike");
   const minImages = Number(page.dataset.minImages);
   const root = page.dataset.root;
-  const loaded = new Map();
+  const asked = new Map(); // the promise of each entry's scores, one for all who want them
   const waiting = new Map();
   let titles = new Map();
   let wanted = 0;
@@ -24,17 +24,23 @@ globalThis.srbenchCompare = (() => {
 
   const coded = (id) => encodeURIComponent(encodeURIComponent(id));
 
-  const load = (id) => {
-    if (loaded.has(id)) {
-      return Promise.resolve(loaded.get(id));
-    }
-    return new Promise((resolve, reject) => {
+  const fetched = (id) =>
+    new Promise((resolve, reject) => {
       waiting.set(id, resolve);
       const script = document.createElement("script");
       script.src = `${root}data/compare/${coded(id)}.js`;
-      script.addEventListener("error", () => reject(new Error(`the scores of ${titles.get(id)} could not be loaded`)));
+      script.addEventListener("error", () => {
+        asked.delete(id); // so that choosing it again tries again
+        reject(new Error(`the scores of ${titles.get(id)} could not be loaded`));
+      });
       document.head.append(script);
     });
+
+  const load = (id) => {
+    if (!asked.has(id)) {
+      asked.set(id, fetched(id));
+    }
+    return asked.get(id);
   };
 
   const entry = (document_) => {
@@ -43,7 +49,6 @@ globalThis.srbenchCompare = (() => {
       group.psnr = group.psnr.map(number);
       group.ssim = group.ssim.map(number);
     }
-    loaded.set(document_.id, document_);
     waiting.get(document_.id)?.(document_);
     waiting.delete(document_.id);
   };

@@ -79,6 +79,14 @@ def test_two_real_entries_are_compared_on_every_dataset(site: Path, visit: Visit
     assert page.locator("#plots figure").first.locator(".bar").count() == int(next(iter(shown.values()))[0])
 
 
+def test_an_entry_is_compared_with_itself(site: Path, visit: Visit) -> None:
+    page = visit(site, "compare.html#a=pan-authors&b=pan-authors&view=4 matlab-y&metric=psnr")
+    page.wait_for_selector("#plots svg")
+    assert page.locator("#state").inner_text() == "A is PAN, B is PAN."
+    differences = page.locator("#differences tbody td:nth-of-type(4)").all_text_contents()
+    assert set(differences) == {"+0.000"}
+
+
 def test_choosing_and_swapping_changes_the_address(site: Path, visit: Visit) -> None:
     page = visit(site, "compare.html#a=imdn-authors&b=bicubic")
     page.wait_for_selector("#plots svg")
