@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from leaderboard.site import build
 from srbench.submissions.kinds import Text
-from tests.leaderboard.browser.conftest import Visit
+from tests.leaderboard.browser.conftest import ROOT, Visit
 from tests.submissions.generated import generate
 
 # Each would show itself by running `document.title = 'run'` or by asking for something from elsewhere.
@@ -40,6 +41,51 @@ def change(folder: Path, edit: Callable[[dict[str, Any]], None]) -> None:
     document = json.loads((folder / "submission.json").read_text(encoding="utf-8"))
     edit(document)
     (folder / "submission.json").write_text(json.dumps(document), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def endless_site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site of two entries whose words are as long as the schema lets them be."""
+    folder = tmp_path_factory.mktemp("endless")
+    for entry in generate(folder / "in", 2, datasets=("Set5", "Set14"), scales=(2, 3, 4)):
+        change(entry, lambda document: document.update(
+            id=document["id"] + "w" * 55, title="W" * 119 + document["id"][-1], authors=["A" * 100, "B" * 100],
+            paper={"title": "P" * 300, "url": None, "year": 2026}, code="https://example.org/" + "c" * 150,
+            license="L" * 100, footnotes=["F" * 200],
+            model={**document["model"], "name": "M" * 100, "source": "S" * 300},
+            training={"data": "D" * 300, "recipe": "R" * 300, "recipe_sha256": None, "fingerprint": None, "steps": 1,
+                      "seed": 1, "tag": None}))  # fmt: skip
+        shutil.copytree(ROOT / "submissions" / "pan-authors" / "samples", entry / "samples")
+        entry.rename(entry.with_name(entry.name + "w" * 55))
+    report = build(folder / "in", folder / "out")
+    assert not report.problems
+    return folder / "out"
+
+
+ENDLESS = tuple(f"net-0000{number}" + "w" * 55 for number in range(2))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "index.html",
+        "x4/matlab-y.html",
+        f"models/{ENDLESS[0]}.html",
+        "charts/x4-matlab-y-Set5.html",
+        "datasets/Set5.html",
+        "protocols/matlab-y.html",
+        f"compare.html#a={ENDLESS[0]}&b={ENDLESS[1]}",
+    ],
+    ids=lambda path: path[:12],
+)
+def test_a_word_without_end_widens_no_page(endless_site: Path, visit: Visit, path: str) -> None:
+    page = visit(endless_site, path)
+    if path.startswith("compare"):
+        page.wait_for_selector("img-comparison-slider")
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    for width in (1200, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize(
