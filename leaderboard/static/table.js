@@ -13,7 +13,8 @@
   const ranks = { "model-rerun": 2, "images-rescored": 1, claimed: 0 };
   const columns = readColumns();
   const original = [...table.tBodies];
-  const home = { sort: "", order: "", page: 1 };
+  const initial = columns.find(({ cell }) => cell.hasAttribute("aria-sort"));
+  const home = { sort: "", order: "", page: Number(table.dataset.page) }; // the view of an address without a hash
   let rows = original.flatMap((body) => rowsOf(body, body.dataset.group));
   let complete = scripts.length === 0;
   let loading = null;
@@ -64,11 +65,22 @@
     };
   }
 
+  const firstOrder = (column) => (column.kind === "text" || column.key === "parameters" ? "ascending" : "descending");
+
+  // What the address asks for, as far as this table has it: addresses are typed by hand and outlive columns and options.
   function readState() {
     const found = new URLSearchParams(location.hash.slice(1));
-    const state = { sort: found.get("sort") || "", order: found.get("order") || "", page: Number(found.get("page")) || 1 };
+    const column = columns.find(({ key }) => key === found.get("sort"));
+    const [order, page] = [found.get("order"), Number(found.get("page"))];
+    const state = {
+      sort: column ? column.key : home.sort,
+      order: !column ? home.order : ["ascending", "descending"].includes(order) ? order : firstOrder(column),
+      page: Number.isInteger(page) && page > 0 ? page : home.page,
+    };
     filters.forEach((name) => {
-      state[name] = found.get(name) || "";
+      const { options } = form.elements.namedItem(name);
+      const value = found.get(name) || "";
+      state[name] = !options || [...options].some((option) => option.value === value) ? value : "";
     });
     return state;
   }
@@ -84,7 +96,7 @@
     history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
   }
 
-  const isHome = (state) => !state.sort && state.page === 1 && filters.every((name) => !state[name]);
+  const isHome = (state) => !state.sort && state.page === home.page && filters.every((name) => !state[name]);
 
   function fits(row, state) {
     const data = row.dataset;
@@ -149,10 +161,11 @@
     const shown = complete ? found.slice((state.page - 1) * perPage, state.page * perPage) : found;
     [...table.tBodies].forEach((body) => body.remove());
     table.append(...bodiesOf(shown));
+    const sorted = state.sort ? state : { sort: initial.key, order: "descending" }; // the order in which the rows came
     columns.forEach(({ cell, key }) => {
       cell.removeAttribute("aria-sort");
-      if (key === state.sort) {
-        cell.setAttribute("aria-sort", state.order);
+      if (key === sorted.sort) {
+        cell.setAttribute("aria-sort", sorted.order);
       }
     });
     count.textContent = found.length === rows.length ? `${rows.length} entries` : `${found.length} of ${rows.length} entries`;
@@ -219,15 +232,12 @@
     }
     count.textContent = complete ? "" : "Loading all rows …";
     loadAll().then(
-      () => show(isHome(state) && !scripts.length ? { ...state, ...initialSort() } : state),
+      () => show(readState()), // another view may have been asked for meanwhile
       () => {
         count.textContent = "The other pages of this table could not be loaded.";
       },
     );
   }
-
-  const initial = columns.find(({ cell }) => cell.hasAttribute("aria-sort"));
-  const initialSort = () => ({ sort: initial.key, order: "descending" });
 
   function update(change) {
     const state = { ...readState(), page: 1, ...change };
@@ -253,7 +263,7 @@
     column.cell.append(button);
     button.addEventListener("click", () => {
       const now = column.cell.getAttribute("aria-sort");
-      const first = column.kind === "text" || column.key === "parameters" ? "ascending" : "descending";
+      const first = firstOrder(column);
       const other = first === "ascending" ? "descending" : "ascending";
       update({ sort: column.key, order: now === first ? other : first });
     });

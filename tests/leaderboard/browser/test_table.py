@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.leaderboard.browser.conftest import Visit, wait_until
 
 
@@ -57,6 +59,52 @@ def test_an_address_keeps_the_view(site: Path, visit: Visit) -> None:
     assert names(again) == names(page) == sorted(names(page), key=letters)
     assert len(names(page)) > 0
     assert all(value <= 500_000 for value in column(again, "parameters"))
+
+
+def arrows(page: Any) -> dict[str, str]:
+    """The columns that are said to be sorted, and how."""
+    return dict(page.locator("#scores [aria-sort]").evaluate_all(
+        "(cells) => cells.map((cell) => [cell.dataset.key, cell.getAttribute('aria-sort')])"))  # fmt: skip
+
+
+AS_IT_CAME = {"Set5.psnr": "descending"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "arrow"),
+    [
+        ("sort=nope", AS_IT_CAME),
+        ("sort=nope&order=ascending&name=i", AS_IT_CAME),
+        ("attention=zzz", AS_IT_CAME),
+        ("level=&parameters=1&page=-3", AS_IT_CAME),
+        ("sort=parameters", {"parameters": "ascending"}),
+        ("sort=Set14.ssim&order=up&training=zzz", {"Set14.ssim": "descending"}),
+    ],
+)
+def test_an_address_may_ask_for_what_is_not_there(asked: str, arrow: dict[str, str], site: Path, visit: Visit) -> None:
+    page = visit(site, f"x4/matlab-y.html#{asked}")
+    everything = names(visit(site, "x4/matlab-y.html"))
+    assert arrows(page) == arrow
+    if "name=" not in asked:
+        assert sorted(names(page)) == sorted(everything)
+    shown = page.locator("#controls select").evaluate_all("(all) => all.map((one) => one.selectedIndex)")
+    assert shown == [0, 0, 0, 0]  # "any", and not a blank
+
+
+def test_a_numbered_page_keeps_its_rows_at_its_address(crowded_site: Path, visit: Visit) -> None:
+    first, second = (names(visit(crowded_site, f"x4/matlab-y{suffix}.html")) for suffix in ("", "-2"))
+    page = visit(crowded_site, "x4/matlab-y-2.html")
+    page.locator('th[data-key="model"] button').click()
+    wait_until(page, "document.querySelector('#scores tbody th').textContent.trim() === 'Net 0'")
+    page.click('#controls [type="reset"]')
+    assert names(page) == first
+    assert arrows(page) == AS_IT_CAME
+    again = visit(crowded_site, f"x4/{page.url.rpartition('/')[2]}")
+    wait_until(again, "document.querySelectorAll('#scores tbody tr').length === 200")
+    assert names(again) == first
+    page.locator("#pager button", has_text="2").click()
+    assert names(page) == second
+    assert page.url.endswith("matlab-y-2.html")
 
 
 def test_sorting_reaches_over_all_pages_of_a_long_table(crowded_site: Path, visit: Visit) -> None:
