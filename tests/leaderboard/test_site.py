@@ -115,6 +115,14 @@ def test_pages_are_well_formed_and_keep_to_their_policy(site: Path) -> None:
         assert policy and "default-src 'none'" in policy[1] and "unsafe" not in policy[1], name
 
 
+def test_a_page_links_the_sheets_that_its_classes_stand_in(site: Path) -> None:
+    own, common = (set(re.findall(r"\.([a-z][\w-]*)", (site / "static" / name).read_text(encoding="utf-8")))
+                   for name in ("pages.css", "site.css"))  # fmt: skip
+    for name, text in pages(site).items():
+        used = {word for words in re.findall(r'class="([^"]*)"', text) for word in words.split()}
+        assert "static/pages.css" in text or not used & (own - common), name
+
+
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     loads = re.compile(r"<(?:script|link|img|source|iframe)\b[^>]*(?:src|href|srcset)=\"(?:https?:)?//", re.IGNORECASE)
     for name, text in pages(site).items():
