@@ -87,12 +87,13 @@ class Study:
 
     def chart(self, group: Mapping[str, Any], differences: Sequence[Difference]) -> Markup:
         """The differences of one of the groups after the last step, as SVG."""
-        intervals = [Interval(f"{one.a} − {one.b}, {one.endpoint}", *one.ends, strong=one.asked)
+        intervals = [Interval(one.endpoint, *one.ends, strong=one.asked, group=f"{one.a} − {one.b}")
                      for one in differences]  # fmt: skip
         description = "; ".join(f"{one.a} minus {one.b} on {one.endpoint}: {one.result}" for one in differences)
+        plan = self.document["study"]
         # The writer of the SVG escapes what it is given.
-        return Markup(interval_chart(intervals, title=f"Differences of {group['name']}", x=_DIFFERENCE,
-                                     margin=self.document["study"]["margin_db"], description=description))  # fmt: skip
+        return Markup(interval_chart(intervals, title=f"Differences of {plan['name']}, {group['name']}", x=_DIFFERENCE,
+                                     margin=plan["margin_db"], description=description))  # fmt: skip
 
     @property
     def question(self) -> Difference:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
 # Okabe and Ito's palette, without its yellow, which is too light for lines on white.
@@ -16,9 +17,10 @@ _STYLE = (
     ".axis{stroke:#777;fill:none}.grid{stroke:#ddd;fill:none}.line{fill:none;stroke-width:2}"
     "@media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}.axis{stroke:#999}}"
 )
-_NAME_HEIGHT, _NAME_WIDTH = 14, 6.6  # of a drawn name: its line, and one character of it
+_LINE, _LETTER, _BOLD, _DIGIT = 1.15, 0.56, 0.62, 0.64  # in ems: a line's height and one character, in a wide font
 _RADIUS = 5  # of a point, with a little air
-_HEAD, _ROW, _LABELS = 10, 24, 312  # of an interval chart: above its lines, of each line, and of their names
+_HEAD, _ROW = 10, 24  # of an interval chart: above its lines, and of each line
+_EDGE, _GAP = 2, 10  # between a text and the end of the drawing, and between a label and its line
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,17 @@ class Series:
 
 @dataclass(frozen=True)
 class Interval:
-    """One line of an interval chart: a mean and the interval around it; `strong` is the one that matters most."""
+    """One line of an interval chart: a mean and the interval around it; `strong` is the one that matters most.
+
+    Intervals of one `group` that follow each other stand below its name.
+    """
 
     label: str
     low: float
     mean: float
     high: float
     strong: bool = False
+    group: str = ""
 
 
 def plain(value: float) -> str:
@@ -66,7 +72,10 @@ class Axis:
 
 @dataclass(frozen=True)
 class Layout:
-    """Size and margins in pixels. A page's own style sheet and legend serve a chart that is not `standalone`."""
+    """Size and margins in pixels, and the largest size of text that there has to be room for.
+
+    A page's own style sheet and legend serve a chart that is not `standalone`.
+    """
 
     width: int = 760
     height: int = 460
@@ -74,12 +83,13 @@ class Layout:
     right: int = 190
     top: int = 48
     bottom: int = 56
+    text: int = 13
     standalone: bool = True
 
 
 STANDALONE = Layout()
 """A whole SVG file with its own style, title and legend."""
-INLINE = Layout(width=420, height=300, left=56, right=16, top=14, bottom=50, standalone=False)
+INLINE = Layout(width=420, height=300, left=64, right=16, top=14, bottom=50, text=14, standalone=False)
 """Part of an HTML page: classes instead of styles, so that the page's colours and its policy hold."""
 
 
@@ -121,15 +131,14 @@ def histogram_chart(
     return "\n".join([*parts, _vertical("mean axis", middle, layout.top, bottom, "mean"), "</svg>", ""])
 
 
-def interval_chart(
-    intervals: Sequence[Interval], *, title: str, x: Axis, margin: float, description: str = "", width: int = 720,
-) -> str:  # fmt: skip
+def interval_chart(intervals: Sequence[Interval], *, title: str, x: Axis, margin: float, description: str = "") -> str:
     """Intervals below each other around a line at zero, and a band from -`margin` to `margin`; part of an HTML page.
 
     Raises ValueError where there is no interval or an end of one is not finite.
     """
-    layout = Layout(width=width, height=_HEAD + _ROW * len(intervals) + INLINE.bottom, left=_LABELS,
-                    right=2 * INLINE.right, top=_HEAD, bottom=INLINE.bottom, standalone=False)  # fmt: skip
+    rows = [row for group, members in groupby(intervals, key=lambda one: one.group)
+            for row in (*([group] if group else []), *members)]  # fmt: skip
+    layout = replace(INLINE, height=_HEAD + _ROW * len(rows) + INLINE.bottom, top=_HEAD, left=_room(intervals))
     ends = [end for one in intervals for end in (one.low, one.high)]
     across = Scale.over([*ends, -margin, margin], x, layout.left, layout.width - layout.right)
     bottom = layout.height - layout.bottom
@@ -138,16 +147,33 @@ def interval_chart(
               f'width="{across(margin) - across(-margin):.1f}" height="{bottom - layout.top}"/>',
               f'<path class="axis" d="M{layout.left} {bottom}H{layout.width - layout.right}"/>',
               _vertical("axis", across(0), layout.top, bottom, "no difference")]  # fmt: skip
-    for row, one in enumerate(intervals):
-        parts += _interval(one, across, x, layout, layout.top + _ROW * (row + 0.5))
+    for row, one in enumerate(rows):
+        parts += _row(one, across, x, layout, layout.top + _ROW * (row + 0.5))
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _interval(one: Interval, across: Scale, x: Axis, layout: Layout, at: float) -> Iterable[str]:
+def _room(intervals: Sequence[Interval]) -> int:
+    """The left margin in which the longest label fits, but never more than half of the drawing."""
+    widest = max((len(one.label) * (_BOLD if one.strong else _LETTER) for one in intervals), default=0)
+    return min(math.ceil(widest * INLINE.text) + _GAP + _EDGE, INLINE.width // 2)
+
+
+def _fitting(text: str, width: float, letter: float, layout: Layout) -> str:
+    """As much of a text as fits into a width, as markup, with a sign where there was more."""
+    most = int(width / (letter * layout.text))
+    return escape(text if len(text) <= most else f"{text[: most - 1]}…")
+
+
+def _row(one: Interval | str, across: Scale, x: Axis, layout: Layout, at: float) -> Iterable[str]:
+    if isinstance(one, str):
+        yield f'<text class="name" x="{_EDGE}" y="{at + 4:.1f}">{_fitting(one, layout.width, _LETTER, layout)}</text>'
+        return
     colour = 1 if one.strong else 0
-    text = escape(f"{one.label}: {x.form(one.mean)} ({x.form(one.low)} to {x.form(one.high)})")
+    whole = f"{one.group}, {one.label}" if one.group else one.label
+    text = escape(f"{whole}: {x.form(one.mean)} ({x.form(one.low)} to {x.form(one.high)})")
     kind = ' class="strong"' if one.strong else ""
-    yield f'<text{kind} x="{layout.left - 10}" y="{at + 4:.1f}" text-anchor="end">{escape(one.label)}</text>'
+    label = _fitting(one.label, layout.left - _GAP, _BOLD if one.strong else _LETTER, layout)
+    yield f'<text{kind} x="{layout.left - _GAP}" y="{at + 4:.1f}" text-anchor="end">{label}</text>'
     yield (f'<path class="line s{colour}" stroke="{PALETTE[colour]}" d="M{across(one.low):.1f} {at:.1f}'
            f'H{across(one.high):.1f}"/>')  # fmt: skip
     yield (f'<circle cx="{across(one.mean):.1f}" cy="{at:.1f}" {_marker(colour)}>'
@@ -280,9 +306,16 @@ def _ticks(across: Scale, x: Axis, layout: Layout) -> Iterable[str]:
     for tick in across.ticks():
         at = across(tick)
         yield f'<line class="axis" x1="{at:.1f}" y1="{bottom}" x2="{at:.1f}" y2="{bottom + 5}"/>'
-        yield f'<text x="{at:.1f}" y="{bottom + 20}" text-anchor="middle">{escape(x.form(tick))}</text>'
-    centre = (layout.left + layout.width - layout.right) / 2
-    yield f'<text x="{centre}" y="{layout.height - 12}" text-anchor="middle">{escape(x.label)}</text>'
+        yield _inside(x.form(tick), at, bottom + 20, _DIGIT, layout)
+    yield _inside(x.label, (layout.left + layout.width - layout.right) / 2, layout.height - 12, _LETTER, layout)
+
+
+def _inside(text: str, at: float, down: float, letter: float, layout: Layout) -> str:
+    """A text around `at`, moved inwards where an end of it would be cut."""
+    half, stop = len(text) * letter * layout.text / 2, layout.width - _EDGE
+    place, anchor = (stop, "end") if at + half > stop else (_EDGE, "start") if at - half < _EDGE else (at, "middle")
+    shown = _fitting(text, layout.width, letter, layout)
+    return f'<text x="{place:.1f}" y="{down}" text-anchor="{anchor}">{shown}</text>'
 
 
 def _series(one: Series, placed: Sequence[tuple[float, float]], across: Axis, *, lines: bool) -> Iterable[str]:
@@ -313,12 +346,13 @@ def _names(series: Sequence[Series], across: Scale, upward: Scale, layout: Layou
     taken = [_Box(left - _RADIUS, top - _RADIUS, left + _RADIUS, top + _RADIUS) for left, top in places]
     for one in series:
         for (x, y), label in zip(one.points, one.labels if one.named else (), strict=False):
-            box = next((box for box in _beside(across(x), upward(y), len(label) * _NAME_WIDTH)
+            box = next((box for box in _beside(across(x), upward(y), len(label), layout)
                         if layout.left < box.left and box.right < layout.width and not any(map(box.meets, taken))),
                        None)  # fmt: skip
             if box is not None:
                 taken.append(box)
-                yield f'<text class="name" x="{box.left:.1f}" y="{box.bottom - 3:.1f}">{escape(label)}</text>'
+                place = f'x="{box.right:.1f}" text-anchor="end"' if box.right < across(x) else f'x="{box.left:.1f}"'
+                yield f'<text class="name" {place} y="{box.bottom - 3:.1f}">{escape(label)}</text>'
 
 
 @dataclass(frozen=True)
@@ -335,11 +369,12 @@ class _Box:
                 and self.top < other.bottom and other.top < self.bottom)  # fmt: skip
 
 
-def _beside(x: float, y: float, width: float) -> Iterable[_Box]:
+def _beside(x: float, y: float, letters: int, layout: Layout) -> Iterable[_Box]:
     """Where a point's label may stand: above or below, to the right or to the left."""
-    for top in (y - 1 - _NAME_HEIGHT, y + 1):
+    width, height = letters * _LETTER * layout.text, _LINE * layout.text
+    for top in (y - 1 - height, y + 1):
         for left in (x + _RADIUS + 1, x - _RADIUS - 1 - width):
-            yield _Box(left, top, left + width, top + _NAME_HEIGHT)
+            yield _Box(left, top, left + width, top + height)
 
 
 def _legend(one: Series, index: int, layout: Layout, *, lines: bool) -> Iterable[str]:

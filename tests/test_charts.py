@@ -36,7 +36,7 @@ def test_a_stepped_line_never_promises_more_than_a_point_gives() -> None:
     front = Series("front", ((1e5, 30.0), (1e6, 32.0)), stepped=True)
     root = ElementTree.fromstring(scatter_chart([front], title="t", x=_X, y=_Y, layout=INLINE))
     path = next(path.get("d") for path in root.iter(f"{_SVG}path") if "line" in path.get("class", ""))
-    assert path == "M56.0 250.0H404.0V14.0"
+    assert path == f"M{INLINE.left:.1f} 250.0H404.0V14.0"
 
 
 def test_names_stand_around_points_and_are_dropped_where_none_fits() -> None:
@@ -48,6 +48,15 @@ def test_names_stand_around_points_and_are_dropped_where_none_fits() -> None:
     assert len({(name.get("x"), name.get("y")) for name in names}) == len(names)
     assert root.findtext(f"{_SVG}desc") == "d"
     assert not list(root.iter(f"{_SVG}style"))
+
+
+def test_the_last_tick_ends_with_the_drawing_where_half_of_it_would_be_cut() -> None:
+    x = Axis("MACs", logarithmic=True, form=lambda value: f"{value / 1e9:g} G")
+    root = ElementTree.fromstring(scatter_chart([Series("a", ((2.1e10, 1.0), (9e10, 2.0)))], title="t", x=x, y=_Y,
+                                                layout=INLINE))  # fmt: skip
+    ticks = {text.text: (text.get("x"), text.get("text-anchor")) for text in root.iter(f"{_SVG}text")}
+    assert ticks["100 G"] == (f"{INLINE.width - 2:.1f}", "end")
+    assert ticks["20 G"] == (f"{INLINE.left:.1f}", "middle")
 
 
 def test_a_histogram_counts_every_value_once_and_names_it() -> None:
@@ -77,5 +86,23 @@ def test_intervals_lie_where_the_axis_says_and_the_band_is_the_margin() -> None:
     titles = [title.text for title in root.iter(f"{_SVG}title")]
     assert titles == ["no difference", "a < b: 0.01 (-0.02 to 0.04)", "c: 0.02 (0 to 0.04)"]
     assert [text.text for text in root.iter(f"{_SVG}text") if text.get("class") == "strong"] == ["a < b"]
+
+
+def test_intervals_of_a_group_stand_below_its_name_with_room_for_their_labels() -> None:
+    found = [Interval("short", 0, 1, 2, group="p − q"), Interval("a longer label", 0, 1, 2, strong=True, group="p − q"),
+             Interval("short", 0, 1, 2, group="q − r"), Interval("x" * 200, 0, 1, 2)]  # fmt: skip
+    root = ElementTree.fromstring(interval_chart(found[:3], title="t", x=_Y, margin=0.02))
+    texts = list(root.iter(f"{_SVG}text"))[-5:]
+    assert [text.text for text in texts] == ["p − q", "short", "a longer label", "q − r", "short"]
+    ends = {float(text.get("x", "")) for text in texts if text.get("text-anchor") == "end"}
+    assert len(ends) == 1 and 14 * 0.6 * len("a longer label") < ends.pop() < INLINE.width / 2
+    titles = [title.text or "" for title in root.iter(f"{_SVG}title")]
+    assert titles[1].startswith("p − q, short: 1")
+    endless = ElementTree.fromstring(interval_chart(found, title="t", x=_Y, margin=0.02))
+    cut = [text.text or "" for text in endless.iter(f"{_SVG}text")][-1]
+    assert cut.endswith("x…") and 14 * 0.5 * len(cut) < INLINE.width / 2
+
+
+def test_an_interval_without_an_end_is_refused() -> None:
     with pytest.raises(ValueError, match="expected finite values"):
         interval_chart([Interval("d", float("nan"), 0.0, 1.0)], title="t", x=_Y, margin=0.02)

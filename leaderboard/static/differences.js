@@ -2,10 +2,10 @@
 "use strict";
 
 globalThis.srbenchDifferences = (() => {
-  const WIDTH = 560;
+  const WIDTH = 480;
   const HEIGHT = 240;
-  const NAMED_FROM = 62; // pixels a bar, from which its image's name fits under it
-  const EDGE = { left: 64, right: 12, top: 12, bottom: 26 };
+  const LETTER = 8; // pixels of one in text of 14 pixels, which pages.css sets on small screens
+  const EDGE = { left: 72, right: 12, top: 12, bottom: 26 };
   const SVG = "http://www.w3.org/2000/svg";
 
   const shape = (name, attributes, text = "") => {
@@ -54,6 +54,7 @@ globalThis.srbenchDifferences = (() => {
       chart.append(shape("text", { x: EDGE.left - 8, y: Number(at) + 4, "text-anchor": "end" }, Number(tick.toPrecision(6)).toString().replace("-", "−")));
     }
     const width = (WIDTH - EDGE.left - EDGE.right) / rows.length;
+    const named = rows.every((row) => row.image.length * LETTER <= width);
     rows.forEach((row, index) => {
       const [from, to] = [upward(Math.max(0, row.difference)), upward(Math.min(0, row.difference))];
       const bar = shape("rect", {
@@ -65,12 +66,12 @@ globalThis.srbenchDifferences = (() => {
       });
       bar.append(shape("title", {}, `${row.image}: ${signed(row.difference, digits)}`));
       chart.append(bar);
-      if (width >= NAMED_FROM) {
+      if (named) {
         const middle = EDGE.left + (index + 0.5) * width;
-        chart.append(shape("text", { x: middle.toFixed(1), y: HEIGHT - 8, "text-anchor": "middle" }, row.image.slice(0, 12)));
+        chart.append(shape("text", { x: middle.toFixed(1), y: HEIGHT - 8, "text-anchor": "middle" }, row.image));
       }
     });
-    if (width >= NAMED_FROM) {
+    if (named) {
       return chart;
     }
     chart.append(shape("text", { x: EDGE.left, y: HEIGHT - 8 }, "← A higher"));

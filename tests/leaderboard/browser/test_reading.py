@@ -20,6 +20,7 @@ KINDS = (
     "compare.html#a=imdn-authors&b=pan-authors&view=4 matlab-y",
     "charts/index.html",
     "charts/x4-matlab-y-BSD100.html",
+    "study.html",
     "reported.html",
     "datasets/index.html",
     "datasets/Set5.html",
@@ -104,6 +105,36 @@ def test_charts_are_readable_without_scripts(site: Path, visit: Visit) -> None:
     assert {"IMDN", "PAN"} <= {(name.text_content() or "").split()[0] for name in chart.locator("text.name").all()}
     # The page's style sheet colours what the SVG only names.
     assert chart.locator("circle").first.evaluate("(one) => getComputedStyle(one).stroke") != "none"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "study.html",
+        "charts/x4-matlab-y-Set14.html",
+        "models/imdn-authors.html",
+        "compare.html#a=imdn-authors&b=pan-authors&view=4 matlab-y&metric=ssim",
+    ],
+    ids=lambda path: path.partition("#")[0],
+)
+def test_no_text_of_a_chart_is_cut_or_lies_on_another(site: Path, visit: Visit, path: str, width: int) -> None:
+    page = visit(site, path, width=width)
+    page.wait_for_selector("svg.chart")
+    places = page.locator("svg.chart").evaluate_all(
+        "(charts) => charts.map((chart) => [chart, ...chart.querySelectorAll('text')].map((one) => {"
+        " const box = one.getBoundingClientRect();"
+        " return [one.textContent, box.left, box.top, box.right, box.bottom]; }))")  # fmt: skip
+    wrong = []
+    for (_, *frame), *texts in places:
+        for index, (text, left, top, right, bottom) in enumerate(texts):
+            if left < frame[0] - 0.5 or top < frame[1] - 0.5 or right > frame[2] + 0.5 or bottom > frame[3] + 0.5:
+                wrong.append(f"{text!r} is cut")
+            # A box is as high as the font, letters are not.
+            wrong += [f"{text!r} and {other[0]!r}" for other in texts[index + 1 :]
+                      if left < other[3] and other[1] < right
+                      and top + 2 < other[4] and other[2] + 2 < bottom]  # fmt: skip
+    assert places and not wrong
 
 
 def test_charts_answer_to_the_mouse_where_scripts_run(site: Path, visit: Visit) -> None:
