@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _data_root = click.option(
     "--data-root", type=click.Path(path_type=Path), help="Folder of the datasets; default $SRBENCH_DATA."
 )
+_replace = click.option(
+    "--replace", is_flag=True, help="Replace what is there even by fewer images, less given LR or other pixels."
+)
 
 
 @click.group()
@@ -45,13 +48,17 @@ def list_command(names: tuple[str, ...], data_root: Path | None) -> None:
 @click.argument("names", nargs=-1, required=True)
 @_data_root
 @click.option("--allow-unpinned", is_flag=True, help="Also use archives of which no hash is published.")
-def download(names: tuple[str, ...], data_root: Path | None, allow_unpinned: bool) -> None:
+@_replace
+def download(names: tuple[str, ...], data_root: Path | None, allow_unpinned: bool, replace: bool) -> None:
     """Fetch and import the named datasets."""
     from srbench.datasets import find_entry
     from srbench.datasets.download import download_dataset
 
     for entry in [find_entry(name) for name in names]:
-        for report in download_dataset(entry.name, data_root=data_root, allow_unpinned=allow_unpinned):
+        reports = download_dataset(
+            entry.name, data_root=data_root, allow_unpinned=allow_unpinned, replace=replace
+        )
+        for report in reports:
             _tell(report)
 
 
@@ -59,14 +66,15 @@ def download(names: tuple[str, ...], data_root: Path | None, allow_unpinned: boo
 @click.argument("name")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
 @_data_root
-def import_command(name: str, paths: tuple[Path, ...], data_root: Path | None) -> None:
+@_replace
+def import_command(name: str, paths: tuple[Path, ...], data_root: Path | None, replace: bool) -> None:
     """Import dataset NAME from folders or archives.
 
     Knows the layouts of EDSR, DIV2K, BasicSR (folders and LMDB), SelfExSR, RCAN and BSDS500, and flat folders.
     """
     from srbench.datasets.importing import import_dataset
 
-    for report in import_dataset(name, paths, data_root=data_root):
+    for report in import_dataset(name, paths, data_root=data_root, replace=replace):
         _tell(report)
 
 

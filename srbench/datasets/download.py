@@ -11,12 +11,13 @@ from srbench.files import cache_dir, fetch
 
 
 def download_dataset(
-    name: str, *, data_root: Path | None = None, allow_unpinned: bool = False
+    name: str, *, data_root: Path | None = None, allow_unpinned: bool = False, replace: bool = False
 ) -> list[ImportReport]:
     """Fetch a dataset from the first source that has it, and import it under the data root.
 
     Archives stay in the cache folder (several datasets share one). Sources without a published hash are used only
-    with `allow_unpinned`. Raises DatasetError, with how else to get it, when there is no source or all of them fail.
+    with `allow_unpinned`; `replace` is that of `import_dataset`. Raises DatasetError, with how else to get it, when
+    there is no source or all of them fail.
     """
     entry = find_entry(name)
     if not entry.sources:
@@ -24,7 +25,8 @@ def download_dataset(
     failures = []
     for source in entry.sources:
         try:
-            return import_dataset(entry.name, _fetched(entry, source, allow_unpinned), data_root=data_root)
+            paths = _fetched(entry, source, allow_unpinned)
+            return import_dataset(entry.name, paths, data_root=data_root, replace=replace)
         except (FetchError, DatasetError) as error:
             failures.append(f"{source.title}: {error}")
     raise DatasetError(

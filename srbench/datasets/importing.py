@@ -20,6 +20,7 @@ from srbench.datasets.imageset import data_root as root_of
 from srbench.datasets.imageset import sizes_pair
 from srbench.datasets.layouts import Role, canonical_name, foreign_set, role_of, split_of
 from srbench.datasets.parquet import ImageWriter
+from srbench.datasets.replacing import Present
 from srbench.datasets.variants import identify_variant
 from srbench.errors import DatasetError, ImageError
 from srbench.files import atomic_path, explain
@@ -76,14 +77,35 @@ class _Chosen:
     renamed: dict[str, str]
 
 
-def import_dataset(name: str, paths: Iterable[Path], *, data_root: Path | None = None) -> list[ImportReport]:
+@dataclass(frozen=True)
+class _Plan:
+    """A split that was found: what will be written, and the files that were left out, by reason."""
+
+    split: Split
+    chosen: _Chosen
+    skipped: Counter[str]
+    present: Present | None
+
+    @property
+    def complete_lr(self) -> list[int]:
+        return [scale for scale, named in self.chosen.lr.items() if len(named) == len(self.chosen.hr)]
+
+
+def import_dataset(
+    name: str, paths: Iterable[Path], *, data_root: Path | None = None, replace: bool = False
+) -> list[ImportReport]:
     """Import a dataset from folders and archives in any layout that `srbench.datasets.layouts` knows.
 
     Writes ROOT/NAME/SPLIT.parquet for each split that was found, whole or not at all; one import of a set runs at a
-    time. Raises DatasetError, naming what was seen, when nothing fits or an image is damaged.
+    time. A set that is there already loses no image, no given LR and no canonical pixels, unless `replace`.
+
+    Raises:
+        UnknownNameError: no such dataset.
+        DatasetError: nothing fits, or what is there would lose something; says what was seen.
+        ImageError: an image is damaged.
     """
-    entry = find_entry(name)
-    folder = root_of(data_root) / entry.name
+    entry, root = find_entry(name), root_of(data_root)
+    folder = root / entry.name
     # Inside the function: only writers need the lock, and listing must stay cheap.
     from filelock import FileLock
 
@@ -97,14 +119,17 @@ def import_dataset(name: str, paths: Iterable[Path], *, data_root: Path | None =
         stack.callback(_sweep, folder)
         skipped: Counter[str] = Counter()
         found = _sorted_out(entry, [_as_folder(path, folder) for path in paths], skipped)
-        reports = [
-            _import_split(entry, split, [item for item in found if _belongs(entry, item, split)], folder, skipped)
+        plans = [
+            _Plan(split, *planned, None if replace else Present.find(entry, split, root))
             for split in entry.splits
+            if (planned := _planned(entry, split, [item for item in found if _belongs(entry, item, split)], skipped))
         ]
-    made = [report for report in reports if report]
-    if not made:
-        raise DatasetError(f"{entry.name}: expected its images, found none; {_told(skipped) or 'no files at all'}")
-    return made
+        if not plans:
+            raise DatasetError(f"{entry.name}: expected its images, found none; {_told(skipped) or 'no files at all'}")
+        for plan in plans:
+            if plan.present:
+                plan.present.require_kept(plan.chosen.hr, plan.complete_lr)
+        return [_import_split(entry, plan, folder) for plan in plans]
 
 
 def _sweep(folder: Path) -> None:
@@ -201,9 +226,9 @@ def _belongs(entry: Entry, item: _Found, split: Split) -> bool:
     return name is not None and split_of(entry, name) == split.name
 
 
-def _import_split(
-    entry: Entry, split: Split, found: list[_Found], folder: Path, skipped: Counter[str]
-) -> ImportReport | None:
+def _planned(
+    entry: Entry, split: Split, found: list[_Found], skipped: Counter[str]
+) -> tuple[_Chosen, Counter[str]] | None:
     left = Counter(skipped)
     chosen = _choose(entry, found, left)
     if not chosen.hr:
@@ -212,8 +237,13 @@ def _import_split(
     if split.count is not None and len(chosen.hr) > split.count:
         reason = _MANGA109_PAGES if entry.name == "Manga109" else "import the folder that holds this set alone"
         raise DatasetError(f"{entry.name}: expected {split.count} images, found {len(chosen.hr)}; {reason}")
+    return chosen, left
+
+
+def _import_split(entry: Entry, plan: _Plan, folder: Path) -> ImportReport:
+    split, chosen = plan.split, plan.chosen
     target = folder / f"{split.name}.parquet"
-    hashes = _write(chosen, target)
+    hashes = _write(chosen, target, plan.present)
     return ImportReport(
         name=entry.name,
         split=split.name,
@@ -225,7 +255,7 @@ def _import_split(
         fingerprint=fingerprint(hashes.values()),
         taken_from=chosen.taken_from,
         renamed=chosen.renamed,
-        skipped=dict(left),
+        skipped=dict(plan.skipped),
     )
 
 
@@ -320,7 +350,7 @@ def _size(item: _Found) -> tuple[int, int]:
         raise ImageError(f"{item.path}: expected an image, got a file that is none; copy it again") from error
 
 
-def _write(chosen: _Chosen, target: Path) -> dict[str, str]:
+def _write(chosen: _Chosen, target: Path, present: Present | None) -> dict[str, str]:
     """Stream the images to Parquet; their pixel hashes by name."""
     # Inside the function: only long work shows a bar.
     from tqdm import tqdm
@@ -335,6 +365,8 @@ def _write(chosen: _Chosen, target: Path) -> dict[str, str]:
             for scale, low in lr.items():
                 decode(low, name=chosen.lr[scale][name].path)
             writer.add(name, data, lr)
+        if present:
+            present.require_pixels(hashes)
         writer.record({"images": len(hashes), "fingerprint": fingerprint(hashes.values())})
     return hashes
 

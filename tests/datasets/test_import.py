@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -161,6 +162,49 @@ def test_lr_with_a_gap_is_kept_but_not_offered(tmp_path: Path) -> None:
     assert images.given_lr("baby", scale=4).shape == (3, 4, 3)
     with pytest.raises(DatasetError, match="no given LR at ×4"):
         images.given_lr("woman", scale=4)
+
+
+@pytest.mark.parametrize("into", ["parquet", "folder"])
+@pytest.mark.parametrize(
+    ("count", "scales", "lost"),
+    [(4, (2, 4), "the images woman"), (5, (2,), "the given LR ×4"), (3, (), "the images head, woman and the given LR")],
+)
+def test_what_is_there_loses_neither_images_nor_lr_unasked(
+    into: str, count: int, scales: tuple[int, ...], lost: str, tmp_path: Path
+) -> None:
+    hr, lr = content("Set5")
+    LAYOUTS["edsr"][0](tmp_path, hr, lr, "Set5")
+    root, part = tmp_path / ("benchmark" if into == "folder" else "root"), tmp_path / "part"
+    if into == "parquet":
+        import_dataset("Set5", [tmp_path / "benchmark"], data_root=root)
+    kept = open_dataset("Set5", data_root=root)
+    fewer = dict(list(hr.items())[:count])
+    LAYOUTS["edsr"][0](part, fewer, {scale: {name: lr[scale][name] for name in fewer} for scale in scales}, "Set5")
+    expected = rf"{re.escape(str(kept.location))} has 5 images with given LR ×2, ×4.* has {count} .*{lost}.* --replace"
+    with pytest.raises(DatasetError, match=expected):
+        import_dataset("Set5", [part], data_root=root)
+    after = open_dataset("Set5", data_root=root)
+    assert (after.location, after.fingerprint, after.given_scales) == (kept.location, kept.fingerprint, (2, 4))
+    (report,) = import_dataset("Set5", [part], data_root=root, replace=True)
+    assert (list(open_dataset("Set5", data_root=root).names), report.lr_scales) == (list(fewer), scales)
+
+
+def test_canonical_pixels_are_not_replaced_by_others_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hr, _ = content("Set5")
+    flat(tmp_path / "right", hr, {}, "Set5")
+    flat(tmp_path / "other", hr | {"bird": encode_png(image(9))}, {}, "Set5")
+    import_dataset("Set5", [tmp_path / "right"], data_root=tmp_path)
+    canonical = open_dataset("Set5", data_root=tmp_path).pixel_hashes
+    for module in ("replacing", "imageset"):
+        monkeypatch.setattr(
+            f"srbench.datasets.{module}.identify_variant",
+            lambda _, found: "canonical" if dict(found) == canonical else "unknown",
+        )
+    with pytest.raises(DatasetError, match=r"5 of other pixels \(unknown\): the canonical pixels would be lost"):
+        import_dataset("Set5", [tmp_path / "other"], data_root=tmp_path)
+    assert open_dataset("Set5", data_root=tmp_path).pixel_hashes == canonical
+    import_dataset("Set5", [tmp_path / "other"], data_root=tmp_path, replace=True)
+    import_dataset("Set5", [tmp_path / "right"], data_root=tmp_path)
 
 
 def test_an_imported_set_is_read_by_threads_and_travels_to_workers(tmp_path: Path) -> None:
