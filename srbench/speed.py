@@ -21,7 +21,7 @@ from srbench.environment import describe_environment
 from srbench.errors import UpscalerError
 from srbench.upscalers.base import Options
 from srbench.upscalers.specs import open_upscaler
-from srbench.upscalers.tensors import PRECISIONS, deterministic_float32, pick_device
+from srbench.upscalers.tensors import _DEEP_DTYPES, PRECISIONS, deterministic_float32, pick_device
 from srbench.zoo import build
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.counting import count_macs, count_parameters
@@ -30,7 +30,6 @@ from srbench.zoo.optimize import optimized
 LEAST_REPETITIONS = 3
 """Repetitions that are made even where the time for a size is used up: quartiles need them."""
 
-_DEEP_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 

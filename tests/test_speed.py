@@ -13,8 +13,10 @@ from srbench.charts import Axis, Series, line_chart, scatter_chart
 from srbench.cli import main
 from srbench.errors import SrbenchError
 from srbench.speed import Settings, SpeedReport, measure, parse_size, speed_chart
+from srbench.zoo import build
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.costs import COSTS
+from srbench.zoo.counting import count_macs
 
 _SVG = "{http://www.w3.org/2000/svg}"
 
@@ -69,6 +71,17 @@ def test_specs_take_turns_and_warm_up_is_not_timed(monkeypatch: pytest.MonkeyPat
 def test_time_limit_keeps_three_repetitions() -> None:
     settings = Settings(scales=(2,), sizes=((8, 8),), device="cpu", repetitions=50, warmup=1, seconds=0.0)
     assert measure(("zoo:imdn",), settings).timings[0].repetitions == 3
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_low_precision_is_timed_and_counts_the_same(precision: str) -> None:
+    settings = Settings(scales=(4,), sizes=((6, 8),), precision=precision, device="cpu", repetitions=3, warmup=1)
+    timing = measure(("zoo:imdn",), settings).timings[0]
+    exact = build("imdn", scale=4, device="meta")
+    low = build("imdn", scale=4, device="meta")
+    low.deep_dtype = torch.bfloat16
+    assert timing.macs == count_macs(exact, height=6, width=8) == count_macs(low, height=6, width=8)
+    assert low.deep_dtype == torch.bfloat16
 
 
 def test_chart_is_a_readable_svg(report: SpeedReport) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.costs import OUTPUT_SIZE
 
 
@@ -22,7 +23,9 @@ def count_macs(module: nn.Module, *, height: int, width: int) -> int:
     One multiply-accumulate is two FLOPs. Sums, products and activations per value are left out, as papers do.
     """
     on_meta = all(tensor.is_meta for tensor in module.parameters())
-    ghost = module if on_meta else copy.deepcopy(module).to("meta")
+    ghost = copy.copy(module) if on_meta else copy.deepcopy(module).to("meta")
+    if isinstance(ghost, SRNetwork):
+        ghost.deep_dtype = None  # meta tensors know no autocast, and the count is the same in every precision
     counter = FlopCounterMode(display=False)
     with torch.inference_mode(), counter:
         ghost(torch.empty(1, 3, height, width, device="meta"))
