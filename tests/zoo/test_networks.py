@@ -7,11 +7,14 @@ import sys
 
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 from srbench.errors import UnknownNameError, UpscalerError
 from srbench.zoo import build
 from srbench.zoo.costs import COSTS, Cost
-from srbench.zoo.counting import count_parameters, macs_for_output
+from srbench.zoo.counting import count_macs, count_parameters, macs_for_output
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, VARIANTS, Variant, find_variant
 from tests.zoo.small import SMALL
 
@@ -95,6 +98,32 @@ def test_stored_costs_are_those_of_the_modules(variant: Variant) -> None:
     for scale in variant.network.scales:
         network = build(variant.name, scale=scale, device="meta")
         assert COSTS[variant.name, scale] == Cost(count_parameters(network), macs_for_output(network, scale=scale))
+
+
+class _Foreign(nn.Module):
+    """What networks of others bring: attention, products that broadcast, masks, views of what was permuted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rise = nn.ConvTranspose2d(3, 8, 4, stride=2, padding=1)
+        self.mix = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.out = nn.Sequential(nn.Linear(8, 12), nn.GELU(), nn.LayerNorm(12))
+
+    def forward(self, lr: torch.Tensor) -> torch.Tensor:
+        x = self.rise(lr)
+        tokens = torch.relu(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).view(1, 8, -1).transpose(1, 2)
+        mask = torch.ones(tokens.shape[1], tokens.shape[1], device=x.device).triu() > 0
+        tokens = tokens + self.mix(tokens, tokens, tokens, attn_mask=mask)[0]
+        tokens = functional.scaled_dot_product_attention(tokens, tokens, tokens * tokens.mean(1, keepdim=True))
+        weights = torch.einsum("bnc,bmc->bnm", tokens, tokens).softmax(-1).masked_fill(mask, 0)
+        return self.out((weights.double() @ tokens.double()).float() / torch.arange(1, 9, device=x.device))
+
+
+def test_counting_is_that_of_torch_for_networks_of_others_too() -> None:
+    network = _Foreign().eval().to("meta")
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        network(torch.empty(1, 3, 5, 6, device="meta"))
+    assert count_macs(network, height=5, width=6) == counter.get_total_flops() // 2 > 0
 
 
 @pytest.mark.parametrize(("name", "kind"), _HOSTED, ids=lambda part: part)
