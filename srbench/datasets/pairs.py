@@ -1,4 +1,4 @@
-"""How a recipe makes training pairs of an HR image: LR of the whole image, or of each of its five crops by itself."""
+"""Pairs of HR and LR: files that were given, held to a protocol's HR; and what a recipe makes of an HR image."""
 
 from __future__ import annotations
 
@@ -8,13 +8,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srbench.datasets.fivecrop import five_boxes
-from srbench.errors import UnknownNameError
-from srbench.protocols import MATLAB_PREPARATION, Preparation, get_protocol
+from srbench.datasets.imageset import ImageSet
+from srbench.errors import DatasetError, UnknownNameError
+from srbench.protocols import MATLAB_PREPARATION, Preparation, crop_to_multiple, get_protocol
 
 Images = NDArray[np.uint8]
 
 LR_MODES = ("matlab", "pil-per-crop")
 """How a recipe may have the LR made; see `pair_maker`."""
+
+
+def given_pair(
+    images: ImageSet, name: str, hr: Images, preparation: Preparation, *, scale: int
+) -> tuple[Images, Images]:
+    """(HR', LR) of the image `name`, whose HR is `hr`, with its given LR; HR' has `scale` times the LR's sides.
+
+    MATLAB's LR of a whole HR has its sides rounded up. Where the preparation crops the HR right and bottom, the LR that
+    belongs to what is cropped away goes with it; the pixels that stay keep their places.
+
+    Raises:
+        DatasetError: there is no given LR, its size does not pair with the HR, or it was made from the whole HR and
+            the preparation does not crop.
+    """
+    reference, lr = preparation.reference(hr, scale=scale), images.given_lr(name, scale=scale)
+    height, width = (side // scale for side in reference.shape[:2])
+    if preparation.hr_rule is crop_to_multiple:
+        lr = np.ascontiguousarray(lr[:height, :width])
+    if lr.shape[:2] != (height, width):
+        raise DatasetError(
+            f"{images.name}/{name}: expected given LR of {width}×{height} pixels, since the protocol resizes the HR to "
+            f"{width * scale}×{height * scale}, got {lr.shape[1]}×{lr.shape[0]}, made from the whole HR; use --lr made"
+        )
+    return reference, lr
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from srbench.datasets.imageset import ImageSet, open_dataset
+from srbench.datasets.pairs import given_pair
 from srbench.datasets.parquet import ImageWriter
 from srbench.errors import DatasetError
 from srbench.files import atomic_path, cache_dir
@@ -69,9 +70,9 @@ class PairedView(Dataset[Pair]):
         """The (lr, hr) pair of that name as uint8 H×W×3."""
         hr = self.images.hr(name)
         if self.lr_source == "given":
-            reference = self.protocol.preparation.reference(hr, scale=self.scale)
-            return self.images.given_lr(name, scale=self.scale), reference
-        reference, lr = self.protocol.prepare(hr, scale=self.scale, name=name)
+            reference, lr = given_pair(self.images, name, hr, self.protocol.preparation, scale=self.scale)
+        else:
+            reference, lr = self.protocol.prepare(hr, scale=self.scale, name=name)
         return lr, reference
 
     def to_hf(self) -> Any:
@@ -89,8 +90,16 @@ class PairedView(Dataset[Pair]):
 
     def _key(self) -> str:
         named = "\n".join(f"{name} {digest}" for name, digest in self.images.pixel_hashes.items())
-        parts = (named, str(self.scale), self.protocol.name, str(self.protocol.version), self.lr_source)
+        parts = (named, str(self.scale), self.protocol.name, str(self.protocol.version), self._lr_identity())
         return f"{self.images.name}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
+
+    def _lr_identity(self) -> str:
+        """`made`, which follows from HR and protocol, or `given` with a hash of the files."""
+        if self.lr_source != "given":
+            return self.lr_source
+        files = (self.images.store.lr(name, self.scale) or b"" for name in self.names)
+        digests = "\n".join(hashlib.sha256(data).hexdigest() for data in files)
+        return f"given {hashlib.sha256(digests.encode()).hexdigest()}"
 
     def _write(self, path: Path) -> None:
         with atomic_path(path, error=DatasetError) as temporary, ImageWriter(temporary, scales=(self.scale,)) as writer:

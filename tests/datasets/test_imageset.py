@@ -14,6 +14,7 @@ from srbench.datasets.imageset import SAMPLE_NAMES
 from srbench.errors import DatasetError, ImageError, SrbenchError, UnknownNameError
 from srbench.images import pixel_sha256, save_png
 from srbench.protocols import get_protocol
+from srbench.resize import imresize
 
 
 def _image(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -129,6 +130,37 @@ def test_a_view_converts_to_the_hub_format(tmp_path: Path) -> None:
     lr, hr = view.pair("bird")
     assert (np.asarray(table[1]["hr"]) == hr).all()
     assert (np.asarray(table[1]["lr_x4"]) == lr).all()
+
+
+def test_the_hub_format_follows_the_given_lr(tmp_path: Path) -> None:
+    view = Set5(scale=4, data_root=_root(tmp_path, lr=True), lr="given")
+    before = view.to_hf()
+    save_png(tmp_path / "Set5" / "LR_bicubic" / "X4" / "babyx4.png", _image(6, 9, 7))
+    after = view.to_hf()
+    assert (np.asarray(before[0]["lr_x4"]) == _image(6, 9, 0)).all()
+    assert (np.asarray(after[0]["lr_x4"]) == view.pair("baby")[0]).all()
+    assert (np.asarray(after[0]["lr_x4"]) == _image(6, 9, 7)).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(27, 39), (24, 38), (25, 36), (24, 36)])
+@pytest.mark.parametrize("up", [True, False])
+def test_given_lr_is_cut_like_its_hr(height: int, width: int, up: bool, tmp_path: Path) -> None:
+    # MATLAB shrinks a whole HR to sides rounded up; what HR' and LR keep lies where it lay.
+    whole = imresize(_image(height, width), 1 / 4)
+    lr = whole if up else np.ascontiguousarray(whole[: height // 4, : width // 4])
+    save_png(tmp_path / "Set5" / "HR" / "baby.png", _image(height, width))
+    save_png(tmp_path / "Set5" / "LR_bicubic" / "X4" / "babyx4.png", lr)
+    for view in (Set5(4, "div2k-rgb", tmp_path), Set5(4, data_root=tmp_path, lr="given")):
+        low, hr = view.pair("baby")
+        assert (low.shape, hr.shape) == ((6, 9, 3), (24, 36, 3))
+        assert (low == whole[:6, :9]).all()
+        assert (hr == _image(height, width)[:24, :36]).all()
+    resized = Set5(4, "bam2021", tmp_path, lr="given")
+    if lr.shape == (6, 9, 3):
+        assert resized.pair("baby")[0].shape == (6, 9, 3)
+    else:
+        with pytest.raises(DatasetError, match=r"Set5/baby: expected given LR of 9×6 .* resizes the HR to 36×24"):
+            resized.pair("baby")
 
 
 @pytest.mark.parametrize(("name", "count"), [("Set5", 5), ("Set14", 14), ("BSD100", 100)])
