@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ import click
 from srbench.cli.tables import text_table
 from srbench.errors import UnknownNameError, WeightsError
 from srbench.files import cache_dir, write_atomic
-from srbench.zoo.catalogue import CATALOGUE, ExpectedScore, Setting, WeightsEntry, entries_of, times
+from srbench.zoo.catalogue import CATALOGUE, DEFAULT_TAG, ExpectedScore, Setting, WeightsEntry, entries_of, times
 from srbench.zoo.costs import COSTS, Cost
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, VARIANTS, Network, Variant, find_variant
+from srbench.zoo.sizes import cost_of, has_own_size
 from srbench.zoo.trained import kept_path, record_of
 
 _FORMAT = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -36,10 +37,15 @@ def list_networks(verbose: bool, form: str) -> None:
     if form == "json":
         click.echo(json.dumps([_variant_record(variant) for variant in _listed(verbose)], indent=2))
     elif verbose:
-        click.echo(text_table(_VERBOSE_HEAD, [row for variant in VARIANTS for row in _verbose_rows(variant)]))
+        rows = [row for variant in VARIANTS for row in _verbose_rows(variant)]
+        click.echo(text_table(_VERBOSE_HEAD, rows + [row for entry in CATALOGUE for row in _own_size_rows(entry)]))
     else:
         click.echo(text_table(_HEAD, [_row(network) for network in NETWORKS.values()]))
-        click.echo("\nEvery network takes another attention as NAME-ATTENTION: " + ", ".join(ATTENTIONS))
+        click.echo(
+            "\nParameters and MACs (for 1280×720) are those of the paper's size; `zoo info` tells those of "
+            + ", ".join(dict.fromkeys(entry.spec.removeprefix("zoo:") for entry in CATALOGUE if has_own_size(entry)))
+        )
+        click.echo("Every network takes another attention as NAME-ATTENTION: " + ", ".join(ATTENTIONS))
         click.echo("Published weights of other variants and sizes: " + ", ".join(_only_published()))
 
 
@@ -142,7 +148,12 @@ def card(name: str, scale: int | None, output: Path | None) -> None:
     """Write the model card of weights trained here, in the hub's format, from their record."""
     from srbench.zoo.cards import model_card
 
-    entries = _entries(f"{name.partition('@')[0]}@srbench", scale)
+    entries = _entries(name if "@" in name else f"{name}@{DEFAULT_TAG}", scale)
+    if entries[0].tag != DEFAULT_TAG:
+        raise WeightsError(
+            f"{name}: expected weights that were trained here, whose record a card is made of, got those "
+            f"tagged @{entries[0].tag}, which have none; `srbench zoo info {name}` tells what is known"
+        )
     if len(entries) > 1:
         scales = times(sorted(scale for entry in entries for scale in entry.scales))
         raise click.UsageError(f"{name} has weights for {scales}: choose one with --scale")
@@ -171,14 +182,23 @@ def _row(network: Network) -> tuple[str, ...]:
 
 def _verbose_rows(variant: Variant) -> Iterable[tuple[str, ...]]:
     for scale, cost in _costs(variant).items():
-        entries = [entry for entry in entries_of(variant.name) if scale in entry.scales]
+        entries = [entry for entry in entries_of(variant.name) if scale in entry.scales and not has_own_size(entry)]
         where = " ".join(dict.fromkeys(_where(entry) for entry in entries)) or "-"
-        numbers = (_thousands(cost.parameters), _billions(cost.macs))
-        yield (variant.name, variant.title, f"×{scale}", *numbers, _tags(entries), where)
+        yield (variant.name, variant.title, f"×{scale}", *_size(cost), _tags(entries), where)
+
+
+def _own_size_rows(entry: WeightsEntry) -> Iterable[tuple[str, ...]]:
+    for scale in entry.scales if has_own_size(entry) else ():
+        title = find_variant(entry.network).title
+        yield (entry.name, title, f"×{scale}", *_size(cost_of(entry, scale)), _tags([entry]), _where(entry))
 
 
 def _listed(verbose: bool) -> list[Variant]:
     return list(VARIANTS) if verbose else [variant for variant in VARIANTS if variant.name in NETWORKS]
+
+
+def _size(cost: Cost | None) -> tuple[str, str]:
+    return ("-", "-") if cost is None else (_thousands(cost.parameters), _billions(cost.macs))
 
 
 def _tags(entries: Iterable[WeightsEntry]) -> str:
@@ -239,7 +259,7 @@ def _variant_record(variant: Variant) -> dict[str, Any]:
         "attentions": [kind for kind in ATTENTIONS if network.hosts(kind)],
         "scales": list(network.scales),
         "value_range": network.value_range,
-        "costs": {str(scale): asdict(cost) | {"flops": 2 * cost.macs} for scale, cost in _costs(variant).items()},
+        "costs": _cost_record(_costs(variant)),
         "weights": [_entry_record(entry) for entry in entries_of(variant.name)],
         "source": network.source,
         "citation": network.citation,
@@ -253,7 +273,12 @@ def _costs(variant: Variant) -> dict[int, Cost]:
 
 def _entry_record(entry: WeightsEntry) -> dict[str, Any]:
     record = asdict(entry) | {"options": dict(entry.options), "spec": entry.spec, "pinned": entry.pinned}
-    return record | {"where": _where(entry)}
+    costs = {scale: cost for scale in entry.scales if (cost := cost_of(entry, scale))}
+    return record | {"where": _where(entry), "costs": _cost_record(costs)}
+
+
+def _cost_record(costs: Mapping[int, Cost]) -> dict[str, dict[str, int]]:
+    return {str(scale): asdict(cost) | {"flops": cost.flops} for scale, cost in costs.items()}
 
 
 def _description(name: str, variant: Variant) -> list[tuple[str, str]]:
@@ -266,17 +291,22 @@ def _description(name: str, variant: Variant) -> list[tuple[str, str]]:
         ("source", network.source),
         ("citation", network.citation),
     ]
-    # The stored costs are those of the paper's size, which published weights of another name do not have.
+    # Weights of a name that is no variant are of another size, and say so themselves.
     for scale, cost in _costs(variant).items() if name == variant.name else ():
-        costs = f"{_thousands(cost.parameters)} K parameters, {_billions(cost.macs)} G MACs for 1280×720"
-        rows.append((f"×{scale}", costs))
+        rows.append((f"×{scale}", f"{_told(cost)} for 1280×720, at the paper's size"))
     return rows
+
+
+def _told(cost: Cost) -> str:
+    return "{} K parameters, {} G MACs".format(*_size(cost))
 
 
 def _weights_description(entry: WeightsEntry) -> list[tuple[str, str]]:
     options = ", ".join(f"{key}={value}" for key, value in entry.options)
+    sizes = {scale: cost for scale in entry.scales if has_own_size(entry) and (cost := cost_of(entry, scale))}
     rows = [
         ("weights", f"{entry.spec} {times(entry.scales)}" + (f" ({options})" if options else "")),
+        ("size", "; ".join(f"×{scale} {_told(cost)}" for scale, cost in sizes.items())),
         ("file", f"{entry.file.name}, {entry.file.size or '?'} bytes, {_where(entry)}"),
         ("sha256", entry.file.sha256 or (f"{entry.sha256_prefix}…" if entry.sha256_prefix else "unknown")),
         ("address", " ".join(entry.file.urls)),

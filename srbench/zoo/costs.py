@@ -58,11 +58,43 @@ _TABLE: Mapping[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
     "drln-bam": ((34_163_455, 34_348_095, 34_311_167), (7_848_301_603_840, 3_507_897_763_840, 1_997_249_885_440)),
 }
 
-COSTS: Mapping[tuple[str, int], Cost] = MappingProxyType(
-    {
-        (name, scale): Cost(*numbers)
-        for name, columns in _TABLE.items()
-        for scale, *numbers in zip(_SCALES, *columns, strict=True)
-    }
-)
+# Published weights whose hyper-parameters are not those of the paper's size, by model spec; columns as above.
+_TABLE_OF_WEIGHTS: Mapping[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
+    "zoo:carn-m@authors": ((414_811, 414_811, 414_811), (91_182_412_800, 46_133_452_800, 32_489_683_200)),
+    "zoo:edsr@super-image": (
+        (40_729_627, 43_680_027, 43_089_947),
+        (9_384_748_646_400, 4_476_528_230_400, 2_894_546_534_400),
+    ),
+    "zoo:edsr-base@super-image": (
+        (1_369_883, 1_554_523, 1_517_595),
+        (316_248_883_200, 160_314_163_200, 114_230_476_800),
+    ),
+    "zoo:msrn@super-image": ((5_930_331, 6_114_971, 6_078_043), (1_366_607_462_400, 627_140_198_400, 376_820_121_600)),
+    "zoo:msrn-bam@super-image": (
+        (5_934_851, 6_119_491, 6_082_563),
+        (1_366_697_783_296, 627_180_343_296, 376_842_704_896),
+    ),
+    "zoo:awsrn-bam@super-image": (
+        (1_397_181, 1_476_456, 1_587_441),
+        (320_559_437_056, 150_573_261_056, 91_078_099_456),
+    ),
+}
+
+
+def _by_scale(
+    table: Mapping[str, tuple[tuple[int, int, int], tuple[int, int, int]]],
+) -> Mapping[tuple[str, int], Cost]:
+    return MappingProxyType(
+        {
+            (name, scale): Cost(*numbers)
+            for name, columns in table.items()
+            for scale, *numbers in zip(_SCALES, *columns, strict=True)
+        }
+    )
+
+
+COSTS = _by_scale(_TABLE)
 """The cost of every listed variant, by (name, scale)."""
+
+COSTS_OF_WEIGHTS = _by_scale(_TABLE_OF_WEIGHTS)
+"""The cost of published weights that differ in more than their value range from the paper's, by (spec, scale)."""

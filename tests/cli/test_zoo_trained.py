@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,26 @@ def test_publishing_what_is_no_training_is_explained(tmp_path: Path) -> None:
 def test_a_card_needs_weights_of_our_own(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["zoo", "card", "edsr-base"])
     assert result.exit_code == 1 and "weights tag of edsr-base 'srbench'; known: super-image" in result.stderr
+    result = CliRunner().invoke(main, ["zoo", "card", "imdn@authors", "--scale", "4"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "imdn@authors: expected weights that were trained here" in result.stderr
+
+
+def test_costs_are_those_of_the_size_that_is_named() -> None:
+    runner = CliRunner()
+    short = runner.invoke(main, ["zoo", "list"]).stdout
+    assert "those of the paper's size; `zoo info` tells those of carn-m@authors, edsr-base@super-image\n" in short
+    whole = [line.split() for line in runner.invoke(main, ["zoo", "list", "-v"]).stdout.splitlines()]
+    assert [row[2:6] for row in whole if row[0] == "carn-m" and row[2] == "×4"] == [
+        ["×4", "1161.3", "93.0", "-"],
+        ["×4", "414.8", "32.5", "@authors"],
+    ]
+    info = runner.invoke(main, ["zoo", "info", "carn-m"]).stdout
+    assert "×4          1161.3 K parameters, 93.0 G MACs for 1280×720, at the paper's size\n" in info
+    assert "size        ×2 414.8 K parameters, 91.2 G MACs; ×3 414.8 K" in info
+    assert "size  " not in runner.invoke(main, ["zoo", "info", "imdn"]).stdout
+    (weights,) = json.loads(runner.invoke(main, ["zoo", "info", "carn-m", "--format", "json"]).stdout)["weights"]
+    assert weights["costs"]["4"] == {"parameters": 414_811, "macs": 32_489_683_200, "flops": 64_979_366_400}
 
 
 @pytest.mark.parametrize("entry", _OURS, ids=lambda entry: entry.file.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,9 +14,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from srbench.errors import UnknownNameError, UpscalerError
 from srbench.zoo import build
-from srbench.zoo.costs import COSTS, Cost
+from srbench.zoo.catalogue import CATALOGUE
+from srbench.zoo.checkpoints import Fit
+from srbench.zoo.costs import COSTS, COSTS_OF_WEIGHTS, Cost
 from srbench.zoo.counting import count_macs, count_parameters, macs_for_output
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, VARIANTS, Variant, find_variant
+from srbench.zoo.sizes import cost_of, has_own_size
 from tests.zoo.small import SMALL
 
 # The BAM paper's Table 1 and Table 2, in K, as counted in the authors' code: ×2, ×3, ×4.
@@ -98,6 +102,24 @@ def test_stored_costs_are_those_of_the_modules(variant: Variant) -> None:
     for scale in variant.network.scales:
         network = build(variant.name, scale=scale, device="meta")
         assert COSTS[variant.name, scale] == Cost(count_parameters(network), macs_for_output(network, scale=scale))
+
+
+@pytest.mark.parametrize("spec", dict.fromkeys(spec for spec, _ in COSTS_OF_WEIGHTS))
+def test_stored_costs_of_weights_are_those_of_their_modules(spec: str) -> None:
+    for entry in (entry for entry in CATALOGUE if entry.spec == spec):
+        for scale in entry.scales:
+            network = Fit(entry.network, scale, entry.options).build("meta")
+            assert cost_of(entry, scale) == Cost(count_parameters(network), macs_for_output(network, scale=scale))
+
+
+def test_all_weights_have_a_stored_cost() -> None:
+    assert all(cost_of(entry, scale) for entry in CATALOGUE for scale in entry.scales)
+    assert {entry.spec for entry in CATALOGUE if has_own_size(entry)} == {
+        "zoo:carn-m@authors",
+        "zoo:edsr-base@super-image",
+    }
+    resized = replace(CATALOGUE[0], options=(("channels", 32),))
+    assert (cost_of(resized, resized.scales[0]), has_own_size(resized)) == (None, True)
 
 
 class _Foreign(nn.Module):
