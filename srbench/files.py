@@ -34,7 +34,11 @@ _HINTS = {
     errno.EPERM: "this folder may not be written; choose a writable folder",
     errno.ENOTDIR: "a file stands where a folder is needed; choose another folder",
     errno.EEXIST: "a file stands where a folder is needed; choose another folder",
+    errno.ENOENT: "the folder is gone or takes no new files; choose another folder",
+    errno.ENAMETOOLONG: "the name is longer than this file system takes; choose a shorter one",
 }
+# Of a name that may fill what the file system takes, the temporary one beside it repeats this much.
+_REPEATED_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,9 @@ def sha256_of(path: Path) -> str:
 def explain(error: OSError, path: Path) -> str:
     """One sentence for a failed write to `path`: what the system said, and what to do about it."""
     hint = _HINTS.get(error.errno or 0, "see that the folder exists and may be written")
-    return f"cannot write {path}: {error.strerror or error}; {hint}"
+    named = error.filename if isinstance(error.filename, str | os.PathLike) else path
+    other = "" if Path(named).parent == path.parent else f": {named}"
+    return f"cannot write {path}: {error.strerror or error}{other}; {hint}"
 
 
 @contextmanager
@@ -97,13 +103,15 @@ def atomic_path(path: Path, *, error: type[SrbenchError] = SrbenchError) -> Iter
     Makes the parent folder. Where the system refuses (read-only, full disk), or `path` is a device, a pipe or a
     folder, which a rename would replace, raises `error` saying what to do.
     """
-    if path.exists() and not path.is_file():
-        raise error(f"cannot write {path}: expected a file or nothing there, got something else; choose another name")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
+        if path.exists() and not path.is_file():
+            raise error(
+                f"cannot write {path}: expected a file or nothing there, got something else; choose another name"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
         raise error(explain(failure, path)) from failure
+    temporary = _temporary(path)
     try:
         temporary.touch()
         mode = temporary.stat().st_mode
@@ -113,13 +121,19 @@ def atomic_path(path: Path, *, error: type[SrbenchError] = SrbenchError) -> Iter
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as failure:
-        if failure.errno not in _HINTS:
-            raise
+        if failure.errno is None:
+            raise  # no refusal of the system: Pillow, for one, calls what is no image an OSError
         raise error(explain(failure, path)) from failure
     finally:
         # Where not even this is allowed, the failure that is under way says more than this one.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside `path` that no other process takes, and that is not too long where `path` is not."""
+    start = path.name.encode(errors="ignore")[:_REPEATED_BYTES].decode(errors="ignore")
+    return path.with_name(f".{start}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
 def write_atomic(path: Path, data: bytes | str, *, error: type[SrbenchError] = SrbenchError) -> None:

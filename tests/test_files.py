@@ -261,6 +261,37 @@ def test_a_folder_that_cannot_be_made_is_explained(server: _Server, tmp_path: Pa
         fetch(_file(server, "/good"), folder=tmp_path / "file")
 
 
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127, "n" * 251 + ".png"])
+def test_a_name_as_long_as_the_system_takes_is_written(name: str, tmp_path: Path) -> None:
+    write_atomic(tmp_path / name, "whole")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [(errno.ENOENT, "takes no new files"), (errno.ENAMETOOLONG, "choose a shorter one"), (errno.EIO, "may be written")],
+)
+def test_every_refusal_of_the_system_is_explained(code: int, hint: str, tmp_path: Path) -> None:
+    with (
+        pytest.raises(ResultsError, match=rf"cannot write .*result: {os.strerror(code)}; .*{hint}"),
+        atomic_path(tmp_path / "result", error=ResultsError),
+    ):
+        raise OSError(code, os.strerror(code))
+    with (
+        pytest.raises(ResultsError, match=r"result: No such file or directory: /nowhere/source; "),
+        atomic_path(tmp_path / "result", error=ResultsError),
+    ):
+        Path("/nowhere/source").read_bytes()
+    with pytest.raises(ResultsError, match=r"cannot write .*name is longer than this file system takes"):
+        write_atomic(tmp_path / ("n" * 256), "", error=ResultsError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_refusal_of_the_system_is_left_alone(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no image"), atomic_path(tmp_path / "result", error=ResultsError):
+        raise OSError("no image")
+
+
 def test_a_pipe_or_folder_is_never_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()

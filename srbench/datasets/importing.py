@@ -21,6 +21,7 @@ from srbench.datasets.imageset import sizes_pair
 from srbench.datasets.layouts import Role, canonical_name, foreign_set, role_of, split_of
 from srbench.datasets.parquet import ImageWriter
 from srbench.datasets.replacing import Present
+from srbench.datasets.stores import read_file
 from srbench.datasets.variants import identify_variant
 from srbench.errors import DatasetError, ImageError
 from srbench.files import atomic_path, explain
@@ -182,7 +183,7 @@ def _files(folder: Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
 
 
 def _read(path: str) -> bytes:
-    return Path(path).read_bytes()
+    return read_file(Path(path))
 
 
 def _lmdb_files(folder: Path, relative: PurePosixPath) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:

@@ -79,12 +79,12 @@ class FolderStore:
 
     def hr(self, name: str) -> bytes:
         """The bytes of the HR file."""
-        return _read(self._hr[name])
+        return read_file(self._hr[name])
 
     def lr(self, name: str, scale: int) -> bytes | None:
         """The bytes of the LR file, None where there is none."""
         path = self._lr_path(name, scale)
-        return _read(path) if path else None
+        return read_file(path) if path else None
 
     def lr_scales(self) -> tuple[int, ...]:
         """Scales at which every image has an LR file."""
@@ -109,7 +109,7 @@ class FilesStore:
 
     def hr(self, name: str) -> bytes:
         """The bytes of the file."""
-        return _read(self._files[name])
+        return read_file(self._files[name])
 
     def lr(self, name: str, scale: int) -> bytes | None:
         """None: no LR is given."""
@@ -213,7 +213,8 @@ def row_count(path: Path) -> int:
     return len(ParquetStore(path).names)
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The bytes of an image file. Raises DatasetError where it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
