@@ -48,7 +48,7 @@ def imresize(image: ImageT, scale: float | Fraction, *, border: Border = "symmet
 
     Raises:
         ValueError: a scale that is not positive, an unknown border, an empty image or another number of dimensions.
-        TypeError: a dtype that is neither uint8 nor floating.
+        TypeError: neither array nor tensor, or a dtype that is neither uint8 nor floating.
 
     Source: MATLAB ``imresize`` (cubic kernel a = -0.5, R. Keys 1981), behaviour measured against MATLAB's output.
 
@@ -63,6 +63,8 @@ def imresize(image: ImageT, scale: float | Fraction, *, border: Border = "symmet
         raise ValueError(f"border: expected 'symmetric' or 'replicate', got {border!r}")
     if isinstance(image, np.ndarray):
         return _resize_numpy(image, ratio, border)
+    if not hasattr(image, "is_floating_point"):  # what a torch tensor is known by: torch need not be loaded
+        raise TypeError(f"image: expected a NumPy array or a torch tensor, got {type(image).__name__}")
     return _resize_torch(image, ratio, border)
 
 

@@ -95,6 +95,8 @@ def test_scale_must_be_positive(scale: float) -> None:
 def test_other_input_is_refused() -> None:
     with pytest.raises(TypeError, match="int32"):
         imresize(np.zeros((4, 4), np.int32), 2)
+    with pytest.raises(TypeError, match="expected a NumPy array or a torch tensor, got list"):
+        imresize([[1, 2], [3, 4]], scale=2)  # type: ignore[type-var]
     with pytest.raises(ValueError, match="border"):
         imresize(np.zeros((4, 4), np.uint8), 2, border="reflect")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="non-empty"):

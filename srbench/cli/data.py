@@ -117,10 +117,16 @@ def preview(names: tuple[str, ...], data_root: Path | None, scale: int, count: i
     """
     from srbench.datasets import available_datasets, open_dataset
     from srbench.datasets.preview import contact_sheet
+    from srbench.errors import DatasetError
 
-    for name in names or available_datasets(data_root) or ["Sample"]:
-        images = open_dataset(name, data_root=data_root)
-        path = output / f"{images.name}_x{scale}.png"
+    sheets: dict[Path, str] = {}
+    for name in dict.fromkeys(names or available_datasets(data_root) or ["Sample"]):
+        path = output / f"{open_dataset(name, data_root=data_root).name}_x{scale}.png"
+        if path in sheets:
+            raise DatasetError(f"{path} would be the sheet of {sheets[path]} and of {name}; draw one of them into "
+                               "another folder, with --output")
+        sheets[path] = name
+    for path, name in sheets.items():
         click.echo(contact_sheet(name, scale=scale, data_root=data_root, output=path, count=count,
                                  weight=weight))
 

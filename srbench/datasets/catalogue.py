@@ -239,8 +239,18 @@ CATALOGUE = _table(_ENTRIES)
 
 
 def find_entry(name: str) -> Entry:
-    """The dataset of that name or alias, whatever its case. Raises UnknownNameError with close matches."""
+    """The dataset of that name or alias, whatever its case.
+
+    Raises:
+        UnknownNameError: there is none; close matches are offered.
+        DatasetError: the embedded Sample, or a folder, which need no entry.
+    """
     wanted = name.lower()
+    if wanted == "sample" or wanted.startswith("folder:"):
+        raise DatasetError(
+            f"expected a dataset of the catalogue, got {name}, which is read where it lies: there is "
+            f"nothing to list, download or import; `srbench data preview {name}` shows it"
+        )
     for entry in CATALOGUE.values():
         if wanted == entry.name.lower() or wanted in map(str.lower, entry.aliases):
             return entry

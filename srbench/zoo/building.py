@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from typing import Literal
 
 import torch
@@ -66,5 +67,18 @@ def _settings(variant: Variant, form: Form, options: dict[str, Option]) -> dict[
     for option, value in options.items():
         if option not in settings:
             raise UnknownNameError(f"option of {network.title}", option, settings)
-        settings[option] = value
+        settings[option] = _sensible(network.title, option, settings[option], value)
     return settings
+
+
+def _sensible(network: str, option: str, default: Option, value: Option) -> Option:
+    """The value, if it is of its default's kind: true or false, a whole number from 1 on, or a number above 0."""
+    if isinstance(default, bool):
+        expected, fits = "true or false", isinstance(value, bool)
+    elif isinstance(default, int):
+        expected, fits = "a whole number from 1 on", type(value) is int and value >= 1
+    else:
+        expected, fits = "a number above 0", type(value) in (int, float) and 0 < value < math.inf
+    if not fits:
+        raise UpscalerError(f"option {option} of {network}: expected {expected}, got {value!r}")
+    return value

@@ -74,6 +74,8 @@ def _chosen(
     if not fits:
         found = " or ".join(map(str, known)) or "no network that srbench knows"
         asked = f", asked for {network or 'any network'} {times([scale]) if scale else 'at any scale'}"
+        if options is not None:
+            asked += f" with {', '.join(f'{key}={value}' for key, value in options) or 'no option'}"
         raise WeightsError(f"{checkpoint.path} fits {found}{asked}; name both to see key by key what differs")
     if entry is None and not _one_file(fits):
         raise WeightsError(

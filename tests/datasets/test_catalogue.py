@@ -60,6 +60,9 @@ def test_what_was_never_published_is_named_as_such() -> None:
         find_entry("DIV2K").split("test")
     with pytest.raises(UnknownNameError, match="did you mean"):
         find_entry("Urban10")
+    for name in ("sample", "folder:DIR"):
+        with pytest.raises(DatasetError, match=f"got {name}, which is read where it lies: there is nothing to list"):
+            find_entry(name)
 
 
 def test_listing_loads_nothing_heavy() -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from srbench.cli import main
 from srbench.datasets.preview import CELL, contact_sheet
 from srbench.errors import DatasetError, ProtocolError
 from srbench.images import decode, save_png
@@ -55,3 +58,12 @@ def test_nonsense_is_refused_before_anything_is_written(folder: Path, tmp_path: 
     with pytest.raises(ProtocolError, match="×5"):
         contact_sheet(f"folder:{folder}", scale=5, output=tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()
+
+
+def test_two_folders_of_one_name_are_not_drawn_over_each_other(folder: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(folder, tmp_path / "other" / folder.name)
+    arguments = ["data", "preview", f"folder:{folder}", f"folder:{folder}", "--scale", "2", "--output", str(tmp_path)]
+    result = CliRunner().invoke(main, [*arguments, f"folder:{other}"])
+    assert (result.exit_code, list(tmp_path.glob("*_x2.png"))) == (1, [])
+    assert f"{folder.name}_x2.png would be the sheet of folder:{folder} and of folder:{other}" in result.stderr
+    assert CliRunner().invoke(main, arguments).stdout == f"{tmp_path / folder.name}_x2.png\n"

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from safetensors.torch import save_file
 
 from srbench.cli import main
 from srbench.errors import WeightsError
 from srbench.zoo import build, load
+from srbench.zoo.checkpoints import RECORD_KEY
 from srbench.zoo.conversion import convert
 from srbench.zoo.reading import read_checkpoint
 
@@ -74,6 +76,15 @@ def test_a_source_is_never_overwritten(tmp_path: Path) -> None:
         convert(source)
 
 
+def test_what_was_asked_for_is_told_with_its_options(tmp_path: Path) -> None:
+    record = {"network": "imdn", "scales": [4], "options": {}}
+    save_file({"x": torch.zeros(1)}, tmp_path / "imdn.safetensors", metadata={RECORD_KEY: json.dumps(record)})
+    options = (("channels", 32), ("blocks", 2))
+    told = "fits imdn ×4, asked for imdn at any scale with channels=32, blocks=2; name both"
+    with pytest.raises(WeightsError, match=told):
+        convert(tmp_path / "imdn.safetensors", tmp_path / "o.safetensors", network="imdn", options=options)
+
+
 def test_listing_imports_no_torch_and_has_all_sixty() -> None:
     code = (
         "import sys\nfrom srbench.cli import main\nmain(['zoo', 'list', '--verbose'], standalone_mode=False)\n"
@@ -84,7 +95,8 @@ def test_listing_imports_no_torch_and_has_all_sixty() -> None:
     rows = [line.split() for line in result.stdout.splitlines()[1:]]
     names = {row[0] for row in rows}
     paper = {name for name in names if not name.startswith("imdn-") or name == "imdn-bam"}
-    assert len(paper) == 20 and sum(row[0] in paper for row in rows) == 60
+    # Beside the twenty at their three scales: carn-m@authors and edsr-base, which are of other sizes.
+    assert len(paper) == 21 and sum(row[0] in paper for row in rows) == 60 + 2 * 3
     assert ["pan-bam", "PAN-BAM", "×4", "271.6"] in [row[:4] for row in rows]
 
 
@@ -112,6 +124,7 @@ def test_info_shows_provenance() -> None:
         (("fetch", "imdn", "--scale", "8"), "it has ×2, ×3, ×4"),
         (("fetch", "carn@authors"), "unpinned"),
         (("export", "carn-m", "--scale", "4", "--format", "onnx"), "tags that exist: authors"),
+        (("export", "imdn@w.PTH", "--scale", "4", "--format", "onnx"), "ends in .safetensors, .pth, .pt, got 'w.PTH'"),
     ],
 )
 def test_what_does_not_exist_fails_with_a_message(arguments: tuple[str, ...], message: str) -> None:

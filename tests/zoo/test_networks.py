@@ -182,6 +182,17 @@ def test_build_refuses_unknown_options_scales_and_reductions() -> None:
         build("imdn", scale=4, chanels=32)
     with pytest.raises(UpscalerError, match=r"scales \(2, 3, 4\), got 8"):
         build("imdn", scale=8)
+    for name, option, value, expected in (
+        ("imdn", "channels", 0, "a whole number from 1 on, got 0"),
+        ("imdn", "blocks", 1.5, "a whole number from 1 on, got 1.5"),
+        ("imdn", "channels", True, "a whole number from 1 on, got True"),
+        ("imdn", "reduction", -1, "a whole number from 1 on, got -1"),
+        ("edsr", "value_range", 0.0, "a number above 0, got 0.0"),
+        ("edsr", "residual_scale", float("nan"), "a number above 0, got nan"),
+        ("edsr", "mean_shift", 1, "true or false, got 1"),
+    ):
+        with pytest.raises(UpscalerError, match=rf"option {option} of {name.upper()}: expected {expected}"):
+            build(name, scale=4, device="meta", **{option: value})
     with pytest.raises(UpscalerError, match="divides the attention's 64 channels, got 7"):
         build("imdn", scale=4, reduction=7, device="meta")
 
