@@ -113,7 +113,7 @@ def test_stored_costs_of_weights_are_those_of_their_modules(spec: str) -> None:
 
 
 def test_all_weights_have_a_stored_cost() -> None:
-    assert all(cost_of(entry, scale) for entry in CATALOGUE for scale in entry.scales)
+    assert [(entry.spec, scale) for entry in CATALOGUE for scale in entry.scales if cost_of(entry, scale) is None] == []
     assert {entry.spec for entry in CATALOGUE if has_own_size(entry)} == {
         "zoo:carn-m@authors",
         "zoo:edsr-base@super-image",
