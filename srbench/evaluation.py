@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from srbench.datasets.imageset import ImageSet, open_dataset, require_pair
+from srbench.datasets.imageset import ImageSet, distinct_sets, open_dataset, require_pair
 from srbench.environment import describe_environment
 from srbench.errors import DatasetError, ImageError, ProtocolError, SrbenchError
 from srbench.images import pixel_sha256, save_png
@@ -41,7 +41,12 @@ LrSource = Literal["made", "given"]
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that decides an evaluation's numbers, and where finished work is kept."""
+    """Everything that decides an evaluation's numbers, and where finished work is kept; repetitions are dropped.
+
+    Raises:
+        DatasetError: two different sets of one name.
+        ProtocolError: no set or protocol, or protocols that cannot be had so.
+    """
 
     upscaler: Upscaler
     sets: Sequence[ImageSet]
@@ -52,6 +57,8 @@ class Plan:
     def __post_init__(self) -> None:
         if not self.sets or not self.protocols:
             raise ProtocolError("expected at least one dataset and one protocol, got none")
+        object.__setattr__(self, "sets", distinct_sets(self.sets))
+        object.__setattr__(self, "protocols", list(dict.fromkeys(self.protocols)))
         for protocol in self.protocols:
             protocol.preparation.require_scale(self.upscaler.scale)
         if self.save_images and len({self.source_key(protocol) for protocol in self.protocols}) > 1:

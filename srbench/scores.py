@@ -188,12 +188,12 @@ def read_table(path: Path, *, version: Any = SCHEMA_VERSION) -> pd.DataFrame:
 
 def summarise(scores: pd.DataFrame, record: Mapping[str, Any], protocol: str,
               columns: tuple[str, ...]) -> dict[str, Any]:
-    """The JSON document of one protocol of a run: means per dataset, null where images are missing."""
+    """The JSON document of one protocol of a run: means per dataset, null unless just its images are there."""
     rows = scores[scores["protocol"] == protocol]
     datasets: dict[str, Any] = {}
     for name, facts in record["datasets"].items():
         part = rows[rows["dataset"] == name]
-        complete = len(part) >= facts["n_expected"] > 0
+        complete = len(part) == facts["n_expected"] > 0
         means = {column: json_number(mean(part[column]) if complete else None) for column in columns}
         datasets[name] = {"n": len(part), "n_expected": facts["n_expected"], **means}
     return {"model": record["model"]["spec"], "scale": record["scale"], "protocol": protocol,

@@ -177,6 +177,15 @@ def test_optimised_inference_moves_no_score(test_data: Path, mirror: Path, model
     assert (plain["psnr_y"] - fast["psnr_y"]).abs().max() < 0.0005
 
 
+def test_a_repetition_is_dropped_and_two_sets_of_one_name_are_refused(small_set: ImageSet, tmp_path: Path) -> None:
+    again = open_dataset(f"folder:{small_set.location}/../set")
+    scores = evaluate(Nearest(), [small_set, again], scale=2, protocol=["matlab-y", "matlab-y"])
+    assert list(scores["image"]) == list("abcde")
+    save_png(tmp_path / "other/set/f.png", small_set.hr("a"))
+    with pytest.raises(DatasetError, match=r"two called set: .*5 images.*1 images.*rename a folder"):
+        evaluate(Nearest(), [small_set, f"folder:{tmp_path}/other/set"], scale=2)
+
+
 def test_mistakes_are_named(small_set: ImageSet, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"/a.*at least"):
         evaluate_tiny(tmp_path, (3, 9))

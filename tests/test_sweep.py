@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 import srbench
 from srbench.cli import main
-from srbench.errors import SweepError
+from srbench.errors import DatasetError, SweepError
 from srbench.images import save_png
 from srbench.scores import SCHEMA, read_run, read_table
 from srbench.sweep import Grid, InProcess, Processes, RayCluster, Sweep, sweep
@@ -146,6 +146,14 @@ def test_a_combination_that_fails_is_reported_and_stops_no_other(folder: Path) -
     assert sum("nobody" in problem for problem in outcome.problems) == 2
     assert any("second" in problem and "empty file" in problem for problem in outcome.problems)
     assert set(outcome.scores["dataset"]) == {"first"}
+
+
+def test_one_set_under_two_names_is_one_and_two_sets_of_one_name_are_refused(folder: Path) -> None:
+    twice = grid(models=("bicubic",), scales=(2,), datasets=("folder:first", "folder:second/../first"))
+    assert len(sweep(twice, folder / "out").scores) == 5 * 3
+    shutil.copytree(folder / "second", folder / "other/first")
+    with pytest.raises(DatasetError, match="two called first"):
+        sweep(grid(datasets=("folder:first", "folder:other/first")), folder / "out")
 
 
 def test_processes_give_the_same_rows(folder: Path) -> None:

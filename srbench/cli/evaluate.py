@@ -79,8 +79,9 @@ def _watch(label: str, output: Path | None, share: Share) -> Watch:
 
 def _warn_about_gaps(document: dict[str, Any]) -> None:
     for name, facts in document["datasets"].items():
-        if facts["n"] < facts["n_expected"]:
-            click.echo(f"warning: {name} has {facts['n']} of {facts['n_expected']} images here: no means are given, "
+        if facts["n"] != facts["n_expected"]:
+            count = f"{facts['n']} of" if facts["n"] < facts["n_expected"] else f"{facts['n']} instead of"
+            click.echo(f"warning: {name} has {count} {facts['n_expected']} images here: no means are given, "
                        "since they could not be compared", err=True)
 
 

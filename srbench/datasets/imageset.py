@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -106,6 +107,23 @@ class ImageSet:
         if row and row[:-1] == self.store.stamp(name):
             return str(row[-1])
         return pixel_sha256(self.hr(name))
+
+
+def distinct_sets(sets: Iterable[ImageSet]) -> list[ImageSet]:
+    """The sets in their order, each once.
+
+    Raises DatasetError for two different ones of one name: their scores could not be told apart.
+    """
+    kept: dict[str, ImageSet] = {}
+    for images in sets:
+        first = kept.setdefault(images.name, images)
+        if first is images or (first.location.resolve() == images.location.resolve()
+                               and first.pixel_hashes == images.pixel_hashes):
+            continue
+        raise DatasetError(f"expected one dataset of each name, got two called {images.name}: {first.location} "
+                           f"({first.split}, {len(first)} images) and {images.location} ({images.split}, "
+                           f"{len(images)} images); rename a folder, or score them in runs of their own")
+    return list(kept.values())
 
 
 def require_pair(hr: NDArray[np.uint8], lr: NDArray[np.uint8], *, scale: int, name: str) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import product
@@ -16,6 +17,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from srbench.datasets.imageset import distinct_sets, open_dataset
 from srbench.errors import ResultsError, SrbenchError
 from srbench.evaluation import LrSource, Plan, describe
 from srbench.files import write_atomic
@@ -132,10 +134,12 @@ def sweep(grid: Grid, output: Path, *, engine: Engine | None = None,
     an interrupted run goes on from its journal. A combination that fails is reported and does not stop the others.
 
     Raises:
+        DatasetError: two different sets of one name.
         SweepError: the engine broke down.
         ResultsError: files in `output` that are damaged or cannot be written.
     """
     engine = engine or InProcess()
+    _require_distinct(grid)
     problems: list[str] = []
     finished = _finished(output / RUNS_FOLDER)
     cells, tasks = _lay_out(grid, output / RUNS_FOLDER, finished, problems)
@@ -147,9 +151,17 @@ def sweep(grid: Grid, output: Path, *, engine: Engine | None = None,
                   list(dict.fromkeys(problems)))
 
 
+def _require_distinct(grid: Grid) -> None:
+    found = []
+    for spec in dict.fromkeys(grid.datasets):
+        with suppress(SrbenchError):  # what is missing or damaged is reported with its combinations
+            found.append(open_dataset(spec, data_root=grid.data_root))
+    distinct_sets(found)
+
+
 def _lay_out(grid: Grid, runs: Path, finished: dict[str, Run], problems: list[str]) -> tuple[list[_Cell], list[_Task]]:
-    """All combinations that make sense, and the runs that are missing of them."""
-    cells: list[_Cell] = []
+    """All combinations that make sense, each once whatever its names, and the runs that are missing of them."""
+    cells: dict[str, _Cell] = {}
     tasks: list[_Task] = []
     for subject in grid.subjects():
         try:
@@ -158,11 +170,12 @@ def _lay_out(grid: Grid, runs: Path, finished: dict[str, Run], problems: list[st
             problems.append(f"{subject.label}: {error}")
             continue
         for plan, members in parts:
-            cells += members
-            lacking = tuple(cell.protocol for cell in members if cell.identity not in finished)
+            new = [cell for cell in members if cell.identity not in cells]
+            cells |= {cell.identity: cell for cell in new}
+            lacking = tuple(cell.protocol for cell in new if cell.identity not in finished)
             if lacking:
                 tasks.append(_task(_narrowed(plan, lacking), replace(subject, protocols=lacking), runs))
-    return cells, tasks
+    return list(cells.values()), tasks
 
 
 def _by_preparation(subject: Subject) -> Iterator[tuple[Plan, list[_Cell]]]:

@@ -102,12 +102,18 @@ def test_csv_has_a_line_per_dataset_and_protocol(five: Path) -> None:
     assert len(lines) == 5
 
 
-def test_a_missing_image_makes_the_mean_null_and_warns(five: Path) -> None:
+def test_a_missing_or_further_image_makes_the_mean_null_and_warns(five: Path) -> None:
     (five / "Set5/HR/head.png").unlink()
     result = srbench("--model", "bicubic", "--scale", 2, "--dataset", "Set5", "--data-root", five, "--format", "json")
     facts = json.loads(result.stdout)["datasets"]["Set5"]
     assert (result.exit_code, facts["n"], facts["n_expected"], facts["psnr_y"]) == (0, 4, 5, None)
     assert "4 of 5" in result.stderr
+    for name in ("head", "sixth"):
+        save_png(five / f"Set5/HR/{name}.png", np.zeros((40, 37, 3), np.uint8))
+    result = srbench("--model", "bicubic", "--scale", 2, "--dataset", "Set5", "--data-root", five, "--format", "json")
+    facts = json.loads(result.stdout)["datasets"]["Set5"]
+    assert (facts["n"], facts["n_expected"], facts["psnr_y"]) == (6, 5, None)
+    assert "6 instead of 5" in result.stderr
 
 
 def test_without_a_dataset_the_sample_is_scored(tmp_path: Path) -> None:
