@@ -152,6 +152,8 @@ _root = data_root
 def open_dataset(spec: str, *, data_root: Path | None = None) -> ImageSet:
     """The images that a spec names: `Set5`, `DIV2K:train`, `folder:DIR` or the embedded `Sample`.
 
+    A folder's set is called like the folder, but `folder-Set5` where that is a known dataset's name.
+
     Raises:
         UnknownNameError: no such dataset; close matches are offered.
         DatasetError: it is not there (says where it was looked for and how to get it), empty or ambiguous.
@@ -214,7 +216,14 @@ def _missing(entry: Entry, split: Split, root: Path) -> str:
 def _open_folder(folder: Path) -> ImageSet:
     if not folder.is_dir():
         raise DatasetError(f"{folder}: expected a folder of images, found none; check the path after folder:")
-    return ImageSet(folder.resolve().name, FolderStore(folder, lr_folders=[folder.parent / "LR_bicubic"]))
+    return ImageSet(_name_of(folder), FolderStore(folder, lr_folders=[folder.parent / "LR_bicubic"]))
+
+
+def _name_of(folder: Path) -> str:
+    """The folder's own name, or `folder-Set5`: what merely carries a known dataset's name must not pass for it."""
+    name = folder.resolve().name or "folder"
+    known = {"sample", *(title.lower() for entry in CATALOGUE.values() for title in (entry.name, *entry.aliases))}
+    return f"folder-{name}" if name.lower() in known else name
 
 
 def _sample() -> ImageSet:

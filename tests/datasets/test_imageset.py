@@ -57,6 +57,10 @@ def test_a_folder_of_images_is_a_set(tmp_path: Path) -> None:
     (tmp_path / "mine" / "notes.txt").write_text("not an image")
     images = open_dataset(f"folder:{tmp_path / 'mine'}")
     assert (images.name, images.names, images.n_expected) == ("mine", ["a", "b"], 2)
+    for name in ("Set5", "b100", "Sample", "Set50"):
+        save_png(tmp_path / name / "baby.png", _image(8, 8))
+        images = open_dataset(f"folder:{tmp_path / name}")
+        assert (images.name, images.variant) == (name if name == "Set50" else f"folder-{name}", "own")
 
 
 def test_fingerprint_follows_the_pixels_and_not_the_clock(tmp_path: Path) -> None:
