@@ -1,4 +1,6 @@
-"""Degradations beyond bicubic: blur (BD) and noise (DN), as published papers score them, at ×3 only."""
+"""How HR is brought to a multiple of the scale, and LR made of it: bicubic by MATLAB's and by Pillow's rules, and, as
+published papers score them at ×3 only, blur (BD) and noise (DN).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from srbench.errors import ProtocolError
 from srbench.resize import imresize
@@ -18,6 +21,28 @@ BD_DN_SCALE = 3
 
 _RADIUS, _SIGMA = 3, 1.6
 _NOISE_LEVEL = 30
+
+
+def crop_to_multiple(hr: Images, *, scale: int) -> Images:
+    """Drop pixels at the right and bottom until both sides are multiples of the scale."""
+    height, width = (side - side % scale for side in hr.shape[:2])
+    return np.ascontiguousarray(hr[:height, :width])
+
+
+def matlab_bicubic(hr: Images, *, scale: int, name: str = "") -> Images:
+    """MATLAB's bicubic LR (symmetric border); `name` is not used."""
+    return imresize(hr, Fraction(1, scale))
+
+
+def resize_to_multiple(hr: Images, *, scale: int) -> Images:
+    """Resize by Pillow's bicubic until both sides are multiples of the scale."""
+    height, width = (side - side % scale for side in hr.shape[:2])
+    return _pillow_resize(hr, width, height)
+
+
+def pillow_bicubic(hr: Images, *, scale: int, name: str = "") -> Images:
+    """Pillow's bicubic LR; `name` is not used."""
+    return _pillow_resize(hr, hr.shape[1] // scale, hr.shape[0] // scale)
 
 
 def blur_downsample(hr: Images, *, scale: int, name: str = "") -> Images:
@@ -48,6 +73,10 @@ def noisy_downsample(hr: Images, *, scale: int, name: str) -> Images:
     noisy = lr.astype(np.float32) + _NOISE_LEVEL * _noise(name, lr.shape)
     clipped: NDArray[np.float32] = np.clip(np.rint(noisy), 0, 255)
     return clipped.astype(np.uint8)
+
+
+def _pillow_resize(image: Images, width: int, height: int) -> Images:
+    return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _require(label: str, hr: Images, scale: int) -> None:

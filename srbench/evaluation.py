@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,16 +27,13 @@ from srbench.datasets.imageset import ImageSet, distinct_sets, open_dataset, req
 from srbench.environment import describe_environment
 from srbench.errors import DatasetError, ImageError, ProtocolError, SrbenchError
 from srbench.images import pixel_sha256, save_png
-from srbench.protocols import Preparation, Protocol, get_protocol, to_8bit
+from srbench.protocols import LrSource, Preparation, Protocol, get_protocol, to_8bit
 from srbench.scores import SCHEMA_VERSION, Key, Record, Row, to_frame
 from srbench.upscalers.base import Image, Options, Upscaler
 from srbench.upscalers.specs import as_upscaler
 
 # LR pixels from which an image gets all cores and the memory to itself.
 _LARGE = 512 * 512
-
-LrSource = Literal["made", "given"]
-"""Where LR comes from: made from HR by the protocol's degradation, or the dataset's own files."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +58,7 @@ class Plan:
         object.__setattr__(self, "protocols", list(dict.fromkeys(self.protocols)))
         for protocol in self.protocols:
             protocol.preparation.require_scale(self.upscaler.scale)
+            protocol.preparation.lr_source(self.lr)
         if self.save_images and len({self.source_key(protocol) for protocol in self.protocols}) > 1:
             raise ProtocolError("--save-images: expected protocols that share one preparation, got "
                                 f"{', '.join(protocol.name for protocol in self.protocols)}; they give different SR "
@@ -68,7 +66,7 @@ class Plan:
 
     def lr_source(self, protocol: Protocol) -> LrSource:
         """The LR that a protocol gets; one that is defined on the dataset's own files takes those always."""
-        return "given" if protocol.preparation.ships_lr else self.lr
+        return protocol.preparation.lr_source(self.lr)
 
     def source_key(self, protocol: Protocol) -> tuple[str, LrSource]:
         """Protocols of one key share one forward pass."""

@@ -9,22 +9,29 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from srbench.degradations import BD_DN_SCALE, blur_downsample, noisy_downsample
+from srbench.degradations import (
+    BD_DN_SCALE,
+    blur_downsample,
+    noisy_downsample,
+    pillow_bicubic,
+    resize_to_multiple,
+)
+from srbench.degradations import crop_to_multiple as crop_to_multiple
+from srbench.degradations import matlab_bicubic as matlab_bicubic
 from srbench.errors import ProtocolError, UnknownNameError
 from srbench.metrics import aliasing_weight, luma, luma_rounded, psnr, shave, ssim, weighted_psnr
-from srbench.resize import imresize
 
 Images = NDArray[np.uint8]
 HrRule = Callable[..., Images]
 Degradation = Callable[..., Images]
 Channels = Literal["y", "rgb"]
+LrSource = Literal["made", "given"]
+"""Where LR comes from: made from HR by the protocol's degradation, or the dataset's own files."""
 
 SCALES = (2, 3, 4, 8)
 """The scales that protocols are defined for."""
@@ -58,12 +65,17 @@ class Luma:
 
 @dataclass(frozen=True)
 class Preparation:
-    """HR image in, (HR', LR) out. Preparations of one `key` give equal results and share one forward pass."""
+    """HR image in, (HR', LR) out. Preparations of one `key` give equal results and share one forward pass.
+
+    Given LR files are MATLAB's bicubic of the cropped HR: `takes_lr` says that they stand for this preparation's own,
+    `ships_lr` that it is defined on them.
+    """
 
     key: str
     hr_rule: HrRule
     degradation: Degradation
     scales: tuple[int, ...] = SCALES
+    takes_lr: bool = False
     ships_lr: bool = False
 
     def prepare(self, hr: Images, *, scale: int, name: str = "") -> tuple[Images, Images]:
@@ -89,6 +101,19 @@ class Preparation:
     def degrade(self, hr: Images, *, scale: int, name: str = "") -> Images:
         """LR of an image whose sides are multiples of the scale; uint8 in, uint8 out."""
         return self.degradation(hr, scale=scale, name=name)
+
+    def lr_source(self, asked: str) -> LrSource:
+        """The LR that this gets where `asked` is wanted; one that is defined on the dataset's own files takes those.
+
+        Raises:
+            ProtocolError: neither "made" nor "given", or files given in place of another degradation.
+        """
+        if asked not in ("made", "given"):
+            raise ProtocolError(f"lr: expected 'made' or 'given', got {asked!r}")
+        if asked == "given" and not (self.takes_lr or self.ships_lr):
+            raise ProtocolError(f"the degradation {self.key!r} makes its own LR, and given LR files are MATLAB's "
+                                "bicubic; use --lr made, in a run of its own if other protocols need the files")
+        return "given" if asked == "given" or self.ships_lr else "made"
 
     def require_scale(self, scale: int) -> None:
         """Raises ProtocolError unless this is defined for the scale."""
@@ -248,6 +273,7 @@ def get_protocol(name: str) -> Protocol:
         UnknownNameError: no such protocol; the message offers close matches.
 
     Examples:
+        >>> from srbench.resize import imresize
         >>> protocol = get_protocol("matlab-y")
         >>> original = np.random.default_rng(0).integers(0, 256, (50, 47, 3), dtype=np.uint8)
         >>> hr, lr = protocol.prepare(original, scale=4)
@@ -272,17 +298,6 @@ def protocol_names() -> list[str]:
     return list(_PROTOCOLS)
 
 
-def crop_to_multiple(hr: Images, *, scale: int) -> Images:
-    """Drop pixels at the right and bottom until both sides are multiples of the scale."""
-    height, width = (side - side % scale for side in hr.shape[:2])
-    return np.ascontiguousarray(hr[:height, :width])
-
-
-def matlab_bicubic(hr: Images, *, scale: int, name: str = "") -> Images:
-    """MATLAB's bicubic LR (symmetric border); `name` is not used."""
-    return imresize(hr, Fraction(1, scale))
-
-
 def _band_rows(image: NDArray[Any]) -> int:
     """Rows to work on at a time: all of them unless the image is large."""
     height, width = image.shape[:2]
@@ -295,19 +310,6 @@ def _decibels(error: float) -> float:
 
 def _nyquist_weight(reference: NDArray[Any], scale: int) -> NDArray[np.float32]:
     return aliasing_weight(reference, cutoff=1 / (2 * scale), lobes=ALIASING_LOBES, sigma=scale)
-
-
-def _pillow_resize(image: Images, width: int, height: int) -> Images:
-    return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
-
-
-def _resize_to_multiple(hr: Images, *, scale: int) -> Images:
-    height, width = (side - side % scale for side in hr.shape[:2])
-    return _pillow_resize(hr, width, height)
-
-
-def _pillow_bicubic(hr: Images, *, scale: int, name: str = "") -> Images:
-    return _pillow_resize(hr, hr.shape[1] // scale, hr.shape[0] // scale)
 
 
 def _require_rgb_uint8(image: Any, label: str) -> None:
@@ -348,7 +350,7 @@ MATLAB_LUMA = Luma((65.481, 128.553, 24.966), 255)
 # 64.738 is the BAM authors' slip for 65.738; their numbers carry it, so the protocol that explains them keeps it.
 _BAM_LUMA = Luma((64.738, 129.057, 25.064), 256)
 
-MATLAB_PREPARATION = Preparation("crop, matlab bicubic", crop_to_multiple, matlab_bicubic)
+MATLAB_PREPARATION = Preparation("crop, matlab bicubic", crop_to_multiple, matlab_bicubic, takes_lr=True)
 """HR cropped right and bottom to a multiple of the scale, LR by MATLAB's bicubic."""
 
 
@@ -369,10 +371,10 @@ _PROTOCOLS = _table(
     Protocol("matlab-rgb", 1, "as matlab-y, over R, G and B together",
              MATLAB_PREPARATION, Scoring(rounded=True, channels="rgb", luma=None)),
     Protocol("div2k-rgb", 1, "given LR files, 8-bit output, R, G and B together, shave = scale + 6",
-             Preparation(MATLAB_PREPARATION.key, crop_to_multiple, matlab_bicubic, ships_lr=True),
+             Preparation(MATLAB_PREPARATION.key, crop_to_multiple, matlab_bicubic, takes_lr=True, ships_lr=True),
              Scoring(rounded=True, channels="rgb", luma=None, extra_shave=6)),
     Protocol("bam2021", 1, "HR resized and LR made by Pillow, output not rounded, the BAM code's Y, shave = scale",
-             Preparation("resize, pillow bicubic", _resize_to_multiple, _pillow_bicubic),
+             Preparation("resize, pillow bicubic", resize_to_multiple, pillow_bicubic),
              Scoring(rounded=False, channels="y", luma=_BAM_LUMA)),
     Protocol("bd", 1, "×3 only: LR by a 7×7 Gaussian and every third pixel; scored as matlab-y",
              Preparation("bd", crop_to_multiple, blur_downsample, scales=(BD_DN_SCALE,)),

@@ -197,6 +197,11 @@ def test_mistakes_are_named(small_set: ImageSet, tmp_path: Path) -> None:
         evaluate(Nearest(), small_set, scale=2, lr="given")
     with pytest.raises(ProtocolError, match="at least one"):
         evaluate(Nearest(), [], scale=2)
+    with pytest.raises(ProtocolError, match="'made' or 'given', got 'Given'"):
+        evaluate(Nearest(), small_set, scale=2, lr="Given")  # type: ignore[arg-type]  # the mistake
+    for protocol in ("bd", "dn-srbench1", "bam2021"):
+        with pytest.raises(ProtocolError, match=r"makes its own LR.*--lr made"):
+            evaluate(Nearest(3), small_set, scale=3, lr="given", protocol=["matlab-y", protocol])
 
 
 def evaluate_tiny(tmp_path: Path, shape: tuple[int, int]) -> None:

@@ -13,9 +13,9 @@ from tqdm import tqdm
 from srbench.cli.inference import inference_options
 from srbench.cli.reporting import score_csv, score_table
 from srbench.datasets import available_datasets, open_dataset
-from srbench.evaluation import LrSource, Plan
+from srbench.evaluation import Plan
 from srbench.journal import Row
-from srbench.protocols import SCALES, get_protocol
+from srbench.protocols import SCALES, LrSource, get_protocol
 from srbench.runs import Share, Watch, carry_out, local_device
 from srbench.scores import summarise, to_frame
 from srbench.upscalers.base import Options
@@ -32,7 +32,7 @@ from srbench.upscalers.specs import open_upscaler
 @click.option("--protocol", "protocols", multiple=True, default=["matlab-y"], show_default=True, metavar="NAME",
               help="May be repeated.")
 @click.option("--lr", type=click.Choice(["made", "given"]), default="made", show_default=True,
-              help="Make LR from HR, or use the dataset's own LR files.")
+              help="Make LR from HR, or use the dataset's own LR files, which are MATLAB's bicubic.")
 @click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR",
               help="Keep scores.parquet and run.json there; an interrupted run goes on from it.")

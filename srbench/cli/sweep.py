@@ -13,8 +13,7 @@ from tqdm import tqdm
 from srbench.cli.inference import inference_options
 from srbench.cli.reporting import score_cells, score_csv
 from srbench.cli.tables import text_table
-from srbench.evaluation import LrSource
-from srbench.protocols import SCALES
+from srbench.protocols import SCALES, LrSource
 from srbench.sweep import Engine, Grid, InProcess, Processes, RayCluster, sweep
 from srbench.sweep.jobs import Result
 from srbench.upscalers.base import Options
@@ -35,7 +34,7 @@ from srbench.upscalers.base import Options
 @click.option("--cpus", type=click.FloatRange(min=0), metavar="N", help="Cores of a job on a Ray cluster; default 1.")
 @click.option("--gpus", type=click.FloatRange(min=0), metavar="N", help="GPUs of a job on a Ray cluster; default 0.")
 @click.option("--lr", type=click.Choice(["made", "given"]), default="made", show_default=True,
-              help="Make LR from HR, or use the dataset's own LR files.")
+              help="Make LR from HR, or use the dataset's own LR files, which are MATLAB's bicubic.")
 @click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
 @inference_options
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)

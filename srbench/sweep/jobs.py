@@ -13,9 +13,9 @@ from typing import Any
 from srbench.datasets import open_dataset
 from srbench.environment import describe_environment
 from srbench.errors import SrbenchError, SweepError
-from srbench.evaluation import LrSource, Plan, run
+from srbench.evaluation import Plan, run
 from srbench.journal import Key, Row
-from srbench.protocols import get_protocol
+from srbench.protocols import LrSource, get_protocol
 from srbench.runs import local_device
 from srbench.upscalers.base import Options
 from srbench.upscalers.specs import open_upscaler
