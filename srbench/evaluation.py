@@ -35,6 +35,9 @@ from srbench.upscalers.specs import as_upscaler
 # LR pixels from which an image gets all cores and the memory to itself.
 _LARGE = 512 * 512
 
+RowId = tuple[str, str, str]
+"""Dataset, protocol and image: what tells the rows of one run apart."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -92,7 +95,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Task:
-    """One forward pass: an image, its preparation and the protocols that score the result."""
+    """One forward pass: an image, its preparation and the protocols that score the result, none if it is but saved."""
 
     dataset: ImageSet
     name: str
@@ -142,25 +145,30 @@ def evaluate(model: str | nn.Module | Upscaler, dataset: str | ImageSet | Sequen
     return to_frame([row for rows in run(plan) for row in rows])
 
 
-def run(plan: Plan, *, done: Iterable[tuple[str, str, str]] = ()) -> Generator[list[Row], None, None]:
+def run(plan: Plan, *, done: Iterable[RowId] = (),
+        elsewhere: Iterable[RowId] = ()) -> Generator[list[Row], None, None]:
     """Evaluate a plan, image by image: yields the rows of each forward pass as soon as they are scored, in order.
 
+    Images that nothing could be made of are named before the first forward pass.
+
     Args:
-        done: (dataset, protocol, image) of rows that need not be computed again.
+        done: rows that need not be computed again; an image that is to be saved and is not there is made again.
+        elsewhere: rows that another process computes.
     """
-    tasks = _tasks(plan, frozenset(done))
+    tasks = list(_tasks(plan, frozenset(done), frozenset(elsewhere)))
+    _require_sizes(plan, tasks)
     with _opencv_on_one_thread():
         yield from _image_per_core(plan, tasks) if plan.upscaler.fills_all_cores else _pipelined(plan, tasks)
 
 
-def count_forward_passes(plan: Plan, done: Iterable[tuple[str, str, str]] = ()) -> int:
+def count_forward_passes(plan: Plan, done: Iterable[RowId] = (), elsewhere: Iterable[RowId] = ()) -> int:
     """How many forward passes `run` will make."""
-    return sum(1 for _ in _tasks(plan, frozenset(done)))
+    return sum(1 for _ in _tasks(plan, frozenset(done), frozenset(elsewhere)))
 
 
-def row_ids(plan: Plan) -> list[tuple[str, str, str]]:
-    """(dataset, protocol, image) of every row that a finished evaluation has, in the order of `run`."""
-    return [(task.dataset.name, protocol.name, task.name) for task in _tasks(plan, frozenset())
+def row_ids(plan: Plan) -> list[RowId]:
+    """Every row that a finished evaluation has, in the order of `run`."""
+    return [(task.dataset.name, protocol.name, task.name) for task in _tasks(plan, frozenset(), frozenset())
             for protocol in task.protocols]
 
 
@@ -201,16 +209,32 @@ def _as_set(entry: Any, root: Path | None) -> ImageSet:
     return images
 
 
-def _tasks(plan: Plan, done: frozenset[tuple[str, str, str]]) -> Iterator[_Task]:
+def _tasks(plan: Plan, done: frozenset[RowId], elsewhere: frozenset[RowId]) -> Iterator[_Task]:
     groups: dict[tuple[str, LrSource], list[Protocol]] = {}
     for protocol in plan.protocols:
         groups.setdefault(plan.source_key(protocol), []).append(protocol)
     for dataset in plan.sets:
         for (_, lr), members in groups.items():
             for name in dataset.names:
-                missing = tuple(member for member in members if (dataset.name, member.name, name) not in done)
-                if missing:
-                    yield _Task(dataset, name, missing[0].preparation, missing, lr)
+                own = [member for member in members if (dataset.name, member.name, name) not in elsewhere]
+                missing = tuple(member for member in own if (dataset.name, member.name, name) not in done)
+                if missing or (own and plan.save_images and not _place(plan.save_images, dataset, name).exists()):
+                    yield _Task(dataset, name, own[0].preparation, missing, lr)
+
+
+def _place(folder: Path, dataset: ImageSet, name: str) -> Path:
+    return folder / dataset.name / f"{name}.png"
+
+
+def _require_sizes(plan: Plan, tasks: Iterable[_Task]) -> None:
+    sizes: dict[tuple[str, str], tuple[int, int]] = {}
+    for task in tasks:
+        image = task.dataset.name, task.name
+        if image not in sizes:
+            sizes[image] = task.dataset.hr_size(task.name)
+        with _blamed(task):
+            for protocol in task.protocols:
+                protocol.require_size(*sizes[image], scale=plan.upscaler.scale)
 
 
 def _pipelined(plan: Plan, tasks: Iterable[_Task]) -> Generator[list[Row], None, None]:
@@ -235,7 +259,7 @@ def _pipelined(plan: Plan, tasks: Iterable[_Task]) -> Generator[list[Row], None,
             yield scoring.result()
 
 
-def _image_per_core(plan: Plan, tasks: Iterator[_Task]) -> Generator[list[Row], None, None]:
+def _image_per_core(plan: Plan, tasks: Iterable[_Task]) -> Generator[list[Row], None, None]:
     """As many images at once as the upscaler allows, each on its share of the cores; a large one on all of them."""
     threads, lanes = torch.get_num_threads(), plan.upscaler.images_at_once
     pool = ThreadPoolExecutor(lanes, "srbench-image", torch.set_num_threads, (max(1, threads // lanes),))
@@ -325,17 +349,22 @@ def _forward(upscaler: Upscaler, prepared: _Prepared) -> tuple[Image, float]:
 
 
 def _score(plan: Plan, prepared: _Prepared, sr: Image, seconds: float) -> list[Row]:
-    task, scale = prepared.task, plan.upscaler.scale
+    task = prepared.task
     with _blamed(task):
         saved = to_8bit(sr)
-        shared = {
-            "model": plan.upscaler.identity.spec, "dataset": task.dataset.name, "scale": scale, "image": task.name,
-            "psnr_lr": task.protocols[0].psnr_lr(saved, prepared.lr, scale=scale, name=task.name), "seconds": seconds,
-            "lr_source": task.lr, "hr_sha256": prepared.hr_sha256, "lr_sha256": pixel_sha256(prepared.lr),
-        }
-        rows = [{**shared, "protocol": protocol.name, "protocol_version": protocol.version,
-                 **protocol.score(saved if protocol.scoring.rounded else sr, prepared.hr, scale=scale)}
-                for protocol in task.protocols]
+        rows = _scored(plan, prepared, sr, saved, seconds) if task.protocols else []
     if plan.save_images is not None:
-        save_png(plan.save_images / task.dataset.name / f"{task.name}.png", saved)
+        save_png(_place(plan.save_images, task.dataset, task.name), saved)
     return rows
+
+
+def _scored(plan: Plan, prepared: _Prepared, sr: Image, saved: NDArray[np.uint8], seconds: float) -> list[Row]:
+    task, scale = prepared.task, plan.upscaler.scale
+    shared = {
+        "model": plan.upscaler.identity.spec, "dataset": task.dataset.name, "scale": scale, "image": task.name,
+        "psnr_lr": task.protocols[0].psnr_lr(saved, prepared.lr, scale=scale, name=task.name), "seconds": seconds,
+        "lr_source": task.lr, "hr_sha256": prepared.hr_sha256, "lr_sha256": pixel_sha256(prepared.lr),
+    }
+    return [{**shared, "protocol": protocol.name, "protocol_version": protocol.version,
+             **protocol.score(saved if protocol.scoring.rounded else sr, prepared.hr, scale=scale)}
+            for protocol in task.protocols]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -47,16 +48,15 @@ def decode(source: Path | bytes, *, name: str | None = None) -> NDArray[np.uint8
     """
     label = name or (str(source) if isinstance(source, Path) else "image")
     data = _read(source, label) if isinstance(source, Path) else source
-    if not data:
-        raise ImageError(f"{label}: expected an image, got an empty file; fetch or copy it again")
-    try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            _refuse(image, data, label)
-            image.load()
-            return _to_rgb(image, label)
-    except _DECODER_ERRORS as error:
-        raise ImageError(f"{label}: expected a whole PNG, JPEG or BMP image, got one that does not decode "
-                         f"({error}); fetch or copy it again") from error
+    with _opened(data, label) as image:
+        image.load()
+        return _to_rgb(image, label)
+
+
+def size_of(data: bytes, *, name: str) -> tuple[int, int]:
+    """Height and width of an encoded image, from its header alone. Errors as for `decode`, as far as that tells."""
+    with _opened(data, name) as image:
+        return image.height, image.width
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:
@@ -87,6 +87,21 @@ def _read(path: Path, label: str) -> bytes:
     except OSError as error:
         raise ImageError(f"{label}: expected a readable image file, got {error.strerror or error}; "
                          "check the path and its permissions") from error
+
+
+@contextmanager
+def _opened(data: bytes, label: str) -> Iterator[Image.Image]:
+    if not data:
+        raise ImageError(f"{label}: expected an image, got an empty file; fetch or copy it again")
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            _refuse(image, data, label)
+            yield image
+    except _DECODER_ERRORS as error:
+        # Pillow calls bytes that it does not know by the object that holds them.
+        reason = "its bytes are of no such format" if isinstance(error, UnidentifiedImageError) else error
+        raise ImageError(f"{label}: expected a whole PNG, JPEG or BMP image, got one that does not decode "
+                         f"({reason}); fetch or copy it again") from error
 
 
 def _refuse(image: Image.Image, data: bytes, label: str) -> None:

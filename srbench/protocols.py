@@ -93,10 +93,14 @@ class Preparation:
         """HR' alone, uint8, its sides multiples of the scale. Errors as for `prepare`."""
         self.require_scale(scale)
         _require_rgb_uint8(hr, "hr")
-        if min(hr.shape[:2]) < scale:
-            raise ProtocolError(f"expected an HR image of at least {scale}×{scale} pixels at ×{scale}, got "
-                                f"{hr.shape[1]}×{hr.shape[0]}; leave it out or use a smaller scale")
+        self.require_size(hr.shape[0], hr.shape[1], scale=scale)
         return self.hr_rule(hr, scale=scale)
+
+    def require_size(self, height: int, width: int, *, scale: int) -> None:
+        """Raises ProtocolError for an HR image below the scale."""
+        if min(height, width) < scale:
+            raise ProtocolError(f"expected an HR image of at least {scale}×{scale} pixels at ×{scale}, got "
+                                f"{width}×{height}; leave it out or use a smaller scale")
 
     def degrade(self, hr: Images, *, scale: int, name: str = "") -> Images:
         """LR of an image whose sides are multiples of the scale; uint8 in, uint8 out."""
@@ -150,10 +154,8 @@ class Scoring:
         if image.shape != hr.shape:
             raise ProtocolError(f"expected an SR image of {hr.shape[1]}×{hr.shape[0]} pixels like its HR, got "
                                 f"{image.shape[1]}×{image.shape[0]}; was it made at another scale?")
+        self.require_size(hr.shape[0], hr.shape[1], scale=scale)
         border = scale + self.extra_shave
-        if min(hr.shape[:2]) <= 2 * border:
-            raise ProtocolError(f"expected more than {2 * border} pixels on both sides, since this protocol shaves "
-                                f"{border} from each at ×{scale}; got {hr.shape[1]}×{hr.shape[0]}")
         if hr.shape[0] * hr.shape[1] > LARGE_PIXELS:
             return self._score_in_bands(image, hr, border, scale)
         values = shave(self.quantise(image), border=border)
@@ -165,6 +167,13 @@ class Scoring:
             weight = shave(_nyquist_weight(reference, scale), border=border)
             scores["psnr_y_aliased"] = weighted_psnr(first, second, weight, data_range=255)
         return scores
+
+    def require_size(self, height: int, width: int, *, scale: int) -> None:
+        """Raises ProtocolError for an HR' of which the shave leaves nothing."""
+        border = scale + self.extra_shave
+        if min(height, width) <= 2 * border:
+            raise ProtocolError(f"expected more than {2 * border} pixels on both sides, since this protocol shaves "
+                                f"{border} from each at ×{scale}; got {width}×{height}")
 
     def _score_in_bands(self, sr: NDArray[Any], hr: Images, border: int, scale: int) -> dict[str, float | None]:
         """The same scores, up to the rounding of sums, of an image whose float64 maps would not fit in memory."""
@@ -241,6 +250,11 @@ class Protocol:
         An honest result stays close to its LR; a shifted, foreign or mis-scaled one shows at once.
         """
         return psnr(self.preparation.degrade(to_8bit(sr), scale=scale, name=name), lr, data_range=255)
+
+    def require_size(self, height: int, width: int, *, scale: int) -> None:
+        """Raises ProtocolError for an HR image that is too small to be prepared and scored."""
+        self.preparation.require_size(height, width, scale=scale)
+        self.scoring.require_size(height - height % scale, width - width % scale, scale=scale)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from srbench.errors import ResultsError
-from srbench.evaluation import Plan, count_forward_passes, describe, row_ids, run
+from srbench.evaluation import Plan, RowId, count_forward_passes, describe, row_ids, run
 from srbench.journal import Row
 from srbench.scores import Record, RunFolder, row_id
 from srbench.upscalers.tensors import pick_device
@@ -21,9 +21,6 @@ from srbench.upscalers.tensors import pick_device
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 3600.0
 """How long the first process waits for another to score one more image before it gives up on it."""
-
-RowId = tuple[str, str, str]
-"""Dataset, protocol and image: what tells the rows of one run apart."""
 
 Watch = Callable[[Iterable[list[Row]], int, int], Iterable[list[Row]]]
 """Sees the rows of each forward pass go by: (batches, rows that were there before, forward passes to come)."""
@@ -67,11 +64,11 @@ def carry_out(plan: Plan, output: Path | None, *, share: Share = Share(),
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     folder = RunFolder(output, plan.key(), writer=share.rank) if output else None
     rows = list(folder.rows) if folder else []
-    done = {row_id(row) for row in rows} | _of_others(plan, share)
+    done, elsewhere = {row_id(row) for row in rows}, _of_others(plan, share)
     # A generator that is closed on the way out lets its threads finish before the interpreter ends.
-    with contextlib.closing(run(plan, done=done)) as batches:
-        for batch in watch(batches, len(rows), count_forward_passes(plan, done)):
-            if folder:
+    with contextlib.closing(run(plan, done=done, elsewhere=elsewhere)) as batches:
+        for batch in watch(batches, len(rows), count_forward_passes(plan, done, elsewhere)):
+            if folder and batch:
                 folder.append(batch)
             rows.extend(batch)
     if share.rank:

@@ -187,10 +187,13 @@ def test_a_repetition_is_dropped_and_two_sets_of_one_name_are_refused(small_set:
 
 
 def test_mistakes_are_named(small_set: ImageSet, tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"/a.*at least"):
-        evaluate_tiny(tmp_path, (3, 9))
-    with pytest.raises(ImageError, match=r"/a.*shaves 4"):
-        evaluate_tiny(tmp_path, (8, 8))
+    for shape, named in (((3, 9), "at least"), ((8, 8), "shaves 4"), ((8, 11), "shaves 4")):
+        upscaler = Nearest(4)
+        save_png(tmp_path / f"{shape}/a.png", np.zeros((30, 30, 3), np.uint8))
+        save_png(tmp_path / f"{shape}/b.png", np.zeros((*shape, 3), np.uint8))
+        with pytest.raises(ImageError, match=f"/b: .*{named}"):
+            evaluate(upscaler, f"folder:{tmp_path}/{shape}", scale=4)
+        assert not upscaler.calls, "it is found before anything is computed"
     with pytest.raises(UpscalerError, match="×4"):
         evaluate(Nearest(), small_set, scale=4)
     with pytest.raises(DatasetError):
@@ -202,13 +205,6 @@ def test_mistakes_are_named(small_set: ImageSet, tmp_path: Path) -> None:
     for protocol in ("bd", "dn-srbench1", "bam2021"):
         with pytest.raises(ProtocolError, match=r"makes its own LR.*--lr made"):
             evaluate(Nearest(3), small_set, scale=3, lr="given", protocol=["matlab-y", protocol])
-
-
-def evaluate_tiny(tmp_path: Path, shape: tuple[int, int]) -> None:
-    folder = tmp_path / f"{shape[0]}x{shape[1]}"
-    folder.mkdir()
-    save_png(folder / "a.png", np.zeros((*shape, 3), np.uint8))
-    evaluate(Nearest(4), f"folder:{folder}", scale=4)
 
 
 def test_a_protocol_of_given_files_takes_them_unasked(test_data: Path, small_set: ImageSet) -> None:

@@ -55,7 +55,8 @@ def sixteen_bit_rgb() -> bytes:
 
 @pytest.mark.parametrize(
     ("data", "named"),
-    [(b"", "empty"), (as_bytes(ramp())[:-30], "does not decode"), (b"<html>not found</html>", "does not decode"),
+    [(b"", "empty"), (as_bytes(ramp())[:-30], "does not decode"),
+     (b"<html>not found</html>", "its bytes are of no such format"),
      (as_bytes(rgba(128)), "transparent"), (as_bytes(ramp("CMYK"), "JPEG"), "CMYK"), (sixteen_bit_rgb(), "8 bits"),
      (as_bytes(Image.new("I;16", (4, 4), 3000)), "8 bits"), (as_bytes(ramp("F"), "TIFF"), "does not decode"),
      (as_bytes(ramp("RGB"), "PNG", save_all=True, append_images=[Image.new("RGB", (8, 6))]), "animation")],

@@ -95,6 +95,9 @@ def test_a_dead_process_loses_nothing_that_it_had_done(folder: Path) -> None:
 def test_rows_come_in_the_plans_order_whoever_computed_them(folder: Path) -> None:
     images = open_dataset(f"folder:{folder / 'set'}")
     plan = plan_of(images)
+    saving = Plan(plan.upscaler, plan.sets, plan.protocols[:1], save_images=folder / "sr")
+    assert carry_out(saving, folder / "saving", share=Share(1, 2)) is None
+    assert sorted(path.stem for path in (folder / "sr/set").iterdir()) == list("bdf"), "its own images alone"
     assert carry_out(plan, folder / "run", share=Share(1, 2)) is None
     assert carry_out(plan, folder / "run", share=Share(2, 3)) is None
     assert len(journals_in(folder / "run")) == 2

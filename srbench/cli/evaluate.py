@@ -36,7 +36,8 @@ from srbench.upscalers.specs import open_upscaler
 @click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR",
               help="Keep scores.parquet and run.json there; an interrupted run goes on from it.")
-@click.option("--save-images", type=click.Path(path_type=Path), metavar="DIR", help="Write SR images as PNG.")
+@click.option("--save-images", type=click.Path(path_type=Path), metavar="DIR",
+              help="Write SR images as PNG; those of a run that goes on are made again where they are missing.")
 @inference_options
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 def command(model: str, scale: str, datasets: tuple[str, ...], protocols: tuple[str, ...], lr: LrSource,

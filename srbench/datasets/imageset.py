@@ -17,7 +17,7 @@ from srbench.datasets.stores import FilesStore, FolderStore, ParquetStore, Store
 from srbench.datasets.variants import identify_variant
 from srbench.errors import DatasetError, ImageError, SrbenchError
 from srbench.files import cache_dir, user_dir, write_atomic
-from srbench.images import decode, fingerprint, pixel_sha256
+from srbench.images import decode, fingerprint, pixel_sha256, size_of
 
 SAMPLE_NAMES = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "motorcycle_left")
 """The images of the embedded Sample: photographs and gray textures that the scikit-image package ships."""
@@ -48,6 +48,10 @@ class ImageSet:
     def hr(self, name: str) -> NDArray[np.uint8]:
         """The HR image of that name. Raises DatasetError for an unknown name, ImageError for a damaged file."""
         return decode(self.hr_bytes(name), name=f"{self.name}/{name}")
+
+    def hr_size(self, name: str) -> tuple[int, int]:
+        """Height and width of that file's image, which is not unpacked for it. Errors as for `hr`."""
+        return size_of(self.hr_bytes(name), name=f"{self.name}/{name}")
 
     def hr_bytes(self, name: str) -> bytes:
         """The encoded HR image as it lies on the disk."""

@@ -82,7 +82,7 @@ def results_of(job: Job) -> Iterator[Result]:
         plan = _open(replace(job.subject, options=_here(job.subject.options)))
         _require_same(plan.key(), job.key)
         environment = describe_environment(pick_device(plan.upscaler.options.device))
-        for rows in run(plan, done=_others(plan, job)):
+        for rows in run(plan, elsewhere=_others(plan, job)):
             yield Result(job, rows, began, time.time(), environment)
     except SrbenchError as error:
         # As text: an exception that crosses machines has to be rebuilt there from its arguments.

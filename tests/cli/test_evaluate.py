@@ -131,6 +131,15 @@ def test_output_holds_table_and_record_and_only_takes_the_same_run(five: Path, t
     assert list(scores.columns) == SCHEMA.names
     assert sorted(scores["image"]) == ["baby", "bird", "butterfly", "head", "woman"]
     assert srbench(*arguments, "--scale", 2).stdout == first.stdout
+    for lacking in (("baby", "bird", "butterfly", "head", "woman"), ("head",)):
+        images = [tmp_path / f"sr/Set5/{name}.png" for name in lacking]
+        for image in images:
+            image.unlink(missing_ok=True)
+        assert srbench(*arguments, "--scale", 2, "--save-images", tmp_path / "sr").stdout == first.stdout
+        assert all(image.is_file() for image in images)
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["run.json", "scores.parquet"]
+    finished = srbench("--model", f"images:{tmp_path / 'sr'}", *arguments[2:-2], "--scale", 2).stdout
+    assert finished.partition("\n")[2] == first.stdout.partition("\n")[2]
     other = srbench(*arguments, "--scale", 3)
     assert other.exit_code == 1
     assert "scale: 2 there, 3 now" in other.stderr
