@@ -31,6 +31,7 @@ from srbench.protocols import LrSource, Preparation, Protocol, get_protocol, to_
 from srbench.scores import SCHEMA_VERSION, Key, Record, Row, to_frame
 from srbench.upscalers.base import Image, Options, Upscaler
 from srbench.upscalers.specs import as_upscaler
+from srbench.upscalers.tensors import borrowed
 
 # LR pixels from which an image gets all cores and the memory to itself.
 _LARGE = 512 * 512
@@ -77,11 +78,14 @@ class Plan:
 
     def key(self) -> Key:
         """What makes two evaluations the same run."""
-        options = self.upscaler.options
+        identity, options = self.upscaler.identity, self.upscaler.options
+        # Only where there is one: keys of other models stay those that runs were begun with before it was known.
+        source = {name: value for name, value in identity.details.items() if name == "source_sha256"}
         return {
-            "model": self.upscaler.identity.spec,
-            "weights_sha256": self.upscaler.identity.weights_sha256,
-            "images_sha256": self.upscaler.identity.details.get("images_sha256"),
+            "model": identity.spec,
+            "weights_sha256": identity.weights_sha256,
+            **source,
+            "images_sha256": identity.details.get("images_sha256"),
             "scale": self.upscaler.scale,
             "protocols": {protocol.name: protocol.version for protocol in self.protocols},
             "datasets": {dataset.name: dataset.fingerprint for dataset in self.sets},
@@ -118,7 +122,8 @@ def evaluate(model: str | nn.Module | Upscaler, dataset: str | ImageSet | Sequen
     """Score a model on one or more datasets.
 
     Args:
-        model: a model spec, a torch module from and to N×3×H×W RGB in [0, 1], or an upscaler that is already open.
+        model: a model spec, a torch module from and to N×3×H×W RGB in [0, 1], which is given back as it was (modes,
+            gradients, device), or an upscaler that is already open.
         dataset: a name such as "Set5", "folder:DIR", an `ImageSet` or a dataset view, or a list of these.
         scale: 2, 3, 4 or 8.
         protocol: one name or several; those that share a preparation cost one forward pass.
@@ -137,12 +142,13 @@ def evaluate(model: str | nn.Module | Upscaler, dataset: str | ImageSet | Sequen
         >>> scores.groupby("protocol", sort=False)["psnr_y"].mean().round(3).to_dict()
         {'matlab-y': 26.4, 'bam2021': 26.53}
     """
-    upscaler = as_upscaler(model, scale=scale, options=options)
     root = Path(data_root) if data_root is not None else None
     chosen = [dataset] if isinstance(dataset, str) or not isinstance(dataset, Sequence) else dataset
     names = [protocol] if isinstance(protocol, str) else protocol
-    plan = Plan(upscaler, [_as_set(entry, root) for entry in chosen], [get_protocol(name) for name in names], lr)
-    return to_frame([row for rows in run(plan) for row in rows])
+    sets, protocols = [_as_set(entry, root) for entry in chosen], [get_protocol(name) for name in names]
+    with borrowed(model):
+        plan = Plan(as_upscaler(model, scale=scale, options=options), sets, protocols, lr)
+        return to_frame([row for rows in run(plan) for row in rows])
 
 
 def run(plan: Plan, *, done: Iterable[RowId] = (),

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 import srbench
 from srbench.datasets import ImageSet, open_dataset
@@ -168,6 +169,36 @@ def test_a_module_is_scored_like_its_spec(test_data: Path, mirror: Path) -> None
     by_module = srbench.evaluate(module, srbench.datasets.Set5(scale=4, data_root=root), scale=4)
     by_spec = srbench.evaluate("zoo:pan@authors", "Set5", scale=4, data_root=root)
     assert by_module.drop(columns=["model", "seconds"]).equals(by_spec.drop(columns=["model", "seconds"]))
+
+
+def test_a_network_in_training_is_given_back_as_it_was(small_set: ImageSet) -> None:
+    network = srbench.zoo.build("imdn-bam", scale=2, channels=16, blocks=1, reduction=4)
+    frozen = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
+    frozen.eval().requires_grad_(False)
+    network.deep_dtype = torch.float16
+
+    def state() -> list[object]:
+        return [network.deep_dtype, *(part.training for part in network.modules()),
+                *(parameter.requires_grad for parameter in network.parameters())]
+
+    before = state()
+    assert len(evaluate(network, small_set, scale=2, options=Options("cpu", "bf16"))) == 5
+    assert state() == before
+    with pytest.raises(DatasetError, match="by design"):
+        evaluate(network, VanishingSet("set", small_set.store), scale=2, options=Options("cpu"))
+    assert state() == before
+    network.deep_dtype = None
+    network(torch.rand(1, 3, 8, 8)).mean().backward()
+    assert [parameter.grad is None for parameter in network.parameters()].count(True) == 2, "those of the frozen one"
+
+
+class VanishingSet(ImageSet):
+    """Its second image cannot be read."""
+
+    def hr(self, name: str) -> NDArray[np.uint8]:
+        if name == "b":
+            raise DatasetError("by design")
+        return super().hr(name)
 
 
 @pytest.mark.parametrize("model", ["zoo:imdn@authors", "zoo:pan@authors"])

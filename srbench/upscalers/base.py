@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from srbench.errors import UpscalerError
+from srbench.errors import SrbenchError, UpscalerError
 
 Image = NDArray[np.uint8] | NDArray[np.float32]
 """An SR image H×W×3: uint8 as it is, or float32 in [0, 1], not clamped."""
@@ -69,11 +71,15 @@ class Upscaler(ABC):
         """`upscale`, its result held to the contract.
 
         Raises:
-            UpscalerError: another size, dtype or number of channels, NaN or infinity.
+            UpscalerError: another size, dtype or number of channels, NaN or infinity; or whatever `upscale` raises that
+                is no error of srbench.
         """
-        sr = self.upscale(lr, dataset=dataset, name=name)
-        height, width = (side * self.scale for side in lr.shape[:2])
         where = f"{self.identity.spec} on {dataset}/{name}"
+        with blaming(where, "the model"):
+            sr = self.upscale(lr, dataset=dataset, name=name)
+        height, width = (side * self.scale for side in lr.shape[:2])
+        if not isinstance(sr, np.ndarray):
+            raise UpscalerError(f"{where}: expected a NumPy array, got {type(sr).__name__}")
         if sr.shape != (height, width, 3):
             raise UpscalerError(f"{where}: expected {height}×{width}×3 at ×{self.scale} from an LR of "
                                 f"{lr.shape[0]}×{lr.shape[1]}, got shape {sr.shape}")
@@ -84,3 +90,16 @@ class Upscaler(ABC):
             raise UpscalerError(f"{where}: expected finite values, got NaN or infinity; check the weights, "
                                 "or use --precision fp32")
         return sr
+
+
+@contextmanager
+def blaming(where: str, who: str) -> Iterator[None]:
+    """Raises UpscalerError, saying `where` `who` raised what, for anything that a model's own code raises inside."""
+    try:
+        yield
+    except SrbenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        text = " ".join(str(error).split())
+        raise UpscalerError(f"{where}: {who} raised {type(error).__name__}{': ' * bool(text)}{text}; "
+                            "see where with srbench --debug …") from error

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import inspect
 import json
+import operator
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedTensorMixin
 
 from srbench.errors import UnknownNameError, UpscalerError
-from srbench.upscalers.base import Identity, Options, Upscaler
+from srbench.files import sha256_of
+from srbench.images import fingerprint
+from srbench.upscalers.base import Identity, Options, Upscaler, blaming
 from srbench.upscalers.bicubic import MatlabBicubic, PillowBicubic
 from srbench.upscalers.finished import FinishedImages
 from srbench.upscalers.onnx import open_onnx
 from srbench.upscalers.spandrel import open_spandrel
-from srbench.upscalers.tensors import TensorUpscaler, network_upscaler
+from srbench.upscalers.tensors import TensorUpscaler, network_upscaler, pick_device
 from srbench.zoo import load
 from srbench.zoo.catalogue import WeightsEntry
 from srbench.zoo.checkpoints import RECORD_KEY
@@ -41,7 +48,7 @@ def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> U
         UnknownNameError: no such kind of spec, network or tag.
         UpscalerError, WeightsError, FetchError: the model cannot be built, loaded or fetched.
     """
-    options = options or Options()
+    scale, options = _whole(scale), options or Options()
     if spec in _BASELINES:
         _require_plain(spec, options)
         return _BASELINES[spec](scale=scale)
@@ -59,8 +66,12 @@ def as_upscaler(model: str | nn.Module | Upscaler, *, scale: int, options: Optio
     """
     if isinstance(model, str):
         return open_upscaler(model, scale=scale, options=options)
+    scale = _whole(scale)
     if isinstance(model, nn.Module):
-        return _open_module(type(model).__qualname__, model, scale, options or Options())
+        return _open_module(Identity(type(model).__qualname__), model, scale, options or Options())
+    if not isinstance(model, Upscaler):
+        raise UpscalerError(f"expected a model spec, a torch module or an Upscaler, got {type(model).__name__}; wrap a "
+                            "function of tensors in a torch module, or name its factory as python:pkg.module:factory")
     if model.scale != scale or options not in (None, model.options):
         raise UpscalerError(f"expected an upscaler for ×{scale} with the options asked for, got "
                             f"{model.identity.spec} for ×{model.scale}; open it with them instead")
@@ -85,7 +96,15 @@ def load_model(spec: str, *, scale: int, device: str = "cpu") -> nn.Module:
     return module
 
 
+def _whole(scale: object) -> int:
+    try:
+        return operator.index(scale)  # type: ignore[arg-type]  # what it is not made for is its answer
+    except TypeError as error:
+        raise UpscalerError(f"scale: expected a whole number such as 4, got {scale!r}") from error
+
+
 def _require_plain(spec: str, options: Options) -> None:
+    pick_device(options.device)
     if options != Options(device=options.device):
         raise UpscalerError(f"{spec}: --tile, --self-ensemble, --precision and --optimise are for networks; "
                             "leave them out")
@@ -131,35 +150,57 @@ def _told_by_file(name: str, metadata: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _open_python(rest: str, scale: int, options: Options) -> Upscaler:
-    module_name, _, factory_name = rest.partition(":")
     spec = f"python:{rest}"
-    if not factory_name:
-        raise UpscalerError(f"{spec}: expected python:pkg.module:factory, got no factory")
-    model = _call_factory(spec, module_name, factory_name, scale)
-    if isinstance(model, nn.Module):
-        return _open_module(spec, model, scale, options)
+    module_name, _, name = rest.partition(":")
+    if not module_name or not name:
+        missing = "factory" if module_name else "module"
+        raise UpscalerError(f"{spec}: expected python:pkg.module:factory, got no {missing}")
+    module, factory = _find_factory(spec, module_name, name)
+    with blaming(spec, f"{name}(scale={scale})"):
+        model = factory(scale=scale)
+        source = _source_sha256(module, factory)
+        identity = Identity(spec, details={"source_sha256": source} if source else {})
+        if isinstance(model, nn.Module):
+            return _open_module(identity, model, scale, options)
     if not callable(model):
         raise UpscalerError(f"{spec}: expected the factory to return a torch module or a function of tensors, "
                             f"got {type(model).__name__}")
     if options.precision != "fp32" or options.optimise != "none":
         raise UpscalerError(f"{spec}: --precision and --optimise are for zoo networks; leave them out")
-    return TensorUpscaler(model, Identity(spec), scale=scale, options=options)
+    return TensorUpscaler(model, identity, scale=scale, options=options)
 
 
-def _open_module(spec: str, module: nn.Module, scale: int, options: Options) -> Upscaler:
-    identity = Identity(spec, _state_sha256(module), count_parameters(module))
+def _open_module(identity: Identity, module: nn.Module, scale: int, options: Options) -> Upscaler:
+    if any(isinstance(tensor, UninitializedTensorMixin) for tensor in (*module.parameters(), *module.buffers())):
+        raise UpscalerError(f"{identity.spec}: expected a module whose parameters have their sizes, got lazy ones; "
+                            "call it once on a small image first")
+    identity = replace(identity, weights_sha256=_state_sha256(module), parameters=count_parameters(module))
     return network_upscaler(module, identity, scale=scale, options=options)
 
 
-def _call_factory(spec: str, module_name: str, factory_name: str, scale: int) -> Any:
+def _find_factory(spec: str, module_name: str, name: str) -> tuple[ModuleType, Callable[..., Any]]:
     if "" not in sys.path:
         sys.path.insert(0, "")  # a user's own module lies in the folder srbench is called from
-    try:
-        factory: Callable[..., Any] = getattr(importlib.import_module(module_name), factory_name)
-    except (ImportError, AttributeError) as error:
-        raise UpscalerError(f"{spec}: expected an importable module with that factory, got {error}; "
-                            "run srbench where the module can be found, or set PYTHONPATH") from error
-    return factory(scale=scale)
+    with blaming(spec, f"import {module_name}"):
+        try:
+            module = importlib.import_module(module_name)
+            factory: Callable[..., Any] = getattr(module, name)
+        except (ImportError, AttributeError) as error:
+            raise UpscalerError(f"{spec}: expected an importable module with that factory, got {error}; "
+                                "run srbench where the module can be found, or set PYTHONPATH") from error
+    if not callable(factory):
+        raise UpscalerError(f"{spec}: expected a function or class that is called with scale=…, got "
+                            f"{type(factory).__name__}")
+    return module, factory
+
+
+def _source_sha256(module: ModuleType, factory: Callable[..., Any]) -> str | None:
+    """Of the file in which a factory is found, and of that in which it is written; None without a file."""
+    written = factory.__module__ if inspect.isfunction(factory) or inspect.isclass(factory) else module.__name__
+    files = {Path(file) for name in (module.__name__, written)
+             if (file := getattr(sys.modules.get(name), "__file__", None))}
+    hashes = [sha256_of(file) for file in files if file.is_file()]
+    return fingerprint(hashes) if len(hashes) > 1 else next(iter(hashes), None)
 
 
 def _state_sha256(module: nn.Module) -> str:

@@ -1,17 +1,16 @@
-"""Upscalers that are functions of tensors: device, precision, tiling, self-ensemble, window padding."""
+"""Upscalers that are functions of tensors: device, precision, tiling, self-ensemble."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from srbench.errors import UpscalerError
 from srbench.upscalers.base import Identity, Image, Options, Upscaler
@@ -39,18 +38,17 @@ class TensorUpscaler(Upscaler):
     """Runs `forward`, a function from N×3×h×w RGB in [0, 1] to N×3×sh×sw, not clamped, on whole images.
 
     Args:
-        window: sides are padded right and bottom by reflection to a multiple of this, and the result is cropped.
         shareable: on the CPU several threads may call `forward` at once, each with an image of its own.
     """
 
-    def __init__(self, forward: Forward, identity: Identity, *, scale: int, options: Options, window: int = 1,
+    def __init__(self, forward: Forward, identity: Identity, *, scale: int, options: Options,
                  shareable: bool = False) -> None:
         self.identity, self.options, self.scale = identity, options, scale
         self.device = pick_device(options.device)
         self.fills_all_cores = self.device.type == "cpu"
         if self.fills_all_cores and shareable:
             self.images_at_once = min(torch.get_num_threads(), _MOST_IMAGES_AT_ONCE)
-        self._forward, self._window = forward, window
+        self._forward = forward
         self.module = forward if isinstance(forward, nn.Module) else None
         if options.tile is not None and options.tile < 1:
             raise UpscalerError(f"--tile: expected a positive number of LR pixels, got {options.tile}")
@@ -58,42 +56,41 @@ class TensorUpscaler(Upscaler):
 
     def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
         """SR float32 H×W×3, not clamped. Raises UpscalerError when memory does not suffice or compiling fails."""
+        try:
+            sr = self._run(lr)
+        except Exception as error:
+            if not _is_want_of_memory(error):
+                raise
+            height, width = lr.shape[:2]
+            tile = "256" if self.options.tile is None else f"below {self.options.tile}"
+            raise UpscalerError(f"{dataset}/{name}: not enough memory on {self.device} for an LR of {width}×{height}; "
+                                f"try --tile {tile} (it changes the score, and is recorded)") from error
+        if not isinstance(sr, Tensor) or sr.ndim != 4 or sr.shape[:2] != (1, 3) or not sr.is_floating_point():
+            got = f"{sr.dtype} {tuple(sr.shape)}" if isinstance(sr, Tensor) else type(sr).__name__
+            raise UpscalerError(f"{self.identity.spec} on {dataset}/{name}: expected a floating tensor 1×3×H×W, "
+                                f"got {got}")
+        return sr[0].float().permute(1, 2, 0).contiguous().cpu().numpy()
+
+    def _run(self, lr: NDArray[np.uint8]) -> Any:
         batch = torch.from_numpy(lr.copy()).to(self.device)
         batch = batch.permute(2, 0, 1)[None].float() / 255
-        run: Forward = self._padded
+        run = self._forward
         if self.options.tile is not None:
             run = tiled(run, tile=self.options.tile, scale=self.scale)
         if self.options.self_ensemble:
             run = self_ensembled(run)
-        with torch.inference_mode():
-            try:
-                with self._compiling():
-                    sr = run(batch)
-            except torch.OutOfMemoryError as error:
-                height, width = lr.shape[:2]
-                raise UpscalerError(f"{dataset}/{name}: not enough memory on {self.device} for an LR of "
-                                    f"{width}×{height}; try --tile 256 (it changes the score, and is recorded)"
-                                    ) from error
-        if not isinstance(sr, Tensor) or sr.ndim != 4 or sr.shape[:2] != (1, 3) or not sr.is_floating_point():
-            got = f"{sr.dtype} {tuple(sr.shape)}" if isinstance(sr, Tensor) else type(sr).__name__
-            raise UpscalerError(f"{self.identity.spec}: expected a floating tensor 1×3×H×W, got {got}")
-        return sr[0].float().permute(1, 2, 0).contiguous().cpu().numpy()
+        with torch.inference_mode(), self._compiling():
+            return run(batch)
 
     def _compiling(self) -> AbstractContextManager[None]:
         how = self.options.optimise
         return explained(UpscalerError, f"--optimise {how}") if how in ("compile", "graphs") else nullcontext()
 
-    def _padded(self, lr: Tensor) -> Tensor:
-        height, width = lr.shape[-2:]
-        below, right = -height % self._window, -width % self._window
-        if not below and not right:
-            return self._forward(lr)
-        padded = functional.pad(lr, (0, right, 0, below), mode="reflect")
-        return self._forward(padded)[..., : height * self.scale, : width * self.scale]
-
 
 def network_upscaler(module: nn.Module, identity: Identity, *, scale: int, options: Options) -> TensorUpscaler:
     """An upscaler of a module that takes and returns RGB in [0, 1]; it is put in evaluation mode on the device.
+
+    `borrowed` gives the module back as it was.
 
     Raises:
         UpscalerError: an unknown precision or device, or low precision or optimisation asked of a module that is not a
@@ -103,7 +100,7 @@ def network_upscaler(module: nn.Module, identity: Identity, *, scale: int, optio
         raise UpscalerError(f"--precision: expected one of {', '.join(PRECISIONS)}, got {options.precision!r}")
     if options.optimise not in OPTIMISATIONS:
         raise UpscalerError(f"--optimise: expected one of {', '.join(OPTIMISATIONS)}, got {options.optimise!r}")
-    module = module.to(pick_device(options.device)).eval().requires_grad_(False)
+    module = module.to(pick_device(options.device)).eval()
     if isinstance(module, SRNetwork):
         module.deep_dtype = _DEEP_DTYPES[options.precision]
         module = _optimised(module, options.optimise)
@@ -115,10 +112,38 @@ def network_upscaler(module: nn.Module, identity: Identity, *, scale: int, optio
     return TensorUpscaler(module, identity, scale=scale, options=options, shareable=shareable)
 
 
+@contextmanager
+def borrowed(model: object) -> Iterator[None]:
+    """Gives a torch module back as it was: the mode of each part, its arithmetic, its device. Anything else is left."""
+    if not isinstance(model, nn.Module):
+        yield
+        return
+    training, modes = model.training, [(part, part.training) for part in model.modules()]
+    arithmetic = [(part, part.deep_dtype) for part in model.modules() if isinstance(part, SRNetwork)]
+    devices = {tensor.device for tensor in (*model.parameters(), *model.buffers())}
+    try:
+        yield
+    finally:
+        if training:
+            model.train()  # where a module does more than set a flag, this undoes it
+        for part, mode in modes:
+            part.training = mode
+        for network, dtype in arithmetic:
+            network.deep_dtype = dtype
+        if len(devices) == 1:
+            model.to(devices.pop())
+
+
 def _optimised(network: SRNetwork, how: str) -> SRNetwork:
     if how == "none":
         return network
     return optimized(network, compiled=how == "compile", graphs=how == "graphs")
+
+
+def _is_want_of_memory(error: Exception) -> bool:
+    # For the processor's memory neither torch nor onnxruntime has an exception of its own: only the text tells.
+    said = ("DefaultCPUAllocator", "alloc_cpu", "bad_alloc", "Failed to allocate memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in str(error) for words in said)
 
 
 def pick_device(name: str) -> torch.device:

@@ -201,12 +201,12 @@ def test_an_image_that_does_not_decode_is_named(five: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_an_unexpected_error_shows_no_traceback_unless_asked(five: Path, tmp_path: Path,
-                                                             monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "broken_upscaler.py").write_text("def make(scale):\n    raise ZeroDivisionError('by design')\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    arguments = ["evaluate", "--model", "python:broken_upscaler:make", "--scale", "2", "--dataset", "Set5",
-                 "--data-root", str(five)]
+def test_an_unexpected_error_shows_no_traceback_unless_asked(five: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str) -> None:
+        raise ZeroDivisionError("by design")
+
+    monkeypatch.setattr("srbench.cli.evaluate.get_protocol", broken)
+    arguments = ["evaluate", "--model", "bicubic", "--scale", "2", "--dataset", "Set5", "--data-root", str(five)]
     result = CliRunner().invoke(main, arguments)
     assert (result.exit_code, "by design" in result.stderr, "--debug" in result.stderr) == (1, True, True)
     assert isinstance(CliRunner().invoke(main, ["--debug", *arguments]).exception, ZeroDivisionError)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ import srbench
 from srbench.errors import SrbenchError, UnknownNameError, UpscalerError
 from srbench.images import save_png
 from srbench.upscalers.base import Options
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.specs import as_upscaler, open_upscaler
 from srbench.zoo import build
 from srbench.zoo.checkpoints import RECORD_KEY
 
@@ -30,6 +31,25 @@ def nearest(scale):
 
 def number(scale):
     return scale
+
+def raising(scale):
+    raise KeyError("by design")
+
+def leaving(scale):
+    raise SystemExit(3)
+
+def without_scale():
+    return None
+
+def lazy(scale):
+    return torch.nn.LazyConv2d(3, 3)
+
+def failing(scale):
+    def upscale(lr):
+        raise ValueError("by design")
+    return upscale
+
+constant = 3
 """
 
 
@@ -56,11 +76,29 @@ def test_python_factory(user_module: str) -> None:
 
 @pytest.mark.parametrize(
     ("rest", "named"),
-    [("", "no factory"), (":missing", "missing"), (":number", "returned?|return")], ids=["none", "missing", "number"],
-)
-def test_python_mistakes(user_module: str, rest: str, named: str) -> None:
-    with pytest.raises(UpscalerError, match=named):
-        open_upscaler(user_module + rest, scale=2)
+    [("", "no factory"), (":missing", "missing"), (":number", "to return a torch module.*got int"),
+     (":raising", r"raising\(scale=2\) raised KeyError: 'by design'.*--debug"),
+     (":leaving", "raised SystemExit: 3"), (":without_scale", "raised TypeError: .* argument 'scale'"),
+     (":lazy", "got lazy ones; call it once"), (":constant", "called with scale=…, got int"),
+     (":failing", "failing on d/n: the model raised ValueError: by design"),
+     ("_torn:any", r"import user_upscalers_torn raised SyntaxError: .*line 1")],
+)  # fmt: skip
+def test_python_mistakes(user_module: str, tmp_path: Path, rest: str, named: str) -> None:
+    (tmp_path / "user_upscalers_torn.py").write_text("def any(:")
+    with pytest.raises(UpscalerError, match=f"{user_module}.*{named}"):
+        open_upscaler(user_module + rest, scale=2).checked(LR, dataset="d", name="n")
+    with pytest.raises(UpscalerError, match=r"python::any: .* got no module"):
+        open_upscaler("python::any", scale=2)
+
+
+@pytest.mark.parametrize("scale", ["4", 4.0, None])
+def test_what_is_no_scale_or_no_model_is_named(scale: Any) -> None:
+    for model in ("bicubic", torch.nn.Identity(), open_upscaler("bicubic", scale=4)):
+        with pytest.raises(UpscalerError, match=f"expected a whole number such as 4, got {scale!r}"):
+            as_upscaler(model, scale=scale)
+    for model, name in ((None, "NoneType"), (lambda lr: lr, "function"), (3, "int")):
+        with pytest.raises(UpscalerError, match=rf"got {name}; wrap a function .* python:pkg\.module:factory"):
+            as_upscaler(model, scale=4)  # type: ignore[arg-type]  # the mistake
 
 
 @pytest.mark.parametrize("layout", ["Set5/baby.png", "Set5/baby_x2.png", "Set5/babyx2.png", "baby_SR.png", "baby.png"])
@@ -103,6 +141,8 @@ def test_network_options_are_refused_where_they_mean_nothing() -> None:
     for options in (Options(tile=8), Options(self_ensemble=True), Options(precision="bf16")):
         with pytest.raises(UpscalerError, match="for networks"):
             open_upscaler("bicubic", scale=2, options=options)
+    with pytest.raises(UpscalerError, match=r"--device: .*'quatsch'"):
+        open_upscaler("bicubic", scale=2, options=Options("quatsch"))
 
 
 def test_load_model_gives_the_authors_network(mirror: Path) -> None:

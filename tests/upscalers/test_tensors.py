@@ -1,4 +1,4 @@
-"""Tiling, self-ensemble, window padding and precision, held to exact identities."""
+"""Tiling, self-ensemble and precision, held to exact identities."""
 
 from __future__ import annotations
 
@@ -54,16 +54,22 @@ def test_self_ensemble_averages_all_eight_views() -> None:
     assert torch.allclose(mean, torch.full_like(mean, 12.0)), "a ramp averages to its centre over the eight views"
 
 
-def test_window_padding_is_cropped_away() -> None:
-    def shape_recorder(lr: Tensor) -> Tensor:
-        assert lr.shape[-2] % 8 == 0
-        assert lr.shape[-1] % 8 == 0
-        return functional.interpolate(lr, scale_factor=2, mode="nearest")
+@pytest.mark.parametrize(
+    "raised",
+    [RuntimeError("[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory"),
+     MemoryError(), torch.OutOfMemoryError(), None],
+    ids=["processor", "python", "gpu", "real"],
+)
+def test_want_of_memory_says_what_helps(raised: Exception | None) -> None:
+    def greedy(lr: Tensor) -> Tensor:
+        if raised:
+            raise raised
+        return torch.empty(1 << 55)
 
-    upscaler = TensorUpscaler(shape_recorder, Identity("test"), scale=2, options=Options(device="cpu"), window=8)
-    sr = upscaler.upscale(LR, dataset="d", name="n")
-    expected = np.repeat(np.repeat(LR, 2, axis=0), 2, axis=1).astype(np.float32) / 255
-    assert np.allclose(sr, expected, atol=1e-7)
+    for tile, hint in ((None, "--tile 256"), (16, "--tile below 16")):
+        upscaler = TensorUpscaler(greedy, Identity("greedy"), scale=2, options=Options("cpu", tile=tile))
+        with pytest.raises(UpscalerError, match=f"d/n: not enough memory on cpu for an LR of 61×45; try {hint}"):
+            upscaler.checked(LR, dataset="d", name="n")
 
 
 @pytest.mark.parametrize(("precision", "limit"), [("bf16", 0.02), ("fp16", 0.005)])
