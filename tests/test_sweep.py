@@ -42,6 +42,12 @@ def make(scale):
         wait_for_both()
         return torch.nn.functional.interpolate(lr, scale_factor=scale)
     return upscale
+def failing(scale):
+    def upscale(lr):
+        raise ValueError("by design")
+    return upscale
+def raising(scale):
+    raise RuntimeError("by design")
 """
 
 
@@ -146,6 +152,14 @@ def test_a_combination_that_fails_is_reported_and_stops_no_other(folder: Path) -
     assert sum("nobody" in problem for problem in outcome.problems) == 2
     assert any("second" in problem and "empty file" in problem for problem in outcome.problems)
     assert set(outcome.scores["dataset"]) == {"first"}
+    models = ("python:noted_model:failing", "python:noted_model:raising", "bicubic")
+    outcome = sweep(grid(models=models, scales=(2,), datasets=("folder:first",), protocols=("bd", "matlab-y")),
+                    folder / "out")
+    assert [problem.partition(" on folder")[0] for problem in outcome.problems] == [
+        "python:noted_model:failing ×2", "python:noted_model:raising ×2", "bicubic ×2", "python:noted_model:failing ×2"]
+    assert sum("'bd' is defined for ×3" in problem for problem in outcome.problems) == 2
+    assert "on first/0: the model raised ValueError: by design" in outcome.problems[3]
+    assert len(outcome.scores) == 5
 
 
 def test_one_set_under_two_names_is_one_and_two_sets_of_one_name_are_refused(folder: Path) -> None:

@@ -165,7 +165,7 @@ def _lay_out(grid: Grid, runs: Path, finished: dict[str, Run], problems: list[st
     tasks: list[_Task] = []
     for subject in grid.subjects():
         try:
-            parts = list(_by_preparation(subject))
+            parts = list(_by_preparation(subject, problems))
         except SrbenchError as error:
             problems.append(f"{subject.label}: {error}")
             continue
@@ -178,9 +178,18 @@ def _lay_out(grid: Grid, runs: Path, finished: dict[str, Run], problems: list[st
     return list(cells.values()), tasks
 
 
-def _by_preparation(subject: Subject) -> Iterator[tuple[Plan, list[_Cell]]]:
+def _by_preparation(subject: Subject, problems: list[str]) -> Iterator[tuple[Plan, list[_Cell]]]:
     """A plan per preparation, whose protocols cost one forward pass together, and its combinations."""
-    whole = subject.plan()
+    upscaler, images = subject.opened()
+    possible = []
+    for name in subject.protocols:
+        try:
+            possible += Plan(upscaler, [images], [get_protocol(name)], subject.lr).protocols
+        except SrbenchError as error:
+            problems.append(f"{subject.label} under {name}: {error}")
+    if not possible:
+        return
+    whole = Plan(upscaler, [images], possible, subject.lr)
     for key in dict.fromkeys(whole.source_key(protocol) for protocol in whole.protocols):
         names = tuple(protocol.name for protocol in whole.protocols if whole.source_key(protocol) == key)
         plan = _narrowed(whole, names)

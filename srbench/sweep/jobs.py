@@ -10,14 +10,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from srbench.datasets import open_dataset
+from srbench.datasets import ImageSet, open_dataset
 from srbench.environment import describe_environment
 from srbench.errors import SrbenchError, SweepError
 from srbench.evaluation import Plan, run
 from srbench.journal import Key, Row
 from srbench.protocols import LrSource, get_protocol
 from srbench.runs import local_device
-from srbench.upscalers.base import Options
+from srbench.upscalers.base import Options, Upscaler
 from srbench.upscalers.specs import open_upscaler
 from srbench.upscalers.tensors import pick_device
 
@@ -41,9 +41,13 @@ class Subject:
 
     def plan(self) -> Plan:
         """The plan itself, on this machine. Raises SrbenchError where something is missing here."""
-        upscaler = open_upscaler(self.model, scale=self.scale, options=self.options)
-        images = open_dataset(self.dataset, data_root=self.data_root)
+        upscaler, images = self.opened()
         return Plan(upscaler, [images], [get_protocol(name) for name in self.protocols], self.lr)
+
+    def opened(self) -> tuple[Upscaler, ImageSet]:
+        """Its model and its dataset, on this machine. Raises as `plan` does."""
+        upscaler = open_upscaler(self.model, scale=self.scale, options=self.options)
+        return upscaler, open_dataset(self.dataset, data_root=self.data_root)
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,10 @@ def test_a_run_killed_half_way_goes_on_without_repeating(five: Path, tmp_path: P
     resumed, plain = (read_run(tmp_path / name).scores.drop(columns="seconds") for name in ("run", "plain"))
     assert resumed.equals(plain)
     assert len(plain) == 5
+    (tmp_path / "noting_model.py").write_text(FACTORY.replace("interpolate(lr", "interpolate(lr / 2"))
+    monkeypatch.delitem(sys.modules, "noting_model")
+    edited = srbench(*arguments, "plain")
+    assert (edited.exit_code, "source_sha256: " in edited.stderr) == (1, True), "an edited model is another"
 
 
 @pytest.mark.parametrize(
