@@ -76,16 +76,21 @@ class Plan:
         """Protocols of one key share one forward pass."""
         return protocol.preparation.key, self.lr_source(protocol)
 
+    def details(self) -> dict[str, Any]:
+        """What else the record says of the upscaler."""
+        images = [(dataset.name, name) for dataset in self.sets for name in dataset.names]
+        return {**self.upscaler.identity.details, **self.upscaler.details_of(images)}
+
     def key(self) -> Key:
         """What makes two evaluations the same run."""
-        identity, options = self.upscaler.identity, self.upscaler.options
+        identity, details, options = self.upscaler.identity, self.details(), self.upscaler.options
         # Only where there is one: keys of other models stay those that runs were begun with before it was known.
-        source = {name: value for name, value in identity.details.items() if name == "source_sha256"}
+        source = {name: value for name, value in details.items() if name == "source_sha256"}
         return {
             "model": identity.spec,
             "weights_sha256": identity.weights_sha256,
             **source,
-            "images_sha256": identity.details.get("images_sha256"),
+            "images_sha256": details.get("images_sha256"),
             "scale": self.upscaler.scale,
             "protocols": {protocol.name: protocol.version for protocol in self.protocols},
             "datasets": {dataset.name: dataset.fingerprint for dataset in self.sets},
@@ -190,7 +195,7 @@ def describe(plan: Plan, device: torch.device, *, started: str, seconds: float) 
     return {
         "schema_version": SCHEMA_VERSION,
         "model": {"spec": identity.spec, "weights_sha256": identity.weights_sha256,
-                  "parameters": identity.parameters, **identity.details},
+                  "parameters": identity.parameters, **plan.details()},
         "scale": plan.upscaler.scale,
         "protocols": {protocol.name: {"version": protocol.version, "summary": protocol.summary,
                                       "lr_source": plan.lr_source(protocol)} for protocol in plan.protocols},

@@ -45,6 +45,7 @@ class Journal:
     def __init__(self, folder: Path, key: Key, *, version: int, columns: Iterable[str], writer: int = 0) -> None:
         self._folder, self._key, self._version, self._columns = folder, key, version, frozenset(columns)
         self._own = folder / (f"journal-{writer}.jsonl" if writer else JOURNAL_NAME)
+        self._has_rows = False
         self._mend()
 
     def read(self) -> list[Row]:
@@ -65,7 +66,9 @@ class Journal:
         except OSError as error:
             with suppress(OSError):
                 os.truncate(self._own, size)  # a part of a line must not stand before later ones
-            raise ResultsError(f"{explain(error, self._own)}; what is already computed is kept") from error
+            kept = "; what is already computed is kept" if self._has_rows else ""
+            raise ResultsError(f"{explain(error, self._own)}{kept}") from error
+        self._has_rows = True
 
     def remove(self) -> None:
         """Drop every journal of the folder, once the table holds what they say."""
@@ -76,6 +79,7 @@ class Journal:
         """Cut off the line in whose middle this writer was killed."""
         try:
             data = self._own.read_bytes()
+            self._has_rows = data.count(b"\n") > 1
             whole = data.rfind(b"\n") + 1
             if whole == 0:
                 self._own.unlink()

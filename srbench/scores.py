@@ -112,12 +112,18 @@ class RunFolder:
 
     def reload(self) -> None:
         """Take up what is on the disk now: the rows of all processes, and the record once there is one."""
-        if (self.path / RECORD_NAME).exists():
+        if self._finished():
             run = read_run(self.path)
             require_key(run.record.get("key"), self.key, self.path)
             self.rows, self.record = _to_rows(run.scores), run.record
+        elif (self.path / SCORES_NAME).exists() and not journals_in(self.path) and not self._finished():
+            raise ResultsError(f"{self.path}: expected {RECORD_NAME} beside {SCORES_NAME}, got the table alone, which "
+                               "does not say what run it is of; move it away or choose another --output folder")
         else:
             self.rows = self._journal.read()
+
+    def _finished(self) -> bool:
+        return (self.path / RECORD_NAME).exists()
 
     def append(self, rows: list[Row]) -> None:
         """Record rows for good: they are on the disk when this returns."""
@@ -126,7 +132,7 @@ class RunFolder:
 
     def finish(self, record: Record) -> None:
         """Write table and record, each whole or not at all, then drop the journals."""
-        with _writing(self.path):
+        with _writing(self.path, "; what is already computed is kept"):
             digest = write_scores(self.path / SCORES_NAME, to_frame(self.rows))
             document = {**record, "key": self.key, "scores_sha256": digest}
             document["crc32"] = checksum(document)
@@ -226,8 +232,8 @@ def _require_checksum(document: Record) -> None:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _writing(path: Path, kept: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ResultsError(f"{explain(error, path)}; what is already computed is kept") from error
+        raise ResultsError(f"{explain(error, path)}{kept}") from error

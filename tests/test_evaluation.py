@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from srbench.evaluation import Plan, evaluate, run
 from srbench.images import save_png
 from srbench.protocols import get_protocol
 from srbench.upscalers.base import Identity, Image, Options, Upscaler
+from srbench.upscalers.specs import open_upscaler
 
 # PROTOCOLS.md: IMDN with its authors' weights, measured under both protocols.
 IMDN_SET5 = {2: {"matlab-y": (37.996, 0.9605), "bam2021": (38.050, 0.9608)},
@@ -146,6 +148,12 @@ def test_saved_images_score_the_same(small_set: ImageSet, tmp_path: Path) -> Non
     plan = Plan(Nearest(), [small_set], protocols, save_images=tmp_path / "sr")
     rows = pd.DataFrame([row for batch in run(plan) for row in batch])
     again = evaluate(f"images:{tmp_path / 'sr'}", small_set, scale=2, protocol=[entry.name for entry in protocols])
+    plan_of_images = Plan(open_upscaler(f"images:{tmp_path / 'sr'}", scale=2), [small_set], protocols)
+    key = plan_of_images.key()
+    save_png(tmp_path / "sr/another/a.png", small_set.hr("a"))
+    assert replace(plan_of_images, upscaler=open_upscaler(f"images:{tmp_path / 'sr'}", scale=2)).key() == key
+    save_png(tmp_path / "sr/set/a.png", small_set.hr("a"))
+    assert replace(plan_of_images, upscaler=open_upscaler(f"images:{tmp_path / 'sr'}", scale=2)).key() != key
     for column in ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_lr"):
         assert np.array_equal(rows[column].astype(float), again[column].astype(float), equal_nan=True)
 

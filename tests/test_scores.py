@@ -110,20 +110,35 @@ def test_a_table_from_before_the_aliasing_score_is_read_with_nulls(tmp_path: Pat
 
 def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResultsError, match="file"):
+    with pytest.raises(ResultsError, match="file") as caught:
         RunFolder(tmp_path / "file", KEY)
+    assert "kept" not in str(caught.value), "there is nothing yet"
+
+
+def test_a_table_without_its_record_is_not_overwritten(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, KEY)
+    folder.append([row("baby")])
+    journal = (tmp_path / JOURNAL_NAME).read_bytes()
+    folder.finish(RECORD)
+    (tmp_path / RECORD_NAME).unlink()
+    with pytest.raises(ResultsError, match=r"expected run\.json beside scores\.parquet, got the table alone"):
+        RunFolder(tmp_path, KEY)
+    (tmp_path / JOURNAL_NAME).write_bytes(journal)
+    assert len(RunFolder(tmp_path, KEY).rows) == 1, "killed between table and record, a run goes on"
 
 
 def test_a_full_disk_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = RunFolder(tmp_path, KEY)
+    folder, new = RunFolder(tmp_path, KEY), RunFolder(tmp_path / "new", KEY)
     folder.append([row("baby")])
 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ResultsError, match="disk is full"):
+    with pytest.raises(ResultsError, match=r"disk is full.*is kept"):
         folder.append([row("bird")])
+    with pytest.raises(ResultsError, match=r"disk is full(?!.*is kept)"):
+        new.append([row("bird")])
     with pytest.raises(ResultsError, match="disk is full"):
         folder.finish(RECORD)
     monkeypatch.undo()

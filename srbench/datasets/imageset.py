@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from importlib.util import find_spec
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srbench.datasets.catalogue import CATALOGUE, Entry, Split, find_entry
-from srbench.datasets.stores import FilesStore, FolderStore, ParquetStore, Store
+from srbench.datasets.stores import FilesStore, FolderStore, ParquetStore, Store, images_in
 from srbench.datasets.variants import identify_variant
 from srbench.errors import DatasetError, ImageError, SrbenchError
 from srbench.files import cache_dir, user_dir, write_atomic
@@ -21,6 +22,9 @@ from srbench.images import decode, fingerprint, pixel_sha256, size_of
 
 SAMPLE_NAMES = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "motorcycle_left")
 """The images of the embedded Sample: photographs and gray textures that the scikit-image package ships."""
+
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ImageSet:
@@ -172,7 +176,9 @@ def open_dataset(spec: str, *, data_root: Path | None = None) -> ImageSet:
     kind, _, rest = spec.partition(":")
     if kind == "folder":
         return _open_folder(Path(rest).expanduser())
-    if spec.lower() == "sample":
+    if kind.lower() == "sample":
+        if rest:
+            raise DatasetError(f"{spec}: expected Sample alone, which has no parts, got {rest!r}; leave it out")
         return _sample()
     entry = find_entry(kind)
     split = entry.split(rest or None)
@@ -203,8 +209,18 @@ def find_store(entry: Entry, split: Split, root: Path) -> Store | None:
     if place is None:
         return None
     if place.is_file():
-        return ParquetStore(place)
+        return _fullest(ParquetStore(place), split)
     return FolderStore(place, lr_folders=[place.parent / prefix for prefix in split.lr_prefixes])
+
+
+def _fullest(store: ParquetStore, split: Split) -> Store:
+    """Raises DatasetError where an imported part of a set stands before a folder that holds more of it."""
+    for folder in (store.location.parent / name for name in split.hr_folders):
+        if len(store.names) != split.count and folder.is_dir() and len(images_in(folder)) > len(store.names):
+            raise DatasetError(f"{store.location}: expected the whole set, got {len(store.names)} images while "
+                               f"{folder} beside it has {len(images_in(folder))}; remove the file, or import the set "
+                               "again")
+    return store
 
 
 def _missing(entry: Entry, split: Split, root: Path) -> str:
@@ -243,9 +259,10 @@ def _sample() -> ImageSet:
 def _kept_hashes(record: Path) -> dict[str, list[object]]:
     try:
         kept = json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return kept if isinstance(kept, dict) else {}
+    rows = kept.items() if isinstance(kept, dict) else ()
+    return {name: row for name, row in rows if isinstance(row, list) and row and _SHA256.fullmatch(str(row[-1]))}
 
 
 def _keep_hashes(record: Path, hashes: dict[str, list[object]]) -> None:

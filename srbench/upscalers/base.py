@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,6 +66,10 @@ class Upscaler(ABC):
 
         `dataset` and `name` say which image it is: upscalers that read finished images need them.
         """
+
+    def details_of(self, images: Iterable[tuple[str, str]]) -> dict[str, Any]:
+        """What the record of a run on these images (dataset, name) says beside the details of `identity`."""
+        return {}
 
     def checked(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
         """`upscale`, its result held to the contract.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +27,19 @@ class FinishedImages(Upscaler):
         if not folder.is_dir():
             raise UpscalerError(f"images:{folder}: expected a folder of SR images, got none; "
                                 "write them with srbench evaluate --save-images, or check the path")
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-        if not files:
+        if not any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.rglob("*")):
             raise UpscalerError(f"images:{folder}: expected {', '.join(IMAGE_SUFFIXES)} files, got an empty folder")
-        listing = "\n".join(f"{path.relative_to(folder).as_posix()} {sha256_of(path)}" for path in files)
-        digest = hashlib.sha256(listing.encode()).hexdigest()
         self._folder = folder
-        self.identity = Identity(f"images:{folder}", details={"images_sha256": digest})
-        self.options, self.scale = Options(device="cpu"), scale
+        self._digests: dict[tuple[Path, ...], str] = {}
+        self.identity, self.options, self.scale = Identity(f"images:{folder}"), Options(device="cpu"), scale
+
+    def details_of(self, images: Iterable[tuple[str, str]]) -> dict[str, Any]:
+        """`images_sha256`, over the files of these images. Raises UpscalerError where one is missing or there twice."""
+        files = tuple(sorted({self._find(dataset, name) for dataset, name in images}))
+        if files not in self._digests:
+            listing = "\n".join(f"{path.relative_to(self._folder).as_posix()} {sha256_of(path)}" for path in files)
+            self._digests[files] = hashlib.sha256(listing.encode()).hexdigest()
+        return {"images_sha256": self._digests[files]}
 
     def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
         """The stored SR image, uint8. Raises UpscalerError if there is none or more than one."""

@@ -11,8 +11,9 @@ import torch
 
 from srbench.datasets import Sample, Set5, available_datasets, data_root, open_dataset
 from srbench.datasets.imageset import SAMPLE_NAMES
+from srbench.datasets.parquet import ImageWriter
 from srbench.errors import DatasetError, ImageError, SrbenchError, UnknownNameError
-from srbench.images import pixel_sha256, save_png
+from srbench.images import encode_png, pixel_sha256, save_png
 from srbench.protocols import get_protocol
 from srbench.resize import imresize
 
@@ -73,6 +74,10 @@ def test_fingerprint_follows_the_pixels_and_not_the_clock(tmp_path: Path) -> Non
     assert images.fingerprint != before
     assert images.pixel_hashes["baby"] == pixel_sha256(images.hr("baby"))
     assert open_dataset("Set5", data_root=root).fingerprint == images.fingerprint
+    (kept,) = (tmp_path / "cache" / "fingerprints").iterdir()
+    for damage in ("{\"bird\": 5}", "[1]", "{\"bird\": [], \"baby\": [1, 2, 3, 4, null]}", "[" * 100_000, "\xff"):
+        kept.write_text(damage, encoding="latin-1")
+        assert open_dataset("Set5", data_root=root).fingerprint == images.fingerprint
 
 
 def test_errors_say_what_was_expected(tmp_path: Path) -> None:
@@ -84,6 +89,7 @@ def test_errors_say_what_was_expected(tmp_path: Path) -> None:
         ("RealSR7", DatasetError, r"file-sharing page with a password"),
         (f"folder:{tmp_path / 'nowhere'}", DatasetError, "expected a folder"),
         (f"folder:{root}", DatasetError, "found none"),
+        ("Sample:foo", DatasetError, "has no parts, got 'foo'"),
     ]
     for spec, error, text in cases:
         with pytest.raises(error, match=text):
@@ -100,6 +106,19 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     (root / "Set5" / "HR" / "baby.jpg").write_bytes(b"")
     with pytest.raises(DatasetError, match=r"baby\.jpg and baby\.png"):
         open_dataset("Set5", data_root=root)
+
+
+def test_a_part_that_was_imported_does_not_stand_for_the_whole_folder(tmp_path: Path) -> None:
+    root = _root(tmp_path)
+    for names, refused in ((["baby"], True), (["baby", "bird"], False)):
+        with ImageWriter(root / "Set5/test.parquet") as writer:
+            for name in names:
+                writer.add(name, encode_png(_image(24, 36)), {})
+        if refused:
+            with pytest.raises(DatasetError, match=r"test\.parquet: .*got 1 images while .*HR beside it has 2"):
+                open_dataset("Set5", data_root=root)
+        else:
+            assert open_dataset("Set5", data_root=root).location == root / "Set5/test.parquet"
 
 
 def test_lr_that_does_not_pair_is_refused(tmp_path: Path) -> None:
