@@ -22,7 +22,7 @@ from srbench.errors import ResultsError, SrbenchError
 from srbench.evaluation import Plan, RowId, describe
 from srbench.files import write_atomic
 from srbench.journal import Key
-from srbench.protocols import LrSource, get_protocol
+from srbench.protocols import LrSource, Protocol, get_protocol
 from srbench.runs import in_order, row_order
 from srbench.scores import RECORD_NAME, Record, Run, RunFolder, read_run, row_id, summarise, write_scores
 from srbench.sweep.engines import Engine, InProcess
@@ -181,7 +181,7 @@ def _lay_out(grid: Grid, runs: Path, finished: dict[str, Run], problems: list[st
 def _by_preparation(subject: Subject, problems: list[str]) -> Iterator[tuple[Plan, list[_Cell]]]:
     """A plan per preparation, whose protocols cost one forward pass together, and its combinations."""
     upscaler, images = subject.opened()
-    possible = []
+    possible: list[Protocol] = []
     for name in subject.protocols:
         try:
             possible += Plan(upscaler, [images], [get_protocol(name)], subject.lr).protocols

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from srbench.errors import UnknownNameError, UpscalerError
 from srbench.files import sha256_of
@@ -61,8 +61,11 @@ def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> U
 def as_upscaler(model: str | nn.Module | Upscaler, *, scale: int, options: Options | None = None) -> Upscaler:
     """An upscaler from a model spec, from a torch module (N×3×H×W RGB in [0, 1] in and out), or from itself.
 
+    The module is put in evaluation mode and on the device, and stays so; `srbench.evaluate` gives it back as it was.
+
     Raises:
-        UpscalerError: an open upscaler for another scale, or whose options are to be changed; and as `open_upscaler`.
+        UpscalerError: none of these, or no whole number as the scale; an open upscaler for another scale, or whose
+            options are to be changed; and as `open_upscaler`.
     """
     if isinstance(model, str):
         return open_upscaler(model, scale=scale, options=options)
@@ -171,7 +174,7 @@ def _open_python(rest: str, scale: int, options: Options) -> Upscaler:
 
 
 def _open_module(identity: Identity, module: nn.Module, scale: int, options: Options) -> Upscaler:
-    if any(isinstance(tensor, UninitializedTensorMixin) for tensor in (*module.parameters(), *module.buffers())):
+    if any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
         raise UpscalerError(f"{identity.spec}: expected a module whose parameters have their sizes, got lazy ones; "
                             "call it once on a small image first")
     identity = replace(identity, weights_sha256=_state_sha256(module), parameters=count_parameters(module))
