@@ -23,7 +23,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from srbench.datasets.imageset import ImageSet, distinct_sets, open_dataset, require_pair
+from srbench.datasets.imageset import ImageSet, distinct_sets, open_dataset
+from srbench.datasets.pairs import given_pair
 from srbench.environment import describe_environment
 from srbench.errors import DatasetError, ImageError, ProtocolError, SrbenchError
 from srbench.images import pixel_sha256, save_png
@@ -343,9 +344,7 @@ def _prepare(task: _Task, scale: int) -> _Prepared:
     original = task.dataset.hr(task.name)
     with _blamed(task):
         if task.lr == "given":
-            hr = task.preparation.reference(original, scale=scale)
-            lr = task.dataset.given_lr(task.name, scale=scale)
-            require_pair(hr, lr, scale=scale, name=f"{task.dataset.name}/{task.name}")
+            hr, lr = given_pair(task.dataset, task.name, original, task.preparation, scale=scale)
         else:
             hr, lr = task.preparation.prepare(original, scale=scale, name=task.name)
     sha256 = pixel_sha256(original)

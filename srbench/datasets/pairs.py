@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from srbench.datasets.fivecrop import five_boxes
 from srbench.datasets.imageset import ImageSet
-from srbench.errors import DatasetError, UnknownNameError
-from srbench.protocols import MATLAB_PREPARATION, Preparation, crop_to_multiple, get_protocol
+from srbench.errors import UnknownNameError
+from srbench.protocols import MATLAB_PREPARATION, Preparation, get_protocol
 
 Images = NDArray[np.uint8]
 
@@ -23,23 +23,17 @@ def given_pair(
 ) -> tuple[Images, Images]:
     """(HR', LR) of the image `name`, whose HR is `hr`, with its given LR; HR' has `scale` times the LR's sides.
 
-    MATLAB's LR of a whole HR has its sides rounded up. Where the preparation crops the HR right and bottom, the LR that
-    belongs to what is cropped away goes with it; the pixels that stay keep their places.
+    MATLAB's LR of a whole HR has its sides rounded up. A preparation that takes given LR crops the HR right and bottom:
+    the LR that belongs to what is cropped away goes with it, and the pixels that stay keep their places.
 
     Raises:
-        DatasetError: there is no given LR, its size does not pair with the HR, or it was made from the whole HR and
-            the preparation does not crop.
+        ProtocolError: the preparation takes no given LR.
+        DatasetError: there is no given LR, or its size does not pair with the HR.
     """
+    preparation.lr_source("given")
     reference, lr = preparation.reference(hr, scale=scale), images.given_lr(name, scale=scale)
     height, width = (side // scale for side in reference.shape[:2])
-    if preparation.hr_rule is crop_to_multiple:
-        lr = np.ascontiguousarray(lr[:height, :width])
-    if lr.shape[:2] != (height, width):
-        raise DatasetError(
-            f"{images.name}/{name}: expected given LR of {width}×{height} pixels, since the protocol resizes the HR to "
-            f"{width * scale}×{height * scale}, got {lr.shape[1]}×{lr.shape[0]}, made from the whole HR; use --lr made"
-        )
-    return reference, lr
+    return reference, np.ascontiguousarray(lr[:height, :width])
 
 
 @dataclass(frozen=True)

@@ -39,12 +39,10 @@ class PairedView(Dataset[Pair]):
     def __init__(
         self, scale: int, protocol: str = "matlab-y", data_root: Path | str | None = None, *, lr: str = "made"
     ) -> None:
-        if lr not in {"made", "given"}:
-            raise DatasetError(f"expected lr 'made' or 'given', got {lr!r}")
         self.images = self._open(None if data_root is None else Path(data_root))
         self.scale, self.protocol = scale, get_protocol(protocol)
         self.protocol.preparation.require_scale(scale)
-        self.lr_source = "given" if self.protocol.preparation.ships_lr else lr
+        self.lr_source = self.protocol.preparation.lr_source(lr)
 
     def _open(self, data_root: Path | None) -> ImageSet:
         return open_dataset(self.spec, data_root=data_root)

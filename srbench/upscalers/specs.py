@@ -28,13 +28,12 @@ from srbench.upscalers.onnx import open_onnx
 from srbench.upscalers.spandrel import open_spandrel
 from srbench.upscalers.tensors import TensorUpscaler, network_upscaler, pick_device
 from srbench.zoo import load
-from srbench.zoo.catalogue import WeightsEntry
+from srbench.zoo.catalogue import WEIGHTS_SUFFIXES, WeightsEntry
 from srbench.zoo.checkpoints import RECORD_KEY
 from srbench.zoo.counting import count_parameters
 from srbench.zoo.networks import find_variant
 from srbench.zoo.reading import read_checkpoint
 
-_WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt")
 _BASELINES = {"bicubic": MatlabBicubic, "bicubic:pillow": PillowBicubic}
 
 
@@ -120,7 +119,7 @@ def _open_images(folder: str, scale: int, options: Options) -> Upscaler:
 
 def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
     name, at, tag = rest.partition("@")
-    if tag.endswith(_WEIGHTS_SUFFIXES):
+    if tag.endswith(WEIGHTS_SUFFIXES):
         loaded = load(name, scale=scale, file=Path(tag))
         spec, told = f"zoo:{rest}", _told_by_file(name, read_checkpoint(loaded.weights_file).metadata)
     else:

@@ -18,6 +18,7 @@ from srbench.scores import Run, read_run
 from srbench.submissions import Submission
 from srbench.verification.comparison import Outcome, compare_scores, rerun_bounds
 from srbench.verification.rescoring import open_same_datasets
+from srbench.zoo.catalogue import WEIGHTS_SUFFIXES
 
 if sys.platform != "win32":
     import resource
@@ -29,7 +30,6 @@ _PACKAGES = Path(__file__).parents[2]
 _MAX_WRITTEN = 4 << 30
 _BASELINES = ("bicubic", "bicubic:pillow")
 _FILE_KINDS = ("onnx", "spandrel")
-_WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt")
 
 
 def rerun(entry: Submission, *, weights: Path | None = None, data_root: Path | None = None, device: str = "auto",
@@ -63,7 +63,7 @@ def _runnable(spec: str, sha256: str | None, weights: Path | None) -> str:
     """The spec to evaluate: baselines and catalogue entries as they are, files by their hash."""
     kind, _, rest = spec.partition(":")
     name, _, tag = rest.partition("@")
-    if spec in _BASELINES or (kind == "zoo" and not tag.endswith(_WEIGHTS_SUFFIXES)):
+    if spec in _BASELINES or (kind == "zoo" and not tag.endswith(WEIGHTS_SUFFIXES)):
         return spec
     if kind != "zoo" and kind not in _FILE_KINDS:
         raise SubmissionError(f"{spec}: expected a model that runs without its author's code (zoo:, onnx:, spandrel:); "

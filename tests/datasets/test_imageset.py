@@ -12,7 +12,8 @@ import torch
 from srbench.datasets import Sample, Set5, available_datasets, data_root, open_dataset
 from srbench.datasets.imageset import SAMPLE_NAMES
 from srbench.datasets.parquet import ImageWriter
-from srbench.errors import DatasetError, ImageError, SrbenchError, UnknownNameError
+from srbench.errors import DatasetError, ImageError, ProtocolError, SrbenchError, UnknownNameError
+from srbench.evaluation import evaluate
 from srbench.images import encode_png, pixel_sha256, save_png
 from srbench.protocols import get_protocol
 from srbench.resize import imresize
@@ -178,12 +179,10 @@ def test_given_lr_is_cut_like_its_hr(height: int, width: int, up: bool, tmp_path
         assert (low.shape, hr.shape) == ((6, 9, 3), (24, 36, 3))
         assert (low == whole[:6, :9]).all()
         assert (hr == _image(height, width)[:24, :36]).all()
-    resized = Set5(4, "bam2021", tmp_path, lr="given")
-    if lr.shape == (6, 9, 3):
-        assert resized.pair("baby")[0].shape == (6, 9, 3)
-    else:
-        with pytest.raises(DatasetError, match=r"Set5/baby: expected given LR of 9×6 .* resizes the HR to 36×24"):
-            resized.pair("baby")
+    with pytest.raises(ProtocolError, match="makes its own LR"):
+        Set5(4, "bam2021", tmp_path, lr="given")
+    frame = evaluate("bicubic", "Set5", scale=4, lr="given", data_root=tmp_path)
+    assert frame["lr_sha256"].tolist() == [pixel_sha256(np.ascontiguousarray(whole[:6, :9]))]
 
 
 @pytest.mark.parametrize(("name", "count"), [("Set5", 5), ("Set14", 14), ("BSD100", 100)])
