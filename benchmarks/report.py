@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -55,8 +56,11 @@ class Timing:
 
 
 def rows_of(name: str) -> list[BenchRow]:
-    """Run one benchmark module of this package, in this process."""
-    rows: list[BenchRow] = importlib.import_module(f"benchmarks.{name}").rows()
+    """Run one benchmark module of this package, in this process; each row is told on stderr as soon as it is there."""
+    rows = []
+    for row in importlib.import_module(f"benchmarks.{name}").rows():
+        print(_line(_cells(row)), file=sys.stderr, flush=True)
+        rows.append(row)
     return rows
 
 
@@ -122,21 +126,35 @@ def cache_dir() -> Path:
 
 def markdown(rows: Iterable[BenchRow]) -> str:
     """The whole report: the table, then machine and versions."""
-    lines = [
-        [row.name, row.ours, row.peer, "-" if row.ratio is None else f"{row.ratio:.3g}", row.spread or "-",
-         row.limit or "-", row.verdict, row.note]
-        for row in rows
-    ]  # fmt: skip
+    lines = list(map(_cells, rows))
     return f"{table(['benchmark', 'ours', 'peer', 'ratio', 'spread', 'limit', '', 'note'], lines)}\n\n{surroundings()}"
 
 
 def table(head: list[str], lines: list[list[str]]) -> str:
     """A Markdown table."""
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *lines])
+    return "\n".join(map(_line, [head, ["---"] * len(head), *lines]))
+
+
+def _cells(row: BenchRow) -> list[str]:
+    ratio = "-" if row.ratio is None else f"{row.ratio:.3g}"
+    return [row.name, row.ours, row.peer, ratio, row.spread or "-", row.limit or "-", row.verdict, row.note]
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def surroundings() -> str:
-    """Machine and versions, in one line."""
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
+    """Machine and versions, in one line; a package that is not installed is left out, srbench is then a source tree."""
+    found = {name: _version(name) for name in LIBRARIES}
+    found["srbench"] = found["srbench"] or "source tree"
+    versions = ", ".join(f"{name} {version}" for name, version in found.items() if version)
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     return f"{machine}; {versions}"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
