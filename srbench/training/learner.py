@@ -63,6 +63,9 @@ class Learner:
     def __init__(self, network: SRNetwork, recipe: Recipe, world: World, speed: Speed) -> None:
         self.recipe, self.world, self.speed = recipe, world, speed
         on_gpu = world.device.type == "cuda"
+        if speed.graphs and not on_gpu:
+            # Elsewhere a recorded graph is empty: its replay would teach nothing.
+            raise TrainingError(f"CUDA graphs: expected an NVIDIA GPU, got {world.device}; leave --graphs out")
         self.layout = torch.channels_last if speed.channels_last else torch.contiguous_format
         self.network = network.train().to(world.device, memory_format=self.layout)  # type: ignore[call-overload]  # missing in torch's stubs
         _set_precision(self.network, recipe.precision)
@@ -152,9 +155,8 @@ class _Recorded:
     """A backward pass recorded as a CUDA graph after a few plain ones, then replayed without launching each kernel."""
 
     def __init__(self, backward: Callable[[Tensor, Tensor], Tensor]) -> None:
-        if not torch.cuda.is_available():
-            raise TrainingError("CUDA graphs: expected an NVIDIA GPU, got none; leave --graphs out")
         self._plain, self._calls = backward, 0
+        self._aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # untyped in torch
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, lr: Tensor, hr: Tensor) -> Tensor:
@@ -173,11 +175,10 @@ class _Recorded:
 
     def _on_side_stream(self, lr: Tensor, hr: Tensor) -> Tensor:
         # Recording needs earlier passes off the default stream.
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # untyped in torch
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
+        self._aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._aside):
             loss = self._plain(lr, hr)
-        torch.cuda.current_stream().wait_stream(stream)
+        torch.cuda.current_stream().wait_stream(self._aside)
         return loss
 
 
