@@ -187,9 +187,13 @@ FAR_APART = 0.5
 of a steady training lie within some hundredths."""
 
 
-def far_apart(values: Sequence[float]) -> bool:
-    """Whether the PSNR of one arm's seeds, in dB, is no spread around a mean, which Student's t takes it for."""
-    return max(values) - min(values) > FAR_APART
+def far_apart(values: Sequence[float | None]) -> bool:
+    """Whether the PSNR of one arm's seeds, in dB, is no spread around a mean, which Student's t takes it for.
+
+    None stands for a seed without a PSNR, whose training diverged.
+    """
+    found = [value for value in values if value is not None]
+    return bool(found) and max(found) - min(found) > FAR_APART
 
 
 def seed_difference(a: NDArray[np.float64], b: NDArray[np.float64], *, margin: float) -> SeedDifference:

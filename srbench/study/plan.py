@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from srbench.datasets.catalogue import CATALOGUE
 from srbench.errors import StudyError, UnknownNameError
+from srbench.protocols import get_protocol
+from srbench.study import kinds
 from srbench.zoo.networks import find_variant
 
 METRICS = ("psnr_y", "psnr_rgb", "psnr_y_aliased")
@@ -51,6 +55,7 @@ class Study:
 
     Attributes:
         scale, recipe, train_set: what all arms are trained with and on; `recipe` is a name or a `….toml` file.
+        recipe_sha256: the hash that the recipe has to have, since its name alone does not pin it; None takes any.
         learning_rates, search_seed: each arm takes the one of these that is best on the held-out training images with
             this seed, which is none of the study's.
         percentages: of the steps, at which the differences are shown; 100 is the result.
@@ -71,6 +76,7 @@ class Study:
     margin_db: float
     endpoints: tuple[Endpoint, ...]
     groups: tuple[Group, ...]
+    recipe_sha256: str | None = None
     sha256: str
 
     @property
@@ -86,11 +92,12 @@ class Study:
 def load_study(path: Path) -> Study:
     """The study in a TOML file.
 
-    Raises UnknownNameError for a key, network or metric that does not exist, StudyError for values that make no study.
+    Raises UnknownNameError for a key, network, dataset, protocol or metric that does not exist, StudyError for values
+    that make no study, ProtocolError for a scale that the protocol is not defined for.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise StudyError(f"{path}: expected a study in TOML, got none ({error}); check the path") from error
     return study_from(content)
 
@@ -98,13 +105,18 @@ def load_study(path: Path) -> Study:
 def study_from(content: Mapping[str, Any]) -> Study:
     """A study of plain values, as they stand in TOML or JSON. Errors as for `load_study`."""
     values = _known(content, Study, "study key", leave=("sha256",))
+    parts = {key: [_known(table, kind, f"key of [[{key}]]") for table in _tables(values, key)]
+             for key, kind in (("endpoints", Endpoint), ("groups", Group))}  # fmt: skip
+    if wrong := [*kinds.problems(values, kinds.STUDY, ""),
+                 *(problem for key, table in (("endpoints", kinds.ENDPOINT), ("groups", kinds.GROUP))
+                   for one in parts[key] for problem in kinds.problems(one, table, f" in a table of [[{key}]]"))]:
+        raise StudyError(f"study {values.get('name', '')}: expected {'; expected '.join(wrong)}")
     try:
-        for key, kind in (("endpoints", Endpoint), ("groups", Group)):
-            values[key] = [kind(**_known(table, kind, f"key of [[{key}]]")) for table in _tables(values, key)]
-        study = Study(**{key: _frozen(value) for key, value in values.items()}, sha256="")
-        _check(study)
+        study = Study(**{**values, "endpoints": tuple(Endpoint(**one) for one in parts["endpoints"]),
+                         "groups": tuple(Group(**one) for one in parts["groups"])}, sha256="")  # fmt: skip
     except TypeError as error:
-        raise StudyError(f"expected a whole study, got one with a value missing or of another kind: {error}") from error
+        raise StudyError(f"expected a whole study, got one with a value missing: {error}") from error
+    _resolve(study)
     text = json.dumps(_document(study), sort_keys=True, separators=(",", ":"))
     return Study(**{**study.__dict__, "sha256": hashlib.sha256(text.encode()).hexdigest()})
 
@@ -131,40 +143,53 @@ def _frozen(value: Any) -> Any:
 def _document(study: Study) -> dict[str, Any]:
     plain: dict[str, Any] = {**study.__dict__}
     del plain["sha256"]
+    if study.recipe_sha256 is None:
+        del plain["recipe_sha256"]
     plain["endpoints"] = [dict(endpoint.__dict__) for endpoint in study.endpoints]
     plain["groups"] = [dict(group.__dict__) for group in study.groups]
     thawed: dict[str, Any] = json.loads(json.dumps(plain))
     return thawed
 
 
-def _check(study: Study) -> None:
+def _resolve(study: Study) -> None:
+    """Everything that the plan names is there and goes together."""
+    protocol = get_protocol(study.protocol)
+    protocol.preparation.require_scale(study.scale)
     for endpoint in study.endpoints:
-        if endpoint.metric not in METRICS:
-            raise UnknownNameError("metric of an endpoint", endpoint.metric, METRICS)
-        if endpoint.role not in ROLES:
-            raise UnknownNameError("role of an endpoint", endpoint.role, ROLES)
-    wrong = list(_problems(study))
+        _require_known("dataset of an endpoint", endpoint.dataset, [*CATALOGUE, "Sample"])
+        _require_known("metric of an endpoint", endpoint.metric, METRICS)
+        _require_known("role of an endpoint", endpoint.role, ROLES)
+    for arm in study.arms:
+        # By another name its folder and its record would not be found again.
+        _require_known("network", arm, [find_variant(arm).name])
+    measured = [metric for metric in METRICS if metric in protocol.columns]
+    wrong = [f"a metric of {study.protocol} for {endpoint.name} ({', '.join(measured) or 'it has none in dB'})"
+             for endpoint in study.endpoints if endpoint.metric not in measured]  # fmt: skip
+    if wrong := [*wrong, *_problems(study)]:
+        raise StudyError(f"study {study.name}: expected {'; '.join(wrong)}")
+
+
+def _require_known(kind: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise UnknownNameError(kind, name, known)
+
+
+def _problems(study: Study) -> Iterator[str]:
+    yield from (f"[[endpoints]] {name} once" for name in _repeated(endpoint.name for endpoint in study.endpoints))
+    yield from (f"[[groups]] {name} once" for name in _repeated(group.name for group in study.groups))
+    for arm in study.arms:
+        if study.scale not in (scales := find_variant(arm).network.scales):
+            yield f"a scale of {arm} ({', '.join(map(str, scales))}), not {study.scale}"
     for group in study.groups:
-        for arm in group.arms:
-            find_variant(arm)
-        wrong += [f"contrasts of {group.name} between its arms" for pair in group.contrasts
-                  if len(pair) != 2 or pair[0] == pair[1] or not set(pair) <= set(group.arms)]
-        if len(set(group.seeds)) != len(group.seeds) or len(group.seeds) < 2:
-            wrong.append(f"at least two seeds for {group.name}, each once")
+        if strange := {arm for pair in group.contrasts for arm in pair} - set(group.arms):
+            yield f"contrasts of {group.name} between its arms, not {', '.join(sorted(strange))}"
         if study.search_seed in group.seeds:
-            wrong.append(f"a search_seed that is no seed of {group.name}")
-    if wrong:
-        raise StudyError(f"study {study.name}: expected {'; '.join(dict.fromkeys(wrong))}")
-
-
-def _problems(study: Study) -> list[str]:
-    wrong = []
-    if not study.learning_rates or not all(rate > 0 for rate in study.learning_rates):
-        wrong.append("learning_rates above 0")
-    if 100 not in study.percentages or not all(0 < share <= 100 for share in study.percentages):
-        wrong.append("percentages between 1 and 100, 100 among them")
-    if not study.margin_db > 0:
-        wrong.append("a margin_db above 0")
+            yield f"a search_seed that is no seed of {group.name}"
+    if not study.endpoints[0].needed:
+        yield "a first endpoint that is needed: it is the question's"
     if not study.groups[0].contrasts:
-        wrong.append("a first group with contrasts: the first one is the study's question")
-    return wrong
+        yield "a first group with contrasts: the first one is the study's question"
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, times in Counter(names).items() if times > 1]

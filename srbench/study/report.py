@@ -20,7 +20,15 @@ def report(results: Results) -> str:
 
 def answer(results: Results) -> str:
     """One sentence: the outcome of the study's question."""
-    asked = next(one for group in results["groups"] for one in group["differences"] if one["is_the_question"])
+    asked = next(one for group in results["groups"] for one in (*group["differences"], *group.get("unmeasured", ()))
+                 if one["is_the_question"])  # fmt: skip
+    where = f"on {asked['endpoint']}, {results['study']['protocol']}"
+    if lost := asked.get("diverged"):
+        verdict = f"Undecided between {asked['a']} and {asked['b']}, since {_lost(lost)}"
+        if "by_percentage" not in asked:
+            return f"{verdict}: fewer than two seeds are left to compare {where}."
+        found = asked["by_percentage"]["100"]
+        return f"{verdict}: {_difference(found)} over the other {found['n']} seeds {where}."
     found = asked["by_percentage"]["100"]
     verdict = {
         "better": f"{asked['a']} is better than {asked['b']}",
@@ -28,7 +36,7 @@ def answer(results: Results) -> str:
         "equivalent": f"{asked['a']} and {asked['b']} are equivalent within ±{found['margin']:g} dB",
         "undecided": f"{found['n']} seeds do not decide between {asked['a']} and {asked['b']}",
     }[found["outcome"]]
-    return f"{verdict}: {_difference(found)} on {asked['endpoint']}, {results['study']['protocol']}."
+    return f"{verdict}: {_difference(found)} {where}."
 
 
 def _head(results: Results) -> str:
@@ -68,16 +76,24 @@ def _group(results: Results, group: dict[str, Any]) -> Iterator[str]:
     yield f"## {_upper(group['name'])}: {len(group['seeds'])} seeds each"
     names = [endpoint["name"] for endpoint in group["endpoints"]]
     means = [[f"`{arm}`", *(_spread(group["means"][arm][name]["100"]) for name in names)] for arm in group["arms"]]
+    if lost := group.get("diverged"):
+        told = "; ".join(f"`{arm}` with {len(seeds)} of {len(group['seeds'])} seeds ({_listed(seeds)})"
+                         for arm, seeds in lost.items())  # fmt: skip
+        yield (f"Diverged, their loss no longer finite, and so without a score: {told}. A contrast that needs them is "
+               "undecided: its numbers are those of the other seeds, which are a selection.")  # fmt: skip
     yield _table(["mean ± standard deviation over seeds, dB", *map(_label, group["endpoints"])], means)
     seeds = {arm: group["means"][arm][names[0]]["100"] for arm in group["arms"]}
     yield _table([f"{names[0]}, dB", *(f"seed {seed}" for seed in group["seeds"])],
-                 [[f"`{arm}`", *(f"{value:.3f}" for value in values)] for arm, values in seeds.items()])
-    if apart := [f"`{arm}` ({np.ptp(values):.2f} dB)" for arm, values in seeds.items() if far_apart(values)]:
+                 [[f"`{arm}`", *("diverged" if value is None else f"{value:.3f}" for value in values)]
+                  for arm, values in seeds.items()])
+    if apart := [f"`{arm}` ({np.ptp(_finished(values)):.2f} dB)" for arm, values in seeds.items() if far_apart(values)]:
         yield (f"Far apart lie the seeds of {', '.join(apart)}, as where some trainings break down: a mean and "
                "Student's interval say little of such an arm, its seeds one by one say more.")
     yield _table(
         ["A - B", "endpoint", "difference, 95 % interval", "p", "p (equivalent)", "detectable", "outcome"],
-        [_row(one) for one in group["differences"]])  # fmt: skip
+        map(_row, (*group["differences"], *group.get("unmeasured", ()))))  # fmt: skip
+    if not group["differences"]:
+        return
     yield "The difference on the way, dB:"
     shares = [str(percent) for percent in results["study"]["percentages"]]
     yield _table(["A - B", "endpoint", *(f"{share} % of the steps" for share in shares)],
@@ -86,8 +102,10 @@ def _group(results: Results, group: dict[str, Any]) -> Iterator[str]:
 
 
 def _row(one: dict[str, Any]) -> list[str]:
-    found = one["by_percentage"]["100"]
     mark = "**" if one["is_the_question"] else ""
+    if "by_percentage" not in one:
+        return [_pair(one), _label_of(one), *["-"] * 4, f"{mark}undecided{mark}"]
+    found = one["by_percentage"]["100"]
     return [_pair(one), _label_of(one), _difference(found), _p(found["p_value"]), _p(found["p_equivalent"]),
             f"{found['detectable']:.3f}", f"{mark}{found['outcome']}{mark}"]  # fmt: skip
 
@@ -109,8 +127,24 @@ def _difference(found: dict[str, Any]) -> str:
     return f"{found['mean']:+.3f} dB ({low:+.3f} to {high:+.3f})"
 
 
-def _spread(values: Sequence[float]) -> str:
-    return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
+def _spread(values: Sequence[float | None]) -> str:
+    found = _finished(values)
+    if len(found) < 2:
+        return f"{found[0]:.3f}" if found else "-"
+    return f"{np.mean(found):.3f} ± {np.std(found, ddof=1):.3f}"
+
+
+def _finished(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _lost(diverged: dict[str, list[int]]) -> str:
+    return " and ".join(f"{arm} diverged with seed{'s' if len(seeds) > 1 else ''} {_listed(seeds)}"
+                        for arm, seeds in diverged.items())  # fmt: skip
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))
 
 
 def _p(value: float) -> str:

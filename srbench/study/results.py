@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,21 @@ import numpy as np
 
 from srbench.errors import StudyError
 from srbench.scores import Run, mean, read_run
-from srbench.statistics import seed_difference
+from srbench.statistics import SeedDifference, seed_difference
 from srbench.study.plan import Endpoint, Group, Study, study_from
-from srbench.study.running import CLAIM, FROZEN, Frozen, read_document, run_folder, score_folder, tuned
+from srbench.study.running import (
+    CLAIM,
+    Frozen,
+    has_diverged,
+    read_document,
+    read_frozen,
+    require_facts,
+    run_folder,
+    score_folder,
+    training_facts,
+    trainings,
+    tuned,
+)
 from srbench.training.folder import RECORD
 from srbench.training.recipe import Recipe, recipe_from
 
@@ -21,13 +33,17 @@ SCHEMA_VERSION = 1
 """Version of the layout of a study's results."""
 
 Results = dict[str, Any]
-"""`study`, `recipe`, `learning_rates`, `environments`, and per group the `means` by seed and the `differences`."""
+"""`study`, `recipe`, `learning_rates`, `environments`, and per group the `means` by seed and the `differences`.
+
+Where trainings diverged, their group has `diverged` (the seeds by arm), their means are None, and a contrast that needs
+them is "undecided" and names them, too; one with fewer than two seeds left stands in `unmeasured`, without numbers.
+"""
 
 Runs = dict[tuple[str, int, int], Run]
 """The scored runs by arm, seed and percentage of the steps."""
 
-Means = dict[str, dict[str, dict[str, list[float]]]]
-"""Arm, endpoint, percentage of the steps: one mean over images per seed, in dB."""
+Means = dict[str, dict[str, dict[str, list[float | None]]]]
+"""Arm, endpoint, percentage of the steps: one mean over images per seed, in dB; None where the training diverged."""
 
 
 def collect(output: Path, plan: Study | None = None) -> Results:
@@ -35,15 +51,16 @@ def collect(output: Path, plan: Study | None = None) -> Results:
 
     Raises StudyError where runs are missing, belong to another plan, were trained or scored unalike, or lack images.
     """
-    claimed = read_document(output / CLAIM)
-    study, recipe = study_from(claimed["study"]), recipe_from(claimed["recipe"])
+    study, recipe = _claimed(output)
     if plan is not None and plan.sha256 != study.sha256:
         raise StudyError(f"{output} holds the runs of another plan than the one given; name the folder of this one")
-    frozen: Frozen = read_document(output / FROZEN)
+    frozen = read_frozen(study, output)
+    records = dict(_trainings(study, recipe, frozen, output))
+    trained = [record for record in records.values() if record]
+    if not trained:
+        raise StudyError(f"{output}: expected a training whose loss stayed finite, got none; plan lower learning rates")
     runs = {(arm, seed, percent): read_run(score_folder(output, arm, seed, percent))
-            for group in study.groups for arm in group.arms for seed in group.seeds for percent in study.percentages}
-    trained = [_training(study, recipe, frozen, output, arm, seed)
-               for group in study.groups for seed in group.seeds for arm in group.arms]  # fmt: skip
+            for (arm, seed), record in records.items() if record for percent in study.percentages}  # fmt: skip
     _require_alike(trained, runs)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -68,43 +85,76 @@ def _group(study: Study, group: Group, runs: Runs) -> dict[str, Any]:
     means: Means = {
         arm: {
             endpoint.name: {
-                str(percent): [_mean(runs[arm, seed, percent], study, endpoint) for seed in group.seeds]
+                str(percent): [_mean(runs.get((arm, seed, percent)), study, endpoint) for seed in group.seeds]
                 for percent in study.percentages
             }
             for endpoint in endpoints
         }
         for arm in group.arms
     }
+    lost = {arm: [seed for seed in group.seeds if (arm, seed, 100) not in runs] for arm in group.arms}
+    diverged = {arm: seeds for arm, seeds in lost.items() if seeds}
+    differences = list(_differences(study, group, endpoints, means, diverged))
+    unmeasured = [{key: value for key, value in one.items() if key != "by_percentage"}
+                  for one in differences if not one["by_percentage"]]  # fmt: skip
     return {"name": group.name, "arms": list(group.arms), "seeds": list(group.seeds),
             "endpoints": [{"name": endpoint.name, "role": endpoint.role} for endpoint in endpoints],
-            "means": means, "differences": list(_differences(study, group, endpoints, means))}  # fmt: skip
+            **({"diverged": diverged} if diverged else {}),
+            "means": means, "differences": [one for one in differences if one["by_percentage"]],
+            **({"unmeasured": unmeasured} if unmeasured else {})}  # fmt: skip
 
 
-def _differences(study: Study, group: Group, endpoints: list[Endpoint], means: Means) -> Iterator[dict[str, Any]]:
+def _differences(study: Study, group: Group, endpoints: list[Endpoint], means: Means, diverged: dict[str, list[int]]
+                 ) -> Iterator[dict[str, Any]]:
+    """Every contrast on every endpoint; `by_percentage` is empty where no more than one seed is left to compare."""
     question = (study.groups[0], study.groups[0].contrasts[0], study.endpoints[0])
     for a, b in group.contrasts:
+        lost = {arm: diverged[arm] for arm in (a, b) if arm in diverged}
         for endpoint in endpoints:
-            found = {
-                percent: seed_difference(
-                    np.array(means[a][endpoint.name][percent]), np.array(means[b][endpoint.name][percent]),
-                    margin=study.margin_db)
-                for percent in means[a][endpoint.name]
-            }  # fmt: skip
+            found = {percent: _difference(means[a][endpoint.name][percent], means[b][endpoint.name][percent],
+                                          margin=study.margin_db)
+                     for percent in means[a][endpoint.name]}  # fmt: skip
             yield {"a": a, "b": b, "endpoint": endpoint.name, "role": endpoint.role,
                    "is_the_question": (group, (a, b), endpoint) == question,
-                   "by_percentage": {percent: asdict(difference) for percent, difference in found.items()}}  # fmt: skip
+                   **({"diverged": lost} if lost else {}),
+                   "by_percentage": {percent: asdict(difference) for percent, difference in found.items()
+                                     if difference}}  # fmt: skip
 
 
-def _training(study: Study, recipe: Recipe, frozen: Frozen, output: Path, arm: str, seed: int) -> dict[str, Any]:
-    """The record of one training, held to the plan."""
-    folder = run_folder(output, arm, seed)
-    record = read_document(folder / RECORD)
-    wanted = {"network": arm, "scale": study.scale, "seed": seed, "steps": recipe.steps,
-              "recipe_sha256": tuned(recipe, frozen[arm]["chosen"]).sha256}  # fmt: skip
-    if wrong := {name: record.get(name) for name, value in wanted.items() if record.get(name) != value}:
-        raise StudyError(f"{folder}: expected the training that the plan asks for, got one with {wrong}; move it away "
-                         "and run the study again")  # fmt: skip
-    return record
+def _difference(a: list[float | None], b: list[float | None], *, margin: float) -> SeedDifference | None:
+    """A minus B over the seeds that both have, None below two of them.
+
+    Where one is lacking nothing is decided: those that stayed finite are a selection, not a sample.
+    """
+    pairs = np.array([pair for pair in zip(a, b, strict=True) if None not in pair], dtype=np.float64)
+    if len(pairs) == len(a):
+        return seed_difference(pairs[:, 0], pairs[:, 1], margin=margin)
+    if len(pairs) < 2:
+        return None
+    return replace(seed_difference(pairs[:, 0], pairs[:, 1], margin=margin), outcome="undecided")
+
+
+def _claimed(output: Path) -> tuple[Study, Recipe]:
+    """The plan and the recipe that a folder belongs to."""
+    claimed = read_document(output / CLAIM)
+    if not (isinstance(claimed.get("study"), dict) and isinstance(claimed.get("recipe"), dict)):
+        raise StudyError(f"{output / CLAIM}: expected a study and its recipe, got {', '.join(claimed) or 'nothing'}; "
+                         "carry the study out with srbench study run")  # fmt: skip
+    return study_from(claimed["study"]), recipe_from(claimed["recipe"])
+
+
+def _trainings(study: Study, recipe: Recipe, frozen: Frozen, output: Path
+               ) -> Iterator[tuple[tuple[str, int], dict[str, Any] | None]]:
+    """By arm and seed the record of each training, held to the plan; None for one that diverged."""
+    for arm, seed in trainings(study):
+        folder = run_folder(output, arm, seed)
+        wanted = training_facts(arm, study.scale, seed, tuned(recipe, frozen[arm]["chosen"]))
+        if has_diverged(folder, wanted):
+            yield (arm, seed), None
+            continue
+        record = read_document(folder / RECORD)
+        require_facts(folder, record, {**wanted, "steps": recipe.steps})
+        yield (arm, seed), record
 
 
 def _require_alike(trained: list[dict[str, Any]], runs: Runs) -> None:
@@ -131,12 +181,16 @@ def _require_same(wanted: dict[str, Any], told: dict[str, Any], what: str) -> No
 
 def _measured(study: Study, endpoint: Endpoint, group: Group, runs: Runs) -> bool:
     """Whether an endpoint has scores; one that is needed is taken to have."""
-    scores = runs[group.arms[0], group.seeds[0], study.percentages[0]].scores
-    rows = scores[scores["dataset"] == endpoint.dataset]
-    return endpoint.needed or bool(len(rows) and rows[endpoint.metric].notna().all())
+    run = next((run for (arm, seed, _), run in runs.items() if arm in group.arms and seed in group.seeds), None)
+    if endpoint.needed or run is None:
+        return endpoint.needed
+    rows = run.scores[run.scores["dataset"] == endpoint.dataset]
+    return bool(len(rows) and rows[endpoint.metric].notna().all())
 
 
-def _mean(run: Run, study: Study, endpoint: Endpoint) -> float:
+def _mean(run: Run | None, study: Study, endpoint: Endpoint) -> float | None:
+    if run is None:
+        return None
     expected = run.record["datasets"].get(endpoint.dataset, {}).get("n_expected")
     chosen = (run.scores["dataset"] == endpoint.dataset) & (run.scores["protocol"] == study.protocol)
     values = run.scores.loc[chosen, endpoint.metric]

@@ -1,13 +1,14 @@
 """A study carried out: each arm's learning rate found and frozen, then every arm and seed trained and scored.
 
 The folder of a study: `study.json` (the plan it belongs to), `search/ARM/lr-RATE/`, `frozen.json`, and
-`runs/ARM/seed-N/` with a training and its scores in `scores-PERCENT/`. A study that was stopped goes on from there.
+`runs/ARM/seed-N/` with a training and its scores in `scores-PERCENT/`, or with `diverged.json` where its loss did not
+stay finite, which is an outcome, too. A study that was stopped goes on from there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from srbench.protocols import get_protocol
 from srbench.runs import carry_out
 from srbench.scores import RECORD_NAME, read_run
 from srbench.study.plan import Study
+from srbench.training.data import open_training_data
 from srbench.training.folder import WEIGHTS
 from srbench.training.learner import Speed
 from srbench.training.recipe import Recipe, load_recipe
@@ -28,8 +30,9 @@ from srbench.training.trainer import Job
 from srbench.upscalers.base import Options
 from srbench.upscalers.specs import open_upscaler
 
-CLAIM, FROZEN = "study.json", "frozen.json"
-"""The plan that a folder belongs to, and the learning rates that its search has found."""
+CLAIM, FROZEN, DIVERGED = "study.json", "frozen.json", "diverged.json"
+"""The plan that a folder belongs to, the learning rates that its search has found, and, in a training's folder, that
+its loss did not stay finite."""
 
 Frozen = dict[str, dict[str, Any]]
 """By arm: the `chosen` learning rate, and the held-out PSNR of each that was `tried`; None where it diverged."""
@@ -39,37 +42,77 @@ Frozen = dict[str, dict[str, Any]]
 class Machine:
     """Where and how a study is computed; nothing of it is part of the plan.
 
-    `workers` trainings run at once; `data_root` holds training and benchmark sets.
+    `workers` trainings run at once; `data_root` holds training and benchmark sets; `checkpoint_every` as in `Job`.
     """
 
     data_root: Path | None = None
     device: str = "auto"
     workers: int = 1
     speed: Speed = field(default_factory=Speed)
+    checkpoint_every: int | None = None
 
 
 def run_study(study: Study, output: Path, machine: Machine) -> None:
     """Train and score all that is not there yet, in the order search, freeze, runs, scores.
 
+    A training of the runs whose loss does not stay finite is noted and not repeated; the others are scored.
+
     Raises:
-        StudyError: the folder belongs to another plan or recipe, or a needed benchmark set is missing or incomplete.
+        StudyError: the folder belongs to another plan or recipe, the recipe is not the plan's, or a needed benchmark
+            set is missing or incomplete; nothing is trained then.
+        DatasetError: training images that cannot be read; nothing is trained then.
         TrainingError: trainings that failed; the others are kept.
     """
-    recipe = load_recipe(study.recipe)
-    if not recipe.held_out:
-        raise StudyError(f"recipe {recipe.name}: expected held-out images to choose learning rates on, got none; "
-                         "name some with held_out in a recipe of your own")  # fmt: skip
+    recipe = _planned_recipe(study)
     sets = _sets(study, machine.data_root)
+    open_training_data(study.train_set, recipe, scale=study.scale, root=machine.data_root)
     claim(study, recipe, output)
     frozen = _search(study, recipe, output, machine)
     jobs = [
         _job(study, arm, seed, tuned(recipe, frozen[arm]["chosen"]), run_folder(output, arm, seed), machine)
-        for group in study.groups for seed in group.seeds for arm in group.arms
-    ]  # fmt: skip
-    require_all(run_jobs(list({job.output: job for job in jobs}.values()), workers=machine.workers))
+        for arm, seed in trainings(study)
+    ]
+    outcomes = run_jobs([job for job in jobs if not has_diverged(job.output, _facts(job))], workers=machine.workers)
+    for outcome in outcomes:
+        if outcome.diverged:
+            note = json.dumps({**_facts(outcome.job), "problem": outcome.problem}, indent=1, ensure_ascii=False)
+            write_atomic(outcome.job.output / DIVERGED, note + "\n", error=StudyError)
+    require_all(outcome for outcome in outcomes if not outcome.diverged)
     for job in jobs:
-        for percent in study.percentages:
-            _score(study, job, percent, sets, machine)
+        if not has_diverged(job.output, _facts(job)):
+            for percent in study.percentages:
+                _score(study, job, percent, sets, machine)
+
+
+def trainings(study: Study) -> list[tuple[str, int]]:
+    """Every arm and seed of the study's runs, once, arms that are compared together."""
+    return list(dict.fromkeys((arm, seed) for group in study.groups for seed in group.seeds for arm in group.arms))
+
+
+def has_diverged(folder: Path, wanted: Mapping[str, Any]) -> bool:
+    """Whether a training's folder says that its loss did not stay finite. Raises StudyError for one of another kind."""
+    if not (folder / DIVERGED).exists():
+        return False
+    require_facts(folder, read_document(folder / DIVERGED), wanted)
+    return True
+
+
+def require_facts(folder: Path, record: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raises StudyError unless a stored training is the one that the plan asks for."""
+    if wrong := {name: record.get(name) for name, value in wanted.items() if record.get(name) != value}:
+        raise StudyError(f"{folder}: expected the training that the plan asks for, got one with {wrong}; move it away "
+                         "and run the study again")  # fmt: skip
+
+
+def _planned_recipe(study: Study) -> Recipe:
+    recipe = load_recipe(study.recipe)
+    if study.recipe_sha256 not in (None, recipe.sha256):
+        raise StudyError(f"study {study.name}: expected the recipe {study.recipe} of sha256 {study.recipe_sha256}, got "
+                         f"one of {recipe.sha256}; a plan holds for the recipe it was made for")  # fmt: skip
+    if not recipe.held_out:
+        raise StudyError(f"recipe {recipe.name}: expected held-out images to choose learning rates on, got none; "
+                         "name some with held_out in a recipe of your own")  # fmt: skip
+    return recipe
 
 
 def claim(study: Study, recipe: Recipe, output: Path) -> None:
@@ -129,7 +172,7 @@ def choose(tried: Iterable[tuple[float, float | None]]) -> float:
 def _search(study: Study, recipe: Recipe, output: Path, machine: Machine) -> Frozen:
     path = output / FROZEN
     if path.exists():
-        return read_document(path)
+        return read_frozen(study, output)
     places = [(arm, rate) for rate in study.learning_rates for arm in study.arms]
     jobs = [
         _job(study, arm, study.search_seed, tuned(recipe, rate), output / "search" / arm / f"lr-{rate:g}", machine)
@@ -148,9 +191,30 @@ def _search(study: Study, recipe: Recipe, output: Path, machine: Machine) -> Fro
     return frozen
 
 
+def read_frozen(study: Study, output: Path) -> Frozen:
+    """The learning rates that the search has found. Raises StudyError where they are missing or none of the plan's."""
+    frozen: Frozen = read_document(output / FROZEN)
+    for arm in study.arms:
+        found = frozen.get(arm)
+        if not isinstance(found, dict) or found.get("chosen") not in study.learning_rates or "tried" not in found:
+            raise StudyError(f"{output / FROZEN}: expected a learning rate of the plan for {arm}, got {found!r}; "
+                             "delete the file to have the search's results read again")  # fmt: skip
+    return frozen
+
+
+def training_facts(arm: str, scale: int, seed: int, recipe: Recipe) -> dict[str, Any]:
+    """What a stored training has to say of itself to be this one."""
+    return {"network": arm, "scale": scale, "seed": seed, "recipe_sha256": recipe.sha256}
+
+
+def _facts(job: Job) -> dict[str, Any]:
+    return training_facts(job.network, job.scale, job.seed, job.recipe)
+
+
 def _job(study: Study, arm: str, seed: int, recipe: Recipe, output: Path, machine: Machine) -> Job:
     return Job(network=arm, scale=study.scale, recipe=recipe, train_set=study.train_set, output=output, seed=seed,
                data_root=machine.data_root, device=machine.device, speed=machine.speed,
+               checkpoint_every=machine.checkpoint_every,
                snapshots=tuple(percent for percent in study.percentages if percent < 100))  # fmt: skip
 
 

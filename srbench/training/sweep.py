@@ -69,6 +69,8 @@ def run_jobs(jobs: Sequence[Job], *, workers: int = 1) -> list[Outcome]:
     """
     if workers < 1:
         raise TrainingError(f"--jobs: expected at least 1, got {workers}")
+    if not jobs:
+        return []
     if len({job.output for job in jobs}) != len(jobs):
         raise TrainingError("expected a folder of its own for each training, got one twice; name each network once")
     _pack(jobs)

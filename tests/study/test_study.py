@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,18 @@ import pytest
 from click.testing import CliRunner
 from scipy.stats import ttest_rel
 
+from leaderboard.study import parse
 from srbench.cli import main
-from srbench.errors import StudyError, UnknownNameError
+from srbench.errors import DatasetError, DivergedError, ProtocolError, StudyError, UnknownNameError
 from srbench.images import save_png
 from srbench.scores import read_run
 from srbench.study.plan import load_study, study_from
 from srbench.study.report import report
 from srbench.study.results import collect
-from srbench.study.running import choose
+from srbench.study.running import Machine, choose, run_study
+from srbench.training import sweep
 from srbench.training.recipe import load_recipe
+from srbench.training.trainer import Job, train
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "studies").glob("*.toml"))
@@ -160,6 +165,60 @@ def test_a_plan_does_not_change_under_its_runs(place: Path, done: str) -> None:
     assert result.exit_code == 1 and "runs of another study: margin_db differ" in result.stderr
 
 
+def test_a_training_that_diverges_is_an_outcome_that_decides_nothing(
+    place: Path, done: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, study = tmp_path / "out", load_study(place / "plan.toml")
+    shutil.copytree(place / "out", output)
+    whole, lost = results(place)["groups"][0], []
+
+    def diverges(job: Job) -> dict[str, Any]:
+        if job.network == "pan-bam" and job.seed in lost:
+            assert not (job.output / "diverged.json").exists(), "what has diverged is not repeated"
+            raise DivergedError("expected a finite loss")
+        return train(job)
+
+    monkeypatch.setattr(sweep, "train", diverges)
+    for seed in (2, 3):
+        lost.append(seed)
+        shutil.rmtree(output / f"runs/pan-bam/seed-{seed}")
+        for _ in range(2):
+            run_study(study, output, Machine(data_root=place / "data", device="cpu"))
+        document = json.loads(json.dumps(collect(output, study), allow_nan=False))
+        (group,) = document["groups"]
+        assert group["diverged"] == {"pan-bam": lost} and group["seeds"] == [1, 2, 3]
+        means = {arm: group["means"][arm]["Set5 psnr_y"]["100"] for arm in ("pan-bam", "pan")}
+        before = {arm: whole["means"][arm]["Set5 psnr_y"]["100"] for arm in means}
+        assert means["pan"] == before["pan"]
+        assert means["pan-bam"] == [None if seed in lost else before["pan-bam"][seed - 1] for seed in (1, 2, 3)]
+        told = report(document)
+        assert f"`pan-bam` with {len(lost)} of 3 seeds ({', '.join(map(str, lost))})" in told
+        assert "**Undecided between pan-bam and pan, since pan-bam diverged with seed" in told
+        assert "| diverged |" in told and "| **undecided** |" in told
+        if len(lost) == 1:
+            found = group["differences"][0]["by_percentage"]["100"]
+            left = [before["pan-bam"][seed - 1] - before["pan"][seed - 1] for seed in (1, 3)]
+            assert (found["n"], found["outcome"], found["mean"]) == (2, "undecided", pytest.approx(np.mean(left)))
+            page = parse(json.dumps(document), "tiny")
+            assert page.question.verdict == "2 seeds do not decide between pan-bam and pan"
+            assert set(page.far_apart(group)) <= set(means)
+    assert group["differences"] == [] and "fewer than two seeds are left to compare on Set5 psnr_y" in told
+    assert group["unmeasured"][0]["is_the_question"] and group["unmeasured"][0]["diverged"] == {"pan-bam": [2, 3]}
+
+
+def test_a_plan_may_pin_its_recipe(place: Path, tmp_path: Path) -> None:
+    plain = load_study(place / "plan.toml")
+    pinned, other = (study_from({**plain.document(), "recipe_sha256": sha256})
+                     for sha256 in (load_recipe(plain.recipe).sha256, "0" * 64))  # fmt: skip
+    assert len({plain.sha256, pinned.sha256, other.sha256}) == 3 and "recipe_sha256" not in plain.document()
+    assert study_from(pinned.document()) == pinned
+    with pytest.raises(StudyError, match=r"tiny\.toml of sha256 0000.*a plan holds for the recipe it was"):
+        run_study(other, tmp_path / "out", Machine(data_root=place / "data", device="cpu"))
+    with pytest.raises(DatasetError, match="training set 'nowhere' was not found"):
+        run_study(replace(pinned, train_set="nowhere"), tmp_path / "out", Machine(data_root=place / "data"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_runs_that_are_not_all_there_give_no_report(place: Path, done: str) -> None:
     record = place / "out/runs/pan/seed-3/training.json"
     whole = record.read_text()
@@ -178,7 +237,8 @@ def test_runs_that_are_not_all_there_give_no_report(place: Path, done: str) -> N
 def test_each_study_is_whole(path: Path) -> None:
     study = load_study(path)
     assert study.name == path.stem and study_from(study.document()) == study
-    assert load_recipe(study.recipe).held_out
+    recipe = load_recipe(study.recipe)
+    assert recipe.held_out and study.recipe_sha256 in (None, recipe.sha256)
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.name)
@@ -216,12 +276,38 @@ def test_the_study_of_the_papers_claim_is_the_one_that_was_announced() -> None:
     assert (study.margin_db, study.percentages, len(study.learning_rates)) == (0.02, (25, 50, 100), 3)
 
 
+GROUP: dict[str, Any] = {"name": "a", "arms": ["pan", "pan-bam"], "seeds": [1, 2], "contrasts": [["pan-bam", "pan"]]}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"margin": 0.02}, "unknown study key 'margin'; did you mean margin_db"),
-        ({"margin_db": 0}, "a margin_db above 0"),
-        ({"percentages": [25, 50]}, "100 among them"),
+        ({"margin_db": 0}, "a finite margin_db above 0, got 0"),
+        ({"margin_db": float("inf"), "name": 3}, "text for name, got 3; expected a finite margin_db above 0, got inf"),
+        ({"percentages": [25, 50]}, r"100 among them, got \[25, 50\]"),
+        ({"percentages": [100.0]}, r"whole numbers between 1 and 100, each once, 100 among them, got \[100.0\]"),
+        ({"percentages": [25, 25, 100]}, "each once"),
+        ({"recipe": 3}, "text for recipe, got 3"),
+        ({"recipe_sha256": "abc"}, "64 hexadecimal digits of a hash for recipe_sha256"),
+        ({"learning_rates": [True]}, r"finite numbers above 0, each once, got \[True\]"),
+        ({"learning_rates": [1e-3, float("inf")]}, "finite numbers above 0"),
+        ({"learning_rates": [1e-3, 1.0000001e-3]}, "each once"),
+        ({"protocol": "matlab"}, "unknown protocol 'matlab'; did you mean matlab-y"),
+        ({"protocol": "matlab-rgb"}, r"a metric of matlab-rgb for Set5 psnr_y \(psnr_rgb\)"),
+        ({"scale": 8}, r"a scale of pan \(2, 3, 4\), not 8"),
+        ({"scale": 7}, "defined for ×2, ×3, ×4, ×8, got ×7"),
+        ({"search_seed": -1}, r"from 0 to 2\^63 - 1 for search_seed, got -1"),
+        ({"endpoints": [{"dataset": "Set5", "needed": "no"}]}, "true or false for needed in a table of"),
+        ({"endpoints": [{"dataset": "set5"}]}, "unknown dataset of an endpoint 'set5'"),
+        ({"endpoints": [{"dataset": "Set5"}, {"dataset": "Set5"}]}, "Set5 psnr_y once"),
+        ({"groups": [GROUP, GROUP]}, r"\[\[groups\]\] a once"),
+        ({"groups": [{**GROUP, "seeds": ["1", "2"]}]}, r"at least two seeds, whole numbers .* got \['1', '2'\]"),
+        ({"groups": [{**GROUP, "seeds": [1.5, 2.5]}]}, "at least two seeds, whole numbers"),
+        ({"groups": [{**GROUP, "seeds": [-1, 2]}]}, "at least two seeds, whole numbers"),
+        ({"groups": [{**GROUP, "arms": ["pan", "pan", "pan-bam"]}]}, "arms as a list of networks, each once"),
+        ({"groups": [{**GROUP, "arms": ["pan-pa", "pan-bam"]}]}, "unknown network 'pan-pa'; did you mean pan"),
+        ({"groups": [{**GROUP, "contrasts": [["pan", "pan-bam", "pan"]]}]}, "contrasts as a list of pairs of unlike"),
         ({"search_seed": 2}, "a search_seed that is no seed of primary"),
         ({"endpoints": []}, r"at least one \[\[endpoints\]\] table"),
         ({"endpoints": [{"dataset": "Set5", "metric": "ssim_y"}]}, "unknown metric of an endpoint 'ssim_y'"),
@@ -231,5 +317,5 @@ def test_the_study_of_the_papers_claim_is_the_one_that_was_announced() -> None:
     ],
 )
 def test_plans_that_make_no_study(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises((StudyError, UnknownNameError), match=message):
+    with pytest.raises((StudyError, UnknownNameError, ProtocolError), match=message):
         study_from({**tomllib.loads(PLAN.format(recipe="budget-cpu")), **changes})
