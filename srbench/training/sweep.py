@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import torch
@@ -60,8 +61,8 @@ def read_sweep(path: Path, output: Path, template: Callable[..., Job] = Job) -> 
 def run_jobs(jobs: Sequence[Job], *, workers: int = 1) -> list[Outcome]:
     """Carry out trainings in order, `workers` at a time, each in a process of its own where there are several.
 
-    A training that fails does not stop the others. Folders that hold their training finished are taken as they are,
-    unfinished ones go on. On the CPU the workers share its cores.
+    A training that fails, or whose process dies, does not stop the others. Folders that hold their training finished
+    are taken as they are, unfinished ones go on. On the CPU the workers share its cores.
 
     Raises:
         TrainingError: two trainings of one folder, or fewer than one worker.
@@ -140,18 +141,43 @@ def _attempt(job: Job) -> Outcome:
 
 
 def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[tuple[int, Outcome]]:
+    # Each worker is a pool of its own: the death of its process breaks that pool alone, and says whose training it was.
+    idle: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
+    for _ in range(workers):
+        idle.put(_worker(workers))
+    with ThreadPoolExecutor(workers) as threads, tqdm(total=len(jobs), unit="training", disable=None) as bar:
+        futures = {threads.submit(_elsewhere, job, idle, workers): number for number, job in enumerate(jobs)}
+        try:
+            for future in as_completed(futures):
+                bar.update()
+                yield futures[future], future.result()
+        finally:
+            threads.shutdown(cancel_futures=True)
+            while not idle.empty():
+                idle.get().shutdown()
+
+
+def _elsewhere(job: Job, idle: SimpleQueue[ProcessPoolExecutor], workers: int) -> Outcome:
+    """What a process that is idle makes of a training."""
+    pool, quiet = idle.get(), replace(job, progress=False)
+    try:
+        try:
+            made = pool.submit(_attempt, quiet)
+        except BrokenProcessPool:  # its process died between two trainings, which is the fault of none
+            pool = _worker(workers)
+            made = pool.submit(_attempt, quiet)
+        return replace(made.result(), job=job)
+    except BrokenProcessPool:
+        pool = _worker(workers)
+        return Outcome(job, None, "its process died (killed, or out of memory)")
+    finally:
+        idle.put(pool)
+
+
+def _worker(workers: int) -> ProcessPoolExecutor:
+    """A process for one training at a time, with its share of the cores; it starts with the first."""
     # A fork would inherit a CUDA context that no longer works.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_share_cores, initargs=(workers,))
-    with pool, tqdm(total=len(jobs), unit="training", disable=None) as bar:
-        futures = {pool.submit(_attempt, replace(job, progress=False)): number for number, job in enumerate(jobs)}
-        for future in as_completed(futures):
-            number = futures[future]
-            try:
-                outcome = future.result()
-            except BrokenProcessPool:
-                outcome = Outcome(jobs[number], None, "a worker process died (killed, or out of memory)")
-            bar.update()
-            yield number, replace(outcome, job=jobs[number])
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_share_cores, initargs=(workers,))
 
 
 def _share_cores(workers: int) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from click.testing import CliRunner
@@ -41,9 +44,19 @@ def test_a_sweep_trains_its_grid_and_is_not_repeated(images: Path, tmp_path: Pat
     assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
-def test_several_at_once_give_what_one_after_another_gives(images: Path, tmp_path: Path) -> None:
-    jobs = [small_job(images, tmp_path / f"together-{seed}", network="pan", seed=seed) for seed in (1, 2)]
-    together = require_all(run_jobs(jobs, workers=2))
+class Deadly:
+    """Ends the process that it is sent to."""
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        return os._exit, (9,)
+
+
+def test_several_at_once_give_what_one_after_another_gives_though_a_process_dies(images: Path, tmp_path: Path) -> None:
+    jobs = [small_job(images, tmp_path / f"together-{seed}", network="pan", seed=seed) for seed in (1, 3, 2)]
+    jobs[1] = replace(jobs[1], data_root=cast(Path, Deadly()))
+    first, dead, last = run_jobs(jobs, workers=2)
+    assert dead.record is None and dead.problem.startswith("its process died") and dead.job is jobs[1]
+    together = require_all([first, last])
     alone = train(small_job(images, tmp_path / "alone", network="pan", seed=2))
     # The threads of a process decide in which order numbers are added.
     assert together[1]["psnr"] == pytest.approx(alone["psnr"], abs=1e-3) != together[0]["psnr"]
