@@ -138,6 +138,8 @@ def publish(folder: Path, replace: bool, licence: str, data_root: Path | None) -
              f"{record['half_precision']['psnr_y_change'][name]:+.5f} dB")
             for name, means in record["scores"].items()]  # fmt: skip
     click.echo(text_table(head, rows))
+    for remark in published.remarks:
+        click.echo(remark)
 
 
 @command.command("card")

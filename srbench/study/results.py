@@ -26,8 +26,8 @@ from srbench.study.running import (
     trainings,
     tuned,
 )
-from srbench.training.folder import RECORD
 from srbench.training.recipe import Recipe, recipe_from
+from srbench.training.records import RECORD
 
 SCHEMA_VERSION = 1
 """Version of the layout of a study's results."""

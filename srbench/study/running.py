@@ -22,9 +22,9 @@ from srbench.runs import carry_out
 from srbench.scores import RECORD_NAME, read_run
 from srbench.study.plan import Study
 from srbench.training.data import open_training_data
-from srbench.training.folder import WEIGHTS
 from srbench.training.learner import Speed
 from srbench.training.recipe import Recipe, load_recipe
+from srbench.training.records import WEIGHTS
 from srbench.training.sweep import require_all, run_jobs
 from srbench.training.trainer import Job
 from srbench.upscalers.base import Options

@@ -24,11 +24,12 @@ class TrainingData:
     """Packed pairs to train on and to measure progress on (None without held-out images), and whose pixels they are.
 
     `name` is the set's or the folder's, never a path; `fingerprint` is that of all its images, the held-out ones
-    included; `images` counts those trained on.
+    included, and `pixels` the hash of each; `images` counts those trained on.
     """
 
     name: str
     fingerprint: str
+    pixels: tuple[str, ...]
     images: int
     train: PatchStore
     held_out: PatchStore | None
@@ -59,7 +60,8 @@ def open_training_data(name: str, recipe: Recipe, *, scale: int, root: Path | No
                             "none; hold out fewer")
     whole = pair_maker("matlab", scale=scale)
     return TrainingData(
-        name=images.name, fingerprint=images.fingerprint, images=len(train),
+        name=images.name, fingerprint=images.fingerprint, pixels=tuple(sorted(images.pixel_hashes.values())),
+        images=len(train),
         train=_packed(images, train, pair_maker(recipe.lr, scale=scale)),
         held_out=_packed(images, recipe.held_out, whole) if recipe.held_out else None)
 

@@ -18,14 +18,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from srbench.errors import TrainingError, WeightsError
-from srbench.files import atomic_path, explain, write_atomic
+from srbench.files import atomic_path, explain, sha256_of, write_atomic
 from srbench.training.curves import Line, curves
+from srbench.training.records import RECORD, WEIGHTS, require_own_weights, whole_record
 from srbench.zoo.checkpoints import RECORD_KEY
 from srbench.zoo.reading import read_pickled
 
-WEIGHTS, RECORD, LOG, CURVES, CHECKPOINT = (
-    "weights.safetensors", "training.json", "log.jsonl", "curves.svg", "checkpoint.pt")
-"""The files of a training; the checkpoint is there only while it is unfinished."""
+LOG, CURVES, CHECKPOINT = "log.jsonl", "curves.svg", "checkpoint.pt"
+"""The files of a training beside weights and record; the checkpoint is there only while it is unfinished."""
 
 FORMAT = 1
 """Version of the checkpoint's layout."""
@@ -44,15 +44,18 @@ class TrainingFolder:
     key: Key
 
     def finished(self) -> dict[str, Any] | None:
-        """The record of this training if it is finished."""
+        """The record of this training if it is finished: if record and weights are there, and are each other's."""
         if not (self.path / RECORD).exists():
             return None
         try:
-            record: dict[str, Any] = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
+            record = whole_record(self.path)
         except (OSError, ValueError) as error:
-            raise TrainingError(f"{self.path / RECORD}: expected the record of a training, got a file that cannot be "
-                                f"read ({error}); choose another output folder") from error
-        self._require_same(record.get("key", {}))
+            raise TrainingError(f"{self.path / RECORD}: expected the record of a training, got a file that is none "
+                                f"({error}); choose another output folder") from error
+        self._require_same(record["key"])
+        if not (self.path / WEIGHTS).exists():
+            return None
+        require_own_weights(self.path, record)
         return record
 
     def checkpoint(self) -> dict[str, Any] | None:
@@ -104,7 +107,8 @@ class TrainingFolder:
         self.keep_weights(WEIGHTS, tensors, facts)
         drawn = curves({self.key["network"]: read_lines(self.path)}, title=self.path.name)
         write_atomic(self.path / CURVES, drawn, error=TrainingError)
-        text = json.dumps({**record, "key": self.key}, indent=1, ensure_ascii=False)
+        told = {**record, "weights_sha256": sha256_of(self.path / WEIGHTS), "key": self.key}
+        text = json.dumps(told, indent=1, ensure_ascii=False)
         write_atomic(self.path / RECORD, text + "\n", error=TrainingError)
         (self.path / CHECKPOINT).unlink(missing_ok=True)
 
@@ -114,16 +118,6 @@ class TrainingFolder:
         if differences:
             raise TrainingError(f"{self.path} holds another training: {'; '.join(differences)}; choose another output "
                                 "folder, or ask for the same training to go on with it")
-
-
-def read_training(folder: Path) -> dict[str, Any]:
-    """The record of a finished training. Raises TrainingError for a folder without a readable one."""
-    try:
-        record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{folder}: expected the folder of a finished training, got no readable {RECORD} "
-                            f"({error}); finish it by repeating its srbench train") from error  # fmt: skip
-    return record
 
 
 def read_lines(folder: Path) -> list[Line]:

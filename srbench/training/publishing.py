@@ -13,11 +13,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
-from srbench.errors import WeightsError
+from srbench.errors import SrbenchError, WeightsError
 from srbench.evaluation import evaluate
 from srbench.files import atomic_path, sha256_of, write_atomic
-from srbench.training.folder import WEIGHTS, read_training
-from srbench.training.stages import as_one, end_to_end, loss_curve
+from srbench.training.data import find_training_images
+from srbench.training.records import WEIGHTS, as_one, read_training
+from srbench.training.stages import end_to_end, loss_curve
 from srbench.zoo.checkpoints import RECORD_KEY, Fit, fill
 from srbench.zoo.reading import read_checkpoint
 from srbench.zoo.trained import (
@@ -45,22 +46,29 @@ _CPU_NOTE = "trained on a CPU within a small budget, until a longer training rep
 
 @dataclass(frozen=True)
 class Published:
-    """A catalogue entry that was written: the weights file and the record beside it."""
+    """A catalogue entry that was written: the weights file and the record beside it.
+
+    `remarks` say which sets it was not scored on, and why.
+    """
 
     weights: Path
     record: Record
+    remarks: tuple[str, ...] = ()
 
 
 def publish(folder: Path, *, data_root: Path | None = None, licence: str = "Apache-2.0", replace: bool = False,
             packaged: Path = FOLDER, larger: Path = WEIGHTS_FOLDER) -> Published:
     """Store the weights of a finished training in half precision, scored on every benchmark set found locally.
 
+    Sets that share images with the training set are left out, and the record says so.
+
     Files up to `LARGEST_PACKAGED` bytes go to `packaged`, larger ones to `larger`; the record always to `packaged`.
 
     Raises:
-        TrainingError: no finished training in the folder.
+        TrainingError: no finished training in the folder, or weights that are not its own.
         WeightsError: half precision moves the mean PSNR of a set by `LARGEST_CHANGE` or more, the file is too large to
-            be kept, or the entry is there already and `replace` is not set.
+            be kept, every set shares images with the training set, or the entry is there already and `replace` is not
+            set.
     """
     told = read_training(folder)
     name = weights_name(told["network"], told["scale"])
@@ -69,11 +77,11 @@ def publish(folder: Path, *, data_root: Path | None = None, licence: str = "Apac
         raise WeightsError(f"{record_path} is there already, from seed {read_record(record_path)['training']['seed']}; "
                            "--replace publishes over it")
     fit = Fit(told["network"], told["scale"])
+    sets, remarks = _unseen(benchmark_sets(data_root), told, data_root)
     full = fill(fit, read_checkpoint(folder / WEIGHTS))
     state = halved(full)
     half = fit.build()
     half.load_state_dict(state, strict=True)
-    sets = benchmark_sets(data_root)
     scores = _means(half, sets, fit.scale)
     changes = _changes(_means(full, sets, fit.scale), scores)
     record = {
@@ -81,13 +89,13 @@ def publish(folder: Path, *, data_root: Path | None = None, licence: str = "Apac
         "licence": licence, "training": _training(told, folder), "protocol": PROTOCOL, "scores": scores,
         "bicubic": _means("bicubic", sets, fit.scale),
         "half_precision": {"psnr_y_change": changes},
-        "note": _CPU_NOTE if told["environment"]["device"] == "cpu" else "",
+        "note": "; ".join([*([_CPU_NOTE] if told["environment"]["device"] == "cpu" else []), *remarks]),
     }  # fmt: skip
     weights = _write_weights(state, record, name, packaged, larger)
     size, sha256 = weights.stat().st_size, sha256_of(weights)
     record["file"] = {"name": name, "size": size, "sha256": sha256}
     write_atomic(record_path, json.dumps(record, indent=1, ensure_ascii=False) + "\n", error=WeightsError)
-    return Published(weights, record)
+    return Published(weights, record, tuple(remarks))
 
 
 def halved(network: nn.Module) -> dict[str, Tensor]:
@@ -104,6 +112,32 @@ def benchmark_sets(data_root: Path | None) -> list[ImageSet]:
     """The complete benchmark sets found locally, else the embedded Sample."""
     found = [open_dataset(name, data_root=data_root) for name in available_datasets(data_root) if name in _SETS]
     return [images for images in found if len(images) == images.n_expected] or [open_dataset("Sample")]
+
+
+def _unseen(sets: list[ImageSet], told: Mapping[str, Any], data_root: Path | None) -> tuple[list[ImageSet], list[str]]:
+    """The sets without an image that the training set has, else the embedded Sample; and a remark on each other one."""
+    seen = _training_pixels(told, data_root)
+    shared = {images.name: len(seen & set(images.pixel_hashes.values())) for images in sets}
+    remarks = [f"not scored on {name}, {count} of whose images are in the training set"
+               for name, count in shared.items() if count]  # fmt: skip
+    left = [images for images in sets if not shared[images.name]] or [open_dataset("Sample")]
+    if seen & {pixels for images in left for pixels in images.pixel_hashes.values()}:
+        raise WeightsError("expected a benchmark set without images of the training set, got none; name a folder that "
+                           "holds one with --data-root")  # fmt: skip
+    return left, remarks
+
+
+def _training_pixels(told: Mapping[str, Any], data_root: Path | None) -> frozenset[str]:
+    """The hashes of the images that a training set has, the held-out ones included."""
+    if "pixels" in told:
+        return frozenset(told["pixels"])
+    # An older record has but their fingerprint: the images themselves tell, where they still lie.
+    try:
+        images = find_training_images(told["train_set"]["name"], data_root)
+        same = images.fingerprint == told["train_set"]["fingerprint"]
+    except SrbenchError:
+        return frozenset()
+    return frozenset(images.pixel_hashes.values()) if same else frozenset()
 
 
 def _training(told: Mapping[str, Any], folder: Path) -> dict[str, Any]:

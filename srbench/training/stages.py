@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,9 @@ from torch import Tensor
 from srbench.errors import TrainingError, WeightsError
 from srbench.files import sha256_of
 from srbench.training.curves import Line, thinned
-from srbench.training.folder import WEIGHTS, read_lines, read_training
+from srbench.training.folder import read_lines
 from srbench.training.recipe import Recipe
+from srbench.training.records import WEIGHTS, read_training
 from srbench.zoo.reading import read_checkpoint
 
 _TOLD = ("recipe", "recipe_sha256", "steps", "patches", "seed", "seconds", "train_set", "history")
@@ -45,7 +45,10 @@ class Stage:
 
 
 def read_stage(folder: Path, *, network: str, scale: int) -> Stage:
-    """The finished training in a folder. Raises TrainingError for none, or one of another network or scale."""
+    """The finished training in a folder.
+
+    Raises TrainingError for none, for weights that are not its own, or for one of another network or scale.
+    """
     record = read_training(folder)
     try:
         weights, sha256 = read_checkpoint(folder / WEIGHTS).state, sha256_of(folder / WEIGHTS)
@@ -63,20 +66,6 @@ def read_stage(folder: Path, *, network: str, scale: int) -> Stage:
 def loss_curve(folder: Path) -> list[Line]:
     """The loss over the steps of the training in a folder, as many points as a chart shows."""
     return thinned(read_lines(folder), "loss")
-
-
-def as_one(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a record and its earlier stages were together: one recipe's name and hash, and sums.
-
-    The hash of a training in stages is that of the stages' hashes, a line each; of one in a single stage its recipe's.
-    """
-    stages = [*record.get("stages", ()), record]
-    hashes = [stage["recipe_sha256"] for stage in stages]
-    return {
-        "recipe": ", then ".join(stage["recipe"]["name"] for stage in stages),
-        "recipe_sha256": hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
-        **{key: sum(stage[key] for stage in stages) for key in ("steps", "patches", "seconds")},
-    }
 
 
 def end_to_end(record: Mapping[str, Any], loss: list[Line]) -> dict[str, list[Line]]:

@@ -24,7 +24,8 @@ from srbench.training.folder import TrainingFolder
 from srbench.training.learner import Learner, Speed, learning_rate
 from srbench.training.processes import World, join_world
 from srbench.training.recipe import Recipe
-from srbench.training.stages import Stage, as_one, read_stage
+from srbench.training.records import as_one
+from srbench.training.stages import Stage, read_stage
 from srbench.training.validation import PROTOCOL, held_out_psnr
 from srbench.zoo.building import build
 from srbench.zoo.compiling import explained
@@ -268,6 +269,7 @@ class _Training:
             "held_out": list(recipe.held_out), "patches": self.step * recipe.batch, "epochs": round(epochs, 2),
             "protocol": PROTOCOL, "history": self.history, "psnr": self.history[-1]["psnr"] if self.history else None,
             "started": self.started, "seconds": round(self.seconds, 1),
+            "pixels": list(self.data.pixels),
             "processes": self.world.size, "accumulate": job.speed.accumulate, "compiled": job.speed.compiled,
             "graphs": job.speed.graphs, "environment": describe_environment(self.world.device),
         }

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from click.testing import CliRunner
-from safetensors.torch import save_file
 
 from srbench.cli import main
 from srbench.datasets import open_dataset
+from srbench.datasets.imageset import ImageSet
 from srbench.errors import TrainingError, WeightsError
 from srbench.evaluation import evaluate
 from srbench.training import publishing
@@ -24,7 +25,7 @@ from srbench.zoo.cards import model_card
 from srbench.zoo.catalogue import trained_entry
 from srbench.zoo.reading import read_checkpoint
 from srbench.zoo.trained import read_record
-from tests.training.small import small_job, small_recipe
+from tests.training.small import small_job, small_recipe, write_images
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,12 @@ def folder(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = small_recipe(steps=2, validate_every=2)
     train(small_job(images, output, network="imdn-bam", scale=4, recipe=recipe, seed=5))
     return output
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    """Images that nothing was trained on."""
+    return open_dataset(f"folder:{write_images(tmp_path_factory.mktemp('set') / 'others', count=2, side=44)}")
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +80,13 @@ def test_what_is_published_is_not_overwritten_unasked(folder: Path, published: P
 
 
 def test_weights_that_half_precision_would_change_are_refused(
-    folder: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, others: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publishing, "LARGEST_CHANGE", 0.0)
-    monkeypatch.setattr(publishing, "benchmark_sets", lambda root: [open_dataset(f"folder:{images}")])
-    with pytest.raises(WeightsError, match=r"less than 0.0 dB, got .'training"):
+    monkeypatch.setattr(publishing, "benchmark_sets", lambda root: [others])
+    with pytest.raises(WeightsError, match=r"less than 0.0 dB, got .'others"):
         publish(folder, packaged=tmp_path)
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("*.*"))
     network = build("pan", scale=2)
     with torch.no_grad():
         next(network.parameters()).fill_(1e5)
@@ -87,9 +94,43 @@ def test_weights_that_half_precision_would_change_are_refused(
         halved(network)
 
 
-def test_a_training_that_is_not_finished_is_refused(tmp_path: Path) -> None:
-    save_file({"a": torch.zeros(1)}, tmp_path / "weights.safetensors")
-    with pytest.raises(TrainingError, match=r"got no readable training\.json"):
+@pytest.mark.parametrize("hashed", [True, False])
+def test_sets_that_were_trained_on_are_left_out(
+    hashed: bool, folder: Path, images: Path, others: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = open_dataset(f"folder:{images}")
+    monkeypatch.setattr(publishing, "benchmark_sets", lambda root: [seen, others])
+    shutil.copytree(folder, tmp_path / "run")
+    if not hashed:  # as records were before they had hashes: the file's own record and the images tell
+        told = json.loads((folder / "training.json").read_text())
+        old = {key: value for key, value in told.items() if key not in ("pixels", "weights_sha256")}
+        (tmp_path / "run" / "training.json").write_text(json.dumps(old))
+    made = publish(tmp_path / "run", packaged=tmp_path / "packaged", data_root=images.parent)
+    assert set(made.record["scores"]) == {"others"}
+    assert made.remarks == (f"not scored on {seen.name}, 6 of whose images are in the training set",)
+    assert made.record["note"].endswith(made.remarks[0])
+
+
+@pytest.mark.parametrize(("record", "message"), [
+    (None, r"got no readable training\.json"),
+    ("[]", r"got no readable training\.json .expected a JSON object, got list"),
+    ("{}", "missing, or of another kind: recipe, recipe_sha256, steps"),
+    ({"recipe": {}, "seed": True, "train_set": {"name": 3}},
+     r"kind: recipe\.name, recipe\.held_out, seed, train_set\.name, train_set\.fingerprint, train_set\.images\)"),
+    ({"stages": [{}]}, "kind: recipe of stage 1"),
+    ({"weights_sha256": "0" * 64}, r"expected the weights that training\.json beside it speaks of, got others"),
+    ({"weights_sha256": None, "seed": 6}, "speaks of, got others"),
+])
+def test_a_record_that_is_none_or_of_other_weights_is_refused(
+    record: dict[str, Any] | str | None, message: str, folder: Path, tmp_path: Path
+) -> None:
+    shutil.copy(folder / "weights.safetensors", tmp_path)
+    if isinstance(record, dict):
+        told = {**json.loads((folder / "training.json").read_text()), **record}
+        record = json.dumps({key: value for key, value in told.items() if value is not None or key == "psnr"})
+    if record is not None:
+        (tmp_path / "training.json").write_text(record)
+    with pytest.raises(TrainingError, match=message):
         publish(tmp_path, packaged=tmp_path)
 
 

@@ -54,7 +54,8 @@ def test_the_record_tells_all_stages_as_one_training(
     images: Path, first: Path, second: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What is scored does not matter here, and the embedded photographs take long.
-    monkeypatch.setattr(publishing, "benchmark_sets", lambda root: [open_dataset(f"folder:{images}")])
+    others = open_dataset(f"folder:{write_images(first.parent / 'others', count=1, side=44)}")
+    monkeypatch.setattr(publishing, "benchmark_sets", lambda root: [others])
     third = first.parent / "third"
     train(small_job(images, third, network="pan", recipe=STILL, seed=2, start=second))
     kept = publish(third, packaged=first.parent / "packaged").record["training"]

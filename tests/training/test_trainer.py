@@ -72,6 +72,19 @@ def test_a_finished_training_is_left_as_it_is(images: Path, trained: Path) -> No
     assert (trained / "weights.safetensors").stat().st_mtime_ns == before
 
 
+def test_a_training_is_finished_only_with_its_own_weights(images: Path, trained: Path, tmp_path: Path) -> None:
+    output = shutil.copytree(trained, tmp_path / "run")
+    (output / "weights-50.safetensors").replace(output / "weights.safetensors")
+    with pytest.raises(TrainingError, match=r"the weights that training\.json beside it speaks of, got others"):
+        train(small_job(images, output))
+    (output / "weights.safetensors").unlink()
+    train(small_job(images, output))
+    assert (output / "weights.safetensors").read_bytes() == (trained / "weights.safetensors").read_bytes()
+    (output / "training.json").write_text("{}")
+    with pytest.raises(TrainingError, match="expected the record of a training, got a file that is none"):
+        train(small_job(images, output))
+
+
 def test_the_same_seed_gives_the_same_losses_and_another_does_not(images: Path, trained: Path, tmp_path: Path) -> None:
     train(small_job(images, tmp_path / "same", recipe=small_recipe()))
     train(small_job(images, tmp_path / "other", seed=1))
