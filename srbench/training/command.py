@@ -13,7 +13,7 @@ from srbench.training.learner import Speed
 from srbench.training.options import OPTIONS, Option, misuse, recipe_settings
 from srbench.training.processes import leads
 from srbench.training.recipe import load_recipe
-from srbench.training.sweep import read_sweep, run_jobs, sweep_report
+from srbench.training.sweep import read_sweep, require_all, run_jobs, sweep_report
 from srbench.training.trainer import Job, train
 
 
@@ -39,7 +39,11 @@ def run_command(values: Mapping[str, Any]) -> str:
     """
     if values["sweep"]:
         jobs = read_sweep(values["sweep"], values["output"], partial(Job, **_way(values)))
-        return sweep_report(run_jobs(jobs, workers=values["jobs"]))
+        outcomes = run_jobs(jobs, workers=values["jobs"])
+        if leads():
+            return sweep_report(outcomes)
+        require_all(outcomes)
+        return ""
     job = job_of(values)
     record = train(job)
     if not leads():

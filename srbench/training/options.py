@@ -49,8 +49,8 @@ OPTIONS = (
     Option(name="--set", help="Change a value of the recipe; its name and hash then say so.", metavar="KEY=VALUE",
            many=True),
     Option(name="--data-root", help="Where datasets lie; default $SRBENCH_DATA.", kind=Path, metavar="DIR"),
-    Option(name="--device", help="auto, cpu, cuda, …; under torchrun each process takes its own GPU.", default="auto",
-           metavar="NAME"),
+    Option(name="--device", help="auto, cpu, cuda or cuda:N; under torchrun each process takes its own GPU.",
+           default="auto", metavar="NAME"),
     Option(name="--accumulate", help="Compute each batch in N parts: less memory, the same training.", kind=int,
            default=1, metavar="N"),
     Option(name="--layout", help="How tensors lie in memory.", default="channels-last",
@@ -62,7 +62,7 @@ OPTIONS = (
            kind=Path, metavar="FILE.toml"),
     Option(name="--jobs", help="Of a sweep, this many trainings at once, each in a process of its own.", kind=int,
            default=1, metavar="N"),
-    Option(name="--snapshot", help="Also keep the weights at this percentage of the steps.", kind=int,
+    Option(name="--snapshot", help="Also keep the weights at this percentage of the steps, 1 to 100.", kind=int,
            metavar="PERCENT", many=True),
 )
 """Every option of the command, in the order of its help page."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,10 +74,14 @@ def leads() -> bool:
 
 @contextmanager
 def join_world(device: str) -> Iterator[World]:
-    """This process' place among those that torchrun started; alone without it. `device` as in `pick_device`.
+    """This process' place among those that torchrun started; alone without it. `device`: auto, cpu, cuda or cuda:N.
 
-    Raises TrainingError where the processes do not find each other, UpscalerError for an unknown device.
+    Raises TrainingError for another device, or where the processes do not find each other, UpscalerError for a device
+    that this machine does not have.
     """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise TrainingError("--device: expected a device of this machine to train on, auto, cpu, cuda or cuda:N, got "
+                            f"{device!r}")
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield World(0, 1, pick_device(device))

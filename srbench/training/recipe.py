@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -129,8 +130,9 @@ def load_recipe(name: str) -> Recipe:
         path = Path(name)
         try:
             text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise TrainingError(f"{path}: expected a recipe in TOML, got {error.strerror}; check the path") from error
+        except (OSError, UnicodeDecodeError) as error:
+            told = error.strerror if isinstance(error, OSError) else f"a file that is no UTF-8 text ({error})"
+            raise TrainingError(f"{path}: expected a recipe in TOML, got {told}; check the path") from error
         return _parsed(text, path.stem)
     if name not in recipe_names():
         raise UnknownNameError("recipe", name, recipe_names())
@@ -183,7 +185,8 @@ def _typed(key: str, value: Any) -> Any:
             return tuple(value)
         raise TrainingError(f"recipe key held_out: expected a list of image names, got {value!r}")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        # One that no float can hold is as good as infinite.
+        return float(value) if abs(value) < 10**308 else math.inf
     if type(value) is not kind:
         raise TrainingError(f"recipe key {key}: expected {kind.__name__}, got {value!r}")
     return value
@@ -193,7 +196,9 @@ def _check(recipe: Recipe) -> None:
     for key, choices in _CHOICES.items():
         if getattr(recipe, key) not in choices:
             raise UnknownNameError(f"{key} of a recipe", getattr(recipe, key), choices)
-    wrong = [f"{key} above 0" for key in _POSITIVE if not getattr(recipe, key) > 0]
+    wrong = [f"a finite {key}" for key, kind in _TYPES.items()
+             if kind is float and not math.isfinite(getattr(recipe, key))]  # fmt: skip
+    wrong += [f"{key} above 0" for key in _POSITIVE if not getattr(recipe, key) > 0]
     wrong += [f"{key} of at least 0 and below 1" for key in _SHARES if not 0 <= getattr(recipe, key) < 1]
     wrong += [f"{key} of at least 0" for key in ("clip", "weight_decay") if not getattr(recipe, key) >= 0]
     if recipe.lr == "pil-per-crop" and recipe.crops != "five":

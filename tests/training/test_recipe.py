@@ -64,6 +64,9 @@ def test_a_setting_changes_name_and_hash_and_one_that_changes_nothing_does_not()
     (["steps=2.5"], "steps: expected int, got 2.5"),
     (["steps"], "expected KEY=VALUE"),
     (["steps=0"], "steps above 0"),
+    (["learning_rate=Infinity"], "expected a finite learning_rate"),
+    (["clip=1e999", "epsilon=NaN"], "expected a finite epsilon; a finite clip; epsilon above 0"),
+    ([f"weight_decay={10**400}"], "expected a finite weight_decay"),
     (["ema=1"], "ema of at least 0 and below 1"),
     (["schedule=cosin"], "unknown schedule"),
     (["lr=pil-per-crop"], "crops = \"five\""),
@@ -82,6 +85,9 @@ def test_a_recipe_file_with_an_unknown_key_or_without_a_needed_one_is_refused(tm
         load_recipe(str(file))
     file.write_text('summary = "x"\n')
     with pytest.raises(TrainingError, match="steps, batch, patch, learning_rate, schedule"):
+        load_recipe(str(file))
+    file.write_bytes(b"summary = '\xc4'\n")
+    with pytest.raises(TrainingError, match=r"own\.toml: expected a recipe in TOML, got a file that is no UTF-8 text"):
         load_recipe(str(file))
     with pytest.raises(UnknownNameError, match="did you mean paper"):
         load_recipe("papr")
