@@ -15,7 +15,6 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -27,17 +26,12 @@ from tqdm import tqdm
 
 from srbench.datasets.stores import Store
 from srbench.errors import DatasetError
-from srbench.files import explain, write_atomic
+from srbench.files import explain, locked, write_atomic
 from srbench.images import decode
 
 if TYPE_CHECKING:
     # Reading a store needs no protocol, nor what the metrics import.
     from srbench.datasets.pairs import PairMaker
-
-try:
-    import fcntl
-except ImportError:  # not on Windows, where two processes must not build one store at once
-    fcntl = None  # type: ignore[assignment]  # a missing module has no type
 
 FORMAT = 2
 """Version of the folder's layout."""
@@ -135,7 +129,9 @@ def build_store(images: Mapping[str, Source], folder: Path, *, make: PairMaker, 
     stamps = [_stamp(name, path) for name, path in images.items()]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(folder.with_name(f".{folder.name}.lock")):
+        lock = folder.with_name(f".{folder.name}.lock")
+        lock.touch()
+        with locked(lock):
             built_before = _is_current(folder, identity, stamps)
             if not built_before:
                 _build(list(images.items()), stamps, folder, identity, make, _workers(workers), progress)
@@ -330,12 +326,3 @@ def _sha256(data: bytes | memoryview) -> str:
 
 def _workers(asked: int | None) -> int:
     return asked or min(16, os.cpu_count() or 1)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock that ends with the process, however it ends."""
-    with path.open("ab") as stream:
-        if fcntl is not None:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        yield

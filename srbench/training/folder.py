@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from srbench.errors import TrainingError, WeightsError
-from srbench.files import atomic_path, explain, sha256_of, write_atomic
+from srbench.files import atomic_path, explain, locked, sha256_of, write_atomic
 from srbench.training.curves import Line, curves
 from srbench.training.records import RECORD, WEIGHTS, require_own_weights, whole_record
 from srbench.zoo.checkpoints import RECORD_KEY
@@ -42,6 +43,23 @@ class TrainingFolder:
 
     path: Path
     key: Key
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Make the folder, and keep other processes from training in it. Raises TrainingError where one does."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainingError(explain(error, self.path)) from error
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.path, wait=False))
+            except BlockingIOError as error:
+                raise TrainingError(f"{self.path}: expected a folder that nothing else is training in, got one that "
+                                    "another process holds; let it finish, or choose another output folder") from error
+            except OSError:
+                pass  # a file system without locks
+            yield
 
     def finished(self) -> dict[str, Any] | None:
         """The record of this training if it is finished: if record and weights are there, and are each other's."""

@@ -45,11 +45,15 @@ def read_sweep(path: Path, output: Path, template: Callable[..., Job] = Job) -> 
     """
     try:
         content = {**_DEFAULTS, **tomllib.loads(path.read_text(encoding="utf-8"))}
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise TrainingError(f"{path}: expected a sweep in TOML, got none ({error}); check the path") from error
-    values = {key: _checked(key, content.get(key), path) for key in _KEYS if key in content or key not in _DEFAULTS}
     if strange := [key for key in content if key not in _KEYS]:
         raise UnknownNameError("sweep key", strange[0], _KEYS)
+    values = {key: _checked(key, content.get(key), path) for key in _KEYS if key in content or key not in _DEFAULTS}
+    for network in values["networks"]:
+        scales = find_variant(network).network.scales
+        if wrong := [scale for scale in values["scales"] if scale not in scales]:
+            raise TrainingError(f"{path}: expected scales of {network}, which has {scales}, got {wrong}")
     recipe, images = load_recipe(values["recipe"]).changed(values["set"]), values["train_set"]
     return [
         template(network=find_variant(network).name, scale=scale, recipe=recipe, train_set=images, seed=seed,

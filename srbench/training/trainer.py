@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from srbench.training.data import TrainingData, open_training_data
 from srbench.training.folder import TrainingFolder
 from srbench.training.learner import Learner, Speed, learning_rate
 from srbench.training.processes import World, join_world
-from srbench.training.recipe import Recipe
+from srbench.training.recipe import LARGEST_SEED, Recipe
 from srbench.training.records import as_one
 from srbench.training.stages import Stage, read_stage
 from srbench.training.validation import PROTOCOL, held_out_psnr
@@ -40,8 +41,10 @@ class Job:
     """One training: what is trained on what, where it is kept, and how it is run.
 
     Network, scale, recipe, images and seed decide the result; the rest decides how fast it comes.
+    Raises TrainingError for a number that is out of range.
 
     Attributes:
+        seed: 0 to 2^63 - 1.
         train_set: a dataset's name, a folder under the data root, or a path.
         start: the folder of a finished training of this network, whose weights this one goes on from.
         checkpoint_every: steps between two checkpoints; None writes one about every `checkpoint_seconds`.
@@ -64,6 +67,15 @@ class Job:
     snapshots: tuple[int, ...] = ()
     progress: bool = True
 
+    def __post_init__(self) -> None:
+        ranges = [("seed", self.seed, range(LARGEST_SEED + 1), "from 0 to 2^63 - 1"),
+                  *(("snapshot", percent, range(1, 101), "from 1 to 100") for percent in self.snapshots)]
+        if self.checkpoint_every is not None:
+            ranges.append(("checkpoint-every", self.checkpoint_every, range(1, LARGEST_SEED), "of at least 1"))
+        for name, value, allowed, told in ranges:
+            if type(value) is not int or value not in allowed:
+                raise TrainingError(f"{name}: expected a whole number {told}, got {value!r}")
+
 
 def train(job: Job) -> dict[str, Any]:
     """Train, or go on with what the output folder holds, until the recipe's last step; the record of the training.
@@ -71,8 +83,9 @@ def train(job: Job) -> dict[str, Any]:
     A folder that holds this very training finished is left as it is. Under torchrun every process calls this.
 
     Raises:
-        TrainingError: another training in the folder, a start that is none, a batch that does not divide, too little
-            memory, a process that ended, a full disk.
+        TrainingError: another training in the folder, another process that trains there, a start that is none, a
+            snapshot whose step has passed, a batch that does not divide, too little memory, a process that ended, a
+            full disk.
         DivergedError: a loss that is not finite; the batch is saved.
         DatasetError: images that are missing or smaller than the patch.
     """
@@ -85,9 +98,13 @@ def train(job: Job) -> dict[str, Any]:
         if stage:
             stage.require_same_images(data.fingerprint, job.recipe)
         folder = TrainingFolder(job.output, _key(job, name, data, stage))
-        if record := folder.finished():
-            return record
-        return _Training(job, world, data, folder, stage).run()
+        record = folder.finished()
+        if record is None:
+            with folder.held() if world.leads else nullcontext():
+                # Another process may have finished it just now.
+                record = folder.finished() or _Training(job, world, data, folder, stage).run()
+        _require_snapshots(job, job.recipe.steps)
+        return record
 
 
 def _key(job: Job, network: str, data: TrainingData, stage: Stage | None) -> dict[str, Any]:
@@ -105,13 +122,14 @@ class _Training:
         self.job, self.world, self.data, self.folder = job, world, data, folder
         self.stages = stage.told if stage else ()
         self.share = _share(job, world)
-        torch.manual_seed(job.seed)
-        network = build(job.network, scale=job.scale)
-        if stage:
-            network.load_state_dict(stage.weights, strict=True)
-        self.learner = Learner(network, job.recipe, world, job.speed)
-        self.feed = PatchFeed(data.plan(job.recipe, job.seed), batch=job.recipe.batch, device=world.device,
-                              resident=_fits(data, world.device))
+        with _enough_memory(lambda: _little(world, f"{job.network} and what is kept to train it")):
+            torch.manual_seed(job.seed)
+            network = build(job.network, scale=job.scale)
+            if stage:
+                network.load_state_dict(stage.weights, strict=True)
+            self.learner = Learner(network, job.recipe, world, job.speed)
+            self.feed = PatchFeed(data.plan(job.recipe, job.seed), batch=job.recipe.batch, device=world.device,
+                                  resident=_fits(data, world.device))
         self.step, self.seconds, self.psnr = 0, 0.0, float("nan")
         self.losses: list[Tensor] = []
         self.history: list[Line] = []
@@ -119,6 +137,7 @@ class _Training:
 
     def run(self) -> dict[str, Any]:
         self._resume()
+        _require_snapshots(self.job, self.step)
         recipe, clock = self.job.recipe, time.monotonic()
         saved, before = clock, self.seconds
         with self._bar() as bar:
@@ -138,11 +157,8 @@ class _Training:
 
     def _learn(self) -> None:
         draw = self.feed.sampler.draw(self.job.recipe.batch)
-        try:
-            with explained(TrainingError, "--compile"):
-                self.losses.append(self.learner.step(self._parts(draw), self.step))
-        except torch.OutOfMemoryError as error:
-            raise TrainingError(_too_large(self.job, self.world)) from error
+        with _enough_memory(lambda: _too_large(self.job, self.world)), explained(TrainingError, "--compile"):
+            self.losses.append(self.learner.step(self._parts(draw), self.step))
         self.step += 1
 
     def _parts(self, draw: Draw) -> Iterator[tuple[Tensor, Tensor]]:
@@ -174,16 +190,17 @@ class _Training:
         self._checked_losses()
         if self.data.held_out is None or not self.world.leads:
             return
-        with self.learner.averaged() as network:
+        images = "a whole held-out image at a time", "hold out smaller ones with --set held_out=NAME,NAME or "
+        with _enough_memory(lambda: _little(self.world, *images)), self.learner.averaged() as network:
             self.psnr = held_out_psnr(network, self.data.held_out, self.world.device)
         self.history.append({"step": self.step, "psnr": self.psnr})
         self._log(self.history[-1])
 
     def _snapshot(self) -> None:
         for percent in self.job.snapshots:
-            if self.step == max(1, self.job.recipe.steps * percent // 100) and self.world.leads:
+            if self.step == _step_of(percent, self.job) and self.world.leads:
                 self._checked_losses()
-                self.folder.keep_weights(f"weights-{percent}.safetensors", self.learner.result(), {"steps": self.step})
+                self.folder.keep_weights(_snapshot(percent), self.learner.result(), {"steps": self.step})
 
     def _save(self) -> None:
         losses = self._checked_losses()
@@ -275,6 +292,23 @@ class _Training:
         }
 
 
+def _step_of(percent: int, job: Job) -> int:
+    return max(1, job.recipe.steps * percent // 100)
+
+
+def _snapshot(percent: int) -> str:
+    return f"weights-{percent}.safetensors"
+
+
+def _require_snapshots(job: Job, step: int) -> None:
+    """Raises TrainingError where weights are asked for that should have been kept at a step which has passed."""
+    for percent in job.snapshots:
+        if _step_of(percent, job) <= step and not (job.output / _snapshot(percent)).exists():
+            raise TrainingError(f"{job.output}: expected weights at {percent} % of the steps to be there by now, for "
+                                f"step {_step_of(percent, job)} has passed, got none; leave out --snapshot {percent}, "
+                                "or train anew in another output folder")
+
+
 def _share(job: Job, world: World) -> int:
     """Patches of one forward pass. Raises TrainingError unless the batch divides into such parts."""
     parts = world.size * job.speed.accumulate
@@ -289,6 +323,22 @@ def _fits(data: TrainingData, device: torch.device) -> bool:
     if device.type != "cuda":
         return False
     return 2 * (len(data.train.lr) + len(data.train.hr)) < torch.cuda.mem_get_info(device)[0]
+
+
+@contextmanager
+def _enough_memory(told: Callable[[], str]) -> Iterator[None]:
+    """Raises TrainingError, with what is `told`, where memory runs out inside."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        # On the CPU torch has no exception of its own for it.
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "can't allocate memory" not in str(error):
+            raise
+        raise TrainingError(told()) from error
+
+
+def _little(world: World, what: str, way: str = "") -> str:
+    return f"expected enough memory on {world.device} for {what}, got too little; {way}use a device with more"
 
 
 def _too_large(job: Job, world: World) -> str:

@@ -54,6 +54,8 @@ def test_the_command_line_without_click_is_the_same(
     (["--set", "held_out=i1,i9"], 1, "missing are i9"),
     (["--set", "patch=32"], 1, "expected at least 32×32 LR pixels"),
     (["--device", "gpu"], 1, "--device: expected a device of this machine"),
+    (["--device", "meta"], 1, "auto, cpu, cuda or cuda:N, got 'meta'"),
+    (["--snapshot", "0"], 1, "snapshot: expected a whole number from 1 to 100, got 0"),
     (["--graphs"], 1, "CUDA graphs: expected an NVIDIA GPU"),
     (["--layout", "sideways"], 2, "'sideways' is not one of"),
 ])

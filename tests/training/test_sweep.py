@@ -24,7 +24,8 @@ def write_sweep(folder: Path, images: Path, **changes: object) -> Path:
     values = {"networks": ["pan", "pan-bam"], "scales": [2], "seeds": [1, 2], "recipe": str(recipe),
               "train_set": f"folder:{images}", "set": ["steps=2", "validate_every=2"], **changes}  # fmt: skip
     path = folder / "sweep.toml"
-    path.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
+    lines = (f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items() if value is not None)
+    path.write_text("".join(lines), errors="surrogateescape")
     return path
 
 
@@ -41,6 +42,8 @@ def test_a_sweep_trains_its_grid_and_is_not_repeated(images: Path, tmp_path: Pat
     assert len(made) == 4 * 4
     again = CliRunner().invoke(main, command)
     assert again.stdout == first.stdout
+    # Of the processes that torchrun starts the first one tells.
+    assert CliRunner(env={"RANK": "1"}).invoke(main, command).output == ""
     assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
@@ -81,6 +84,11 @@ def test_one_that_fails_does_not_stop_the_others(images: Path, tmp_path: Path) -
         ({"scales": ["2"]}, "expected a list of int for scales"),
         ({"networks": ["pam"]}, "did you mean pan"),
         ({"seed": 3}, "unknown sweep key 'seed'; did you mean seeds"),
+        ({"networks": None, "network": ["pan"]}, "unknown sweep key 'network'; did you mean networks"),
+        ({"scales": [2, 7]}, r"expected scales of pan, which has \(2, 3, 4\), got \[7\]"),
+        ({"seeds": [-1]}, "seed: expected a whole number from 0 to"),
+        ({"set": ["learning_rate=Infinity"]}, "a finite learning_rate"),
+        ({"train_set": "\udcff"}, "expected a sweep in TOML, got none .*can't decode byte"),
         ({"set": ["stepz=3"]}, "did you mean steps"),
     ],
 )

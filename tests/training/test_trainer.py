@@ -22,7 +22,9 @@ from srbench.datasets.patches import PatchFeed
 from srbench.errors import DatasetError, DivergedError, TrainingError
 from srbench.images import decode
 from srbench.protocols import get_protocol
+from srbench.training import trainer
 from srbench.training.data import open_training_data
+from srbench.training.folder import TrainingFolder
 from srbench.training.learner import Learner, Speed
 from srbench.training.trainer import train
 from srbench.training.validation import held_out_psnr
@@ -238,17 +240,61 @@ def test_a_full_disk_ends_with_a_message_and_the_last_checkpoint_goes_on(
     assert losses(output) == losses(trained)
 
 
-def test_too_little_memory_suggests_accumulation(
-    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [
+    torch.OutOfMemoryError("CUDA out of memory"), MemoryError(),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to"),
+], ids=["gpu", "python", "cpu"])  # fmt: skip
+def test_too_little_memory_is_told_with_what_needs_less(
+    error: Exception, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(self: Learner, parts: object, number: int) -> Tensor:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+    def fails(*values: object) -> Tensor:
+        raise error
 
+    job = small_job(images, tmp_path, network="pan", recipe=small_recipe(validate_every=1))
+    places = {(trainer, "held_out_psnr"): "for a whole held-out image at a time, got too little; hold out smaller ones",
+              (Learner, "step"): "try --accumulate 2",
+              (trainer, "build"): "for pan and what is kept to train it, got too little; use a device with more"}
+    for (owner, name), message in places.items():
+        plain = getattr(owner, name)
+        # The check of the network's name builds it without memory.
+        monkeypatch.setattr(owner, name, lambda *values, plain=plain, **told: (
+            plain(*values, **told) if told.get("device") == "meta" else fails()))
+        with pytest.raises(TrainingError, match=message):
+            train(job)
+    monkeypatch.undo()
     monkeypatch.setattr(Learner, "step", fails)
-    with pytest.raises(TrainingError, match="try --accumulate 2"):
-        train(small_job(images, tmp_path))
     with pytest.raises(TrainingError, match="try --accumulate 4"):
-        train(small_job(images, tmp_path, speed=Speed(accumulate=2)))
+        train(small_job(images, tmp_path / "parts", speed=Speed(accumulate=2)))
+
+
+def test_two_processes_do_not_train_in_one_folder(images: Path, tmp_path: Path) -> None:
+    job = small_job(images, tmp_path / "run", network="pan", recipe=small_recipe(steps=2))
+    with TrainingFolder(job.output, {}).held(), pytest.raises(TrainingError, match="one that another process holds"):
+        train(job)
+    assert train(job)["steps"] == 2
+    with TrainingFolder(job.output, {}).held():
+        assert train(job)["steps"] == 2, "what is finished is read while another process reads it"
+
+
+def test_a_snapshot_whose_step_has_passed_is_refused(images: Path, trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="at 25 % of the steps to be there by now, for step 2 has passed, got none"):
+        train(small_job(images, trained, snapshots=(50, 25)))
+    with _disk_full_after(1), pytest.raises(TrainingError):
+        train(small_job(images, tmp_path, checkpoint_every=3))
+    with pytest.raises(TrainingError, match="leave out --snapshot 25"):
+        train(small_job(images, tmp_path, snapshots=(25, 50)))
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"seed": -1}, r"seed: expected a whole number from 0 to 2\^63 - 1, got -1"),
+    ({"seed": 2**63}, "got 9223372036854775808"),
+    ({"snapshots": (50, 101)}, "snapshot: expected a whole number from 1 to 100, got 101"),
+    ({"snapshots": (0,)}, "from 1 to 100, got 0"),
+    ({"checkpoint_every": 0}, "checkpoint-every: expected a whole number of at least 1, got 0"),
+])
+def test_a_job_keeps_within_its_ranges(change: dict[str, object], message: str, images: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=message):
+        small_job(images, tmp_path, **change)
 
 
 def test_a_batch_that_does_not_divide_is_refused(images: Path, tmp_path: Path) -> None:
