@@ -199,7 +199,7 @@ def test_a_training_that_diverges_is_an_outcome_that_decides_nothing(
             found = group["differences"][0]["by_percentage"]["100"]
             left = [before["pan-bam"][seed - 1] - before["pan"][seed - 1] for seed in (1, 3)]
             assert (found["n"], found["outcome"], found["mean"]) == (2, "undecided", pytest.approx(np.mean(left)))
-            page = parse(json.dumps(document), "tiny")
+            page = parse(json.dumps(document).encode(), "tiny")
             assert page.question.verdict == "2 seeds do not decide between pan-bam and pan"
             assert set(page.far_apart(group)) <= set(means)
     assert group["differences"] == [] and "fewer than two seeds are left to compare on Set5 psnr_y" in told
