@@ -123,7 +123,7 @@ def test_info_shows_provenance() -> None:
         (("fetch", "imdn-acam"), "no published weights"),
         (("fetch", "imdn", "--scale", "8"), "it has ×2, ×3, ×4"),
         (("fetch", "carn@authors"), "unpinned"),
-        (("export", "carn-m", "--scale", "4", "--format", "onnx"), "tags that exist: authors"),
+        (("export", "edsr", "--scale", "4", "--format", "onnx"), "tags that exist: authors"),
         (("export", "imdn@w.PTH", "--scale", "4", "--format", "onnx"), "ends in .safetensors, .pth, .pt, got 'w.PTH'"),
     ],
 )
