@@ -25,10 +25,22 @@ def command() -> None:
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Trainings at once.")
 @click.option("--compile", "compiled", is_flag=True, help="Compile the networks.")
 @click.option("--graphs", is_flag=True, help="Replay steps as CUDA graphs.")
-@click.option("--checkpoint-every", type=click.IntRange(min=1), metavar="N",
-              help="Steps between checkpoints of each training; default: one a minute.")
-def run(plan: Path, output: Path, data_root: Path | None, device: str, jobs: int, compiled: bool, graphs: bool,
-        checkpoint_every: int | None) -> None:
+@click.option(
+    "--checkpoint-every",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Steps between checkpoints of each training; default: one a minute.",
+)
+def run(
+    plan: Path,
+    output: Path,
+    data_root: Path | None,
+    device: str,
+    jobs: int,
+    compiled: bool,
+    graphs: bool,
+    checkpoint_every: int | None,
+) -> None:
     """Train and score every arm and seed of the study in FILE, then report.
 
     What is in DIR already is not repeated; a folder that belongs to another plan is refused.

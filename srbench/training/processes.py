@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -12,12 +13,15 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from srbench.errors import TrainingError
 from srbench.upscalers.tensors import pick_device
 
 PATIENCE = timedelta(minutes=10)
 """How long a process waits for the others: the first one may have a training set to pack."""
+
+_JOINED = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,11 @@ def join_world(device: str) -> Iterator[World]:
     if place.type == "cuda":
         torch.cuda.set_device(place)
     try:
-        dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=PATIENCE)
+        store, rank, _ = next(rendezvous("env://", timeout=PATIENCE))
+        # Under a name of its own: a second training would find the first one's addresses, and wait there for ever.
+        store = dist.PrefixStore(f"training-{next(_JOINED)}", store)  # type: ignore[attr-defined]  # missing in its stubs
+        dist.init_process_group("nccl" if place.type == "cuda" else "gloo", store=store, rank=rank, world_size=size,
+                                timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise TrainingError(f"expected {size} processes to find each other, got: {error}; start them with torchrun, "
                             "every host with the same address") from error

@@ -90,8 +90,10 @@ def _says_the_same(path: Path, record: Mapping[str, Any]) -> bool:
     if not isinstance(told, dict) or any(told.get(key) != record[key] for key in ("network", "seed")):
         return False
     # Of a training in stages the first files told the last stage alone.
-    return any((told.get("recipe_sha256"), told.get("steps")) == (one["recipe_sha256"], one["steps"])
-               for one in (as_one(record), record))
+    return any(
+        (told.get("recipe_sha256"), told.get("steps")) == (one["recipe_sha256"], one["steps"])
+        for one in (as_one(record), record)
+    )
 
 
 def _wrong(record: Mapping[Any, Any], kinds: Mapping[str, tuple[type, ...]]) -> Iterator[str]:

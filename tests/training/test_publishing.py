@@ -111,16 +111,21 @@ def test_sets_that_were_trained_on_are_left_out(
     assert made.record["note"].endswith(made.remarks[0])
 
 
-@pytest.mark.parametrize(("record", "message"), [
-    (None, r"got no readable training\.json"),
-    ("[]", r"got no readable training\.json .expected a JSON object, got list"),
-    ("{}", "missing, or of another kind: recipe, recipe_sha256, steps"),
-    ({"recipe": {}, "seed": True, "train_set": {"name": 3}},
-     r"kind: recipe\.name, recipe\.held_out, seed, train_set\.name, train_set\.fingerprint, train_set\.images\)"),
-    ({"stages": [{}]}, "kind: recipe of stage 1"),
-    ({"weights_sha256": "0" * 64}, r"expected the weights that training\.json beside it speaks of, got others"),
-    ({"weights_sha256": None, "seed": 6}, "speaks of, got others"),
-])
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (None, r"got no readable training\.json"),
+        ("[]", r"got no readable training\.json .expected a JSON object, got list"),
+        ("{}", "missing, or of another kind: recipe, recipe_sha256, steps"),
+        (
+            {"recipe": {}, "seed": True, "train_set": {"name": 3}},
+            r"kind: recipe\.name, recipe\.held_out, seed, train_set\.name, train_set\.fingerprint, train_set\.images\)",
+        ),
+        ({"stages": [{}]}, "kind: recipe of stage 1"),
+        ({"weights_sha256": "0" * 64}, r"expected the weights that training\.json beside it speaks of, got others"),
+        ({"weights_sha256": None, "seed": 6}, "speaks of, got others"),
+    ],
+)
 def test_a_record_that_is_none_or_of_other_weights_is_refused(
     record: dict[str, Any] | str | None, message: str, folder: Path, tmp_path: Path
 ) -> None:
