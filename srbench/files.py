@@ -16,11 +16,6 @@ from typing import TYPE_CHECKING
 
 from srbench.errors import FetchError, SrbenchError
 
-try:
-    import fcntl
-except ImportError:  # not on Windows, where nothing keeps two processes out of one place
-    fcntl = None  # type: ignore[assignment]  # a missing module has no type
-
 if TYPE_CHECKING:
     import requests
 
@@ -145,21 +140,6 @@ def write_atomic(path: Path, data: bytes | str, *, error: type[SrbenchError] = S
     """Write bytes, or text as UTF-8, to `path` so that a reader sees the old content or the new, never a part."""
     with atomic_path(path, error=error) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
-
-
-@contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold an exclusive lock on a file or folder that is there; it ends with the process, however it ends.
-
-    Raises BlockingIOError where another holds it and this is not to `wait`, OSError where a file system has no locks.
-    """
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        if fcntl is not None:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
-    finally:
-        os.close(handle)
 
 
 def fetch(file: RemoteFile, *, folder: Path | None = None, allow_unpinned: bool = False) -> Path:

@@ -15,6 +15,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -26,12 +27,17 @@ from tqdm import tqdm
 
 from srbench.datasets.stores import Store
 from srbench.errors import DatasetError
-from srbench.files import explain, locked, write_atomic
+from srbench.files import explain, write_atomic
 from srbench.images import decode
 
 if TYPE_CHECKING:
     # Reading a store needs no protocol, nor what the metrics import.
     from srbench.datasets.pairs import PairMaker
+
+try:
+    import fcntl
+except ImportError:  # not on Windows, where nothing keeps two processes out of one place
+    fcntl = None  # type: ignore[assignment]  # a missing module has no type
 
 FORMAT = 2
 """Version of the folder's layout."""
@@ -326,3 +332,18 @@ def _sha256(data: bytes | memoryview) -> str:
 
 def _workers(asked: int | None) -> int:
     return asked or min(16, os.cpu_count() or 1)
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold an exclusive lock on a file or folder that is there; it ends with the process, however it ends.
+
+    Raises BlockingIOError where another holds it and this is not to `wait`, OSError where a file system has no locks.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        if fcntl is not None:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(handle)

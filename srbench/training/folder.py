@@ -18,8 +18,9 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from srbench.datasets.packing import locked
 from srbench.errors import TrainingError, WeightsError
-from srbench.files import atomic_path, explain, locked, sha256_of, write_atomic
+from srbench.files import atomic_path, explain, sha256_of, write_atomic
 from srbench.training.curves import Line, curves
 from srbench.training.records import RECORD, WEIGHTS, require_own_weights, whole_record
 from srbench.zoo.checkpoints import RECORD_KEY
