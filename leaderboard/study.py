@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +42,9 @@ def _signed(value: float) -> str:
     return f"{value:+.3g}" if abs(value) > 1e-9 else "0"
 
 
+_UNKNOWN = {"outcome": "undecided", "detectable": math.nan, "interval": (math.nan, math.nan), "mean": math.nan}
+"""What stands for a contrast without numbers."""
+
 _DIFFERENCE = Axis("A − B after the last step, dB, with its 95 % interval", form=_signed)
 
 
@@ -48,7 +52,8 @@ _DIFFERENCE = Axis("A − B after the last step, dB, with its 95 % interval", fo
 class Difference:
     """One contrast on one endpoint, A minus B in dB.
 
-    `way` has the percentages of the steps with mean and interval, `ends` lower end, mean and upper end after the last.
+    `way` has the percentages of the steps with mean and interval, `ends` lower end, mean and upper end after the last;
+    without numbers, where trainings diverged and fewer than two seeds are left, it is empty.
     """
 
     a: str
@@ -98,7 +103,19 @@ class Study:
     @property
     def question(self) -> Difference:
         """The difference that the study was made for."""
-        return next(one for _, differences in self.groups for one in differences if one.asked)
+        found = (one for group, differences in self.groups for one in (*differences, *unmeasured(group)))
+        return next(one for one in found if one.asked)
+
+
+def unmeasured(group: Mapping[str, Any]) -> list[Difference]:
+    """The contrasts of a group for which its diverged trainings leave fewer than two seeds."""
+    return [_difference({**one, "by_percentage": {}}) for one in group.get("unmeasured", ())]
+
+
+def lost_seeds(diverged: Mapping[str, Sequence[int]]) -> str:
+    """`imdn-bam with seed 2; imdn with seeds 1, 3`: which trainings diverged, out of the seeds by arm."""
+    return "; ".join(f"{arm} with seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+                     for arm, seeds in diverged.items())  # fmt: skip
 
 
 def pages(collection: Collection) -> Iterator[Page]:
@@ -142,13 +159,18 @@ def parse(data: bytes, name: str) -> Study:
 
 
 def _page(studies: Sequence[Study]) -> str:
-    return render("study.html.j2", path=PATH, studies=studies)
+    return render("study.html.j2", path=PATH, studies=studies, unmeasured=unmeasured, lost_seeds=lost_seeds)
 
 
 def _difference(one: dict[str, Any]) -> Difference:
     found = one["by_percentage"]
-    last = found["100"]
-    verdict = _OUTCOMES[last["outcome"]].format(a=one["a"], b=one["b"], margin=last["margin"], n=last["n"])
+    last: dict[str, Any] = found["100"] if found else _UNKNOWN
+    if one.get("diverged"):
+        left = f"{last['n']} seeds are left" if found else "fewer than two seeds are left to compare"
+        verdict = (f"Undecided between {one['a']} and {one['b']}, since trainings diverged "
+                   f"({lost_seeds(one['diverged'])}) and {left}")  # fmt: skip
+    else:
+        verdict = _OUTCOMES[last["outcome"]].format(a=one["a"], b=one["b"], margin=last["margin"], n=last["n"])
     ordered = sorted(found.items(), key=lambda item: int(item[0]))
     return Difference(
         a=str(one["a"]), b=str(one["b"]), endpoint=str(one["endpoint"]), in_domain=one["role"] == "in-domain",

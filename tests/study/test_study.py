@@ -199,9 +199,12 @@ def test_a_training_that_diverges_is_an_outcome_that_decides_nothing(
             found = group["differences"][0]["by_percentage"]["100"]
             left = [before["pan-bam"][seed - 1] - before["pan"][seed - 1] for seed in (1, 3)]
             assert (found["n"], found["outcome"], found["mean"]) == (2, "undecided", pytest.approx(np.mean(left)))
-            page = parse(json.dumps(document).encode(), "tiny")
-            assert page.question.verdict == "2 seeds do not decide between pan-bam and pan"
-            assert set(page.far_apart(group)) <= set(means)
+        page = parse(json.dumps(document).encode(), "tiny")
+        assert set(page.far_apart(group)) <= set(means)
+        left_over = "2 seeds are left" if len(lost) == 1 else "fewer than two seeds are left to compare"
+        assert page.question.verdict == (
+            "Undecided between pan-bam and pan, since trainings diverged (pan-bam with "
+            f"seed{'s' * (len(lost) > 1)} {', '.join(map(str, lost))}) and {left_over}")  # fmt: skip
     assert group["differences"] == [] and "fewer than two seeds are left to compare on Set5 psnr_y" in told
     assert group["unmeasured"][0]["is_the_question"] and group["unmeasured"][0]["diverged"] == {"pan-bam": [2, 3]}
 
