@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 # The modules that a test run loads are a million objects that stay: looking through them as often as Python does by
-# default takes a tenth of its time.
+# default takes a tenth of its time. What is there when the first test begins is never looked through again.
 gc.set_threshold(20_000, 10, 10)
+
+_NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -35,12 +38,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test reads the user's datasets or cache, and none reaches the network."""
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads the user's datasets or cache, and none reaches the network.
+
+    The folders are each test's own, and made by those that use them: most do not.
+    """
+    own = tmp_path_factory.getbasetemp() / "environments" / f"{next(_NUMBERS)}"
     for name in ("SRBENCH_DATA", "SRBENCH_CACHE", "SRBENCH_MIRROR"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("SRBENCH_DATA", str(tmp_path / "no-data"))
-    monkeypatch.setenv("SRBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SRBENCH_DATA", str(own / "no-data"))
+    monkeypatch.setenv("SRBENCH_CACHE", str(own / "cache"))
     monkeypatch.setenv("SRBENCH_OFFLINE", "1")
 
 
@@ -50,6 +57,7 @@ def two_threads() -> None:
     import torch  # here, since the process that only hands out tests to workers reads this file too
 
     torch.set_num_threads(min(2, torch.get_num_threads()))
+    gc.freeze()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,11 @@ SOURCES = sorted(path for name in ("srbench", "leaderboard") for path in (ROOT /
 LAZY = ROOT / "srbench" / "__init__.py"  # its public names come from everywhere, when they are asked for
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def module_name(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -96,14 +102,14 @@ def name_of(path: Path) -> str:
 def test_imports_point_down(path: Path) -> None:
     home = room(module_name(path))
     assert home in BELOW, f"{home} is a new room: give it a place in BELOW and in ARCHITECTURE.md"
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     wrong = [f"line {line}: {name}" for line, name in imported_modules(tree) if room(name) not in reach(home)]
     assert not wrong, f"{home} may import {sorted(reach(home))}, not {wrong}"
 
 
 def test_modules_import_each_other_in_no_circle() -> None:
     graph = {
-        name: {target for _, target in imported_modules(ast.parse(path.read_text(encoding="utf-8"))) if target != name}
+        name: {target for _, target in imported_modules(parsed(path)) if target != name}
         for name, path in MODULES.items()
         if path != LAZY
     }
@@ -114,7 +120,7 @@ def test_modules_import_each_other_in_no_circle() -> None:
 def test_pieces_stay_short_and_imports_on_top(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= MAX_FILE
-    tree = ast.parse(text)
+    tree = parsed(path)
     long = [f"{node.name}: {node.end_lineno - node.lineno + 1} lines" for node in functions(tree)
             if node.end_lineno and node.end_lineno - node.lineno + 1 > MAX_FUNCTION]  # fmt: skip
     assert not long

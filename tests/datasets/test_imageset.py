@@ -75,7 +75,7 @@ def test_fingerprint_follows_the_pixels_and_not_the_clock(tmp_path: Path) -> Non
     assert images.fingerprint != before
     assert images.pixel_hashes["baby"] == pixel_sha256(images.hr("baby"))
     assert open_dataset("Set5", data_root=root).fingerprint == images.fingerprint
-    (kept,) = (tmp_path / "cache" / "fingerprints").iterdir()
+    (kept,) = (Path(os.environ["SRBENCH_CACHE"]) / "fingerprints").iterdir()
     for damage in ('{"bird": 5}', "[1]", '{"bird": [], "baby": [1, 2, 3, 4, null]}', "[" * 100_000, "\xff"):
         kept.write_text(damage, encoding="latin-1")
         assert open_dataset("Set5", data_root=root).fingerprint == images.fingerprint
