@@ -26,10 +26,10 @@ from benchmarks import counted, weights
 from benchmarks.report import test_data
 from srbench.datasets import open_dataset
 from srbench.datasets.verify import verify_dataset
+from srbench.degradations import crop_to_multiple, matlab_bicubic
 from srbench.evaluation import evaluate
 from srbench.images import decode, pixel_sha256
 from srbench.journal import JOURNAL_NAME
-from srbench.protocols import crop_to_multiple, matlab_bicubic
 from srbench.resize import imresize
 from srbench.scores import read_run
 

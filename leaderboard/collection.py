@@ -56,9 +56,10 @@ def _entry(submission: Submission, memory: Memory) -> Entry:
     means = memory.means(submission.digest)
     if means is not None:
         return Entry(submission, means)
-    pixels = pixels_of((row["dataset"], row["image"], row["hr_sha256"]) for row in submission.rows())
+    rows = submission.rows()
+    pixels = pixels_of((row["dataset"], row["image"], row["hr_sha256"]) for row in rows)
     for message in catalogue_errors(submission.document, pixels):
         raise SubmissionError(message)
-    entry, values = summarise(submission)
+    entry, values = summarise(submission, rows)
     memory.keep_entry(entry, values)
     return entry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from operator import itemgetter
@@ -84,10 +84,7 @@ class Entry:
 
     def rows(self) -> dict[Group, list[Row]]:
         """The same by group, as plain rows in the order of image names."""
-        found: dict[Group, list[Row]] = {}
-        for row in sorted(self.submission.rows(), key=itemgetter("image")):
-            found.setdefault((row["scale"], row["protocol"], row["dataset"]), []).append(row)
-        return found
+        return by_group(self.submission.rows())
 
     @property
     def date(self) -> str:
@@ -101,12 +98,20 @@ class Entry:
         return value
 
 
-def summarise(submission: Submission) -> tuple[Entry, dict[Group, Values]]:
+def by_group(rows: Iterable[Row]) -> dict[Group, list[Row]]:
+    """The rows of an entry by what one mean is of, in the order of image names."""
+    found: dict[Group, list[Row]] = {}
+    for row in sorted(rows, key=itemgetter("image")):
+        found.setdefault((row["scale"], row["protocol"], row["dataset"]), []).append(row)
+    return found
+
+
+def summarise(submission: Submission, rows: Iterable[Row]) -> tuple[Entry, dict[Group, Values]]:
     """The entry of a submission, and the scores behind each of its means; both come from its rows alone.
 
-    Raises SrbenchError for a protocol that does not exist, or rows that changed since they were checked.
+    Raises SrbenchError for a protocol that does not exist.
     """
-    found = Entry(submission, {}).rows()
+    found = by_group(rows)
     expected = {
         (run["scale"], name): int(facts["n_expected"])
         for run in submission.document["runs"]

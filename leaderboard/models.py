@@ -25,8 +25,8 @@ from srbench.charts import INLINE, Axis, histogram_chart
 from srbench.protocols import get_protocol, protocol_names
 from srbench.scores import Row
 from srbench.submissions import LEVELS
+from srbench.submissions.known import BASELINES
 
-_BASELINES = ("bicubic", "bicubic:pillow")
 _EXTREMES = 3
 _MOST_ROWS = 3000
 _FEW_ROWS = 20
@@ -150,7 +150,7 @@ def _page(collection: Collection, entry: Entry, pairs: Sequence[Pair]) -> str:
         claims=claims_beside(entry),
         speeds=[(scale, frames_per_second(entry, scale)) for scale in scales],
         panels=[(pair, pair.differences(collection)) for pair in pairs],
-        learnt=entry.document["model"]["spec"] not in _BASELINES,
+        learnt=entry.document["model"]["spec"] not in BASELINES,
         forms=forms(entry, protocols[0]),
         samples=[(name.rpartition(".")[0], sample_path(entry, name)) for name in entry.submission.samples],
         data=f"{scores_path(entry.id)}.csv",

@@ -177,8 +177,8 @@ def _thinned(points: list[Point], front: list[Point]) -> tuple[Point, ...]:
 def _shown(view: View, dataset: str) -> list[Entry]:
     """The entries of the main group that were scored on the same pixels, all of them."""
     group = view.scale, view.protocol.name, dataset
-    inputs = reference_inputs(view.entries, group)
     main = ranked_entries(view.entries, view.protocol.name)
+    inputs = reference_inputs(main, group)
     alike = [e for e in main if group in e.means and e.means[group].inputs == inputs]
     return [e for e in alike if _psnr(e, view, dataset) is not None]
 

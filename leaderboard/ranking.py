@@ -70,8 +70,12 @@ def reference_inputs(entries: Sequence[Entry], group: Group) -> str | None:
 
     It is what most entries of the main group used, of those with the catalogue's pixels; the older wins a tie.
     """
+    return _reference(ranked_entries(entries, group[1]), group)
+
+
+def _reference(ranked: Iterable[Entry], group: Group) -> str | None:
     found: dict[str, list[tuple[str, str]]] = {}
-    for entry in ranked_entries(entries, group[1]):
+    for entry in ranked:
         mean = entry.means.get(group)
         if mean and mean.canonical:
             found.setdefault(mean.inputs, []).append((entry.date, entry.id))
@@ -80,10 +84,11 @@ def reference_inputs(entries: Sequence[Entry], group: Group) -> str | None:
 
 def rank(collection: Collection, entries: Sequence[Entry], group: Group, metric: int) -> dict[str, Mark]:
     """Marks by entry id for one metric (an index into `METRICS`) of the entries of the main group."""
-    reference = reference_inputs(entries, group)
+    ranked = ranked_entries(entries, group[1])
+    reference = _reference(ranked, group)
     left = {
         entry.id: entry
-        for entry in ranked_entries(entries, group[1])
+        for entry in ranked
         if (mean := entry.means.get(group)) and mean.inputs == reference and _value(mean, metric) is not None
     }
     marks: dict[str, Mark] = {}

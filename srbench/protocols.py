@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from srbench.degradations import (
     BD_DN_SCALE,
     blur_downsample,
+    crop_to_multiple,
+    matlab_bicubic,
     noisy_downsample,
     pillow_bicubic,
     resize_to_multiple,
 )
-from srbench.degradations import crop_to_multiple as crop_to_multiple
-from srbench.degradations import matlab_bicubic as matlab_bicubic
 from srbench.errors import ProtocolError, UnknownNameError
 from srbench.metrics import aliasing_weight, luma, luma_rounded, psnr, shave, ssim, weighted_psnr
 

@@ -21,7 +21,7 @@ from srbench.environment import describe_environment
 from srbench.errors import UpscalerError
 from srbench.upscalers.base import Options
 from srbench.upscalers.specs import open_upscaler
-from srbench.upscalers.tensors import _DEEP_DTYPES, PRECISIONS, deterministic_float32, pick_device
+from srbench.upscalers.tensors import DEEP_DTYPES, PRECISIONS, deterministic_float32, pick_device
 from srbench.zoo import build
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.counting import count_macs, count_parameters
@@ -200,7 +200,7 @@ def _candidate(spec: str, scale: int, device: torch.device, settings: Settings) 
 
 def _of_network(spec: str, network: SRNetwork, device: torch.device, settings: Settings) -> _Candidate:
     runner = optimized(network) if settings.optimise else network
-    runner.deep_dtype = _DEEP_DTYPES[settings.precision]
+    runner.deep_dtype = DEEP_DTYPES[settings.precision]
 
     def prepare(height: int, width: int) -> Callable[[], object]:
         lr = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0)).to(device)

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 import srbench
+from srbench.degradations import crop_to_multiple
 from srbench.images import decode, pixel_sha256
-from srbench.protocols import crop_to_multiple
 from srbench.resize import imresize
 
 RATIOS = (Fraction(1, 2), Fraction(1, 3), Fraction(1, 4), Fraction(1, 8), Fraction(2), Fraction(3), Fraction(4),

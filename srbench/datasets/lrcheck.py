@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.fft import dctn
 
+from srbench.degradations import crop_to_multiple
 from srbench.metrics import psnr
-from srbench.protocols import crop_to_multiple
 from srbench.resize import Border, imresize
 
 Images = NDArray[np.uint8]

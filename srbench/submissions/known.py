@@ -13,10 +13,10 @@ from srbench.errors import SrbenchError
 from srbench.images import fingerprint
 from srbench.protocols import get_protocol
 from srbench.submissions.packing import public_spec
-from srbench.zoo.catalogue import CATALOGUE as WEIGHTS
 from srbench.zoo.catalogue import DEFAULT_TAG, TAGS, WeightsEntry, entries_of
-from srbench.zoo.costs import COSTS, OUTPUT_SIZE
+from srbench.zoo.costs import OUTPUT_SIZE
 from srbench.zoo.networks import find_variant
+from srbench.zoo.sizes import cost_of
 
 LR_SIZE = (240, 360)
 """Height and width of the LR that MACs are given for, as in the paper's Table 2."""
@@ -24,7 +24,9 @@ LR_SIZE = (240, 360)
 Pixels = Mapping[str, Mapping[str, str]]
 """By dataset, the hash of each HR image by its name."""
 
-_BASELINES = {"bicubic": "Bicubic (MATLAB)", "bicubic:pillow": "Bicubic (Pillow)"}
+BASELINES = {"bicubic": "Bicubic (MATLAB)", "bicubic:pillow": "Bicubic (Pillow)"}
+"""The titles of the model specs in which nothing is learnt."""
+
 _MACS_TOLERANCE = 1e-3
 
 
@@ -39,8 +41,7 @@ def pixels_of(rows: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, str]]
 def catalogue_errors(document: Mapping[str, Any], pixels: Pixels) -> Iterator[str]:
     """What an entry says otherwise than the catalogues: each an error that keeps the entry out.
 
-    Costs are held against the table of the listed variants, MACs to a thousandth; weights whose entry in the catalogue
-    has hyper-parameters of its own are not in that table.
+    Costs are held against those on record, MACs to a thousandth, since their LR is another there.
     """
     for run in document["runs"]:
         yield from _protocol_errors(run)
@@ -57,8 +58,8 @@ def named_facts(spec: str) -> dict[str, Any]:
     """
     kind, _, rest = spec.partition(":")
     name, _, tag = rest.partition("@")
-    if spec in _BASELINES:
-        return {"name": _BASELINES[spec]}
+    if spec in BASELINES:
+        return {"name": BASELINES[spec]}
     if kind != "zoo":
         return {"name": public_spec(spec).partition(":")[2] or spec}
     entry = next(iter(served_weights(spec).values()), None)
@@ -115,17 +116,17 @@ def _model_errors(document: Mapping[str, Any]) -> Iterator[str]:
         if name != "name" and value is not None and model[name] != value:
             yield f"model.{name}: stated as {model[name]}, but {spec} has {value}"
     yield from _cost_errors(model)
-    pinned = {scale: weights.file.sha256 for weights in WEIGHTS if weights.spec == spec for scale in weights.scales}
+    served = served_weights(spec)
     for run in document["runs"]:
-        expected = pinned.get(run["scale"])
-        if expected and run["weights_sha256"] != expected:
+        pinned = served[run["scale"]].file.sha256 if run["scale"] in served else None
+        if pinned and run["weights_sha256"] != pinned:
             yield f"×{run['scale']}: the weights' hash is not that of {spec} in the catalogue"
 
 
 def _cost_errors(model: Mapping[str, Any]) -> Iterator[str]:
     spec = model["spec"]
     for scale, weights in served_weights(spec).items():
-        cost = None if weights.options else COSTS.get((weights.network, scale))
+        cost = cost_of(weights, scale)
         if cost is None:
             continue
         parameters, macs = ((model[name] or {}).get(str(scale)) for name in ("parameters", "macs"))

@@ -24,8 +24,9 @@ TILE_OVERLAP = 32
 # Bounds the memory on machines of many cores; there each image has several.
 _MOST_IMAGES_AT_ONCE = 8
 
-_DEEP_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-PRECISIONS = tuple(_DEEP_DTYPES)
+DEEP_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""By precision, the type in which a zoo network's deep part runs; None for float32 throughout."""
+PRECISIONS = tuple(DEEP_DTYPES)
 """The arithmetic a network's middle can run in."""
 
 OPTIMISATIONS = ("none", "fold", "compile", "graphs")
@@ -96,13 +97,13 @@ def network_upscaler(module: nn.Module, identity: Identity, *, scale: int, optio
         UpscalerError: an unknown precision or device, or low precision or optimisation asked of a module that is not a
             zoo network (only those keep the last convolution and the global skip in fp32).
     """
-    if options.precision not in _DEEP_DTYPES:
+    if options.precision not in DEEP_DTYPES:
         raise UpscalerError(f"--precision: expected one of {', '.join(PRECISIONS)}, got {options.precision!r}")
     if options.optimise not in OPTIMISATIONS:
         raise UpscalerError(f"--optimise: expected one of {', '.join(OPTIMISATIONS)}, got {options.optimise!r}")
     module = module.to(pick_device(options.device)).eval()
     if isinstance(module, SRNetwork):
-        module.deep_dtype = _DEEP_DTYPES[options.precision]
+        module.deep_dtype = DEEP_DTYPES[options.precision]
         module = _optimised(module, options.optimise)
     elif options.precision != "fp32" or options.optimise != "none":
         raise UpscalerError(f"{identity.spec}: --precision and --optimise are for zoo networks, which know what has to "

@@ -16,6 +16,7 @@ from srbench.errors import SubmissionError
 from srbench.files import sha256_of
 from srbench.scores import Run, read_run
 from srbench.submissions import Submission
+from srbench.submissions.known import BASELINES
 from srbench.verification.comparison import Outcome, compare_scores, rerun_bounds
 from srbench.verification.rescoring import open_same_datasets
 from srbench.zoo.catalogue import WEIGHTS_SUFFIXES
@@ -28,7 +29,6 @@ TIMEOUT = 3600.0
 
 _PACKAGES = Path(__file__).parents[2]
 _MAX_WRITTEN = 4 << 30
-_BASELINES = ("bicubic", "bicubic:pillow")
 _FILE_KINDS = ("onnx", "spandrel")
 
 
@@ -63,7 +63,7 @@ def _runnable(spec: str, sha256: str | None, weights: Path | None) -> str:
     """The spec to evaluate: baselines and catalogue entries as they are, files by their hash."""
     kind, _, rest = spec.partition(":")
     name, _, tag = rest.partition("@")
-    if spec in _BASELINES or (kind == "zoo" and not tag.endswith(WEIGHTS_SUFFIXES)):
+    if spec in BASELINES or (kind == "zoo" and not tag.endswith(WEIGHTS_SUFFIXES)):
         return spec
     if kind != "zoo" and kind not in _FILE_KINDS:
         raise SubmissionError(f"{spec}: expected a model that runs without its author's code (zoo:, onnx:, spandrel:); "
