@@ -50,6 +50,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
 }
 
+START = ROOT / "srbench" / "__main__.py"  # it loads the one command that is asked for
 SOURCES = sorted(path for name in ("srbench", "leaderboard") for path in (ROOT / name).rglob("*.py"))
 LAZY = ROOT / "srbench" / "__init__.py"  # its public names come from everywhere, when they are asked for
 
@@ -124,7 +125,7 @@ def test_pieces_stay_short_and_imports_on_top(path: Path) -> None:
     long = [f"{node.name}: {node.end_lineno - node.lineno + 1} lines" for node in functions(tree)
             if node.end_lineno and node.end_lineno - node.lineno + 1 > MAX_FUNCTION]  # fmt: skip
     assert not long
-    if "cli" not in path.parts and path != LAZY:
+    if "cli" not in path.parts and path not in (LAZY, START):
         assert not [f"{node.name}: {name}" for node in functions(tree) for _, name in imported_modules(node)]
 
 
