@@ -182,8 +182,10 @@ def _read(folder: Path, verified: Verified, trusted: Container[str]) -> Submissi
     digest = files.digest(level)
     if digest not in trusted:
         _check(document, files, folder.name)
-        if level == LEVELS[0]:  # the day of a verified one had come: no clock that is behind hides what was published
+        if level == LEVELS[0]:  # the days of a verified one had come: no clock that is behind hides what was published
             require_come(document["date"], f"{DOCUMENT_NAME}.date")
+            for index, run in enumerate(document["runs"]):
+                require_come(run["started"], f"{DOCUMENT_NAME}.runs[{index}].started")
     return Submission(document["id"], document["title"], document, folder, level, verification, files.checked_sha256,
                       digest, tuple(files.samples))
 

@@ -28,6 +28,7 @@ _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe0
                         "\u2800\U0001d159\U00013441\U00013442\U00016fe4"
                         "\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f]")  # fmt: skip
 _MOST_MARKS = 2
+_TIME = r"\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|\+00:00)"
 _URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~:/?#@!$&()*+,;=%-]*)?")
 
 
@@ -123,6 +124,20 @@ class Day:
 
     def schema(self) -> Schema:
         return {"type": "string", "format": "date", "description": "from 2000-01-01 to today"}
+
+
+@dataclass(frozen=True)
+class Time:
+    """A time of a `Day` in UTC, as ISO 8601 writes it."""
+
+    def check(self, value: Any, where: str) -> None:
+        if not isinstance(value, str) or not re.fullmatch(_TIME, value, re.ASCII):
+            raise refuse(where, "a UTC time in ISO 8601", value)
+        Day().check(value[:10], where)
+
+    def schema(self) -> Schema:
+        return {"type": "string", "format": "date-time", "pattern": f"^(?:{_TIME})$",
+                "description": "a UTC time in ISO 8601, from 2000-01-01 to today"}
 
 
 @dataclass(frozen=True)
@@ -279,9 +294,12 @@ def _require_visible(value: str, where: str) -> None:
 
 
 def require_come(day: str, where: str) -> None:
-    """Raises SubmissionError for a `Day` that has not come anywhere on Earth; what passes once passes ever after."""
+    """Raises SubmissionError for a day that has not come anywhere on Earth; what passes once passes ever after.
+
+    `day` is a `Day`, or a `Time` of one.
+    """
     latest = (datetime.now(UTC).date() + timedelta(days=1)).isoformat()
-    if day > latest:
+    if day[:10] > latest:
         raise refuse(where, f"a date that has come, up to {latest}", day)
 
 

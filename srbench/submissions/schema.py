@@ -18,6 +18,7 @@ from srbench.submissions.kinds import (
     Pattern,
     Several,
     Text,
+    Time,
     Whole,
 )  # fmt: skip
 
@@ -35,7 +36,6 @@ NAME = Pattern(r"[A-Za-z0-9_](?:[A-Za-z0-9_+()-]|[. ](?=[A-Za-z0-9_+()-])){0,99}
 """A dataset's or an image's name: no slash, no leading or double dot, so that it stays a name as part of a path."""
 
 _SHA256 = Pattern(r"[0-9a-f]{64}", "a SHA-256 in 64 lower-case hexadecimal digits")
-_TIME = Pattern(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|\+00:00)", "a UTC time in ISO 8601")
 _SCALE = OneOf((2, 3, 4, 8))
 _SCALE_NAME = Pattern("[2348]", "a scale, 2, 3, 4 or 8")
 _SPEC = Pattern(r"[A-Za-z0-9][A-Za-z0-9_.:@+ -]{0,199}", "a model spec without a path, such as zoo:imdn@authors")
@@ -137,7 +137,7 @@ _RUN = Fields({
     "datasets": Named(NAME, _DATASET, most=50, fewest=1),
     "means": Several(_MEAN, most=1000, fewest=1),
     "environment": ENVIRONMENT,
-    "started": _TIME,
+    "started": Time(),
     "seconds": Number(0, 1e9),
 })  # fmt: skip
 

@@ -28,7 +28,7 @@ from srbench.errors import SubmissionError
 from srbench.scores import SCHEMA
 from srbench.submissions import Collection, kinds, read_submission, read_submissions
 from srbench.submissions.entry import read_verified
-from srbench.submissions.kinds import Day, Fields, Flag, Kind, Number, OneOf, Several, Text, Whole
+from srbench.submissions.kinds import Day, Fields, Flag, Kind, Number, OneOf, Several, Text, Time, Whole
 from srbench.submissions.rows import dataset_means
 from tests.submissions.generated import generate, table_bytes
 
@@ -276,7 +276,7 @@ def test_a_value_of_a_wrong_type_or_range_anywhere_is_left_out(root: Path) -> No
 @pytest.mark.parametrize("number", [10**400, -(10**400), 10**4000, 1e300, math.nan, math.inf])
 @pytest.mark.parametrize("kind", [
     Number(0, 100), Number(-100, 200, infinity=True), Whole(0, 10**12), Text(), OneOf((4,)), Flag(), Day(),
-    Several(Flag(), 3), Fields({}),
+    Time(), Several(Flag(), 3), Fields({}),
 ], ids=lambda kind: type(kind).__name__)  # fmt: skip
 def test_a_number_of_any_size_is_refused_by_its_bounds(kind: Kind, number: float) -> None:
     for value in (number, 16**5000):  # the last is longer than Python writes out, but TOML can spell it
@@ -516,6 +516,28 @@ def test_a_date_is_from_2000_on_and_has_come(
         assert_left_out(root, f"submission.json.date: expected {reason}, got '")
     else:
         assert not read_submissions(root).problems
+    started = f"{date}T23:59:59+00:00"
+    change(root, lambda document: (document.update(date="2026-01-01"), document["runs"][0].update(started=started)))
+    if reason:
+        expected = reason.replace("date YYYY-MM-DD", "UTC time in ISO 8601")
+        assert_left_out(root, f"submission.json.runs[0].started: expected {expected}, got '")
+    else:
+        assert not read_submissions(root).problems
+
+
+@pytest.mark.parametrize(("time", "fits"), [
+    ("2026-01-31T00:00:00Z", True), ("2026-01-31T23:59:59.999999+00:00", True), ("2026-01-31T24:00:00Z", False),
+    ("2026-01-31T25:00:00Z", False), ("2026-01-31T23:60:00Z", False), ("2026-01-31T23:59:60Z", False),
+    ("2026-13-31T00:00:00Z", False), ("2026-00-01T00:00:00Z", False), ("2026-02-30T00:00:00Z", False),
+    ("0000-01-01T00:00:00Z", False), ("2026-01-31T00:00:00+02:00", False), ("2026-01-31 00:00:00Z", False),
+    ("2026-01-31T00:00:00", False), ("2026-01-31T00:00:00Z\n", False), (1, False), (None, False),
+])  # fmt: skip
+def test_a_time_is_one_that_exists(time: object, fits: bool) -> None:
+    if fits:
+        Time().check(time, "x")
+        return
+    with pytest.raises(SubmissionError, match=r"^x: expected a (UTC time in ISO 8601|date that exists), got "):
+        Time().check(time, "x")
 
 
 def test_a_date_that_has_come_stays_taken(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
