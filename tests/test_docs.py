@@ -32,8 +32,9 @@ from srbench.cli import COMMANDS, main
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
-    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "submissions" / "README.md")
-)
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"),
+                 ROOT / "studies" / "README.md", ROOT / "submissions" / "README.md")
+)  # fmt: skip
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for name in ("srbench", "leaderboard")
@@ -42,8 +43,6 @@ MODULES = sorted(
 )
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 LANGUAGES = {"console", "python", "pycon", "sh", "text", "json", "toml", "html", "latex"}
-GENERATED = ("docs/cli/", "docs/extend/", "docs/studies.md")
-"""Pages that `docs/hooks/site.py` makes of commands, sections and reports."""
 _FENCE = re.compile(r"(?:^<!-- (?P<note>[^\n]*) -->\n)?^```(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.M | re.S)
 
 
@@ -78,12 +77,22 @@ def test_blocks_are_marked_rightly(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_lead_to_files_of_the_repository(page: str) -> None:
-    """Also for who reads a page where it lies; only what no file holds exists in the built documentation alone."""
-    links = re.findall(r"\]\(([^):\s#]+\.md)(?:#[^)\s]*)?\)", (ROOT / page).read_text(encoding="utf-8"))
-    targets = {posixpath.normpath(posixpath.join(posixpath.dirname(page), link)) for link in links}
-    missing = [name for name in targets if not name.startswith(GENERATED) and not (ROOT / name).is_file()]
-    assert not missing
+def test_links_and_tables_are_of_use_in_the_repository(page: str) -> None:
+    """Pages are also read where they lie: what the builder makes of files has to be linked to by those files."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for link, anchor in re.findall(r"\]\(([^):\s#]*)(#[^)\s]*)?\)", text):
+        target = ROOT / posixpath.normpath(posixpath.join(posixpath.dirname(page), link)) if link else ROOT / page
+        assert target.is_file(), f"{page}: {link}"
+        assert not anchor or anchor in anchors(target), f"{page}: {link}{anchor}"
+    bare = re.findall("^<!-- table: .*$", text, re.MULTILINE)
+    assert not bare, f"{page}: say before the mark where that table is for who reads the page in the repository"
+
+
+def anchors(path: Path) -> set[str]:
+    """The addresses of a page's headings, as forges and the builder of the documentation give them."""
+    prose = _FENCE.sub("", path.read_text(encoding="utf-8"))
+    return {"#" + re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+            for title in re.findall(r"^#+ (.+)$", prose, re.MULTILINE)}  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES)

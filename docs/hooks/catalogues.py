@@ -1,11 +1,18 @@
-"""Tables of what the package's catalogues hold, for pages that ask for one by `<!-- table: NAME -->`."""
+"""Tables of what the package's catalogues hold, for lines of pages that end with `<!-- table: NAME -->`.
+
+What stands before the mark is for who reads the page in the repository, and says where the same can be had.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
+from leaderboard.study import study_files
 from srbench.datasets import CATALOGUE as DATASETS
+from srbench.study.report import report
 from srbench.training.curves import Line, curves
 from srbench.training.recipe import load_recipe, recipe_names
 from srbench.zoo.catalogue import CATALOGUE as WEIGHTS
@@ -14,11 +21,13 @@ from srbench.zoo.costs import COSTS
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, find_variant
 from srbench.zoo.trained import Record, records
 
-_MARK = re.compile(r"^<!-- table: (\w+) -->$", re.MULTILINE)
+ROOT = Path(__file__).parents[2]
+
+_MARK = re.compile(r"^.*<!-- table: (\w+) -->$", re.MULTILINE)
 
 
 def filled(markdown: str) -> str:
-    """The page with every mark replaced by its table; an unknown name is a KeyError."""
+    """The page with every marked line replaced by its table; an unknown name is a KeyError."""
     return _MARK.sub(lambda match: TABLES[match[1]](), markdown)
 
 
@@ -76,6 +85,13 @@ def trained() -> str:
     return _table(("weights", "recipe", "steps", "patches", "held out", "Set5", "Set14", "BSD100"), rows)
 
 
+def studies() -> str:
+    """The reports of the studies that lie beside the entries of the leaderboard."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in study_files(ROOT / "submissions")]
+    reports = [re.sub("^#", "##", report(results), flags=re.MULTILINE) for results in found]
+    return "\n".join(reports or ["None was carried out yet."])
+
+
 def curve_charts() -> dict[str, str]:
     """By file name, the curves of what was trained here: a network and its forms with other attention in one chart."""
     groups: dict[tuple[str, int], dict[str, list[Line]]] = {}
@@ -122,6 +138,6 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "attentions": attentions, "citations": citations, "curves": curve_images, "datasets": datasets,
-    "networks": networks, "recipes": recipes, "trained": trained, "weights": weights,
+    "networks": networks, "recipes": recipes, "studies": studies, "trained": trained, "weights": weights,
 }  # fmt: skip
 """The tables by the name that pages use."""

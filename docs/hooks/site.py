@@ -5,14 +5,13 @@ README.md, CONTRIBUTING.md and the like are read where they lie, so that no fact
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
-from catalogues import curve_charts, filled
+from catalogues import ROOT, curve_charts, filled
 from cli_reference import pages as cli_pages
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -20,21 +19,20 @@ from mkdocs.plugins import get_plugin_logger
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from leaderboard.study import study_files
-from srbench.study.report import report
-
-ROOT = Path(__file__).parents[2]
 ROOT_PAGES = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "extend/index.md",
     "ARCHITECTURE.md": "architecture.md",
     "SECURITY.md": "security.md",
+    "studies/README.md": "studies.md",
     "submissions/README.md": "submitting.md",
     "benchmarks/REPORT.md": "benchmarks.md",
 }
 """Files outside docs/ and the pages they become; links between them, and into docs/, are turned to match."""
+DESCRIBED = {"srbench/cli/__init__.py": "cli/index.md"}
+"""Files that pages link to for who reads them in the repository, and the generated pages that say the same."""
 
-_LINK = re.compile(r"\]\(([^):\s]+\.md)(#[^)\s]*)?\)")
+_LINK = re.compile(r"\]\(([^):\s#]+\.(?:md|py))(#[^)\s]*)?\)")
 _LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
 _LOADING_RELATIONS = {"stylesheet", "preload", "preconnect", "modulepreload", "icon", "dns-prefetch"}
 _CSS_FETCH = re.compile(r"(?:url\(|@import\s)\s*[\"']?(https?:)?//")
@@ -44,7 +42,7 @@ log = get_plugin_logger("srbench")
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Give the generated pages their places in the navigation."""
-    config["generated"] = generated = dict(_root_pages()) | cli_pages() | curve_charts() | _studies()
+    config["generated"] = generated = dict(_root_pages()) | cli_pages() | curve_charts()
     for section in (entry for entry in config.nav or () if isinstance(entry, dict)):
         for listed in section.values():
             if isinstance(listed, list):
@@ -94,31 +92,31 @@ def _root_pages() -> Iterator[tuple[str, str]]:
             yield uri, _relink(text, name, uri)
 
 
-def _studies() -> dict[str, str]:
-    """The reports of the studies that lie beside the entries of the leaderboard, on one page."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in study_files(ROOT / "submissions")]
-    reports = [re.sub("^#", "##", report(results), flags=re.MULTILINE) for results in found]
-    return {"studies.md": "\n".join(["# Controlled studies\n", *(reports or ["None was carried out yet.\n"])])}
-
-
 def _extension_pages(text: str) -> Iterator[tuple[str, str]]:
     """One short page per section of CONTRIBUTING.md, and its introduction with the list of them."""
     introduction, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
     titles = [section.partition("\n")[0].strip() for section in sections]
-    uris = [f"extend/{title.lower().replace(' ', '-')}.md" for title in titles]
+    uris = [_extension_page(title.lower().replace(" ", "-")) for title in titles]
     listed = "\n".join(f"- [{title}]({posixpath.basename(uri)})" for title, uri in zip(titles, uris, strict=True))
     yield "extend/index.md", f"{_relink(introduction, 'CONTRIBUTING.md', 'extend/index.md').rstrip()}\n\n{listed}\n"
     for section, uri in zip(sections, uris, strict=True):
         yield uri, _relink(f"# {section}", "CONTRIBUTING.md", uri)
 
 
+def _extension_page(anchor: str) -> str:
+    """The page of the section of CONTRIBUTING.md that has this anchor."""
+    return f"extend/{anchor}.md"
+
+
 def _relink(text: str, name: str, uri: str) -> str:
     """Links of the file `name`, as links of the page that it becomes."""
 
     def turned(match: re.Match[str]) -> str:
-        file = posixpath.normpath(posixpath.join(posixpath.dirname(name), match[1]))
-        target = ROOT_PAGES.get(file, file.removeprefix("docs/"))
-        return f"]({posixpath.relpath(target, posixpath.dirname(uri) or '.')}{match[2] or ''})"
+        file, anchor = posixpath.normpath(posixpath.join(posixpath.dirname(name), match[1])), match[2] or ""
+        target = (ROOT_PAGES | DESCRIBED).get(file, file.removeprefix("docs/"))
+        if file == "CONTRIBUTING.md" and anchor:
+            target, anchor = _extension_page(anchor.removeprefix("#")), ""
+        return f"]({posixpath.relpath(target, posixpath.dirname(uri) or '.')}{anchor})"
 
     return _LINK.sub(turned, text)
 
