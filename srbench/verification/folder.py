@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,20 +72,29 @@ def _check_verification(entry: Submission, verified: Verified) -> Said:
 
 def _check_against_each_other(entries: Sequence[Submission]) -> Iterator[Finding]:
     titles: dict[str, str] = {}
-    tables: dict[str, str] = {}
+    holders: dict[str, Submission] = {}
     for entry in sorted(entries, key=lambda entry: (entry.level == "claimed", entry.document["date"], entry.id)):
         other = titles.setdefault(skeleton(entry.title) + json.dumps(entry.document["options"]), entry.id)
         if other != entry.id:
             yield Finding(entry.id, "review", f"its title looks like that of {other!r}")
-        same = tables.setdefault(_means(entry), entry.id)
-        if same != entry.id:
-            yield Finding(entry.id, "review", f"has the means of {same!r} to the last digit")
+        means = _means(entry)
+        first = [holders.setdefault(mean, entry) for mean in means]
+        shared = Counter(one.id for one in first if one is not entry and not _differ_by_options(one, entry))
+        for name, count in sorted(shared.items()):
+            which = "the means" if count == len(means) else f"{count} of its {len(means)} means"
+            yield Finding(entry.id, "review", f"has {which} of {name!r} to the last digit")
 
 
-def _means(entry: Submission) -> str:
-    """Every mean of the entry, as one text: two models do not agree in all of them by chance."""
-    return json.dumps(sorted([run["scale"], mean["dataset"], mean["protocol"], str(mean["psnr"]), str(mean["ssim"])]
-                             for run in entry.document["runs"] for mean in run["means"]))  # fmt: skip
+def _means(entry: Submission) -> list[str]:
+    """Each mean of the entry, as one text: no two models agree in one by chance."""
+    return [json.dumps([run["scale"], mean["dataset"], mean["protocol"], str(mean["psnr"]), str(mean["ssim"])])
+            for run in entry.document["runs"] for mean in run["means"]]  # fmt: skip
+
+
+def _differ_by_options(entry: Submission, other: Submission) -> bool:
+    """Whether two entries are one model, which other options, such as large tiles, may leave as it is on some sets."""
+    one, two = entry.document, other.document
+    return bool(one["model"]["spec"] == two["model"]["spec"] and one["options"] != two["options"])
 
 
 def _check_base(root: Path, base: Path) -> Iterator[Finding]:
