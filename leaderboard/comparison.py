@@ -30,7 +30,7 @@ _LISTED = 300
 def pages(collection: Collection) -> Iterator[Page]:
     """`compare.html`, the list of entries and one script of scores per entry."""
     names = [(entry.id, entry.title) for entry in collection]
-    yield Page(PATH, (repr(names[: _LISTED + 1]),), partial(_page, collection))
+    yield Page(PATH, (repr(names[:_LISTED]), str(len(names))), partial(_page, collection))
     yield Page(INDEX, (repr(names),), partial(_script, "index", [list(name) for name in names]))
     for entry in collection:
         yield Page(data_path(entry.id), (entry.digest,), partial(_entry_script, collection, entry))
