@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -29,11 +30,18 @@ _LISTED = 300
 
 def pages(collection: Collection) -> Iterator[Page]:
     """`compare.html`, the list of entries and one script of scores per entry."""
-    names = [(entry.id, entry.title) for entry in collection]
-    yield Page(PATH, (repr(names[:_LISTED]), str(len(names))), partial(_page, collection))
+    names = _names(collection)
+    yield Page(PATH, (repr(names[:_LISTED]), str(len(names))), partial(_page, names))
     yield Page(INDEX, (repr(names),), partial(_script, "index", [list(name) for name in names]))
     for entry in collection:
         yield Page(data_path(entry.id), (entry.digest,), partial(_entry_script, collection, entry))
+
+
+def _names(collection: Collection) -> list[tuple[str, str]]:
+    """Each entry's id and title; titles that several have, such as those of one model run otherwise, with the id."""
+    held = Counter(entry.title for entry in collection)
+    return [(entry.id, f"{entry.title} ({entry.id})" if held[entry.title] > 1 else entry.title)
+            for entry in collection]  # fmt: skip
 
 
 def data_path(entry_id: str) -> str:
@@ -41,9 +49,9 @@ def data_path(entry_id: str) -> str:
     return f"data/compare/{address_safe(entry_id)}.js"
 
 
-def _page(collection: Collection) -> str:
-    return render("compare.html.j2", path=PATH, index=INDEX, listed=collection.entries[:_LISTED],
-                  left_out=max(0, len(collection) - _LISTED), min_images=MIN_IMAGES, statement=STATEMENT,
+def _page(names: list[tuple[str, str]]) -> str:
+    return render("compare.html.j2", path=PATH, index=INDEX, listed=names[:_LISTED],
+                  left_out=max(0, len(names) - _LISTED), min_images=MIN_IMAGES, statement=STATEMENT,
                   samples=tuple(CORNERS))  # fmt: skip
 
 

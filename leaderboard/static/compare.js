@@ -153,13 +153,13 @@ globalThis.srbenchCompare = (() => {
   };
 
   const showPictures = (a, b) => {
-    const absolute = (model, name) => ({
-      name,
+    const absolute = (model) => ({
+      name: titles.get(model.id),
       samples: Object.fromEntries(Object.entries(model.samples).map(([image, place]) => [image, root + place])),
     });
     const truth = Object.fromEntries([...document.querySelectorAll("#slide [name=image] option")]
       .map((option) => [option.value, `${root}static/samples/${option.value}.webp`]));
-    globalThis.srbenchSlider.show([absolute(a, a.title), absolute(b, b.title)], truth);
+    globalThis.srbenchSlider.show([absolute(a), absolute(b)], truth);
   };
 
   const keep = () => {
@@ -173,7 +173,7 @@ globalThis.srbenchCompare = (() => {
   const link = (model) => {
     const made = document.createElement("a");
     made.href = root + model.page;
-    made.textContent = model.title;
+    made.textContent = titles.get(model.id);
     return made;
   };
 
@@ -212,7 +212,7 @@ globalThis.srbenchCompare = (() => {
     update(asked.get("view") ?? "");
   };
 
-  // Called by the list of entries: [id, title] each.
+  // Called by the list of entries: [id, title] each, no title twice.
   const index = (entries) => {
     titles = new Map(entries);
     page.hidden = false;

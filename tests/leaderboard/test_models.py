@@ -132,5 +132,13 @@ def test_the_data_of_the_comparison_are_the_rows(collected: Collect) -> None:
         assert kept["ssim"] == [row["ssim_y"] for row in rows]
 
 
+def test_entries_of_one_title_are_told_apart_where_two_are_chosen(collected: Collect) -> None:
+    collection = collected(*(lambda document, title=title: document.update(title=title) for title in ("A", "B", "A")))
+    made = {page.path: str(page.content()) for page in comparison.pages(collection)}
+    names = [["net-00000", "A (net-00000)"], ["net-00001", "B"], ["net-00002", "A (net-00002)"]]
+    assert json.loads(made[comparison.INDEX].removeprefix("srbenchCompare.index(").removesuffix(");\n")) == names
+    assert [title in made["compare.html"] for _, title in names] == [True] * 3
+
+
 def page_of(collection: Collection, entry: str) -> str:
     return str(next(page for page in models.pages(collection) if page.path == f"models/{entry}.html").content())
