@@ -211,7 +211,7 @@ def _speeds(entries: Sequence[Entry]) -> list[Measure]:
         Measure(
             f"fps-{number}",
             f"speed on {device}",
-            Axis(f"frames per second, LR {height}×{width}", logarithmic=True, form=_rate),
+            Axis(f"frames per second, LR {width}×{height}", logarithmic=True, form=_rate),
             partial(_fps_at, (device, height, width)),
             low=False,
         )

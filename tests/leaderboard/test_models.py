@@ -132,6 +132,18 @@ def test_the_data_of_the_comparison_are_the_rows(collected: Collect) -> None:
         assert kept["ssim"] == [row["ssim_y"] for row in rows]
 
 
+def test_a_licence_and_the_size_of_a_measurement_are_shown_as_submitted(collected: Collect) -> None:
+    runtime = {"device": "a GPU", "size": [180, 320], "fps": {"4": 9.0}, "seconds_per_image": None}
+
+    def edit(document: dict[str, Any]) -> None:
+        document.update(license="MIT", runtime=runtime)
+        document["model"]["weights_licence"] = "not stated"
+
+    page = page_of(collected(edit), "net-00000")
+    assert "<dt>Licence</dt><dd>not stated; MIT as submitted</dd>" in page
+    assert "Measured on a GPU with an LR of 320×180 pixels." in page
+
+
 def test_entries_of_one_title_are_told_apart_where_two_are_chosen(collected: Collect) -> None:
     collection = collected(*(lambda document, title=title: document.update(title=title) for title in ("A", "B", "A")))
     made = {page.path: str(page.content()) for page in comparison.pages(collection)}

@@ -60,6 +60,9 @@ def test_speeds_of_two_devices_are_two_charts(collection: Collection) -> None:
         "parameters", "MACs", "speed on another device", "speed on one device",
     ]  # fmt: skip
     assert [len(chart.points) for chart in found] == [4, 4, 2, 2]
+    # Width before height, as in the axis of MACs; submissions have it the other way round.
+    assert [chart.measure.axis.label for chart in found[1:]] == [
+        "MACs for an LR of 360×240", *["frames per second, LR 320×180"] * 2]
 
 
 def test_without_measured_speed_the_scoring_run_tells(collection: Collection) -> None:
