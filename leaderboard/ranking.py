@@ -82,6 +82,11 @@ def _reference(ranked: Iterable[Entry], group: Group) -> str | None:
     return min(found, key=lambda inputs: (-len(found[inputs]), min(found[inputs])), default=None)
 
 
+def of_other_inputs(mean: Mean, reference: str | None) -> bool:
+    """Whether a mean is of other pixels or LR than its group is ranked on; where nothing is ranked, than is known."""
+    return not mean.canonical if reference is None else mean.inputs != reference
+
+
 def rank(collection: Collection, entries: Sequence[Entry], group: Group, metric: int) -> dict[str, Mark]:
     """Marks by entry id for one metric (an index into `METRICS`) of the entries of the main group."""
     ranked = ranked_entries(entries, group[1])

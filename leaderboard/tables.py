@@ -13,7 +13,7 @@ from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Mean
 from leaderboard.memory import digest_of
 from leaderboard.pages import Page
-from leaderboard.ranking import METRICS, Mark, apart, rank, reference_inputs
+from leaderboard.ranking import METRICS, Mark, apart, of_other_inputs, rank, reference_inputs
 from leaderboard.rendering import render
 from leaderboard.views import View, views
 from srbench.statistics import MIN_IMAGES
@@ -101,7 +101,7 @@ def cells(view: View, columns: Sequence[Column], entry: Entry) -> list[Cell]:
     for column in columns:
         mean = entry.means.get((view.scale, view.protocol.name, column.dataset))
         psnr_mark, ssim_mark = (marks.get(entry.id) for marks in column.marks)
-        other = mean is not None and mean.inputs != column.reference
+        other = mean is not None and of_other_inputs(mean, column.reference)
         found.append(Cell(column.dataset, mean, psnr_mark, ssim_mark, other, column.aliased))
     return found
 

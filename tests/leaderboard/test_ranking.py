@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from leaderboard.bootstrap import bca_intervals
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Mean
-from leaderboard.ranking import DECIMALS, apart, forms, hold_zero, rank, reference_inputs
+from leaderboard.ranking import DECIMALS, apart, forms, hold_zero, of_other_inputs, rank, reference_inputs
 from srbench.statistics import bca_interval
 from srbench.submissions import Submission
 
@@ -118,6 +118,14 @@ def test_pixels_that_the_catalogue_does_not_know_give_no_reference() -> None:
     one = entry("x", [40.0] * 5)
     foreign = dataclasses.replace(one, means={GROUP: dataclasses.replace(one.means[GROUP], canonical=False)})
     assert reference_inputs([foreign], GROUP) is None
+    assert of_other_inputs(foreign.means[GROUP], None)
+
+
+def test_where_nothing_is_ranked_known_pixels_are_no_others() -> None:
+    alone = entry("x", [40.0] * 5, self_ensemble=True)
+    reference = reference_inputs([alone], GROUP)
+    assert reference is None and not of_other_inputs(alone.means[GROUP], reference)
+    assert [of_other_inputs(alone.means[GROUP], other) for other in "ab"] == [False, True]
 
 
 def test_given_lr_is_the_rule_where_the_protocol_ships_it() -> None:
