@@ -9,9 +9,10 @@ from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Mean
 from leaderboard.escaping import latex_text, markdown_table, markdown_text
 from leaderboard.matching import matched_pairs
-from leaderboard.ranking import METRICS, Mark, apart, rank
+from leaderboard.ranking import METRICS, Mark, apart, of_other_inputs, rank, reference_inputs
 from leaderboard.tables import ordered
 from leaderboard.views import View
+from srbench.statistics import MIN_IMAGES
 
 Bases = Mapping[str, Entry]
 """By a variant's id, the entry that differs from it in the attention alone."""
@@ -19,6 +20,10 @@ Bases = Mapping[str, Entry]
 Number = tuple[str, str]
 """A score as printed, and its difference to the base's as ` (↑0.03)`, empty where there is no base."""
 
+References = Mapping[str, str | None]
+"""By dataset, the inputs that a view ranks its entries on."""
+
+_LEGEND = "↑ and ↓: against a base that was trained alike. ‡: other pixels or LR than the ranked ones, so not ranked."
 _STYLES: Mapping[Mark, str] = {"first": r"\textbf", "second": r"\underline"}
 
 
@@ -41,6 +46,9 @@ def latex_table(collection: Collection, tables: Sequence[View], bases: Bases) ->
     head = " & ".join(["Scale", "Network", "Params (K)", *map(latex_text, datasets)])
     lines = [rf"% {protocol.name} v{protocol.version}: {protocol.summary}. PSNR in dB / SSIM.",
              r"% Needs \usepackage{booktabs}.",
+             r"% Bold: the highest mean and all that the images do not tell from it; underlined: the same of the rest.",
+             rf"% Below {MIN_IMAGES} images, the third decimal of PSNR and the fourth of SSIM tell.",
+             rf"% {_LEGEND}",
              rf"\begin{{tabular}}{{llr{'c' * len(datasets)}}}", r"\toprule", rf"{head} \\"]  # fmt: skip
     for view in tables:
         lines += [r"\midrule", *_latex_rows(collection, view, datasets, bases)]
@@ -51,11 +59,12 @@ def markdown_sections(tables: Sequence[View], bases: Bases) -> str:
     """A section with a table for each view of one protocol."""
     protocol = tables[0].protocol
     parts = [f"# {markdown_text(protocol.name)}",
-             markdown_text(f"{protocol.summary}. PSNR in dB / SSIM; ↑ and ↓ against a base that was trained alike.")]
+             markdown_text(f"{protocol.summary}. PSNR in dB / SSIM. {_LEGEND}")]
     for view in tables:
-        names = _names(view)
+        names, references = _names(view), _references(view)
         rows = [[names[entry.id], _thousands(entry, view),
-                 *(" / ".join(map(" ".join, _numbers(view, entry, dataset, bases))) for dataset in view.datasets)]
+                 *(" / ".join(map(" ".join, _numbers(view, entry, dataset, bases, references)))
+                   for dataset in view.datasets)]
                 for entry in _rows(view, bases)]  # fmt: skip
         parts += [f"## ×{view.scale}", markdown_table(["model", "parameters (K)", *view.datasets], rows)]
     return "\n\n".join(parts) + "\n"
@@ -64,12 +73,12 @@ def markdown_sections(tables: Sequence[View], bases: Bases) -> str:
 def _latex_rows(collection: Collection, view: View, datasets: Sequence[str], bases: Bases) -> Iterator[str]:
     marks = {dataset: [rank(collection, view.entries, (view.scale, view.protocol.name, dataset), metric)
                        for metric in range(len(METRICS))] for dataset in view.datasets}  # fmt: skip
-    names = _names(view)
+    names, references = _names(view), _references(view)
     for number, entry in enumerate(_rows(view, bases)):
         cells = [rf"$\times${view.scale}" if number == 0 else "", latex_text(names[entry.id]),
                  _thousands(entry, view)]  # fmt: skip
         for dataset in datasets:
-            numbers = _numbers(view, entry, dataset, bases)
+            numbers = _numbers(view, entry, dataset, bases, references)
             styled = [_style(marked.get(entry.id), number) for marked, number in
                       zip(marks.get(dataset, [{}, {}]), numbers, strict=False)]  # fmt: skip
             cells.append(" / ".join(styled))
@@ -82,7 +91,12 @@ def _style(mark: Mark | None, number: Number) -> str:
     return f"{_STYLES[mark]}{{{value}}}{spaced}" if mark else value + spaced
 
 
-def _numbers(view: View, entry: Entry, dataset: str, bases: Bases) -> list[Number]:
+def _references(view: View) -> References:
+    return {dataset: reference_inputs(view.entries, (view.scale, view.protocol.name, dataset))
+            for dataset in view.datasets}  # fmt: skip
+
+
+def _numbers(view: View, entry: Entry, dataset: str, bases: Bases, references: References) -> list[Number]:
     """PSNR and SSIM of a cell; one dash where there is no mean."""
     group = view.scale, view.protocol.name, dataset
     mean = entry.means.get(group)
@@ -90,8 +104,9 @@ def _numbers(view: View, entry: Entry, dataset: str, bases: Bases) -> list[Numbe
         return [("-", "")]
     base = bases[entry.id].means.get(group) if entry.id in bases else None
     alike: Mean | None = base if base and base.inputs == mean.inputs else None
-    return [(_fixed(mean.psnr, 2), _change(mean.psnr, alike.psnr if alike else None, 2)),
-            (_fixed(mean.ssim, 4), _change(mean.ssim, alike.ssim if alike else None, 4))]  # fmt: skip
+    other = "‡" if of_other_inputs(mean, references[dataset]) else ""
+    return [(_fixed(mean.psnr, 2) + other, _change(mean.psnr, alike.psnr if alike else None, 2)),
+            (_fixed(mean.ssim, 4) + other, _change(mean.ssim, alike.ssim if alike else None, 4))]  # fmt: skip
 
 
 def _rows(view: View, bases: Bases) -> list[Entry]:

@@ -20,7 +20,7 @@ from leaderboard.escaping import csv_cell, latex_text, markdown_text
 from leaderboard.exports import FORMATS, export
 from srbench.cli import main
 from srbench.errors import SubmissionError
-from tests.submissions.generated import generate
+from tests.submissions.generated import generate, rewrite
 
 # Everything here passes the schema, which already refuses markup and formulas.
 HOSTILE = r"\input{/etc/passwd} \write18{id} $x$ 100% a&b #1 _ ^ ~ {} | ` *b* [l](x) ; & '' : - ? ! %"
@@ -54,12 +54,13 @@ def trained(attention: str) -> Change:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every export of three entries: a base, its matched variant, and one whose title means harm."""
+    """Every export of three entries: a base, its matched variant, and a harmful title, of other LR on Set14."""
     tmp_path = tmp_path_factory.mktemp("exports")
     base, variant, hostile = generate(tmp_path / "in", 3, datasets=("Set5", "Set14"), scales=(2, 4))
     change(base, trained("cca"))
     change(variant, trained("bam"))
     change(hostile, titled(HOSTILE))
+    rewrite(hostile, lambda rows, _: [row.update(lr_sha256="0" * 64) for row in rows if row["dataset"] == "Set14"])
     assert not export(tmp_path / "in", tmp_path / "out", FORMATS).problems
     return tmp_path / "out"
 
@@ -77,6 +78,15 @@ def test_latex_has_the_papers_form(written: Path) -> None:
     assert re.search(psnr, body[variant])
     assert "arrow" not in body[base]
     assert sum("arrow" in line for line in body) == 2
+
+
+def test_a_score_of_other_inputs_is_marked_as_not_ranked(written: Path) -> None:
+    tables = {suffix: (written / f"tables/matlab-y.{suffix}").read_text() for suffix in ("tex", "md")}
+    for mark, text in zip((r"\\ddag{}", "‡"), tables.values(), strict=True):
+        rows = [line for line in text.splitlines() if re.search(rf"\d{mark} / 0\.\d{{4}}{mark}(?: |$)", line)]
+        assert [row.count("‡") or row.count("ddag{}") for row in rows] == [2, 2]  # of each scale one, on Set14 alone
+        assert all("passwd" in row for row in rows)
+        assert "↑ and ↓: against a base that was trained alike. ‡: other pixels or LR" in text
 
 
 def test_latex_runs_nothing_that_a_title_says(written: Path) -> None:
