@@ -208,6 +208,8 @@ def test_reference_has_every_command_option_and_default(reference: ModuleType, n
     for path, command in commands(main.get_command(click.Context(main), name), f"srbench {name}"):
         part = page.partition(f"# {path}\n")[2].partition("\n#")[0]
         assert part, f"{path} is missing"
+        told = part.partition("```")[0]
+        assert not re.search(r"\n {4}", told), f"{path}: an indented paragraph of its help would be shown as code"
         for option in (parameter for parameter in command.params if isinstance(parameter, click.Option)):
             row = next((line for line in part.splitlines() if line.startswith(f"| `{option.opts[0]}`")), None)
             assert row is not None, f"{path} lacks {option.opts[0]}"

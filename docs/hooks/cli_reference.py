@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import cleandoc
 
 import click
 
@@ -77,4 +78,4 @@ def _cell(text: str) -> str:
 
 def _text(docstring: str | None) -> str:
     # A form feed ends what click shows, \b on its own line keeps a paragraph's lines apart.
-    return (docstring or "").partition("\f")[0].replace("\b\n", "").strip()
+    return cleandoc((docstring or "").partition("\f")[0]).replace("\b\n", "").strip()
