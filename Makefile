@@ -60,7 +60,7 @@ lint: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo 'the documentation is at build/docs/index.html'
+	@echo 'the documentation is at build/docs/index.html; to search in it: $(BIN)/python -m http.server --directory build/docs'
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
