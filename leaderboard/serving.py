@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -36,6 +37,6 @@ def serve(output: Path, *, port: int, ready: Callable[[str], None]) -> None:
         server = ThreadingHTTPServer((HOST, port), partial(_Handler, directory=str(output)))
     except OSError as error:
         raise ResultsError(f"expected a free port, got {port} ({error.strerror}); choose another --port") from error
-    with server:
+    with server, suppress(KeyboardInterrupt):  # which is how it is meant to end
         ready(f"http://{HOST}:{server.server_port}/")
         server.serve_forever()

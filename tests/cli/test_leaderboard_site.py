@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import urllib.error
 import urllib.request
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from queue import Queue
 
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from leaderboard.serving import serve
+from leaderboard.site import Report
 from srbench.cli import main
 from tests.submissions.generated import generate
 
@@ -49,3 +51,13 @@ def test_the_server_gives_files_and_no_listings(tmp_path: Path) -> None:
         assert answer.read() == b"first page"
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"{address}data/")
+
+
+def test_the_server_that_is_interrupted_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: ThreadingHTTPServer) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", interrupted)
+    monkeypatch.setattr("leaderboard.site.build", lambda *_: Report(0, 0, 0, 0, ()))
+    done = CliRunner().invoke(main, ["leaderboard", "serve", "--port", "0", "--output", str(tmp_path)])
+    assert (done.exit_code, done.stderr) == (0, "0 entries; 0 files written, 0 unchanged, 0 removed\n")
