@@ -47,8 +47,9 @@ def _title(document: Document) -> str:
     model = document["record"]["model"]
     facts = [f"{document['model']} ×{document['scale']}"]
     if model.get("weights_file"):
-        facts.append(f"weights {model['weights_file']} (sha256 {model['weights_sha256'][:12]}…), "
-                     f"trained on {model['training_data']}")
+        facts.append(f"weights {model['weights_file']} (sha256 {model['weights_sha256'][:12]}…)")
+    if model.get("training_data"):  # files of other programs do not name it
+        facts.append(f"trained on {model['training_data']}")
     if model.get("recipe"):
         facts.append(f"recipe {model['recipe']} ({model['steps']} steps, seed {model['seed']})")
     return ", ".join(facts)

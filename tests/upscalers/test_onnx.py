@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
+from srbench.cli import main
 from srbench.errors import UpscalerError
+from srbench.images import save_png
 from srbench.upscalers.base import Identity, Options
 from srbench.upscalers.onnx import open_onnx
 from srbench.upscalers.tensors import network_upscaler
@@ -42,12 +46,24 @@ def test_an_exported_network_gives_its_own_output(name: str, tmp_path: Path) -> 
     assert foreign.identity.weights_sha256 is not None
 
 
-def _convolution(shape: list[int | str | None], *, kind: int, channels: int = 3) -> bytes:
-    """A model of one 1×1 convolution with an input of the given shape and type."""
+def test_a_model_of_another_program_is_evaluated(tmp_path: Path) -> None:
+    path = tmp_path / "same.onnx"
+    path.write_bytes(_convolution(["n", 3, "height", "width"], kind=onnx.TensorProto.FLOAT, scale=2))
+    noise = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    save_png(tmp_path / "images" / "noise.png", noise)
+    command = ["evaluate", "--model", f"onnx:{path}", "--scale", "2", "--dataset", f"folder:{tmp_path / 'images'}"]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.stderr
+    assert re.match(rf"onnx:{path} ×2, weights same\.onnx \(sha256 [0-9a-f]{{12}}…\)\n\n", done.stdout)
+
+
+def _convolution(shape: list[int | str | None], *, kind: int, channels: int = 3, scale: int = 1) -> bytes:
+    """A model of one convolution with an input of the given shape and type; each pixel becomes `scale` × `scale`."""
     helper = onnx.helper
-    weight = helper.make_tensor("weight", kind, [3, channels, 1, 1], np.ones(3 * channels, np.float16).tolist())
+    ones = np.ones(3 * channels * scale**2, np.float16).tolist()
+    weight = helper.make_tensor("weight", kind, [channels, 3, scale, scale], ones)
     graph = helper.make_graph(
-        [helper.make_node("Conv", ["lr", "weight"], ["sr"])],
+        [helper.make_node("ConvTranspose", ["lr", "weight"], ["sr"], strides=[scale, scale])],
         "test",
         [helper.make_tensor_value_info("lr", kind, shape)],
         [helper.make_tensor_value_info("sr", kind, None)],
