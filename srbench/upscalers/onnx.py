@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ def open_onnx(file: str, scale: int, options: Options) -> Upscaler:
     """The upscaler of an ONNX file: float32 N×3×H×W RGB in [0, 1] in, N×3×sH×sW out, H and W dynamic.
 
     Raises:
-        UpscalerError: no such file, no ONNX model, a fixed size, another number of channels or another type, or
-            onnxruntime is not installed.
+        UpscalerError: no such file, no ONNX model, a fixed size, another number of channels or another type, weights
+            outside of the file, or onnx and onnxruntime are not installed.
     """
     path = Path(file)
     if not path.is_file():
@@ -27,6 +28,7 @@ def open_onnx(file: str, scale: int, options: Options) -> Upscaler:
     if options.precision != "fp32":
         raise UpscalerError(f"onnx:{file}: --precision is fixed in the file; leave it out")
     device = pick_device(options.device)
+    _require_one_file(path)
     session = _session(path, device)
     source = _single_input(session, path)
 
@@ -59,6 +61,34 @@ def _session(path: Path, device: torch.device) -> Any:
     except (failures.Fail, failures.InvalidProtobuf, failures.InvalidGraph, failures.NotImplemented) as error:
         reason = str(error).partition("\n")[0]
         raise UpscalerError(f"onnx:{path}: expected an ONNX model that onnxruntime can run; {reason}") from error
+
+
+def _require_one_file(path: Path) -> None:
+    """A run is known by the hash of this file: weights in others could change unnoticed."""
+    try:
+        # Inside the function: onnx comes with the same extra.
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError as error:
+        raise UpscalerError(f"onnx:{path}: onnx is not installed ({error}); pip install 'srbench[onnx]'") from error
+    try:
+        model = onnx.load(path, format="protobuf", load_external_data=False)
+    except DecodeError as error:
+        raise UpscalerError(f"onnx:{path}: expected an ONNX model, got another format ({error})") from error
+    if any(getattr(part, "data_location", None) == onnx.TensorProto.EXTERNAL for part in _parts(model)):
+        whole = path.with_stem(f"{path.stem}-whole").name
+        raise UpscalerError(f"onnx:{path}: expected all weights in this file, whose hash the run is known by, got some "
+                            "in another beside it; put them together with "
+                            f"python -c \"import onnx; onnx.save(onnx.load('{path.name}'), '{whole}')\"")  # fmt: skip
+
+
+def _parts(message: Any) -> Iterator[Any]:
+    """A protobuf message and all that lie in it."""
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                yield from _parts(part)
 
 
 def _single_input(session: Any, path: Path) -> str:

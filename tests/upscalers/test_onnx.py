@@ -100,6 +100,17 @@ def test_a_model_of_another_scale_is_noticed(tmp_path: Path) -> None:
         upscaler.checked(np.zeros((8, 10, 3), np.uint8), dataset="test", name="image")
 
 
+def test_weights_outside_of_the_file_are_refused(tmp_path: Path) -> None:
+    model = onnx.load_from_string(_convolution(["n", 3, "height", "width"], kind=onnx.TensorProto.FLOAT, scale=2))
+    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(np.ones((3, 3, 2, 2), np.float32), "weight"))
+    onnx.save(model, tmp_path / "parts.onnx", save_as_external_data=True, location="parts.data", size_threshold=0)
+    with pytest.raises(UpscalerError, match=r"expected all weights in this file, .* got some in another beside it"):
+        open_onnx(str(tmp_path / "parts.onnx"), 2, _CPU)
+    onnx.save(onnx.load(tmp_path / "parts.onnx"), tmp_path / "whole.onnx")  # as the message says
+    (tmp_path / "parts.data").unlink()
+    assert open_onnx(str(tmp_path / "whole.onnx"), 2, _CPU).identity.weights_sha256
+
+
 def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UpscalerError, match="found none"):
         open_onnx(str(tmp_path / "absent.onnx"), 4, _CPU)
