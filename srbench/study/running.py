@@ -23,6 +23,7 @@ from srbench.scores import RECORD_NAME, read_run
 from srbench.study.plan import Study
 from srbench.training.data import open_training_data
 from srbench.training.learner import Speed
+from srbench.training.processes import started_together
 from srbench.training.recipe import Recipe, load_recipe
 from srbench.training.records import WEIGHTS
 from srbench.training.sweep import require_all, run_jobs
@@ -58,11 +59,14 @@ def run_study(study: Study, output: Path, machine: Machine) -> None:
     A training of the runs whose loss does not stay finite is noted and not repeated; the others are scored.
 
     Raises:
-        StudyError: the folder belongs to another plan or recipe, the recipe is not the plan's, or a needed benchmark
-            set is missing or incomplete; nothing is trained then.
+        StudyError: the folder belongs to another plan or recipe, the recipe is not the plan's, a needed benchmark set
+            is missing or incomplete, or torchrun has started several processes; nothing is trained then.
         DatasetError: training images that cannot be read; nothing is trained then.
         TrainingError: trainings that failed; the others are kept.
     """
+    if (together := started_together()) > 1:
+        raise StudyError(f"expected a study in one process, got {together} that torchrun has started; leave torchrun "
+                         "out: --jobs N carries out N trainings at once")  # fmt: skip
     recipe = _planned_recipe(study)
     sets = _sets(study, machine.data_root)
     open_training_data(study.train_set, recipe, scale=study.scale, root=machine.data_root)

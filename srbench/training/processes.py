@@ -76,6 +76,11 @@ def leads() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def started_together() -> int:
+    """How many processes torchrun has started for one training; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @contextmanager
 def join_world(device: str) -> Iterator[World]:
     """This process' place among those that torchrun started; alone without it. `device`: auto, cpu, cuda or cuda:N.
@@ -86,7 +91,7 @@ def join_world(device: str) -> Iterator[World]:
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise TrainingError("--device: expected a device of this machine to train on, auto, cpu, cuda or cuda:N, got "
                             f"{device!r}")
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = started_together()
     if size == 1:
         yield World(0, 1, pick_device(device))
         return

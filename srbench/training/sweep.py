@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from srbench.errors import DivergedError, SrbenchError, TrainingError, UnknownNameError
 from srbench.training.data import open_training_data
+from srbench.training.processes import started_together
 from srbench.training.recipe import load_recipe
 from srbench.training.trainer import Job, train
 from srbench.zoo.networks import find_variant
@@ -69,11 +70,15 @@ def run_jobs(jobs: Sequence[Job], *, workers: int = 1) -> list[Outcome]:
     are taken as they are, unfinished ones go on. On the CPU the workers share its cores.
 
     Raises:
-        TrainingError: two trainings of one folder, or fewer than one worker.
+        TrainingError: two trainings of one folder, fewer than one worker, or several where torchrun has started
+            several processes.
         DatasetError: training images that cannot be read; nothing is trained then.
     """
     if workers < 1:
         raise TrainingError(f"--jobs: expected at least 1, got {workers}")
+    if workers > 1 and (together := started_together()) > 1:
+        raise TrainingError(f"--jobs: expected 1 under torchrun, whose {together} processes share each training, got "
+                            f"{workers}; leave out one of the two")
     if not jobs:
         return []
     if len({job.output for job in jobs}) != len(jobs):

@@ -165,6 +165,13 @@ def test_a_plan_does_not_change_under_its_runs(place: Path, done: str) -> None:
     assert result.exit_code == 1 and "runs of another study: margin_db differ" in result.stderr
 
 
+def test_a_study_is_not_for_torchrun(place: Path) -> None:
+    command = ["study", "run", str(place / "plan.toml"), "--output", str(place / "together")]
+    result = CliRunner(env={"WORLD_SIZE": "2"}).invoke(main, command)
+    assert result.exit_code == 1 and "expected a study in one process, got 2" in result.stderr
+    assert not (place / "together").exists()
+
+
 def test_a_training_that_diverges_is_an_outcome_that_decides_nothing(
     place: Path, done: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,8 @@ def test_a_sweep_trains_its_grid_and_is_not_repeated(images: Path, tmp_path: Pat
     assert again.stdout == first.stdout
     # Of the processes that torchrun starts the first one tells.
     assert CliRunner(env={"RANK": "1"}).invoke(main, command).output == ""
+    together = CliRunner(env={"WORLD_SIZE": "2"}).invoke(main, [*command, "--jobs", "2"])
+    assert together.exit_code == 1 and "--jobs: expected 1 under torchrun, whose 2 processes" in together.stderr
     assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
