@@ -1,8 +1,8 @@
 """A study carried out: each arm's learning rate found and frozen, then every arm and seed trained and scored.
 
 The folder of a study: `study.json` (the plan it belongs to), `search/ARM/lr-RATE/`, `frozen.json`, and
-`runs/ARM/seed-N/` with a training and its scores in `scores-PERCENT/`, or with `diverged.json` where its loss did not
-stay finite, which is an outcome, too. A study that was stopped goes on from there.
+`runs/ARM/seed-N/` with a training and its scores in `scores-PERCENT/`. A training has `diverged.json` where its loss
+did not stay finite, which is an outcome, too. A study that was stopped goes on from there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from srbench.training.learner import Speed
 from srbench.training.processes import started_together
 from srbench.training.recipe import Recipe, load_recipe
 from srbench.training.records import WEIGHTS
-from srbench.training.sweep import require_all, run_jobs
+from srbench.training.sweep import Outcome, require_all, run_jobs
 from srbench.training.trainer import Job
 from srbench.upscalers.base import Options
 from srbench.upscalers.specs import open_upscaler
@@ -56,7 +56,7 @@ class Machine:
 def run_study(study: Study, output: Path, machine: Machine) -> None:
     """Train and score all that is not there yet, in the order search, freeze, runs, scores.
 
-    A training of the runs whose loss does not stay finite is noted and not repeated; the others are scored.
+    A training whose loss does not stay finite is noted and not repeated; the others of the runs are scored.
 
     Raises:
         StudyError: the folder belongs to another plan or recipe, the recipe is not the plan's, a needed benchmark set
@@ -76,16 +76,25 @@ def run_study(study: Study, output: Path, machine: Machine) -> None:
         _job(study, arm, seed, tuned(recipe, frozen[arm]["chosen"]), run_folder(output, arm, seed), machine)
         for arm, seed in trainings(study)
     ]
-    outcomes = run_jobs([job for job in jobs if not has_diverged(job.output, _facts(job))], workers=machine.workers)
-    for outcome in outcomes:
-        if outcome.diverged:
-            note = json.dumps({**_facts(outcome.job), "problem": outcome.problem}, indent=1, ensure_ascii=False)
-            write_atomic(outcome.job.output / DIVERGED, note + "\n", error=StudyError)
-    require_all(outcome for outcome in outcomes if not outcome.diverged)
+    finished = _trained(jobs, machine)
     for job in jobs:
-        if not has_diverged(job.output, _facts(job)):
+        if job.output in finished:
             for percent in study.percentages:
                 _score(study, job, percent, sets, machine)
+
+
+def _trained(jobs: list[Job], machine: Machine) -> dict[Path, dict[str, Any]]:
+    """The records, by folder, of those trainings that stay finite; that one does not is noted as soon as it shows."""
+    left = [job for job in jobs if not has_diverged(job.output, _facts(job))]
+    outcomes = run_jobs(left, workers=machine.workers, told=_note_if_diverged)
+    finished = [outcome for outcome in outcomes if not outcome.diverged]
+    return dict(zip((outcome.job.output for outcome in finished), require_all(finished), strict=True))
+
+
+def _note_if_diverged(outcome: Outcome) -> None:
+    if outcome.diverged:
+        note = json.dumps({**_facts(outcome.job), "problem": outcome.problem}, indent=1, ensure_ascii=False)
+        write_atomic(outcome.job.output / DIVERGED, note + "\n", error=StudyError)
 
 
 def trainings(study: Study) -> list[tuple[str, int]]:
@@ -182,11 +191,10 @@ def _search(study: Study, recipe: Recipe, output: Path, machine: Machine) -> Fro
         _job(study, arm, study.search_seed, tuned(recipe, rate), output / "search" / arm / f"lr-{rate:g}", machine)
         for arm, rate in places
     ]
-    outcomes = run_jobs(jobs, workers=machine.workers)
+    finished = _trained(jobs, machine)
     # A rate too high for an arm is a finding of its search, not a failure of the study.
-    require_all(outcome for outcome in outcomes if not outcome.diverged)
-    found = [(arm, rate, None if outcome.record is None else outcome.record["psnr"])
-             for (arm, rate), outcome in zip(places, outcomes, strict=True)]  # fmt: skip
+    found = [(arm, rate, finished[job.output]["psnr"] if job.output in finished else None)
+             for (arm, rate), job in zip(places, jobs, strict=True)]  # fmt: skip
     frozen: Frozen = {}
     for arm in study.arms:
         tried = [(rate, psnr) for name, rate, psnr in found if name == arm]

@@ -63,11 +63,13 @@ def read_sweep(path: Path, output: Path, template: Callable[..., Job] = Job) -> 
     ]  # fmt: skip
 
 
-def run_jobs(jobs: Sequence[Job], *, workers: int = 1) -> list[Outcome]:
+def run_jobs(jobs: Sequence[Job], *, workers: int = 1, told: Callable[[Outcome], None] | None = None
+             ) -> list[Outcome]:
     """Carry out trainings in order, `workers` at a time, each in a process of its own where there are several.
 
     A training that fails, or whose process dies, does not stop the others. Folders that hold their training finished
-    are taken as they are, unfinished ones go on. On the CPU the workers share its cores.
+    are taken as they are, unfinished ones go on. On the CPU the workers share its cores. Each outcome is `told` as
+    soon as it is there.
 
     Raises:
         TrainingError: two trainings of one folder, fewer than one worker, or several where torchrun has started
@@ -84,9 +86,12 @@ def run_jobs(jobs: Sequence[Job], *, workers: int = 1) -> list[Outcome]:
     if len({job.output for job in jobs}) != len(jobs):
         raise TrainingError("expected a folder of its own for each training, got one twice; name each network once")
     _pack(jobs)
-    if workers == 1:
-        return [_attempt(job) for job in jobs]
-    found = dict(_in_processes(jobs, min(workers, len(jobs))))
+    found: dict[int, Outcome] = {}
+    one_by_one = ((number, _attempt(job)) for number, job in enumerate(jobs))
+    for number, outcome in one_by_one if workers == 1 else _in_processes(jobs, min(workers, len(jobs))):
+        found[number] = outcome
+        if told:
+            told(outcome)
     return [found[number] for number in range(len(jobs))]
 
 

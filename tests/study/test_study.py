@@ -177,18 +177,24 @@ def test_a_training_that_diverges_is_an_outcome_that_decides_nothing(
 ) -> None:
     output, study = tmp_path / "out", load_study(place / "plan.toml")
     shutil.copytree(place / "out", output)
-    whole, lost = results(place)["groups"][0], []
+    whole, lost, kills = results(place)["groups"][0], [], [KeyboardInterrupt()]
 
     def diverges(job: Job) -> dict[str, Any]:
+        assert not (job.output / "diverged.json").exists(), "what has diverged is not repeated"
         if job.network == "pan-bam" and job.seed in lost:
-            assert not (job.output / "diverged.json").exists(), "what has diverged is not repeated"
             raise DivergedError("expected a finite loss")
+        if kills and (output / "runs/pan-bam/seed-2/diverged.json").exists():
+            raise kills.pop()
         return train(job)
 
     monkeypatch.setattr(sweep, "train", diverges)
+    (output / "frozen.json").unlink()  # the search is read again, and what diverged in it is not repeated, either
     for seed in (2, 3):
         lost.append(seed)
         shutil.rmtree(output / f"runs/pan-bam/seed-{seed}")
+        if kills:
+            with pytest.raises(KeyboardInterrupt):
+                run_study(study, output, Machine(data_root=place / "data", device="cpu"))
         for _ in range(2):
             run_study(study, output, Machine(data_root=place / "data", device="cpu"))
         document = json.loads(json.dumps(collect(output, study), allow_nan=False))
