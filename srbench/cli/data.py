@@ -144,6 +144,9 @@ def _tell(report: ImportReport) -> None:
         click.echo(f"  left out {count}: {reason}", err=True)
     if len(report.names) < report.n_expected:
         click.echo(f"warning: {report.name} lacks {report.n_expected - len(report.names)} images", err=True)
+    for scale, count in report.partial_lr.items():
+        click.echo(f"warning: given LR ×{scale} lacks {len(report.names) - count} of its {len(report.names)} images",
+                   err=True)
 
 
 def _size(size: int) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srbench.datasets.catalogue import CATALOGUE, Entry, Split, find_entry
-from srbench.datasets.stores import FilesStore, FolderStore, ParquetStore, Store, images_in
+from srbench.datasets.stores import LR_SCALES, FilesStore, FolderStore, ParquetStore, Store, images_in
 from srbench.datasets.variants import identify_variant
 from srbench.errors import DatasetError, ImageError, SrbenchError
 from srbench.files import cache_dir, user_dir, write_atomic
@@ -67,6 +67,13 @@ class ImageSet:
     def given_scales(self) -> tuple[int, ...]:
         """The scales at which every image has a given LR."""
         return self.store.lr_scales()
+
+    def partly_given(self) -> dict[int, frozenset[str]]:
+        """The names that have a given LR, by scale, for the scales at which others lack theirs."""
+        incomplete = (scale for scale in LR_SCALES if scale not in self.given_scales)
+        found = {scale: frozenset(name for name in self.names if self.store.lr(name, scale) is not None)
+                 for scale in incomplete}  # fmt: skip
+        return {scale: names for scale, names in found.items() if names}
 
     def given_lr(self, name: str, *, scale: int) -> NDArray[np.uint8]:
         """The given LR image. Raises DatasetError where there is none or its size does not pair with the HR."""

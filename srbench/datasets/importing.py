@@ -36,7 +36,10 @@ _UNPACKED = ".unpacked-"
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What one import took and made: `skipped` counts files by reason, `renamed` maps given names to the set's own."""
+    """What one import took and made: `skipped` counts files by reason, `renamed` maps given names to the set's own.
+
+    `lr_scales` are all scales of which LR was taken; `partial_lr` counts it for those that lack some.
+    """
 
     name: str
     split: str
@@ -49,6 +52,7 @@ class ImportReport:
     taken_from: str
     renamed: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
+    partial_lr: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +90,6 @@ class _Plan:
     chosen: _Chosen
     skipped: Counter[str]
     present: Present | None
-
-    @property
-    def complete_lr(self) -> list[int]:
-        return [scale for scale, named in self.chosen.lr.items() if len(named) == len(self.chosen.hr)]
 
 
 def import_dataset(
@@ -129,7 +129,7 @@ def import_dataset(
             raise DatasetError(f"{entry.name}: expected its images, found none; {_told(skipped) or 'no files at all'}")
         for plan in plans:
             if plan.present:
-                plan.present.require_kept(plan.chosen.hr, plan.complete_lr)
+                plan.present.require_kept(plan.chosen.hr, plan.chosen.lr)
         return [_import_split(entry, plan, folder) for plan in plans]
 
 
@@ -257,6 +257,7 @@ def _import_split(entry: Entry, plan: _Plan, folder: Path) -> ImportReport:
         taken_from=chosen.taken_from,
         renamed=chosen.renamed,
         skipped=dict(plan.skipped),
+        partial_lr={scale: len(lr) for scale, lr in sorted(chosen.lr.items()) if len(lr) < len(chosen.hr)},
     )
 
 

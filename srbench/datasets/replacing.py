@@ -9,7 +9,7 @@ from pathlib import Path
 from srbench.datasets.catalogue import Entry, Split
 from srbench.datasets.imageset import ImageSet, find_store
 from srbench.datasets.variants import identify_variant
-from srbench.errors import DatasetError
+from srbench.errors import DatasetError, ImageError
 
 _SHOWN = 3
 
@@ -29,26 +29,39 @@ class Present:
         except DatasetError:
             return None
 
-    def require_kept(self, names: Collection[str], lr_scales: Collection[int]) -> None:
-        """Raises DatasetError if a set of these images and complete given LR lacks any of what is there."""
-        kept = set(names)
-        missing = [name for name in self.images.names if name not in kept]
+    def require_kept(self, names: Collection[str], lr: Mapping[int, Collection[str]]) -> None:
+        """Raises DatasetError if a set of these images, and of this given LR by scale, lacks any of what is there."""
+        there, missing = self._given_lr(), [name for name in self.images.names if name not in names]
         lost = [f"the images {_some(missing)}"] if missing else []
-        if scales := sorted(set(self.images.given_scales) - set(lr_scales)):
-            lost.append(f"the {_lr(scales)}")
+        if scales := [scale for scale, given in there.items() if given - {*lr.get(scale, ()), *missing}]:
+            lost.append(f"the given LR {', '.join(f'×{scale}' for scale in scales)}")
         if lost:
-            self._refuse(f"{len(names)} with {_lr(sorted(lr_scales))}", " and ".join(lost))
+            self._refuse(f"{len(names)} with {_told(lr, len(names))}", " and ".join(lost), there)
 
     def require_pixels(self, hashes: Mapping[str, str]) -> None:
         """Raises DatasetError if canonical pixels are there and these, by the images' names, are others."""
         variant = identify_variant(self.images.name, hashes)
-        if not variant.startswith("canonical") and self.images.variant.startswith("canonical"):
-            self._refuse(f"{len(hashes)} of other pixels ({variant})", "the canonical pixels")
+        if not variant.startswith("canonical") and self._is_canonical():
+            self._refuse(f"{len(hashes)} of other pixels ({variant})", "the canonical pixels", self._given_lr())
 
-    def _refuse(self, came: str, lost: str) -> None:
+    def _given_lr(self) -> dict[int, frozenset[str]]:
+        """The names with a given LR by scale, that of incomplete scales included."""
+        whole = dict.fromkeys(self.images.given_scales, frozenset(self.images.names))
+        try:
+            return dict(sorted({**whole, **self.images.partly_given()}.items()))
+        except DatasetError:
+            return whole  # the rest cannot be read, so that nothing is lost with it
+
+    def _is_canonical(self) -> bool:
+        try:
+            return self.images.variant.startswith("canonical")
+        except (DatasetError, ImageError):
+            return False  # damaged: an import may mend it
+
+    def _refuse(self, came: str, lost: str, lr: Mapping[int, Collection[str]]) -> None:
         raise DatasetError(
             f"{self.images.name} ({self.images.split}): {self.images.location} has {len(self.images)} images with "
-            f"{_lr(self.images.given_scales)}, what is imported has {came}: {lost} would be lost; import the whole "
+            f"{_told(lr, len(self.images))}, what is imported has {came}: {lost} would be lost; import the whole "
             "set, name another --data-root, or give --replace"
         )
 
@@ -57,5 +70,9 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
 
 
-def _lr(scales: Collection[int]) -> str:
-    return f"given LR {', '.join(f'×{scale}' for scale in scales)}" if scales else "no given LR"
+def _told(lr: Mapping[int, Collection[str]], images: int) -> str:
+    """`given LR ×2, ×4 of 3`."""
+    counts = {scale: len(names) for scale, names in sorted(lr.items()) if names}
+    parts = (f"×{scale}" + (f" of {count}" if count < images else "") for scale, count in counts.items())
+    return f"given LR {', '.join(parts)}" if counts else "no given LR"
+

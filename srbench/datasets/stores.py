@@ -136,6 +136,7 @@ class ParquetStore:
         self._damage = (pa.ArrowException, OSError, KeyError, TypeError)
         with self._whole():
             self._file = pq.ParquetFile(path, page_checksum_verification=True)
+            self._columns = frozenset(self._file.schema_arrow.names)
             self._rows = self._index()
         self.names = sorted(self._rows)
         self._group: tuple[int, str, Any] | None = None
@@ -163,19 +164,16 @@ class ParquetStore:
     def lr(self, name: str, scale: int) -> bytes | None:
         """The encoded LR image, None where none was imported."""
         column = f"lr_x{scale}"
-        return self._cell(name, column) if column in self._columns() else None
+        return self._cell(name, column) if column in self._columns else None
 
     def lr_scales(self) -> tuple[int, ...]:
         """Scales whose column has no gap, as the file's own statistics say."""
-        columns = (re.fullmatch(r"lr_x(\d+)", column) for column in self._columns())
+        columns = (re.fullmatch(r"lr_x(\d+)", column) for column in self._file.schema_arrow.names)
         return tuple(int(match[1]) for match in columns if match and not self._nulls(f"{match[0]}.bytes"))
 
     def stamp(self, name: str) -> list[int]:
         """Stamp of the Parquet file."""
         return file_stamp(self.location)
-
-    def _columns(self) -> list[str]:
-        return list(self._file.schema_arrow.names)
 
     def _index(self) -> dict[str, tuple[int, int]]:
         rows: dict[str, tuple[int, int]] = {}

@@ -225,8 +225,10 @@ def _summary(images: ImageSet, status: Status, variant: str, strangers: int) -> 
 
 
 def _given_lr(images: ImageSet) -> list[str]:
-    return [f"{images.name} LR ×{scale}: {line}" for scale in images.given_scales
-            for line in _lr_lines(images, scale)]
+    whole = [f"{images.name} LR ×{scale}: {line}" for scale in images.given_scales
+             for line in _lr_lines(images, scale)]
+    return whole + [f"{images.name} LR ×{scale}: incomplete, {len(names)} of {len(images)} images"
+                    for scale, names in images.partly_given().items()]
 
 
 def _lr_lines(images: ImageSet, scale: int) -> list[str]:

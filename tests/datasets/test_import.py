@@ -23,6 +23,7 @@ import pytest
 from srbench.datasets import open_dataset
 from srbench.datasets.catalogue import CATALOGUE
 from srbench.datasets.importing import import_dataset
+from srbench.datasets.verify import verify_dataset
 from srbench.errors import DatasetError, FetchError, ImageError
 from srbench.images import encode_png, save_png
 from tests.datasets.layouts import LAYOUTS, content, flat, image, names_of
@@ -162,6 +163,13 @@ def test_lr_with_a_gap_is_kept_but_not_offered(tmp_path: Path) -> None:
     assert images.given_lr("baby", scale=4).shape == (3, 4, 3)
     with pytest.raises(DatasetError, match="no given LR at ×4"):
         images.given_lr("woman", scale=4)
+    assert verify_dataset("Set5", data_root=tmp_path / "root").lines[-1] == "Set5 LR ×4: incomplete, 3 of 5 images"
+    # It is not lost unasked, either: not by LR of the same scale that lacks others.
+    LAYOUTS["edsr"][0](tmp_path / "other", hr, {2: lr[2], 4: dict(list(lr[4].items())[1:3])}, "Set5")
+    with pytest.raises(DatasetError, match=r"LR ×2, ×4 of 3, what .* LR ×2, ×4 of 2: the given LR ×4 would"):
+        import_dataset("Set5", [tmp_path / "other"], data_root=tmp_path / "root")
+    (report,) = import_dataset("Set5", [tmp_path / "given"], data_root=tmp_path / "root")
+    assert (report.lr_scales, report.partial_lr) == ((2, 4), {4: 3})
 
 
 @pytest.mark.parametrize("into", ["parquet", "folder"])
@@ -210,6 +218,18 @@ def test_canonical_pixels_are_not_replaced_by_others_unasked(tmp_path: Path, mon
     assert open_dataset("Set5", data_root=tmp_path).pixel_hashes == canonical
     import_dataset("Set5", [tmp_path / "other"], data_root=tmp_path, replace=True)
     import_dataset("Set5", [tmp_path / "right"], data_root=tmp_path)
+
+
+def test_an_imported_set_that_was_damaged_is_mended_by_importing_it_again(tmp_path: Path) -> None:
+    hr, _ = content("RealSR7")
+    flat(tmp_path / "given", hr, {}, "RealSR7")
+    (report,) = import_dataset("RealSR7", [tmp_path / "given"], data_root=tmp_path)
+    data = bytearray(report.path.read_bytes())
+    data[len(data) // 2] ^= 255
+    report.path.write_bytes(data)
+    with pytest.raises(DatasetError, match=r"not whole .* import it again"):
+        verify_dataset("RealSR7", data_root=tmp_path)
+    assert import_dataset("RealSR7", [tmp_path / "given"], data_root=tmp_path) == [report]
 
 
 def test_an_imported_set_is_read_by_threads_and_travels_to_workers(tmp_path: Path) -> None:
