@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -85,16 +85,22 @@ def started_together() -> int:
 def join_world(device: str) -> Iterator[World]:
     """This process' place among those that torchrun started; alone without it. `device`: auto, cpu, cuda or cuda:N.
 
-    Raises TrainingError for another device, or where the processes do not find each other, UpscalerError for a device
-    that this machine does not have.
+    A GPU is the current device for as long. Raises TrainingError for another device, or where the processes do not find
+    each other, UpscalerError for a device that this machine does not have.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise TrainingError("--device: expected a device of this machine to train on, auto, cpu, cuda or cuda:N, got "
                             f"{device!r}")
     size = started_together()
     if size == 1:
-        yield World(0, 1, pick_device(device))
+        place = pick_device(device)
+        # Streams and recorded graphs are those of the current device, whatever device the tensors are on.
+        with torch.cuda.device(place) if place.type == "cuda" else nullcontext():
+            yield World(0, 1, place)
         return
+    if ":" in device and int(os.environ.get("LOCAL_WORLD_SIZE", size)) > 1:
+        raise TrainingError("--device: expected auto, cpu or cuda under torchrun, whose processes take a GPU each, "
+                            f"got {device}; CUDA_VISIBLE_DEVICES chooses among several")
     on_gpus = device == "cuda" or (device == "auto" and torch.cuda.is_available())
     place = pick_device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if on_gpus else device)
     if place.type == "cuda":

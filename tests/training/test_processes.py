@@ -8,12 +8,17 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from srbench.errors import TrainingError
+from srbench.training import processes
+from srbench.training.processes import join_world
 from srbench.training.trainer import train
 from tests.training.small import ROOT, command_line, losses, small_job, small_recipe, start
 
@@ -103,6 +108,28 @@ def test_when_one_process_dies_the_other_stops_and_says_so() -> None:
     message = first.communicate(timeout=PATIENCE)[0]
     assert first.returncode == 0
     assert message.startswith("expected all processes of this run to answer, but one has ended")
+
+
+def test_the_gpu_of_a_training_is_the_current_one_and_under_torchrun_each_process_has_its_own(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    current: list[torch.device] = []
+
+    @contextmanager
+    def made_current(place: torch.device) -> Iterator[None]:
+        current.append(place)
+        yield
+        current.pop()
+
+    monkeypatch.setattr(processes, "pick_device", torch.device)
+    monkeypatch.setattr(torch.cuda, "device", made_current)
+    with join_world("cuda:1") as world:
+        assert current == [world.device] == [torch.device("cuda", 1)]
+    with join_world("cpu"):
+        assert current == []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingError, match="whose processes take a GPU each, got cuda:1"), join_world("cuda:1"):
+        pass
 
 
 def _wait_for(path: Path, run: subprocess.Popen[str]) -> None:
