@@ -135,6 +135,11 @@ class Learner:
         self.network.load_state_dict(state["network"])
         torch._foreach_copy_(self.average, [value.to(self.world.device) for value in state["average"]])
         self.optimiser.load_state_dict(state["optimiser"])
+        for parameter, held in self.optimiser.state.items():
+            for name, value in held.items():
+                if value.shape == parameter.shape:
+                    # A fused step wants it laid out as the weights are, which another --layout has changed.
+                    held[name] = torch.empty_like(parameter).copy_(value)
 
     def _plain_backward(self, lr: Tensor, hr: Tensor) -> Tensor:
         loss = self._loss(self._forward(lr), hr) / self.speed.accumulate

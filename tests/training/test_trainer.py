@@ -26,6 +26,7 @@ from srbench.training import trainer
 from srbench.training.data import open_training_data
 from srbench.training.folder import TrainingFolder
 from srbench.training.learner import Learner, Speed
+from srbench.training.processes import World
 from srbench.training.trainer import train
 from srbench.training.validation import held_out_psnr
 from srbench.zoo.attention import CCA
@@ -125,6 +126,19 @@ def test_a_training_is_the_plain_loop_of_the_papers_code(images: Path, tmp_path:
 def test_a_batch_in_parts_teaches_the_same(images: Path, trained: Path, tmp_path: Path) -> None:
     train(small_job(images, tmp_path / "parts", speed=Speed(accumulate=2, channels_last=False)))
     assert losses(tmp_path / "parts") == pytest.approx(losses(trained), rel=1e-5)
+
+
+def test_what_the_optimiser_keeps_follows_the_layout_of_the_weights_that_it_goes_on_with() -> None:
+    recipe, parts = small_recipe(), [(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 16, 16))]
+    first, other = (Learner(build("pan", scale=2), recipe, World(0, 1, torch.device("cpu")), Speed(channels_last=last))
+                    for last in (True, False))  # fmt: skip
+    first.step(parts, 0)
+    other.load_state_dict(first.state_dict())
+    assert len(other.optimiser.state) == len(first.trained)
+    for parameter, held in other.optimiser.state.items():
+        assert {name: value.stride() for name, value in held.items() if name != "step"} == {
+            "exp_avg": parameter.stride(), "exp_avg_sq": parameter.stride()}  # fmt: skip
+    assert torch.equal(first.step(parts, 1).round(decimals=4), other.step(parts, 1).round(decimals=4))
 
 
 @pytest.mark.parametrize("network", ["carn", "imdn-bam"])
