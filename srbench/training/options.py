@@ -77,7 +77,9 @@ def misuse(values: Mapping[str, Any]) -> str:
     """What is wrong with a set of values, or an empty text: what is missing, or said beside a sweep that says it."""
     if values["sweep"] is None:
         missing = [option.name for option in OPTIONS if option.required and values[option.key] is None]
-        return f"missing {', '.join(missing)}, or --sweep and --output" if missing else ""
+        if missing:
+            return f"missing {', '.join(missing)}, or --sweep and --output"
+        return "" if values["jobs"] == 1 else "--jobs: for the trainings of a --sweep; torchrun spreads a single one"
     if values["output"] is None:
         return "missing --output, the folder for the folders of the trainings"
     twice = [option.name for option in OPTIONS if option.key in _IN_SWEEPS and values[option.key]]

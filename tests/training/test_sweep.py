@@ -49,6 +49,9 @@ def test_a_sweep_trains_its_grid_and_is_not_repeated(images: Path, tmp_path: Pat
     assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
+SINGLE = ["--model", "pan", "--scale", "2", "--recipe", "budget-cpu", "--train-set", "Set5", "--output", "out"]
+
+
 class Deadly:
     """Ends the process that it is sent to."""
 
@@ -103,6 +106,7 @@ def test_sweeps_that_make_no_sense(images: Path, tmp_path: Path, changes: dict[s
     ("arguments", "message"),
     [
         (["--model", "imdn"], "missing --scale, --recipe, --train-set, --output, or --sweep and --output"),
+        ([*SINGLE, "--jobs", "2"], "--jobs: for the trainings of a --sweep"),
         (["--sweep", "x.toml"], "missing --output, the folder for the folders"),
         (["--sweep", "x.toml", "--output", "out", "--model", "imdn"], "--model: with --sweep its file says that"),
     ],
