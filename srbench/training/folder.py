@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,13 @@ Key = dict[str, Any]
 class TrainingFolder:
     """Where a training of this `key` (network, scale, recipe, data, seed) is kept.
 
-    Raises TrainingError where the folder holds another training, or cannot be read or written.
+    `recipe` has the values behind the key's hash, to tell in what another one differs. Raises TrainingError where the
+    folder holds another training, or cannot be read or written.
     """
 
     path: Path
     key: Key
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -71,7 +73,7 @@ class TrainingFolder:
         except (OSError, ValueError) as error:
             raise TrainingError(f"{self.path / RECORD}: expected the record of a training, got a file that is none "
                                 f"({error}); choose another output folder") from error
-        self._require_same(record["key"])
+        self._require_same(record["key"], record["recipe"])
         if not (self.path / WEIGHTS).exists():
             return None
         require_own_weights(self.path, record)
@@ -89,14 +91,15 @@ class TrainingFolder:
                                 "delete it to start anew") from error
         if not isinstance(state, dict) or state.get("format") != FORMAT:
             raise TrainingError(f"{path}: expected a checkpoint of format {FORMAT}; delete it to start anew")
-        self._require_same(state["key"])
+        # Checkpoints from before they held it have the hash alone.
+        self._require_same(state["key"], state.get("recipe", {}))
         return state
 
     def keep(self, state: Mapping[str, Any]) -> None:
         """Replace the checkpoint. On failure (a full disk) the old one stays whole."""
         # In memory first: torch reports a failed write without the system's reason.
         buffer = io.BytesIO()
-        torch.save({"format": FORMAT, "key": self.key, **state}, buffer)
+        torch.save({"format": FORMAT, "key": self.key, "recipe": dict(self.recipe), **state}, buffer)
         with atomic_path(self.path / CHECKPOINT, error=TrainingError) as temporary:
             temporary.write_bytes(buffer.getbuffer())
 
@@ -131,12 +134,18 @@ class TrainingFolder:
         write_atomic(self.path / RECORD, text + "\n", error=TrainingError)
         (self.path / CHECKPOINT).unlink(missing_ok=True)
 
-    def _require_same(self, found: Key) -> None:
-        differences = [f"{name} {found.get(name)!r} there, {self.key.get(name)!r} asked for"
-                       for name in {**found, **self.key} if found.get(name) != self.key.get(name)]
-        if differences:
+    def _require_same(self, found: Key, recipe: Mapping[str, Any]) -> None:
+        if differences := list(_differences(found, self.key)):
+            values = {name: recipe[name] for name in self.recipe if name in recipe and name not in ("name", "summary")}
+            differences += _differences(values, {name: self.recipe[name] for name in values})
             raise TrainingError(f"{self.path} holds another training: {'; '.join(differences)}; choose another output "
                                 "folder, or ask for the same training to go on with it")
+
+
+def _differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    for name in {**there, **wanted}:
+        if there.get(name) != wanted.get(name):
+            yield f"{name} {there.get(name)!r} there, {wanted.get(name)!r} asked for"
 
 
 def read_lines(folder: Path) -> list[Line]:

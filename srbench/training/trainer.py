@@ -97,7 +97,7 @@ def train(job: Job) -> dict[str, Any]:
         data = open_training_data(job.train_set, job.recipe, scale=job.scale, root=job.data_root)
         if stage:
             stage.require_same_images(data.fingerprint, job.recipe)
-        folder = TrainingFolder(job.output, _key(job, name, data, stage))
+        folder = TrainingFolder(job.output, _key(job, name, data, stage), job.recipe.document())
         record = folder.finished()
         if record is None:
             with folder.held() if world.leads else nullcontext():

@@ -209,6 +209,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_batch_saved(images: Path, tmp_
     ({"network": "imdn-bam"}, "network 'imdn' there, 'imdn-bam' asked for"),
     ({"seed": 3}, "seed 0 there, 3 asked for"),
     ({"recipe": small_recipe(name="other", batch=2)}, "recipe 'small' there, 'other' asked for; recipe_sha256"),
+    ({"recipe": small_recipe(clip=0.5)}, "; clip 1.0 there, 0.5 asked for; choose"),
 ])
 def test_a_folder_of_another_training_is_refused(
     change: dict[str, object], message: str, images: Path, trained: Path
@@ -223,6 +224,8 @@ def test_a_checkpoint_of_other_data_is_refused(images: Path, tmp_path: Path) -> 
     others = write_images(tmp_path / "others", side=44)
     with pytest.raises(TrainingError, match=r"train_set '[0-9a-f]{64}' there"):
         train(small_job(others, tmp_path / "run"))
+    with pytest.raises(TrainingError, match=r"run holds another training: recipe_sha256 .*; steps 8 there, 9 ask"):
+        train(small_job(images, tmp_path / "run", recipe=small_recipe(steps=9)))
 
 
 @contextmanager
