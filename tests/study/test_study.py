@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from scipy.stats import ttest_rel
 
 from leaderboard.study import parse
@@ -220,6 +222,20 @@ def test_a_training_that_diverges_is_an_outcome_that_decides_nothing(
             f"seed{'s' * (len(lost) > 1)} {', '.join(map(str, lost))}) and {left_over}")  # fmt: skip
     assert group["differences"] == [] and "fewer than two seeds are left to compare on Set5 psnr_y" in told
     assert group["unmeasured"][0]["is_the_question"] and group["unmeasured"][0]["diverged"] == {"pan-bam": [2, 3]}
+
+
+def test_a_training_that_breaks_down_and_stays_finite_is_scored(place: Path, done: str, tmp_path: Path) -> None:
+    output, study = tmp_path / "out", load_study(place / "plan.toml")
+    shutil.copytree(place / "out", output)
+    run = output / "runs/pan/seed-2"
+    shutil.rmtree(run / "scores-50")
+    weights = load_file(run / "weights-50.safetensors")
+    with safe_open(run / "weights-50.safetensors", "pt") as file:
+        told = file.metadata()
+    weights["last.bias"] += 9
+    save_file(weights, run / "weights-50.safetensors", told)
+    run_study(study, output, Machine(data_root=place / "data", device="cpu"))
+    assert read_run(run / "scores-50").scores["psnr_y"].between(3, 15).all()
 
 
 def test_a_plan_may_pin_its_recipe(place: Path, tmp_path: Path) -> None:
