@@ -90,15 +90,23 @@ def verify(ctx: click.Context, names: tuple[str, ...], data_root: Path | None) -
     """
     from srbench.datasets import available_datasets
     from srbench.datasets.verify import verify_dataset
-    from srbench.errors import DatasetError
+    from srbench.errors import DatasetError, ImageError
 
     chosen = names or tuple(available_datasets(data_root))
     if not chosen:
         raise DatasetError("expected datasets to verify, found none; `srbench data list` shows where it looks")
-    reports = [verify_dataset(name, data_root=data_root) for name in chosen]
-    for report in reports:
-        click.echo("\n".join(report.lines))
-    if not all(report.ok for report in reports):
+    failed = False
+    for name in chosen:
+        # One that is not there, or cannot be read, leaves the others their verdicts.
+        try:
+            report = verify_dataset(name, data_root=data_root)
+        except (DatasetError, ImageError) as error:
+            click.echo(f"Error: {error}", err=True)
+            failed = True
+        else:
+            click.echo("\n".join(report.lines))
+            failed |= not report.ok
+    if failed:
         ctx.exit(1)
 
 

@@ -95,6 +95,13 @@ def test_verify_exits_0_only_for_what_is_known(test_data: Path, tmp_path: Path) 
     assert "found none" in nothing.stderr
 
 
+def test_a_set_that_is_not_there_leaves_the_others_their_verdicts(tmp_path: Path) -> None:
+    flat(tmp_path / "RealSR7" / "HR", content("RealSR7")[0], {}, "RealSR7")
+    result = _run("verify", "Urban100", "RealSR7", "--data-root", str(tmp_path))
+    assert result.exit_code == 1
+    assert "Urban100 (test) was not found" in result.stderr and result.stdout.startswith("RealSR7: 7 images")
+
+
 def test_preview_writes_a_sheet(tmp_path: Path) -> None:
     result = _run("preview", "--scale", "2", "--count", "1", "--output", str(tmp_path))
     assert result.stdout == f"{tmp_path / 'Sample_x2.png'}\n"
