@@ -16,6 +16,7 @@ from srbench.errors import TrainingError
 from srbench.training.processes import World
 from srbench.training.recipe import Recipe
 from srbench.zoo.blocks import SRNetwork
+from srbench.zoo.compiling import allow_many_networks
 
 _LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": functional.l1_loss, "l2": functional.mse_loss}
 _OPTIMISERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
@@ -75,6 +76,8 @@ class Learner:
             self.trained, lr=recipe.learning_rate, betas=(recipe.beta1, recipe.beta2), eps=recipe.epsilon,
             weight_decay=recipe.weight_decay, fused=on_gpu)
         self._loss = _LOSSES[recipe.loss]
+        if speed.compiled:
+            allow_many_networks()
         self._forward: nn.Module | Callable[[Tensor], Tensor] = (
             torch.compile(self.network) if speed.compiled else self.network)
         self._backward = _Recorded(self._plain_backward) if speed.graphs else self._plain_backward

@@ -1,4 +1,4 @@
-"""`torch.compile` on a machine where it cannot work: what is missing, and what to do."""
+"""`torch.compile` for any number of networks, and on a machine where it cannot work: what is missing, what to do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from srbench.errors import SrbenchError
+
+_MOST_KINDS = 256
+
+
+def allow_many_networks() -> None:
+    """Let torch compile as many networks in one process as anyone names.
+
+    They share one `forward`, and of one function it compiles eight kinds: it runs others as they are, with a warning.
+    """
+    # Inside the function: importing it takes seconds, and who compiles does so anyway.
+    import torch._dynamo.config as settings
+
+    settings.recompile_limit = max(settings.recompile_limit, _MOST_KINDS)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import torch
 
 from srbench.errors import UpscalerError
 from srbench.zoo.blocks import SRNetwork
+from srbench.zoo.compiling import allow_many_networks
 
 
 @runtime_checkable
@@ -41,6 +42,8 @@ def optimized(
     twin.requires_grad_(False)
     if channels_last:
         twin = twin.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's stubs
+    if graphs or compiled:
+        allow_many_networks()
     if graphs:
         twin.compile(mode="reduce-overhead")
     elif compiled:

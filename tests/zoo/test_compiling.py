@@ -1,4 +1,4 @@
-"""torch.compile where it cannot work: the message says what is missing, in evaluation and in training."""
+"""torch.compile: for many networks, and where it cannot work: the message says what is missing."""
 
 from __future__ import annotations
 
@@ -34,3 +34,5 @@ def test_a_machine_without_a_compiler_is_told_so(tmp_path: Path, monkeypatch: py
     advice = r"install what it needs \(on the CPU a C\+\+ compiler such as g\+\+\), or leave the option out"
     with pytest.raises(TrainingError, match=rf"--compile: expected a machine .*; {advice}"):
         train(small_job(images, tmp_path / "out", network="pan", speed=Speed(compiled=True)))
+    # torch compiles eight kinds of one function, all networks share one, and a sweep may train more than eight.
+    assert torch._dynamo.config.recompile_limit >= 100
