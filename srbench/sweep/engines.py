@@ -15,6 +15,7 @@ import torch
 
 from srbench.errors import SweepError
 from srbench.sweep.jobs import Job, Result, compute, results_of
+from srbench.workers import end_with_parent
 
 
 class Engine(ABC):
@@ -105,6 +106,7 @@ class RayCluster(Engine):
 
 def _begin(numbers: Synchronized[int], threads: int) -> None:
     """Give a new process its number, which chooses its GPU, and its share of the cores."""
+    end_with_parent()
     with numbers.get_lock():
         os.environ["LOCAL_RANK"] = str(numbers.value)
         numbers.value += 1

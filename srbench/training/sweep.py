@@ -21,6 +21,7 @@ from srbench.training.data import open_training_data
 from srbench.training.processes import started_together
 from srbench.training.recipe import load_recipe
 from srbench.training.trainer import Job, train
+from srbench.workers import end_with_parent
 from srbench.zoo.networks import find_variant
 
 _KEYS = {"networks": str, "scales": int, "seeds": int, "recipe": str, "train_set": str, "set": str}
@@ -191,8 +192,9 @@ def _elsewhere(job: Job, idle: SimpleQueue[ProcessPoolExecutor], workers: int) -
 def _worker(workers: int) -> ProcessPoolExecutor:
     """A process for one training at a time, with its share of the cores; it starts with the first."""
     # A fork would inherit a CUDA context that no longer works.
-    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_share_cores, initargs=(workers,))
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin, initargs=(workers,))
 
 
-def _share_cores(workers: int) -> None:
+def _begin(workers: int) -> None:
+    end_with_parent()
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
