@@ -20,8 +20,9 @@ from srbench.charts import Axis, Series, line_chart
 from srbench.environment import describe_environment
 from srbench.errors import UpscalerError
 from srbench.upscalers.base import Options
+from srbench.upscalers.float32 import full_float32
 from srbench.upscalers.specs import open_upscaler
-from srbench.upscalers.tensors import DEEP_DTYPES, PRECISIONS, deterministic_float32, pick_device
+from srbench.upscalers.tensors import DEEP_DTYPES, PRECISIONS, pick_device
 from srbench.zoo import build
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.counting import count_macs, count_parameters
@@ -145,13 +146,13 @@ def measure(specs: Sequence[str], settings: Settings) -> SpeedReport:
             f"expected specs, scales, sizes and at least {LEAST_REPETITIONS} repetitions, got {settings}"
         )
     device = pick_device(settings.device)
-    deterministic_float32()
     timings: list[Timing] = []
     ratios: list[Ratio] = []
     for scale in settings.scales:
         candidates = [_candidate(spec, scale, device, settings) for spec in specs]
         for size in settings.sizes:
-            runs, peaks = _interleaved(candidates, size, device, settings)
+            with full_float32():
+                runs, peaks = _interleaved(candidates, size, device, settings)
             timings += [_timing(*row, size) for row in zip(candidates, runs, peaks, strict=True)]
             ratios += _ratios(candidates, runs, size)
     return SpeedReport(tuple(timings), tuple(ratios), settings, describe_environment(device))

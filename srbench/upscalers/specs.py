@@ -83,6 +83,8 @@ def as_upscaler(model: str | nn.Module | Upscaler, *, scale: int, options: Optio
 def load_model(spec: str, *, scale: int, device: str = "cpu") -> nn.Module:
     """The torch module of a zoo or python spec, in evaluation mode: N×3×H×W RGB in [0, 1] in, unclamped out.
 
+    It computes as torch is set to, by default with TF32 in convolutions on a GPU; `srbench.evaluate` has full float32.
+
     Raises:
         UpscalerError: a spec without a module, such as bicubic.
 

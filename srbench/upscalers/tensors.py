@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from srbench.errors import UpscalerError
 from srbench.upscalers.base import Identity, Image, Options, Upscaler
+from srbench.upscalers.float32 import full_float32
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.compiling import explained
 from srbench.zoo.optimize import optimized
@@ -53,7 +54,6 @@ class TensorUpscaler(Upscaler):
         self.module = forward if isinstance(forward, nn.Module) else None
         if options.tile is not None and options.tile < 1:
             raise UpscalerError(f"--tile: expected a positive number of LR pixels, got {options.tile}")
-        deterministic_float32()
 
     def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
         """SR float32 H×W×3, not clamped. Raises UpscalerError when memory does not suffice or compiling fails."""
@@ -80,7 +80,7 @@ class TensorUpscaler(Upscaler):
             run = tiled(run, tile=self.options.tile, scale=self.scale)
         if self.options.self_ensemble:
             run = self_ensembled(run)
-        with torch.inference_mode(), self._compiling():
+        with torch.inference_mode(), full_float32(), self._compiling():
             return run(batch)
 
     def _compiling(self) -> AbstractContextManager[None]:
@@ -162,13 +162,6 @@ def pick_device(name: str) -> torch.device:
         raise UpscalerError(f"--device: expected a device of this machine such as cpu or cuda, got {name!r} "
                             f"({str(error).splitlines()[0]})") from error
     return device
-
-
-def deterministic_float32() -> None:
-    """Full float32 on GPUs: TF32 and algorithm search would move scores in the fourth decimal."""
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = False
 
 
 def tiled(forward: Forward, *, tile: int, scale: int, overlap: int = TILE_OVERLAP) -> Forward:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from srbench.errors import UpscalerError
+from srbench.evaluation import evaluate
+from srbench.upscalers import float32
 from srbench.upscalers.base import Identity, Options
 from srbench.upscalers.tensors import TensorUpscaler, network_upscaler, self_ensembled, tiled
 from srbench.zoo import build
@@ -52,6 +56,45 @@ def test_self_ensemble_averages_all_eight_views() -> None:
     mean = self_ensembled(ramp)(torch.rand(1, 3, 5, 5))
     assert len({tuple(view.flatten().tolist()) for view in seen}) == 8
     assert torch.allclose(mean, torch.full_like(mean, 12.0)), "a ramp averages to its centre over the eight views"
+
+
+def _set_switches() -> None:
+    torch.set_float32_matmul_precision("medium")
+    torch.backends.cudnn.benchmark = True
+
+
+def _set_newer_switches() -> None:
+    torch.backends.fp32_precision = "tf32"
+    torch.backends.mkldnn.conv.fp32_precision = "bf16"
+
+
+@pytest.fixture
+def switches() -> Iterator[Callable[[], list[object]]]:
+    """Reads the switches of torch, which are as they were for the tests that follow."""
+    restore = float32._set_full()
+    restore()
+    yield lambda: [*(switch.fp32_precision for switch in float32._SWITCHES), torch.backends.cudnn.benchmark]
+    restore()
+
+
+@pytest.mark.parametrize("choose", [lambda: None, _set_switches, _set_newer_switches])
+def test_full_float32_holds_while_images_are_made_and_not_longer(
+    choose: Callable[[], None], switches: Callable[[], list[object]]
+) -> None:
+    seen: list[list[object]] = []
+
+    class Noting(nn.Module):
+        def forward(self, lr: Tensor) -> Tensor:
+            seen.append(switches())
+            return functional.interpolate(lr, scale_factor=4)
+
+    choose()
+    before = switches()
+    evaluate(Noting(), "Sample", scale=4)
+    with pytest.raises(UpscalerError, match="expected 512×512×3"):
+        evaluate(nn.ReLU(), "Sample", scale=4)
+    assert switches() == before
+    assert seen == [["ieee"] * len(float32._SWITCHES) + [False]] * 7
 
 
 @pytest.mark.parametrize(

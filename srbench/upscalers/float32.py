@@ -1,0 +1,73 @@
+"""Full float32 wherever an upscaler runs, whatever the process has set; torch's switches are one for all threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from operator import attrgetter
+from typing import Any, TypeVar
+
+import torch
+from torch import backends
+
+ResultT = TypeVar("ResultT")
+
+# Each by itself: one that has a value of its own does not follow those above it.
+_NAMES = ("cuda.matmul", "cudnn", "cudnn.conv", "cudnn.rnn", "mkldnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn")
+_SWITCHES: tuple[Any, ...] = (backends, *attrgetter(*_NAMES)(backends))
+
+_lock = threading.Lock()
+_inside = 0
+_restore = ExitStack()
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Full float32 inside, on GPUs and on the processor; the first to enter sets it, the last to leave undoes it.
+
+    TF32, bfloat16 in place of float32 and cuDNN's search for algorithms would move scores in the fourth decimal.
+    """
+    global _inside
+    with _lock:
+        if not _inside:
+            _restore.callback(_set_full())
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                _restore.close()
+
+
+def _set_full() -> Callable[[], None]:
+    """Sets every switch; returns what puts them back."""
+    values = [switch.fp32_precision for switch in _SWITCHES]
+    # torch keeps its older switches beside these, and refuses to read one that contradicts them.
+    matmul, tf32 = _readable(torch.get_float32_matmul_precision), _readable(lambda: backends.cudnn.allow_tf32)
+    benchmark = backends.cudnn.benchmark
+
+    def restore() -> None:
+        _set(matmul, tf32, values, benchmark=benchmark)
+
+    _set("highest", False, ["ieee"] * len(values), benchmark=False)
+    return restore
+
+
+def _set(matmul: str | None, tf32: bool | None, values: list[str], *, benchmark: bool) -> None:
+    if matmul is not None:
+        torch.set_float32_matmul_precision(matmul)
+    if tf32 is not None:
+        backends.cudnn.allow_tf32 = tf32
+    for switch, value in zip(_SWITCHES, values, strict=True):
+        switch.fp32_precision = value
+    backends.cudnn.benchmark = benchmark
+
+
+def _readable(read: Callable[[], ResultT]) -> ResultT | None:
+    try:
+        return read()
+    except RuntimeError:
+        return None
