@@ -42,8 +42,14 @@ def build(
     reduction = settings.pop("reduction")
     factory = attention_factory(variant.attention, reduction=int(reduction))
     module, _, class_name = variant.network.module.partition(":")
-    with torch.device(device):
-        network = getattr(importlib.import_module(module), class_name)(scale=scale, attention=factory, **settings)
+    try:
+        with torch.device(device):
+            network = getattr(importlib.import_module(module), class_name)(scale=scale, attention=factory, **settings)
+    except RuntimeError as error:
+        if not options:
+            raise
+        chosen = ", ".join(f"{option}={value}" for option, value in options.items())
+        raise UpscalerError(f"{variant.title} cannot be built with {chosen}: {str(error).splitlines()[0]}") from error
     if not isinstance(network, SRNetwork):
         raise UpscalerError(f"{variant.network.module} is not an SRNetwork")
     return network
@@ -68,6 +74,8 @@ def _settings(variant: Variant, form: Form, options: dict[str, Option]) -> dict[
         if option not in settings:
             raise UnknownNameError(f"option of {network.title}", option, settings)
         settings[option] = _sensible(network.title, option, settings[option], value)
+    for option, divisor in network.multiples.items():
+        _require_multiple(network.title, option, divisor, settings)
     return settings
 
 
@@ -82,3 +90,10 @@ def _sensible(network: str, option: str, default: Option, value: Option) -> Opti
     if not fits:
         raise UpscalerError(f"option {option} of {network}: expected {expected}, got {value!r}")
     return value
+
+
+def _require_multiple(network: str, option: str, divisor: int | str, settings: dict[str, Option]) -> None:
+    number = settings[divisor] if isinstance(divisor, str) else divisor
+    if settings[option] % number:
+        of = f"{divisor}, {number}" if isinstance(divisor, str) else number
+        raise UpscalerError(f"option {option} of {network}: expected a multiple of {of}, got {settings[option]}")

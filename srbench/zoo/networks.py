@@ -25,8 +25,9 @@ class Attention:
 class Network:
     """One network at the size of its paper, as its authors run it.
 
-    `options` are the constructor's keywords with their defaults; `paper_form` is what the BAM paper's own code sets
-    differently in its BAM variant (`build(..., form="paper")`). `value_range` is the range its weights were trained on.
+    `options` are the constructor's keywords with their defaults; `multiples` says of which number, or of which other
+    option, an option has to be a multiple. `paper_form` is what the BAM paper's own code sets differently in its BAM
+    variant (`build(..., form="paper")`). `value_range` is the range its weights were trained on.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Network:
     reduction: int = 16
     scales: tuple[int, ...] = (2, 3, 4)
     options: Mapping[str, Option]
+    multiples: Mapping[str, int | str] = field(default_factory=lambda: MappingProxyType({}))
     paper_form: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
 
     def hosts(self, attention: str) -> bool:
@@ -120,6 +122,7 @@ _ENTRIES = (
         slot="after the ReLU of each outer 1×1 fusion",
         slot_channels=64,
         options={"channels": 64, "groups": 1, "mobile": False, "mean_shift": True},
+        multiples={"channels": "groups"},
     ),
     Network(
         name="carn-m",
@@ -131,6 +134,7 @@ _ENTRIES = (
         slot="after the ReLU of each outer 1×1 fusion",
         slot_channels=64,
         options={"channels": 64, "groups": 1, "mobile": True, "mean_shift": True},
+        multiples={"channels": "groups"},
     ),
     Network(
         name="msrn",
@@ -193,6 +197,7 @@ _ENTRIES = (
         slot="on the distilled features of each block, before their 1×1 fusion",
         slot_channels=64,
         options={"channels": 64, "blocks": 6},
+        multiples={"channels": 4},
     ),
     Network(
         name="pan",
@@ -206,6 +211,7 @@ _ENTRIES = (
         slot_channels=24,
         reduction=8,
         options={"channels": 40, "up_channels": 24, "blocks": 16},
+        multiples={"channels": 2},
     ),
     Network(
         name="drln",

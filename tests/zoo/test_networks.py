@@ -193,6 +193,16 @@ def test_build_refuses_unknown_options_scales_and_reductions() -> None:
     ):
         with pytest.raises(UpscalerError, match=rf"option {option} of {name.upper()}: expected {expected}"):
             build(name, scale=4, device="meta", **{option: value})
+    for name, option, value, expected in (
+        ("carn", "groups", 3, "channels of CARN: expected a multiple of groups, 3, got 64"),
+        ("carn-m-bam", "channels", 50, "channels of CARN-M: expected a multiple of groups, 4, got 50"),
+        ("imdn-none", "channels", 2, "channels of IMDN: expected a multiple of 4, got 2"),
+        ("pan", "channels", 5, "channels of PAN: expected a multiple of 2, got 5"),
+    ):
+        with pytest.raises(UpscalerError, match=expected):
+            build(name, scale=4, device="meta", **{"groups": 4} if name == "carn-m-bam" else {}, **{option: value})
+    with pytest.raises(UpscalerError, match=r"EDSR cannot be built with channels=1000000000000: .*overflow"):
+        build("edsr", scale=4, device="meta", channels=10**12)
     with pytest.raises(UpscalerError, match="divides the attention's 64 channels, got 7"):
         build("imdn", scale=4, reduction=7, device="meta")
 
