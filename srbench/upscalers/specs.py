@@ -148,8 +148,8 @@ def _told_by_file(name: str, metadata: Mapping[str, str]) -> dict[str, Any]:
     """What a weights file of the user's says of its own training; the same names as in `_provenance`."""
     variant = find_variant(name)
     record = json.loads(metadata.get(RECORD_KEY, "{}"))
-    told = {"network": variant.network.name, "attention": variant.attention,
-            "training_data": record.get("train_set", "data that its file does not name")}  # fmt: skip
+    data = record.get("train_set") or record.get("training_data") or "data that its file does not name"
+    told = {"network": variant.network.name, "attention": variant.attention, "training_data": data}
     return told | {key: record[key] for key in ("recipe", "recipe_sha256", "steps", "seed") if key in record}
 
 

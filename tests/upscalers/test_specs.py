@@ -170,3 +170,6 @@ def test_weights_of_ones_own_say_how_they_were_trained(tmp_path: Path) -> None:
     assert (told["recipe"], told["steps"], told["seed"]) == ("short", 7, 3)
     with pytest.raises(SrbenchError, match="asked for pan ×4"):
         open_upscaler(f"zoo:pan@{path}", scale=4)
+    converted = {"network": "pan-bam", "scales": [2], "options": {}, "training_data": "Paintings"}
+    save_file(network.state_dict(), path, metadata={RECORD_KEY: json.dumps(converted)})
+    assert open_upscaler(f"zoo:pan-bam@{path}", scale=2).identity.details["training_data"] == "Paintings"
