@@ -25,8 +25,8 @@ def open_onnx(file: str, scale: int, options: Options) -> Upscaler:
     path = Path(file)
     if not path.is_file():
         raise UpscalerError(f"onnx:{file}: expected an ONNX file, found none; check the path")
-    if options.precision != "fp32":
-        raise UpscalerError(f"onnx:{file}: --precision is fixed in the file; leave it out")
+    if options.precision != "fp32" or options.optimise != "none":
+        raise UpscalerError(f"onnx:{file}: --precision and --optimise are fixed in the file; leave them out")
     device = pick_device(options.device)
     _require_one_file(path)
     session = _session(path, device)

@@ -27,8 +27,8 @@ def open_spandrel(file: str, scale: int, options: Options) -> Upscaler:
         WeightsError: the file is missing, damaged, or would run code.
     """
     spec = f"spandrel:{file}"
-    if options.precision != "fp32":
-        raise UpscalerError(f"{spec}: --precision is for zoo networks; leave it out")
+    if options.precision != "fp32" or options.optimise != "none":
+        raise UpscalerError(f"{spec}: --precision and --optimise are for zoo networks; leave them out")
     if options.self_ensemble:
         raise UpscalerError(
             f"{spec}: --self-ensemble averages outputs before they are clamped, and spandrel clamps them"

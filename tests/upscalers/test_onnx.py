@@ -119,3 +119,5 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
         open_onnx(str(tmp_path / "page.onnx"), 4, _CPU)
     with pytest.raises(UpscalerError, match="precision"):
         open_onnx(str(tmp_path / "page.onnx"), 4, Options(device="cpu", precision="bf16"))
+    with pytest.raises(UpscalerError, match="optimise"):
+        open_onnx(str(tmp_path / "page.onnx"), 4, Options(device="cpu", optimise="fold"))
