@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -124,7 +125,8 @@ def _line(audit: Audit) -> tuple[str, ...]:
 def _short(audit: Audit) -> str:
     if isinstance(audit.best, Finding):
         return str(audit.best.measured.form)
-    return audit.best or "none fits"
+    near = audit.nearest is not None and audit.nearest.distance_db <= audit.claim.margin
+    return audit.best or ("none fits in SSIM" if near else "none fits")
 
 
 def verdict(audit: Audit) -> str:
@@ -134,9 +136,7 @@ def verdict(audit: Audit) -> str:
         fitting = [str(finding.measured.form) for finding in audit.findings if finding.fits]
         return f"undecided: {' and '.join(fitting)} lie within {margin} of the claim"
     if not isinstance(audit.best, Finding):
-        nearest = audit.nearest
-        how = f"; the nearest is {nearest.measured.form}, {nearest.distance_db:.3f} dB away" if nearest else ""
-        return f"none fits: no score lies within {margin} of the claim{how}"
+        return _no_fit(audit, margin)
     finding = audit.best
     differs = finding.measured.form.differences()
     lines = [f"best fit: {finding.measured.form}, {finding.distance_db:.3f} dB away (margin {margin})"]
@@ -144,6 +144,15 @@ def verdict(audit: Audit) -> str:
     if finding.ssim_distance is not None and finding.ssim_distance > _SSIM_SUSPECT:
         lines.append(f"but its SSIM is {finding.ssim_distance:.4f} away: another SSIM, or a misprint")
     return "\n".join(lines)
+
+
+def _no_fit(audit: Audit, margin: str) -> str:
+    nearest, limit = audit.nearest, audit.claim.ssim_margin
+    away = f"{nearest.distance_db:.3f} dB" if nearest else ""
+    if nearest and nearest.ssim_distance is not None and math.isfinite(limit):
+        margin, away = f"{margin} and {limit:.2g} SSIM", f"{away} and {nearest.ssim_distance:.4f} SSIM"
+    how = f"; the nearest is {nearest.measured.form}, {away} away" if nearest else ""
+    return f"none fits: no score lies within {margin} of the claim{how}"
 
 
 def _claim(claim: Claim) -> dict[str, Any]:

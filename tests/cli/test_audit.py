@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,16 @@ def test_the_table_ends_in_the_answer(folder: str) -> None:
     assert "resize, pillow bicubic" in differs
     none = audit("--model", "bicubic", "--scale", 2, "--dataset", folder, "--claim", "44.44/0.9")
     assert none.stdout.splitlines()[-1].startswith("none fits: no score lies within 0.15 dB of the claim; the nearest")
+
+
+def test_a_claim_that_fits_but_in_its_ssim_is_told_so(folder: str, tmp_path: Path) -> None:
+    psnr, _ = printed(folder, "matlab-y").split("/")
+    none = audit("--model", "bicubic", "--scale", 2, "--dataset", folder, "--claim", f"{psnr}/0.1", "--own-weights")
+    assert re.fullmatch(r"none fits: no score lies within 0.00505 dB and 0.05 SSIM of the claim; the nearest is "
+                        r"matlab-y, 0.000 dB and 0\.\d{4} SSIM away", none.stdout.splitlines()[-1])  # fmt: skip
+    (tmp_path / "claims.csv").write_text("network,scale,dataset,psnr,ssim,model,own_weights\n"
+                                         f"any,2,{folder},{psnr},0.1,bicubic,yes\n")  # fmt: skip
+    assert audit("--claims", tmp_path / "claims.csv").stdout.rstrip().endswith("none fits in SSIM")
 
 
 def test_many_claims_as_markdown_and_json(folder: str, tmp_path: Path) -> None:
