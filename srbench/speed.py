@@ -20,6 +20,7 @@ from srbench.charts import Axis, Series, line_chart
 from srbench.environment import describe_environment
 from srbench.errors import UpscalerError
 from srbench.upscalers.base import Options
+from srbench.upscalers.finished import FinishedImages
 from srbench.upscalers.float32 import full_float32
 from srbench.upscalers.specs import open_upscaler
 from srbench.upscalers.tensors import DEEP_DTYPES, PRECISIONS, pick_device
@@ -191,9 +192,14 @@ def _candidate(spec: str, scale: int, device: torch.device, settings: Settings) 
     module = getattr(upscaler, "module", None)
     if isinstance(module, SRNetwork):
         return _of_network(spec, module, device, settings)
+    if settings.optimise:
+        raise UpscalerError(f"{spec}: --optimise is for zoo networks; leave it out")
+    if isinstance(upscaler, FinishedImages):
+        raise UpscalerError(f"{spec}: expected a model, got images that are made already; time what made them")
 
     def prepare(height: int, width: int) -> Callable[[], object]:
         image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        upscaler.checked(image, dataset="speed", name="noise")  # a model of another scale is not timed as this one
         return lambda: upscaler.upscale(image, dataset="speed", name="noise")
 
     return _Candidate(spec, scale, prepare, "upscaler", module if isinstance(module, nn.Module) else None)

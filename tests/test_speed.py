@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -12,6 +15,7 @@ from click.testing import CliRunner
 from srbench.charts import Axis, Series, line_chart, scatter_chart
 from srbench.cli import main
 from srbench.errors import SrbenchError
+from srbench.images import save_png
 from srbench.speed import Settings, SpeedReport, measure, parse_size, speed_chart
 from srbench.zoo import build
 from srbench.zoo.blocks import SRNetwork
@@ -132,7 +136,25 @@ def test_strange_sizes_are_refused(text: str) -> None:
         parse_size(text)
 
 
-@pytest.mark.parametrize(("spec", "message"), [("zoo:imnd", "did you mean imdn"), ("zoo:imdn@author", "authors")])
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [("zoo:imnd", "did you mean imdn"), ("zoo:imdn@author", "authors"), ("imdn-bam", "did you mean zoo:imdn-bam")],
+)
 def test_unknown_specs_are_named(spec: str, message: str) -> None:
     with pytest.raises(SrbenchError, match=message):
         measure((spec,), Settings(scales=(4,), sizes=((8, 8),), device="cpu"))
+
+
+def test_what_would_not_be_the_speed_it_says_is_refused(tmp_path: Path) -> None:
+    settings = Settings(scales=(4,), sizes=((8, 8),), device="cpu", repetitions=3)
+    with pytest.raises(SrbenchError, match="--optimise is for zoo networks"):
+        measure(("bicubic",), replace(settings, optimise=True))
+    with pytest.raises(SrbenchError, match=r"expected 32×32×3 at ×4 .*, got shape"):
+        measure(("python:tests.test_speed:twice",), settings)
+    save_png(tmp_path / "Set5/baby.png", np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(SrbenchError, match="images that are made already"):
+        measure((f"images:{tmp_path}",), settings)
+
+
+def twice(scale: int) -> torch.nn.Module:
+    return torch.nn.Upsample(scale_factor=2)

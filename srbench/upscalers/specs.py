@@ -31,7 +31,7 @@ from srbench.zoo import load
 from srbench.zoo.catalogue import WEIGHTS_SUFFIXES, WeightsEntry
 from srbench.zoo.checkpoints import RECORD_KEY
 from srbench.zoo.counting import count_parameters
-from srbench.zoo.networks import find_variant
+from srbench.zoo.networks import VARIANTS, find_variant
 from srbench.zoo.reading import read_checkpoint
 
 _BASELINES = {"bicubic": MatlabBicubic, "bicubic:pillow": PillowBicubic}
@@ -53,7 +53,9 @@ def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> U
         return _BASELINES[spec](scale=scale)
     kind, _, rest = spec.partition(":")
     if kind not in _SOURCES or not rest:
-        raise UnknownNameError("model spec", spec, [*_BASELINES, *(f"{name}:…" for name in _SOURCES)])
+        network = spec.partition("@")[0] in {variant.name for variant in VARIANTS}
+        known = [f"zoo:{spec}"] if network else [*_BASELINES, *(f"{name}:…" for name in _SOURCES)]
+        raise UnknownNameError("model spec", spec, known)
     return _SOURCES[kind](rest, scale, options)
 
 
