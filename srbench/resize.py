@@ -30,6 +30,9 @@ MAX_DENOMINATOR = 1000
 _LARGE_VALUES = 2**24
 _FLOAT32_EXACT = 2**24
 _FLOAT32_DENOMINATOR = 2**12
+# The largest whose sums float64 holds exactly. Some ratios, such as 89/200, have a common denominator of hundreds of
+# digits; their weights are rounded to this one, which moves a value by less than 1e-10.
+_FLOAT64_DENOMINATOR = 2**44
 
 ImageT = TypeVar("ImageT", NDArray[Any], "torch.Tensor")
 
@@ -130,9 +133,16 @@ def _kernel(ratio: Fraction) -> _Kernel:
         total = sum(values)
         exact.append((first, [value / total for value in values]))
     denominator = math.lcm(*(weight.denominator for _, weights in exact for weight in weights))
-    phases = tuple(_Phase(offset, first, tuple(int(weight * denominator) for weight in weights))
-                   for offset, (first, weights) in enumerate(exact))
+    denominator = min(denominator, _FLOAT64_DENOMINATOR)
+    phases = tuple(_Phase(offset, first, _whole(weights, denominator)) for offset, (first, weights) in enumerate(exact))
     return _Kernel(ratio.numerator, ratio.denominator, denominator, phases)
+
+
+def _whole(weights: list[Fraction], denominator: int) -> tuple[int, ...]:
+    """The weights over the denominator, with it as their sum: the largest takes what rounding leaves, if it does."""
+    whole = [round(weight * denominator) for weight in weights]
+    whole[whole.index(max(whole))] += denominator - sum(whole)
+    return tuple(whole)
 
 
 def _source_rows(kernel: _Kernel, size: int, out: int, border: Border) -> tuple[NDArray[np.intp], int]:

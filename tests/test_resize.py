@@ -17,7 +17,7 @@ from srbench.images import decode, pixel_sha256
 from srbench.resize import imresize
 
 RATIOS = (Fraction(1, 2), Fraction(1, 3), Fraction(1, 4), Fraction(1, 8), Fraction(2), Fraction(3), Fraction(4),
-          Fraction(8), Fraction(3, 2), Fraction(5, 7))
+          Fraction(8), Fraction(3, 2), Fraction(5, 7), Fraction(89, 200))
 
 
 def matlab_pass(image: NDArray[np.float64], scale: float, border: str) -> NDArray[np.float64]:
