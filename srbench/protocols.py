@@ -241,7 +241,8 @@ class Protocol:
         return self.preparation.prepare(hr, scale=scale, name=name)
 
     def score(self, sr: Any, hr: Images, *, scale: int) -> dict[str, float | None]:
-        """Scores of an SR image against HR'; see `Scoring.score`."""
+        """Scores of an SR image against HR'; see `Scoring.score`. ProtocolError also for a scale this is not for."""
+        self.preparation.require_scale(scale)
         return self.scoring.score(sr, hr, scale=scale)
 
     def psnr_lr(self, sr: Any, lr: Images, *, scale: int, name: str = "") -> float:

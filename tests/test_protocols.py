@@ -96,6 +96,10 @@ def test_names_are_offered() -> None:
     assert protocol_names()[0] == "matlab-y"
     with pytest.raises(UnknownNameError, match="matlab-y"):
         get_protocol("matlab_y")
+    image = np.zeros((60, 60, 3), np.uint8)
+    for name, scale in (("matlab-y", 0), ("matlab-y", 5), ("bd", 4)):
+        with pytest.raises(ProtocolError, match=f"is defined for .*, got ×{scale}"):
+            get_protocol(name).score(image, image, scale=scale)
     with pytest.raises(ProtocolError, match="×5"):
         get_protocol("matlab-y").prepare(np.zeros((30, 30, 3), np.uint8), scale=5)
 
