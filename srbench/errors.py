@@ -15,7 +15,7 @@ class UnknownNameError(SrbenchError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         choices = sorted(known)
-        close = difflib.get_close_matches(name.lower(), choices, n=3, cutoff=0.5)
+        close = difflib.get_close_matches(str(name).lower(), choices, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(choices) or 'none'}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
         self.kind, self.name, self.close = kind, name, close

@@ -150,7 +150,7 @@ def evaluate(model: str | nn.Module | Upscaler, dataset: str | ImageSet | Sequen
     """
     root = Path(data_root) if data_root is not None else None
     chosen = [dataset] if isinstance(dataset, str) or not isinstance(dataset, Sequence) else dataset
-    names = [protocol] if isinstance(protocol, str) else protocol
+    names = [protocol] if isinstance(protocol, str | Protocol) else protocol
     sets, protocols = [_as_set(entry, root) for entry in chosen], [get_protocol(name) for name in names]
     with borrowed(model):
         plan = Plan(as_upscaler(model, scale=scale, options=options), sets, protocols, lr)

@@ -186,6 +186,7 @@ def test_public_functions_show_an_example(name: str) -> None:
 def test_python_pages_have_every_public_name() -> None:
     pages = "".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES if page.startswith("docs/api/"))
     modules = {"": srbench, "datasets.": srbench.datasets, "metrics.": srbench.metrics, "zoo.": srbench.zoo}
+    assert all(set(module.__all__) <= set(dir(module)) for module in modules.values())
     names = [prefix + name for prefix, module in modules.items() for name in module.__all__]
     missing = [name for name in names if not re.search(rf"srbench\.{re.escape(name)}(`|\n)", pages)]
     assert not missing

@@ -96,6 +96,8 @@ def test_names_are_offered() -> None:
     assert protocol_names()[0] == "matlab-y"
     with pytest.raises(UnknownNameError, match="matlab-y"):
         get_protocol("matlab_y")
+    with pytest.raises(UnknownNameError, match="unknown protocol None"):
+        get_protocol(None)  # type: ignore[arg-type]  # the mistake
     image = np.zeros((60, 60, 3), np.uint8)
     for name, scale in (("matlab-y", 0), ("matlab-y", 5), ("bd", 4)):
         with pytest.raises(ProtocolError, match=f"is defined for .*, got ×{scale}"):

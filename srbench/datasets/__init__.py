@@ -41,3 +41,6 @@ def __getattr__(name: str) -> Any:
     if name in _VIEWS:
         return getattr(import_module("srbench.datasets.views"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

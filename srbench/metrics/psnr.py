@@ -40,7 +40,11 @@ def require_same_shape(first: NDArray[Any], second: NDArray[Any]) -> None:
     """Refuse to compare arrays that NumPy would broadcast, or that hold nothing.
 
     Raises:
+        TypeError: tensors or lists.
         ValueError: shapes that differ, or empty arrays.
     """
+    for values in (first, second):
+        if not isinstance(values, np.ndarray):
+            raise TypeError(f"expected two NumPy arrays, got {type(values).__name__}; convert it with numpy.asarray")
     if first.shape != second.shape or not first.size:
         raise ValueError(f"expected two non-empty arrays of one shape, got {first.shape} and {second.shape}")

@@ -26,7 +26,8 @@ def ssim(first: NDArray[Any], second: NDArray[Any], *, data_range: float, window
         k1, k2: the stabilising constants (0.01 and 0.03 in the paper).
 
     Raises:
-        ValueError: shapes that differ, other dimensions, an even window, or a side below `window` pixels.
+        ValueError: shapes that differ, other dimensions, an even window, a side below `window` pixels, or a sigma that
+            is not positive.
 
     Source: the paper's equation 13 with the authors' ``ssim_index.m``: population statistics, no downsampling.
 
@@ -39,8 +40,10 @@ def ssim(first: NDArray[Any], second: NDArray[Any], *, data_range: float, window
     require_same_shape(first, second)
     if first.ndim not in (2, 3):
         raise ValueError(f"ssim: expected H×W or H×W×C, got shape {first.shape}")
-    if window % 2 == 0 or min(first.shape[:2]) < window:
+    if window % 2 == 0 or not 0 < window <= min(first.shape[:2]):
         raise ValueError(f"ssim: expected an odd window that fits the image, got {window} for {first.shape[:2]}")
+    if sigma <= 0:
+        raise ValueError(f"ssim: expected a positive sigma, got {sigma}")
     if first.ndim == 3:
         values = [ssim(first[..., channel], second[..., channel], data_range=data_range, window=window,
                        sigma=sigma, k1=k1, k2=k2) for channel in range(first.shape[2])]

@@ -47,7 +47,7 @@ def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> U
         UnknownNameError: no such kind of spec, network or tag.
         UpscalerError, WeightsError, FetchError: the model cannot be built, loaded or fetched.
     """
-    scale, options = _whole(scale), options or Options()
+    scale, options = _whole(scale), _known(options)
     if spec in _BASELINES:
         _require_plain(spec, options)
         return _BASELINES[spec](scale=scale)
@@ -72,7 +72,7 @@ def as_upscaler(model: str | nn.Module | Upscaler, *, scale: int, options: Optio
         return open_upscaler(model, scale=scale, options=options)
     scale = _whole(scale)
     if isinstance(model, nn.Module):
-        return _open_module(Identity(type(model).__qualname__), model, scale, options or Options())
+        return _open_module(Identity(type(model).__qualname__), model, scale, _known(options))
     if not isinstance(model, Upscaler):
         raise UpscalerError(f"expected a model spec, a torch module or an Upscaler, got {type(model).__name__}; wrap a "
                             "function of tensors in a torch module, or name its factory as python:pkg.module:factory")
@@ -107,6 +107,12 @@ def _whole(scale: object) -> int:
         return operator.index(scale)  # type: ignore[arg-type]  # what it is not made for is its answer
     except TypeError as error:
         raise UpscalerError(f"scale: expected a whole number such as 4, got {scale!r}") from error
+
+
+def _known(options: Options | None) -> Options:
+    if options is not None and not isinstance(options, Options):
+        raise UpscalerError(f"options: expected srbench.upscalers.base.Options, got {type(options).__name__}")
+    return options or Options()
 
 
 def _require_plain(spec: str, options: Options) -> None:
@@ -180,6 +186,9 @@ def _open_module(identity: Identity, module: nn.Module, scale: int, options: Opt
     if any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
         raise UpscalerError(f"{identity.spec}: expected a module whose parameters have their sizes, got lazy ones; "
                             "call it once on a small image first")
+    if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
+        raise UpscalerError(f"{identity.spec}: expected a module with values, got one on the device meta; build it on "
+                            "another, or give it values there with to_empty and load_state_dict")
     identity = replace(identity, weights_sha256=_state_sha256(module), parameters=count_parameters(module))
     return network_upscaler(module, identity, scale=scale, options=options)
 

@@ -52,8 +52,8 @@ class TensorUpscaler(Upscaler):
             self.images_at_once = min(torch.get_num_threads(), _MOST_IMAGES_AT_ONCE)
         self._forward = forward
         self.module = forward if isinstance(forward, nn.Module) else None
-        if options.tile is not None and options.tile < 1:
-            raise UpscalerError(f"--tile: expected a positive number of LR pixels, got {options.tile}")
+        if options.tile is not None and not (isinstance(options.tile, int) and options.tile >= 1):
+            raise UpscalerError(f"--tile: expected a positive number of LR pixels, got {options.tile!r}")
 
     def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
         """SR float32 H×W×3, not clamped. Raises UpscalerError when memory does not suffice or compiling fails."""
@@ -158,7 +158,7 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise UpscalerError(f"--device: expected a device of this machine such as cpu or cuda, got {name!r} "
                             f"({str(error).splitlines()[0]})") from error
     return device

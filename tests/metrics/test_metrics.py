@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from skimage.metrics import structural_similarity
 
 from srbench.metrics import luma, luma_rounded, psnr, shave, ssim
@@ -51,6 +52,16 @@ def test_shapes_must_be_equal() -> None:
         psnr(np.zeros((4, 4, 1)), np.zeros((4, 4, 3)), data_range=255)
     with pytest.raises(ValueError, match="one shape"):
         ssim(np.zeros((14, 14)), np.zeros((14, 15)), **WANG)
+
+
+def test_what_no_number_follows_from_is_refused() -> None:
+    flat = np.zeros((14, 14))
+    for values in (torch.zeros(14, 14), [1, 2]):
+        with pytest.raises(TypeError, match=f"NumPy arrays, got {type(values).__name__}"):
+            psnr(flat, values, data_range=255)  # type: ignore[arg-type]  # what it is about
+    for changed in ({"window": -1}, {"window": 0}, {"window": 15}, {"sigma": 0.0}):
+        with pytest.raises(ValueError, match=next(iter(changed))):
+            ssim(flat, flat, **{**WANG, **changed})
 
 
 @pytest.mark.parametrize("shape", [(11, 11), (12, 200), (128, 40), (129, 40), (247, 33)], ids=str)

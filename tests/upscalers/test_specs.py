@@ -131,6 +131,12 @@ def test_unknown_specs_are_srbench_errors(spec: str) -> None:
 
 
 def test_close_matches_are_offered() -> None:
+    for options, named in ((Options(tile=48.5), "got 48.5"), ({"tile": 48}, "Options, got dict"),
+                           (Options(device=None), "got None")):  # fmt: skip
+        with pytest.raises(UpscalerError, match=named):
+            as_upscaler(torch.nn.Identity(), scale=2, options=options)  # type: ignore[arg-type]  # what it is about
+    with pytest.raises(UpscalerError, match="device meta"):
+        as_upscaler(build("pan", scale=2, device="meta"), scale=2)
     with pytest.raises(UnknownNameError, match="did you mean bicubic"):
         open_upscaler("bicubik", scale=2)
     with pytest.raises(UnknownNameError, match="imdn"):
