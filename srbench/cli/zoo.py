@@ -101,9 +101,9 @@ def convert(
 
 
 @command.command("export")
-@click.argument("spec", metavar="NAME[@TAG]")
+@click.argument("spec", metavar="NAME[@TAG|@FILE]")
 @click.option("--scale", type=int, required=True)
-@click.option("--format", "form", type=click.Choice(["onnx"]), required=True, help="What to write.")
+@click.option("--format", "form", type=click.Choice(["onnx"]), default="onnx", show_default=True, help="What to write.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: NAME_xSCALE.onnx.")
 @click.option("--weights", type=_FILE, help="A checkpoint of your own in place of published weights.")
 def export(spec: str, scale: int, form: str, output: Path | None, weights: Path | None) -> None:
@@ -112,6 +112,8 @@ def export(spec: str, scale: int, form: str, output: Path | None, weights: Path 
     from srbench.zoo.export import export_onnx
 
     name, at, tag = spec.removeprefix("zoo:").partition("@")
+    if at and weights is not None:
+        raise click.UsageError(f"expected a tag or a file after {name}@, or --weights, got both")
     loaded = load(name, tag=tag if at else None, scale=scale, file=weights)
     target = output or Path(f"{name}_x{scale}.{form}")
     difference = export_onnx(loaded.module, target)

@@ -15,7 +15,16 @@ from srbench.errors import FetchError, WeightsError
 from srbench.files import fetch, sha256_of
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.building import build, key_tables
-from srbench.zoo.catalogue import CATALOGUE, DEFAULT_TAG, Setting, WeightsEntry, entries_of, find_weights, times
+from srbench.zoo.catalogue import (
+    CATALOGUE,
+    DEFAULT_TAG,
+    WEIGHTS_SUFFIXES,
+    Setting,
+    WeightsEntry,
+    entries_of,
+    find_weights,
+    times,
+)
 from srbench.zoo.keys import KeyTable
 from srbench.zoo.networks import VARIANTS, find_variant
 from srbench.zoo.reading import Checkpoint, Mismatch, State, compare, read_checkpoint
@@ -67,11 +76,14 @@ def load(
 ) -> LoadedNetwork:
     """The network `name` with the weights tagged `tag` (default `srbench`) for `scale`, or with those in `file`.
 
+    A tag that ends as a weights file does is taken as `file`.
     Weights are fetched where they are missing and their hash is enforced; an unpinned file needs `allow_unpinned`.
     Raises UnknownNameError for a name or tag that does not exist, WeightsError where weights are missing or do not fit.
     """
     if not entries_of(name):
         find_variant(name)
+    if file is None and tag is not None and tag.endswith(WEIGHTS_SUFFIXES):
+        file = Path(tag)
     if file is not None:
         return _load_file(name, scale, file)
     entry = find_weights(name, tag=tag, scale=scale)

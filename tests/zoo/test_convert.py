@@ -124,6 +124,7 @@ def test_info_shows_provenance() -> None:
         (("fetch", "imdn", "--scale", "8"), "it has ×2, ×3, ×4"),
         (("fetch", "carn@authors"), "unpinned"),
         (("export", "edsr", "--scale", "4", "--format", "onnx"), "tags that exist: authors"),
+        (("export", "imdn@absent.pth", "--scale", "4"), "found none at absent.pth"),
         (("export", "imdn@w.PTH", "--scale", "4", "--format", "onnx"), "ends in .safetensors, .pth, .pt, got 'w.PTH'"),
     ],
 )
