@@ -82,7 +82,8 @@ class ImageSet:
         if data is None:
             raise DatasetError(
                 f"{self.name}/{name}: no given LR at ×{scale} beside {self.location}; "
-                f"expected LR_bicubic/X{scale}/{name}x{scale}.png, or use --lr made"
+                f"expected LR_bicubic/X{scale}/{name}x{scale}.png; div2k-rgb is defined on such files, "
+                "all other protocols make their own with --lr made"
             )
         lr = decode(data, name=f"{self.name}/{name} LR ×{scale}")
         require_pair(hr, lr, scale=scale, name=f"{self.name}/{name}")
