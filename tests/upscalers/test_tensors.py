@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from torch.nn import functional
 
 from srbench.errors import UpscalerError
 from srbench.evaluation import evaluate
+from srbench.images import save_png
 from srbench.upscalers import float32
 from srbench.upscalers.base import Identity, Options
 from srbench.upscalers.tensors import TensorUpscaler, network_upscaler, self_ensembled, tiled
@@ -79,7 +81,7 @@ def switches() -> Iterator[Callable[[], list[object]]]:
 
 @pytest.mark.parametrize("choose", [lambda: None, _set_switches, _set_newer_switches])
 def test_full_float32_holds_while_images_are_made_and_not_longer(
-    choose: Callable[[], None], switches: Callable[[], list[object]]
+    choose: Callable[[], None], switches: Callable[[], list[object]], tmp_path: Path
 ) -> None:
     seen: list[list[object]] = []
 
@@ -88,13 +90,15 @@ def test_full_float32_holds_while_images_are_made_and_not_longer(
             seen.append(switches())
             return functional.interpolate(lr, scale_factor=4)
 
+    for name in ("one", "two"):
+        save_png(tmp_path / f"{name}.png", np.zeros((20, 24, 3), np.uint8))
     choose()
     before = switches()
-    evaluate(Noting(), "Sample", scale=4)
-    with pytest.raises(UpscalerError, match="expected 512×512×3"):
-        evaluate(nn.ReLU(), "Sample", scale=4)
+    evaluate(Noting(), f"folder:{tmp_path}", scale=4)
+    with pytest.raises(UpscalerError, match="expected 20×24×3"):
+        evaluate(nn.ReLU(), f"folder:{tmp_path}", scale=4)
     assert switches() == before
-    assert seen == [["ieee"] * len(float32._SWITCHES) + [False]] * 7
+    assert seen == [["ieee"] * len(float32._SWITCHES) + [False]] * 2
 
 
 @pytest.mark.parametrize(
