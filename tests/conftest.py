@@ -18,13 +18,6 @@ gc.set_threshold(20_000, 10, 10)
 _NUMBERS = itertools.count()
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """A worker more than cores: some tests only wait for processes of their own, and leave a core to others."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores + 1
-
-
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder of real data; skips where it is missing, but not in continuous integration."""

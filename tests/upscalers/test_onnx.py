@@ -17,7 +17,8 @@ from srbench.images import save_png
 from srbench.upscalers.base import Identity, Options
 from srbench.upscalers.onnx import open_onnx
 from srbench.upscalers.tensors import network_upscaler
-from srbench.zoo import build
+from srbench.zoo import build, load
+from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.export import export_onnx
 
 onnx = pytest.importorskip("onnx")
@@ -25,8 +26,7 @@ pytest.importorskip("onnxruntime")
 
 _CPU = Options(device="cpu")
 _SMALL: dict[str, dict[str, Any]] = {
-    "imdn-bam": {"channels": 16, "blocks": 2, "reduction": 4},
-    "pan": {"channels": 8, "up_channels": 8, "blocks": 2},
+    "pan-bam": {"channels": 8, "up_channels": 8, "blocks": 2, "reduction": 4},
     "awsrn": {"blocks": 1, "units": 2},
 }
 
@@ -35,9 +35,17 @@ _SMALL: dict[str, dict[str, Any]] = {
 def test_an_exported_network_gives_its_own_output(name: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     torch.manual_seed(0)
-    network = build(name, scale=3, **_SMALL[name]).eval()
-    assert export_onnx(network, tmp_path / "network.onnx") < 1e-5
-    foreign = open_onnx(str(tmp_path / "network.onnx"), 3, _CPU)
+    _require_same_output(build(name, scale=3, **_SMALL[name]), tmp_path / "network.onnx")
+
+
+def test_published_weights_are_exported(mirror: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    _require_same_output(load("imdn", tag="authors", scale=3).module, tmp_path / "network.onnx")
+
+
+def _require_same_output(network: SRNetwork, path: Path) -> None:
+    assert export_onnx(network.eval(), path) < 1e-5
+    foreign = open_onnx(str(path), 3, _CPU)
     own = network_upscaler(network, Identity("own"), scale=3, options=_CPU)
     coarse = np.random.default_rng(0).integers(0, 256, (3, 5, 3), dtype=np.uint8)
     image = coarse.repeat(7, 0).repeat(6, 1)
