@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     monkeypatch.setenv("SRBENCH_DATA", str(own / "no-data"))
     monkeypatch.setenv("SRBENCH_CACHE", str(own / "cache"))
     monkeypatch.setenv("SRBENCH_OFFLINE", "1")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def disk_that_nobody_waits_for() -> Iterator[None]:
+    """Nobody pulls the plug here, and disks are slow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -116,7 +116,6 @@ class _Writer:
 def test_an_interrupted_write_is_never_read_as_whole(artifact: Artifact, tmp_path: Path,
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SRBENCH_MIRROR", str(tmp_path / "mirror"))
-    monkeypatch.setattr(os, "fsync", lambda handle: None)  # nobody pulls the plug here, and disks are slow
     whole = tmp_path / "whole" / "there"
     whole.mkdir(parents=True)
     with sabotaged(whole, None, KILL) as saboteur:
