@@ -109,4 +109,4 @@ def test_a_spec_that_names_nothing_says_what_there_is(name: str, tag: str | None
 
 def test_tags_are_the_three_of_the_design() -> None:
     assert TAGS == ("authors", "srbench", "super-image")
-    assert {entry.tag for entry in entries_of("carn")} == {"authors", "super-image"}
+    assert {entry.tag for entry in entries_of("edsr")} == {"authors", "super-image"}
