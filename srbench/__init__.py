@@ -27,5 +27,6 @@ def __getattr__(name: str) -> object:
         return importlib.import_module(f"srbench.{name}")
     raise AttributeError(f"module 'srbench' has no attribute {name!r}")
 
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

@@ -42,5 +42,6 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module("srbench.datasets.views"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

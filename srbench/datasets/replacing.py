@@ -75,4 +75,3 @@ def _told(lr: Mapping[int, Collection[str]], images: int) -> str:
     counts = {scale: len(names) for scale, names in sorted(lr.items()) if names}
     parts = (f"×{scale}" + (f" of {count}" if count < images else "") for scale, count in counts.items())
     return f"given LR {', '.join(parts)}" if counts else "no given LR"
-

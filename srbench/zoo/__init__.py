@@ -24,5 +24,6 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)
 
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
