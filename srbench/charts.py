@@ -17,7 +17,8 @@ _STYLE = (
     ".axis{stroke:#777;fill:none}.grid{stroke:#ddd;fill:none}.line{fill:none;stroke-width:2}"
     "@media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}.axis{stroke:#999}}"
 )
-_LINE, _LETTER, _BOLD, _DIGIT = 1.15, 0.56, 0.62, 0.64  # in ems: a line's height and one character, in a wide font
+# In ems: a line's height and one character, in a wide font.
+_LINE, _LETTER, _CAPITAL, _BOLD, _DIGIT = 1.15, 0.56, 0.75, 0.62, 0.64
 _RADIUS = 5  # of a point, with a little air
 _HEAD, _ROW = 10, 24  # of an interval chart: above its lines, and of each line
 _EDGE, _GAP = 2, 10  # between a text and the end of the drawing, and between a label and its line
@@ -346,7 +347,7 @@ def _names(series: Sequence[Series], across: Scale, upward: Scale, layout: Layou
     taken = [_Box(left - _RADIUS, top - _RADIUS, left + _RADIUS, top + _RADIUS) for left, top in places]
     for one in series:
         for (x, y), label in zip(one.points, one.labels if one.named else (), strict=False):
-            box = next((box for box in _beside(across(x), upward(y), len(label), layout)
+            box = next((box for box in _beside(across(x), upward(y), label, layout)
                         if layout.left < box.left and box.right < layout.width and not any(map(box.meets, taken))),
                        None)  # fmt: skip
             if box is not None:
@@ -369,9 +370,10 @@ class _Box:
                 and self.top < other.bottom and other.top < self.bottom)  # fmt: skip
 
 
-def _beside(x: float, y: float, letters: int, layout: Layout) -> Iterable[_Box]:
+def _beside(x: float, y: float, label: str, layout: Layout) -> Iterable[_Box]:
     """Where a point's label may stand: above or below, to the right or to the left."""
-    width, height = letters * _LETTER * layout.text, _LINE * layout.text
+    width = sum(_CAPITAL if letter.isupper() else _LETTER for letter in label) * layout.text
+    height = _LINE * layout.text
     for top in (y - 1 - height, y + 1):
         for left in (x + _RADIUS + 1, x - _RADIUS - 1 - width):
             yield _Box(left, top, left + width, top + height)
