@@ -96,6 +96,12 @@ class Upscaler(ABC):
         return sr
 
 
+def require_plain_arithmetic(spec: str, options: Options, why: str) -> None:
+    """Raises UpscalerError, saying `why`, where low precision or optimisation is asked of a model that has neither."""
+    if options.precision != "fp32" or options.optimise != "none":
+        raise UpscalerError(f"{spec}: --precision and --optimise are {why}; leave them out")
+
+
 @contextmanager
 def blaming(where: str, who: str) -> Iterator[None]:
     """Raises UpscalerError, saying `where` `who` raised what, for anything that a model's own code raises inside."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from srbench.errors import UpscalerError
 from srbench.files import sha256_of
-from srbench.upscalers.base import Identity, Options, Upscaler
+from srbench.upscalers.base import Identity, Options, Upscaler, require_plain_arithmetic
 from srbench.upscalers.tensors import TensorUpscaler, pick_device
 
 
@@ -25,8 +25,7 @@ def open_onnx(file: str, scale: int, options: Options) -> Upscaler:
     path = Path(file)
     if not path.is_file():
         raise UpscalerError(f"onnx:{file}: expected an ONNX file, found none; check the path")
-    if options.precision != "fp32" or options.optimise != "none":
-        raise UpscalerError(f"onnx:{file}: --precision and --optimise are fixed in the file; leave them out")
+    require_plain_arithmetic(f"onnx:{file}", options, "fixed in the file")
     device = pick_device(options.device)
     _require_one_file(path)
     session = _session(path, device)

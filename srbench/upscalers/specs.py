@@ -21,15 +21,15 @@ from torch.nn.parameter import is_lazy
 from srbench.errors import UnknownNameError, UpscalerError
 from srbench.files import sha256_of
 from srbench.images import fingerprint
-from srbench.upscalers.base import Identity, Options, Upscaler, blaming
+from srbench.upscalers.base import Identity, Options, Upscaler, blaming, require_plain_arithmetic
 from srbench.upscalers.bicubic import MatlabBicubic, PillowBicubic
 from srbench.upscalers.finished import FinishedImages
 from srbench.upscalers.onnx import open_onnx
 from srbench.upscalers.spandrel import open_spandrel
 from srbench.upscalers.tensors import TensorUpscaler, network_upscaler, pick_device
 from srbench.zoo import load
-from srbench.zoo.catalogue import WEIGHTS_SUFFIXES, WeightsEntry
-from srbench.zoo.checkpoints import RECORD_KEY
+from srbench.zoo.catalogue import WeightsEntry
+from srbench.zoo.checkpoints import FILE_TAG, RECORD_KEY
 from srbench.zoo.counting import count_parameters
 from srbench.zoo.networks import VARIANTS, find_variant
 from srbench.zoo.reading import read_checkpoint
@@ -129,11 +129,10 @@ def _open_images(folder: str, scale: int, options: Options) -> Upscaler:
 
 def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
     name, at, tag = rest.partition("@")
-    if tag.endswith(WEIGHTS_SUFFIXES):
-        loaded = load(name, scale=scale, file=Path(tag))
+    loaded = load(name, tag=tag if at else None, scale=scale)
+    if loaded.tag == FILE_TAG:
         spec, told = f"zoo:{rest}", _told_by_file(name, read_checkpoint(loaded.weights_file).metadata)
     else:
-        loaded = load(name, tag=tag if at else None, scale=scale)
         spec, told = f"zoo:{name}@{loaded.tag}", {}
     details = {"weights_file": loaded.weights_file.name, **told, **(_provenance(loaded.entry) if loaded.entry else {})}
     identity = Identity(spec, loaded.weights_sha256, count_parameters(loaded.module), details)
@@ -177,8 +176,7 @@ def _open_python(rest: str, scale: int, options: Options) -> Upscaler:
     if not callable(model):
         raise UpscalerError(f"{spec}: expected the factory to return a torch module or a function of tensors, "
                             f"got {type(model).__name__}")
-    if options.precision != "fp32" or options.optimise != "none":
-        raise UpscalerError(f"{spec}: --precision and --optimise are for zoo networks; leave them out")
+    require_plain_arithmetic(spec, options, "for zoo networks")
     return TensorUpscaler(model, identity, scale=scale, options=options)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from srbench.errors import UpscalerError
-from srbench.upscalers.base import Identity, Image, Options, Upscaler
+from srbench.upscalers.base import Identity, Image, Options, Upscaler, require_plain_arithmetic
 from srbench.upscalers.float32 import full_float32
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.compiling import explained
@@ -105,9 +105,8 @@ def network_upscaler(module: nn.Module, identity: Identity, *, scale: int, optio
     if isinstance(module, SRNetwork):
         module.deep_dtype = DEEP_DTYPES[options.precision]
         module = _optimised(module, options.optimise)
-    elif options.precision != "fp32" or options.optimise != "none":
-        raise UpscalerError(f"{identity.spec}: --precision and --optimise are for zoo networks, which know what has to "
-                            "stay in fp32; leave them out")
+    else:
+        require_plain_arithmetic(identity.spec, options, "for zoo networks, which know what has to stay in fp32")
     # Zoo networks keep nothing between calls; of other modules, and of what torch.compile makes, that is not known.
     shareable = isinstance(module, SRNetwork) and options.optimise in ("none", "fold")
     return TensorUpscaler(module, identity, scale=scale, options=options, shareable=shareable)
