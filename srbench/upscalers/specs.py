@@ -19,12 +19,11 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from srbench.errors import UnknownNameError, UpscalerError
-from srbench.files import sha256_of
-from srbench.images import fingerprint
 from srbench.upscalers.base import Identity, Options, Upscaler, blaming, require_plain_arithmetic
 from srbench.upscalers.bicubic import MatlabBicubic, PillowBicubic
 from srbench.upscalers.finished import FinishedImages
 from srbench.upscalers.onnx import open_onnx
+from srbench.upscalers.source import source_sha256
 from srbench.upscalers.spandrel import open_spandrel
 from srbench.upscalers.tensors import TensorUpscaler, network_upscaler, pick_device
 from srbench.zoo import load
@@ -169,7 +168,8 @@ def _open_python(rest: str, scale: int, options: Options) -> Upscaler:
     module, factory = _find_factory(spec, module_name, name)
     with blaming(spec, f"{name}(scale={scale})"):
         model = factory(scale=scale)
-        source = _source_sha256(module, factory)
+        written = factory.__module__ if inspect.isfunction(factory) or inspect.isclass(factory) else module.__name__
+        source = source_sha256(module.__name__, written)
         identity = Identity(spec, details={"source_sha256": source} if source else {})
         if isinstance(model, nn.Module):
             return _open_module(identity, model, scale, options)
@@ -205,15 +205,6 @@ def _find_factory(spec: str, module_name: str, name: str) -> tuple[ModuleType, C
         raise UpscalerError(f"{spec}: expected a function or class that is called with scale=…, got "
                             f"{type(factory).__name__}")
     return module, factory
-
-
-def _source_sha256(module: ModuleType, factory: Callable[..., Any]) -> str | None:
-    """Of the file in which a factory is found, and of that in which it is written; None without a file."""
-    written = factory.__module__ if inspect.isfunction(factory) or inspect.isclass(factory) else module.__name__
-    files = {Path(file) for name in (module.__name__, written)
-             if (file := getattr(sys.modules.get(name), "__file__", None))}
-    hashes = [sha256_of(file) for file in files if file.is_file()]
-    return fingerprint(hashes) if len(hashes) > 1 else next(iter(hashes), None)
 
 
 def _state_sha256(module: nn.Module) -> str:
