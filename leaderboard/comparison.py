@@ -37,6 +37,12 @@ def pages(collection: Collection) -> Iterator[Page]:
         yield Page(data_path(entry.id), (entry.digest,), partial(_entry_script, collection, entry))
 
 
+def _pictures(entry: Entry) -> str:
+    if entry.submission.samples_verified:
+        return "made again from the weights"
+    return "as submitted" if entry.submission.samples else "none"
+
+
 def _names(collection: Collection) -> list[tuple[str, str]]:
     """Each entry's id and title; titles that several have, such as those of one model run otherwise, with the id."""
     held = Counter(entry.title for entry in collection)
@@ -103,6 +109,7 @@ def _facts(entry: Entry) -> dict[str, str]:
         "optimise": options["optimise"],
         "LR": options["lr_source"],
         "verification": LEVELS[entry.level],
+        "pictures": _pictures(entry),
     }
     return {name: "unknown" if value is None and name != "tile" else str(value or "none")
             for name, value in facts.items()}  # fmt: skip

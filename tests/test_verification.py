@@ -25,6 +25,7 @@ from srbench.submissions import read_submission, read_submissions
 from srbench.verification import rescoring
 from srbench.verification.checks import bicubic_scores, check_entry
 from srbench.verification.comparison import images_bound
+from srbench.verification.crops import compare_crops
 from srbench.verification.folder import Checked, check_submissions
 from srbench.verification.rerun import rerun
 from srbench.verification.rescoring import rescore
@@ -173,6 +174,47 @@ def test_a_rerun_ends_in_time_and_never_runs_the_submitters_code(root: Path, tmp
     with pytest.raises(SubmissionError, match=r"got exit code 1: .*evil\.pth"):
         rerun(entry, weights=evil, device="cpu")
     assert not ran.exists()
+
+
+def test_a_rerun_makes_the_crops_again_too(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def here(command: list[str], *_: object) -> None:
+        assert srbench(*command[command.index("srbench") + 1 :]).exit_code == 0
+
+    root, crops = tmp_path / "submissions", tmp_path / "crops"
+    monkeypatch.setattr("srbench.verification.rerun._call", here)
+    assert srbench("samples", "--model", "bicubic", "--output", crops).exit_code == 0
+    assert srbench("submit", sample / "run-matlab-y", "--id", "net", "--submissions", root,
+                   "--samples", crops).exit_code == 0  # fmt: skip
+    result = srbench("leaderboard", "check", "net", "--rerun", "--submissions", root, "--device", "cpu")
+    assert "net: 7 scores and 7 sample crops made again, at most 0 dB" in result.stderr
+    entry = read_submission(root / "net")
+    assert (entry.level, entry.samples_verified) == ("model-rerun", True) and entry.verification
+
+    old = entry.verification | {"schema_version": 1}
+    del old["samples_sha256"]  # as it was written before crops were made again
+    _write_verification(root, old)
+    before = read_submission(root / "net")
+    assert (before.level, before.samples_verified) == ("model-rerun", False)
+    _write_verification(root, entry.verification)
+
+    [path] = (root / "net" / "samples").glob("brick.*")
+    pixels = np.asarray(Image.open(path)).copy()
+    pixels[7, 7, 1] ^= 2
+    Image.fromarray(pixels).save(path, lossless=True, exact=True)
+    other = read_submission(root / "net")
+    assert (other.level, other.samples_verified, other.digest == entry.digest) == ("model-rerun", False, False)
+    note = "its samples are not ones that a re-run made again; pages show them as submitted"
+    assert ("note", note) in found(check_submissions(root), "net")
+    [failure] = compare_crops(other, crops)
+    assert failure.startswith("samples/brick.webp: a value lies 2 levels from that of the model's own crop; ")
+
+
+def _write_verification(root: Path, document: dict[str, Any]) -> None:
+    """As a maintainer does it: in the entry and in the list."""
+    path = root / "net" / "verification.json"
+    path.write_text(json.dumps(document, indent=1) + "\n")
+    listed = {"net": {"level": document["level"], "sha256": sha256_of(path)}}
+    (root / "verified.json").write_text(json.dumps({"schema_version": 1, "entries": listed}))
 
 
 class _Evil:

@@ -39,8 +39,9 @@ def report(checked: Checked, form: str, output: Path | None) -> str:
 
 
 def _announce(entry: Submission, outcome: Outcome) -> None:
-    click.echo(f"{entry.id}: {outcome.rows} scores made again, at most {outcome.psnr:.2g} dB and {outcome.ssim:.2g} "
-               f"SSIM away ({outcome.tolerance}); level {entry.level}", err=True)
+    crops = f" and {outcome.crops} sample crops" if outcome.crops else ""
+    click.echo(f"{entry.id}: {outcome.rows} scores{crops} made again, at most {outcome.psnr:.2g} dB and "
+               f"{outcome.ssim:.2g} SSIM away ({outcome.tolerance}); level {entry.level}", err=True)
 
 
 def _document(checked: Checked) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from srbench.submissions.ids import skeleton
 from srbench.submissions.kinds import require_come, shown
 from srbench.submissions.reading import MAX_JSON_BYTES, MAX_TABLE_BYTES, parse_json, read_bytes, read_table
 from srbench.submissions.rows import check_rows, expected_cells
-from srbench.submissions.samples import SAMPLES_NAME, check_sample, read_samples
+from srbench.submissions.samples import SAMPLES_NAME, check_sample, read_samples, samples_hash
 from srbench.submissions.schema import ID, LEVELS, SUBMISSION, VERIFICATION, VERIFIED
 
 DOCUMENT_NAME, VERIFICATION_NAME, VERIFIED_NAME = "submission.json", "verification.json", "verified.json"
@@ -35,7 +35,8 @@ class Submission:
 
     `level` is "claimed" unless `verification` is one that the maintainers' list names and that was made of these
     bytes. `checked_sha256` is the hash of `submission.json` and `scores.parquet`; `digest` of everything that a page
-    can show of the entry: level and samples too.
+    can show of the entry: level and samples too. `samples_verified` says that the verification made these very samples
+    again.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Submission:
     checked_sha256: str
     digest: str
     samples: tuple[str, ...] = ()
+    samples_verified: bool = False
 
     @property
     def scores(self) -> pd.DataFrame:
@@ -187,7 +189,7 @@ def _read(folder: Path, verified: Verified, trusted: Container[str]) -> Submissi
             for index, run in enumerate(document["runs"]):
                 require_come(run["started"], f"{DOCUMENT_NAME}.runs[{index}].started")
     return Submission(document["id"], document["title"], document, folder, level, verification, files.checked_sha256,
-                      digest, tuple(files.samples))
+                      digest, tuple(files.samples), _are_verified(files.samples, verification))
 
 
 def _check(document: Any, files: _Files, name: str) -> None:
@@ -227,10 +229,16 @@ def _trusted_verification(name: str, files: _Files, verified: Verified) -> dict[
     if hashlib.sha256(files.verification).hexdigest() != listed["sha256"]:
         return None
     document: dict[str, Any] = parse_json(files.verification, VERIFICATION_NAME)
+    if isinstance(document, dict) and document.get("schema_version") == 1:
+        document = {**document, "samples_sha256": None}
     VERIFICATION.check(document, VERIFICATION_NAME)
     fits = (document["id"], document["level"], document["checked_sha256"]) == (
         name, listed["level"], files.checked_sha256)  # fmt: skip
     return document if fits else None
+
+
+def _are_verified(samples: dict[str, bytes], verification: dict[str, Any] | None) -> bool:
+    return bool(samples and verification and verification["samples_sha256"] == samples_hash(samples))
 
 
 def _require_hash(table: bytes, document: dict[str, Any]) -> None:

@@ -6,7 +6,9 @@ the same for all.
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -35,6 +37,8 @@ CORNERS = {
 """Top and left of each image's crop, in HR pixels: fine structure or texture."""
 
 _FORMATS = {"png": "PNG", "webp": "WEBP"}
+# What makes viewers show other colours than the pixels, or turn the picture.
+_SHOWN_OTHERWISE = {"chromaticity", "exif", "gamma", "icc_profile", "transparency"}
 
 
 def read_samples(folder: Path) -> dict[str, bytes]:
@@ -57,14 +61,23 @@ def read_samples(folder: Path) -> dict[str, bytes]:
     return samples
 
 
+def samples_hash(samples: Mapping[str, bytes]) -> str:
+    """The hash of an entry's crops and their names."""
+    lines = (f"{name} {hashlib.sha256(data).hexdigest()}\n" for name, data in sorted(samples.items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def check_sample(data: bytes, name: str) -> None:
-    """Raises SubmissionError unless the bytes are one picture of a crop's size, of the format that its name says."""
+    """Raises SubmissionError unless the bytes are one RGB picture of a crop's size and of its name's format."""
     try:
         with Image.open(BytesIO(data), formats=(_FORMATS[name.rpartition(".")[2]],)) as image:
             frames = getattr(image, "n_frames", 1)
             if image.size != (SIDE, SIDE) or frames != 1:
                 raise SubmissionError(f"{name}: expected one picture of {SIDE}×{SIDE} pixels as srbench samples writes "
                                       f"it, got {image.width}×{image.height}, {frames} frame(s)")
+            if image.mode != "RGB" or not _SHOWN_OTHERWISE.isdisjoint(image.info):
+                found = ", ".join([image.mode, *sorted(_SHOWN_OTHERWISE.intersection(image.info))])
+                raise SubmissionError(f"{name}: expected plain RGB as srbench samples writes it, got {found}")
             image.load()
     except (OSError, SyntaxError, ValueError, EOFError, UnidentifiedImageError, Image.DecompressionBombError,
             Image.DecompressionBombWarning) as error:

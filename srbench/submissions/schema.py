@@ -170,10 +170,13 @@ ABOUT = Fields({name: SUBMISSION.fields[name] for name in
                 ("title", "authors", "paper", "code", "license", "date", "training", "runtime", "claims", "footnotes")})
 """The part of `submission.json` that its author writes; everything else comes from the runs."""
 
+VERIFICATION_VERSION = 2
+"""Version of `verification.json`; version 1 says nothing of samples."""
+
 _DEVIATION = Fields({"psnr": Maybe(Number(0, 1e6)), "ssim": Maybe(Number(0, 2))})
 
 VERIFICATION = Fields({
-    "schema_version": OneOf((SCHEMA_VERSION,)),
+    "schema_version": OneOf((1, VERIFICATION_VERSION)),
     "id": ID,
     "level": OneOf(LEVELS[1:]),
     "date": Day(),
@@ -181,9 +184,13 @@ VERIFICATION = Fields({
     "largest_deviation": _DEVIATION,
     "tolerance": Text(400),
     "checked_sha256": _SHA256,
+    "samples_sha256": Maybe(_SHA256),
     "environment": ENVIRONMENT,
 })  # fmt: skip
-"""`verification.json`: what a re-scoring or re-run found, and the hash of the entry that it was found on."""
+"""`verification.json`: what a re-scoring or re-run found, and the hashes of the entry that it was found on.
+
+`samples_sha256` is null where the samples were not made again.
+"""
 
 VERIFIED = Fields({
     "schema_version": OneOf((SCHEMA_VERSION,)),

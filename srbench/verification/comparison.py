@@ -34,13 +34,17 @@ Bound = Callable[[Protocol, float], tuple[float, float]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How far scores made again lie from the stated ones: largest differences (dB, SSIM) and the rows beyond bounds."""
+    """How far scores made again lie from the stated ones: largest differences (dB, SSIM) and what is beyond bounds.
+
+    `crops` is the number of sample crops that were made again, too.
+    """
 
     rows: int
     psnr: float
     ssim: float
     tolerance: str
     failures: tuple[str, ...]
+    crops: int = 0
 
 
 def images_bound(protocol: Protocol, psnr: float) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from srbench.errors import SubmissionError, UnknownNameError
 from srbench.files import sha256_of
-from srbench.submissions import Submission, read_submissions
+from srbench.submissions import LEVELS, Submission, read_submissions
 from srbench.submissions.entry import VERIFICATION_NAME, VERIFIED_NAME, Verified, harmless, read_verified
 from srbench.submissions.ids import skeleton
 from srbench.verification.checks import Said, bicubic_scores, check_entry
@@ -60,6 +60,8 @@ def check_submissions(root: Path, only: Sequence[str] = (), *, base: Path | None
 
 def _check_verification(entry: Submission, verified: Verified) -> Said:
     if entry.level != "claimed":
+        if entry.level == LEVELS[-1] and entry.samples and not entry.samples_verified:
+            yield "note", "its samples are not ones that a re-run made again; pages show them as submitted"
         return
     if not os.path.lexists(entry.folder / VERIFICATION_NAME):
         if entry.id in verified:

@@ -13,7 +13,8 @@ from srbench.files import write_atomic
 from srbench.scores import json_number
 from srbench.submissions import LEVELS, Submission, read_submission
 from srbench.submissions.entry import VERIFICATION_NAME, VERIFIED_NAME, read_verified
-from srbench.submissions.schema import ENVIRONMENT, SCHEMA_VERSION, VERIFICATION
+from srbench.submissions.samples import SAMPLES_NAME, read_samples, samples_hash
+from srbench.submissions.schema import ENVIRONMENT, SCHEMA_VERSION, VERIFICATION, VERIFICATION_VERSION
 from srbench.upscalers.tensors import pick_device
 from srbench.verification.comparison import Outcome
 
@@ -25,7 +26,7 @@ def record_outcome(entry: Submission, outcome: Outcome, level: str, *, device: s
     it lies outside the folder that a submitter may change.
 
     Raises:
-        SubmissionError: scores beyond tolerance, or files that cannot be written.
+        SubmissionError: scores or crops beyond tolerance, or files that cannot be written.
     """
     if outcome.failures:
         raise SubmissionError(f"{entry.id}: expected the stated scores within {outcome.tolerance}; "
@@ -44,7 +45,7 @@ def record_outcome(entry: Submission, outcome: Outcome, level: str, *, device: s
 def _document(entry: Submission, outcome: Outcome, level: str, device: str) -> dict[str, Any]:
     environment = describe_environment(pick_device(device))
     document = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": VERIFICATION_VERSION,
         "id": entry.id,
         "level": level,
         "date": datetime.now(UTC).date().isoformat(),
@@ -52,6 +53,7 @@ def _document(entry: Submission, outcome: Outcome, level: str, device: str) -> d
         "largest_deviation": {"psnr": json_number(outcome.psnr), "ssim": json_number(outcome.ssim)},
         "tolerance": outcome.tolerance,
         "checked_sha256": entry.checked_sha256,
+        "samples_sha256": samples_hash(read_samples(entry.folder / SAMPLES_NAME)) if outcome.crops else None,
         "environment": {name: environment.get(name) for name in ENVIRONMENT.fields},
     }
     VERIFICATION.check(document, VERIFICATION_NAME)

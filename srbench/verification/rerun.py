@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from srbench.files import sha256_of
 from srbench.scores import Run, read_run
 from srbench.submissions import Submission
 from srbench.submissions.known import BASELINES
+from srbench.submissions.samples import SCALE
 from srbench.verification.comparison import Outcome, compare_scores, rerun_bounds
+from srbench.verification.crops import LARGEST_CHANGE, compare_crops
 from srbench.verification.rescoring import open_same_datasets
 from srbench.zoo.catalogue import WEIGHTS_SUFFIXES
 
@@ -27,6 +30,7 @@ if sys.platform != "win32":
 TIMEOUT = 3600.0
 """Seconds that one run may take by default."""
 
+_SRBENCH = (sys.executable, "-P", "-m", "srbench")
 _PACKAGES = Path(__file__).parents[2]
 _MAX_WRITTEN = 4 << 30
 _FILE_KINDS = ("onnx", "spandrel")
@@ -34,7 +38,7 @@ _FILE_KINDS = ("onnx", "spandrel")
 
 def rerun(entry: Submission, *, weights: Path | None = None, data_root: Path | None = None, device: str = "auto",
           timeout: float = TIMEOUT) -> Outcome:
-    """Evaluate the entry's model again, scale by scale, and compare every score.
+    """Evaluate the entry's model again, scale by scale, and compare every score; then its sample crops in the same way.
 
     Args:
         weights: for models whose weights the catalogue does not have, their file or a folder of files; they are found
@@ -55,8 +59,24 @@ def rerun(entry: Submission, *, weights: Path | None = None, data_root: Path | N
             frames.append(_require_weights(read_run(Path(folder) / "run"), facts).scores)
     precision = entry.document["options"]["precision"]
     psnr, ssim = rerun_bounds(precision)
-    return compare_scores(entry.scores, pd.concat(frames), lambda protocol, found: (psnr, ssim),
-                          tolerance=f"{psnr:g} dB and {ssim:g} SSIM, for {precision} on any device")
+    outcome = compare_scores(entry.scores, pd.concat(frames), lambda protocol, found: (psnr, ssim),
+                             tolerance=f"{psnr:g} dB and {ssim:g} SSIM, for {precision} on any device")
+    hashes = {facts["scale"]: facts["weights_sha256"] for facts in entry.document["runs"]}
+    if outcome.failures or not entry.samples or SCALE not in hashes:  # no score says which weights made the crops
+        return outcome
+    spec = _runnable(entry.document["model"]["spec"], hashes[SCALE], weights)
+    return _with_crops(outcome, entry, spec, device, timeout)
+
+
+def _with_crops(outcome: Outcome, entry: Submission, spec: str, device: str, timeout: float) -> Outcome:
+    """The outcome, and that of making the entry's sample crops again."""
+    with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
+        command = [*_SRBENCH, "samples", "--model", spec, "--scale", str(SCALE), "--device", device]
+        command += ["--self-ensemble"] if entry.document["options"]["self_ensemble"] else []
+        _call([*command, "--output", f"{folder}/crops"], Path(folder), timeout)
+        wrong = compare_crops(entry, Path(folder) / "crops")
+    return replace(outcome, failures=tuple(wrong), crops=len(entry.samples),
+                   tolerance=f"{outcome.tolerance}, and crops within {LARGEST_CHANGE} of 255 levels")
 
 
 def _runnable(spec: str, sha256: str | None, weights: Path | None) -> str:
@@ -84,9 +104,8 @@ def _find_weights(spec: str, sha256: str | None, weights: Path | None) -> Path:
 
 def _command(spec: str, facts: dict[str, Any], options: dict[str, Any], device: str,
              data_root: Path | None) -> list[str]:
-    command = [sys.executable, "-P", "-m", "srbench", "evaluate", "--model", spec, "--scale", str(facts["scale"]),
-               "--lr", options["lr_source"], "--precision", options["precision"], "--optimise", options["optimise"],
-               "--device", device]  # fmt: skip
+    command = [*_SRBENCH, "evaluate", "--model", spec, "--scale", str(facts["scale"]), "--lr", options["lr_source"],
+               "--precision", options["precision"], "--optimise", options["optimise"], "--device", device]  # fmt: skip
     command += [part for name in facts["datasets"] for part in ("--dataset", name)]
     command += [part for name in facts["protocols"] for part in ("--protocol", name)]
     command += ["--tile", str(options["tile"])] if options["tile"] else []

@@ -399,6 +399,16 @@ def _png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
+_TURNED = Image.Exif()
+_TURNED[0x0112] = 3
+
+
+def _picture(mode: str, **saving: Any) -> bytes:
+    buffer = BytesIO()
+    Image.new(mode, (104, 104)).save(buffer, "PNG" if mode == "L" or "icc_profile" in saving else "WEBP", **saving)
+    return buffer.getvalue()
+
+
 def _moving() -> bytes:
     buffer = BytesIO()
     first, second = (Image.new("RGB", (104, 104), colour) for colour in ("red", "blue"))
@@ -415,6 +425,10 @@ SAMPLES: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "too many bytes": ("astronaut.png", lambda: _png(104, 104) + bytes(100_000), "at most 100,000 bytes"),
     "no picture": ("astronaut.png", lambda: b"<script>alert(1)</script>", "does not decode"),
     "of another format": ("astronaut.webp", lambda: _png(104, 104), "as its name says, got one that does not decode"),
+    "one channel": ("astronaut.png", lambda: _picture("L"), "expected plain RGB as srbench samples writes it, got L"),
+    "see-through": ("astronaut.webp", lambda: _picture("RGBA"), "got RGBA"),
+    "of other colours": ("astronaut.png", lambda: _picture("RGB", icc_profile=b"any"), "got RGB, icc_profile"),
+    "turned by the viewer": ("astronaut.webp", lambda: _picture("RGB", exif=_TURNED), "got RGB, exif"),
     "cut off": ("astronaut.png", lambda: _png(104, 104)[:60], "does not decode"),
     **{name: (name, lambda: _png(104, 104), "samples: expected NAME.png or NAME.webp, NAME being astronaut, brick")
        for name in ("astronaut.svg", "a.html", "..png", "<b>.png", "not_a_sample.png", "Astronaut.png", "astronaut",
