@@ -39,7 +39,7 @@ def pages(collection: Collection) -> Iterator[Page]:
 
 def _pictures(entry: Entry) -> str:
     if entry.submission.samples_verified:
-        return "made again from the weights"
+        return "made again"
     return "as submitted" if entry.submission.samples else "none"
 
 
