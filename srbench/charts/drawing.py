@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
+
+from srbench.charts.scales import Axis, Scale
 
 # Okabe and Ito's palette, without its yellow, which is too light for lines on white.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#666666")
@@ -17,8 +19,9 @@ _STYLE = (
     ".axis{stroke:#777;fill:none}.grid{stroke:#ddd;fill:none}.line{fill:none;stroke-width:2}"
     "@media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}.axis{stroke:#999}}"
 )
-# In ems: a line's height and one character, in a wide font.
-_LINE, _LETTER, _CAPITAL, _BOLD, _DIGIT = 1.15, 0.56, 0.75, 0.62, 0.64
+_LINE = 1.15  # a line's height in ems
+_BOLD = 1.17  # how much wider a bold text is
+_NARROW, _WIDE = frozenset("ijlftrI.,:;'|/()[]-"), frozenset("mw%+−×…")
 _RADIUS = 5  # of a point, with a little air
 _HEAD, _ROW = 10, 24  # of an interval chart: above its lines, and of each line
 _EDGE, _GAP = 2, 10  # between a text and the end of the drawing, and between a label and its line
@@ -55,20 +58,6 @@ class Interval:
     high: float
     strong: bool = False
     group: str = ""
-
-
-def plain(value: float) -> str:
-    """A tick's number, as short as it can be."""
-    return f"{value:g}"
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One axis: its label, whether it is logarithmic (then every value must be positive), how its ticks are written."""
-
-    label: str
-    logarithmic: bool = False
-    form: Callable[[float], str] = plain
 
 
 @dataclass(frozen=True)
@@ -155,25 +144,36 @@ def interval_chart(intervals: Sequence[Interval], *, title: str, x: Axis, margin
 
 def _room(intervals: Sequence[Interval]) -> int:
     """The left margin in which the longest label fits, but never more than half of the drawing."""
-    widest = max((len(one.label) * (_BOLD if one.strong else _LETTER) for one in intervals), default=0)
-    return min(math.ceil(widest * INLINE.text) + _GAP + _EDGE, INLINE.width // 2)
+    widest = max((_width(one.label, INLINE, bold=one.strong) for one in intervals), default=0)
+    return min(math.ceil(widest) + _GAP + _EDGE, INLINE.width // 2)
 
 
-def _fitting(text: str, width: float, letter: float, layout: Layout) -> str:
+def _width(text: str, layout: Layout, *, bold: bool = False) -> float:
+    """About how wide a text is in pixels, in a wide font such as DejaVu Sans."""
+    return sum(map(_ems, text)) * layout.text * (_BOLD if bold else 1)
+
+
+def _ems(sign: str) -> float:
+    if sign.isspace() or sign in _NARROW:
+        return 0.35
+    return 0.78 if sign.isupper() or sign in _WIDE else 0.64
+
+
+def _fitting(text: str, width: float, layout: Layout, *, bold: bool = False) -> str:
     """As much of a text as fits into a width, as markup, with a sign where there was more."""
-    most = int(width / (letter * layout.text))
-    return escape(text if len(text) <= most else f"{text[: most - 1]}…")
+    shown = (text, *(f"{text[:most]}…" for most in range(len(text) - 2, 0, -1)))
+    return escape(next((one for one in shown if _width(one, layout, bold=bold) <= width), "…"))
 
 
 def _row(one: Interval | str, across: Scale, x: Axis, layout: Layout, at: float) -> Iterable[str]:
     if isinstance(one, str):
-        yield f'<text class="name" x="{_EDGE}" y="{at + 4:.1f}">{_fitting(one, layout.width, _LETTER, layout)}</text>'
+        yield f'<text class="name" x="{_EDGE}" y="{at + 4:.1f}">{_fitting(one, layout.width, layout)}</text>'
         return
     colour = 1 if one.strong else 0
     whole = f"{one.group}, {one.label}" if one.group else one.label
     text = escape(f"{whole}: {x.form(one.mean)} ({x.form(one.low)} to {x.form(one.high)})")
     kind = ' class="strong"' if one.strong else ""
-    label = _fitting(one.label, layout.left - _GAP, _BOLD if one.strong else _LETTER, layout)
+    label = _fitting(one.label, layout.left - _GAP, layout, bold=one.strong)
     yield f'<text{kind} x="{layout.left - _GAP}" y="{at + 4:.1f}" text-anchor="end">{label}</text>'
     yield (f'<path class="line s{colour}" stroke="{PALETTE[colour]}" d="M{across(one.low):.1f} {at:.1f}'
            f'H{across(one.high):.1f}"/>')  # fmt: skip
@@ -220,65 +220,6 @@ def _opening(title: str, description: str, layout: Layout) -> str:
     return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class Scale:
-    """From data to pixels along one axis."""
-
-    low: float
-    high: float
-    start: float
-    stop: float
-    logarithmic: bool
-
-    @classmethod
-    def over(cls, values: Sequence[float], axis: Axis, start: float, stop: float) -> Scale:
-        """A scale that holds every value, with its ends on ticks. Raises ValueError for values it cannot hold."""
-        if not values or not all(map(math.isfinite, values)):
-            raise ValueError(f"expected finite values along {axis.label!r}, got {list(values)[:5]}")
-        low, high = min(values), max(values)
-        if axis.logarithmic:
-            if low <= 0:
-                raise ValueError(f"expected positive values along the logarithmic axis {axis.label!r}, got {low}")
-            return cls(*_round_ends(low, high), start, stop, True)
-        step = _step(high - low)
-        first = math.floor(low / step)
-        last = max(math.ceil(high / step), first + 1)
-        return cls(first * step, last * step, start, stop, False)
-
-    def __call__(self, value: float) -> float:
-        if self.logarithmic:
-            share = math.log(value / self.low) / math.log(self.high / self.low)
-        else:
-            share = (value - self.low) / (self.high - self.low)
-        return self.start + share * (self.stop - self.start)
-
-    def ticks(self) -> list[float]:
-        """Round values from end to end; powers of ten, with 2 and 5 where there is room, on a logarithmic axis."""
-        if not self.logarithmic:
-            step = _step(self.high - self.low)
-            first, last = math.ceil(self.low / step - 1e-6), math.floor(self.high / step + 1e-6)
-            return [step * index for index in range(first, last + 1)]
-        decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-        factors = (1, 2, 5) if len(decades) <= 4 else (1,)
-        found = [factor * 10.0**decade for decade in decades for factor in factors]
-        return [value for value in found if self.low * 0.999 <= value <= self.high * 1.001]
-
-
-def _round_ends(low: float, high: float) -> tuple[float, float]:
-    """The nearest of 1, 2, 5, 10, … below and above a positive range."""
-    steps = [factor * 10.0**decade for decade in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 2)
-             for factor in (1, 2, 5)]  # fmt: skip
-    first = max(value for value in steps if value <= low * (1 + 1e-9))
-    return first, min(value for value in steps if value > first and value >= high * (1 - 1e-9))
-
-
-def _step(span: float) -> float:
-    """A round step that divides a span into four to ten parts."""
-    rough = (span or 1) / 5
-    power = 10.0 ** math.floor(math.log10(rough))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
-
-
 def _bins(values: Sequence[float], across: Scale) -> tuple[list[float], list[int]]:
     """Edges and counts of equal bins over a linear scale, about as many as the square root of the values says."""
     number = max(4, min(30, round(math.sqrt(len(values)) * 1.5)))
@@ -307,16 +248,15 @@ def _ticks(across: Scale, x: Axis, layout: Layout) -> Iterable[str]:
     for tick in across.ticks():
         at = across(tick)
         yield f'<line class="axis" x1="{at:.1f}" y1="{bottom}" x2="{at:.1f}" y2="{bottom + 5}"/>'
-        yield _inside(x.form(tick), at, bottom + 20, _DIGIT, layout)
-    yield _inside(x.label, (layout.left + layout.width - layout.right) / 2, layout.height - 12, _LETTER, layout)
+        yield _inside(x.form(tick), at, bottom + 20, layout)
+    yield _inside(x.label, (layout.left + layout.width - layout.right) / 2, layout.height - 12, layout)
 
 
-def _inside(text: str, at: float, down: float, letter: float, layout: Layout) -> str:
+def _inside(text: str, at: float, down: float, layout: Layout) -> str:
     """A text around `at`, moved inwards where an end of it would be cut."""
-    half, stop = len(text) * letter * layout.text / 2, layout.width - _EDGE
+    half, stop = _width(text, layout) / 2, layout.width - _EDGE
     place, anchor = (stop, "end") if at + half > stop else (_EDGE, "start") if at - half < _EDGE else (at, "middle")
-    shown = _fitting(text, layout.width, letter, layout)
-    return f'<text x="{place:.1f}" y="{down}" text-anchor="{anchor}">{shown}</text>'
+    return f'<text x="{place:.1f}" y="{down}" text-anchor="{anchor}">{_fitting(text, layout.width, layout)}</text>'
 
 
 def _series(one: Series, placed: Sequence[tuple[float, float]], across: Axis, *, lines: bool) -> Iterable[str]:
@@ -372,8 +312,7 @@ class _Box:
 
 def _beside(x: float, y: float, label: str, layout: Layout) -> Iterable[_Box]:
     """Where a point's label may stand: above or below, to the right or to the left."""
-    width = sum(_CAPITAL if letter.isupper() else _LETTER for letter in label) * layout.text
-    height = _LINE * layout.text
+    width, height = _width(label, layout), _LINE * layout.text
     for top in (y - 1 - height, y + 1):
         for left in (x + _RADIUS + 1, x - _RADIUS - 1 - width):
             yield _Box(left, top, left + width, top + height)
