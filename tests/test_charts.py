@@ -6,7 +6,17 @@ from xml.etree import ElementTree
 
 import pytest
 
-from srbench.charts import INLINE, Axis, Interval, Scale, Series, histogram_chart, interval_chart, scatter_chart
+from srbench.charts import (
+    INLINE,
+    STANDALONE,
+    Axis,
+    Interval,
+    Scale,
+    Series,
+    histogram_chart,
+    interval_chart,
+    scatter_chart,
+)
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _X, _Y = Axis("parameters", logarithmic=True), Axis("PSNR")
@@ -70,6 +80,13 @@ def test_a_histogram_counts_every_value_once_and_names_it() -> None:
 def test_a_histogram_of_equal_values_is_one_bar() -> None:
     root = ElementTree.fromstring(histogram_chart([30.0, 30.0], ["a", "b"], title="t", x=Axis("dB")))
     assert len(list(root.iter(f"{_SVG}rect"))) == 1
+
+
+def test_only_a_title_that_would_be_cut_is_pressed_into_its_drawing() -> None:
+    for title, length in (("PSNR: Set5 ×4", None), ("PSNR against " * 9, f"{STANDALONE.width - STANDALONE.left - 2}")):
+        root = ElementTree.fromstring(histogram_chart([30.0], ["a"], title=title, x=Axis("dB")))
+        shown = next(text for text in root.iter(f"{_SVG}text") if text.get("class") == "title")
+        assert (shown.text, shown.get("textLength")) == (title, length)
 
 
 def test_intervals_lie_where_the_axis_says_and_the_band_is_the_margin() -> None:

@@ -14,8 +14,9 @@ from srbench.charts.scales import Axis, Scale
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#666666")
 """Colours by series, reused in order."""
 
+_TITLE = 16  # the size of a title's text
 _STYLE = (
-    "text{font:13px system-ui,sans-serif;fill:#222}.title{font-size:16px;font-weight:600}"
+    f"text{{font:13px system-ui,sans-serif;fill:#222}}.title{{font-size:{_TITLE}px;font-weight:600}}"
     ".axis{stroke:#777;fill:none}.grid{stroke:#ddd;fill:none}.line{fill:none;stroke-width:2}"
     "@media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}.axis{stroke:#999}}"
 )
@@ -144,13 +145,13 @@ def interval_chart(intervals: Sequence[Interval], *, title: str, x: Axis, margin
 
 def _room(intervals: Sequence[Interval]) -> int:
     """The left margin in which the longest label fits, but never more than half of the drawing."""
-    widest = max((_width(one.label, INLINE, bold=one.strong) for one in intervals), default=0)
+    widest = max((_width(one.label, INLINE.text, bold=one.strong) for one in intervals), default=0)
     return min(math.ceil(widest) + _GAP + _EDGE, INLINE.width // 2)
 
 
-def _width(text: str, layout: Layout, *, bold: bool = False) -> float:
+def _width(text: str, size: int, *, bold: bool = False) -> float:
     """About how wide a text is in pixels, in a wide font such as DejaVu Sans."""
-    return sum(map(_ems, text)) * layout.text * (_BOLD if bold else 1)
+    return sum(map(_ems, text)) * size * (_BOLD if bold else 1)
 
 
 def _ems(sign: str) -> float:
@@ -162,7 +163,7 @@ def _ems(sign: str) -> float:
 def _fitting(text: str, width: float, layout: Layout, *, bold: bool = False) -> str:
     """As much of a text as fits into a width, as markup, with a sign where there was more."""
     shown = (text, *(f"{text[:most]}…" for most in range(len(text) - 2, 0, -1)))
-    return escape(next((one for one in shown if _width(one, layout, bold=bold) <= width), "…"))
+    return escape(next((one for one in shown if _width(one, layout.text, bold=bold) <= width), "…"))
 
 
 def _row(one: Interval | str, across: Scale, x: Axis, layout: Layout, at: float) -> Iterable[str]:
@@ -216,8 +217,16 @@ def _opening(title: str, description: str, layout: Layout) -> str:
     lines += [f"<desc>{escape(description)}</desc>"] if description else []
     if layout.standalone:
         lines += [f"<style>{_STYLE}</style>"]
-        lines += [f'<text class="title" x="{layout.left}" y="26">{escape(title)}</text>']
+        lines += [_title(title, layout)]
     return "\n".join(lines)
+
+
+def _title(title: str, layout: Layout) -> str:
+    """A title, pressed together where it would be cut."""
+    room = layout.width - layout.left - _EDGE
+    pressed = _width(title, _TITLE, bold=True) > room
+    length = f' textLength="{room}" lengthAdjust="spacingAndGlyphs"' if pressed else ""
+    return f'<text class="title" x="{layout.left}" y="26"{length}>{escape(title)}</text>'
 
 
 def _bins(values: Sequence[float], across: Scale) -> tuple[list[float], list[int]]:
@@ -254,7 +263,7 @@ def _ticks(across: Scale, x: Axis, layout: Layout) -> Iterable[str]:
 
 def _inside(text: str, at: float, down: float, layout: Layout) -> str:
     """A text around `at`, moved inwards where an end of it would be cut."""
-    half, stop = _width(text, layout) / 2, layout.width - _EDGE
+    half, stop = _width(text, layout.text) / 2, layout.width - _EDGE
     place, anchor = (stop, "end") if at + half > stop else (_EDGE, "start") if at - half < _EDGE else (at, "middle")
     return f'<text x="{place:.1f}" y="{down}" text-anchor="{anchor}">{_fitting(text, layout.width, layout)}</text>'
 
@@ -312,7 +321,7 @@ class _Box:
 
 def _beside(x: float, y: float, label: str, layout: Layout) -> Iterable[_Box]:
     """Where a point's label may stand: above or below, to the right or to the left."""
-    width, height = _width(label, layout), _LINE * layout.text
+    width, height = _width(label, layout.text), _LINE * layout.text
     for top in (y - 1 - height, y + 1):
         for left in (x + _RADIUS + 1, x - _RADIUS - 1 - width):
             yield _Box(left, top, left + width, top + height)
