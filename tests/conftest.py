@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-# The modules that a test run loads are a million objects that stay: looking through them as often as Python does by
-# default takes a tenth of its time. What is there when the first test begins is never looked through again.
-gc.set_threshold(20_000, 10, 10)
+from srbench.__main__ import GC_THRESHOLDS
+
+# What is there when the first test begins is never looked through again.
+gc.set_threshold(*GC_THRESHOLDS)
 
 _NUMBERS = itertools.count()
 
