@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ import torch
 from torch import Tensor
 
 from srbench.errors import UpscalerError
-from srbench.files import sha256_of
 from srbench.upscalers.base import Identity, Options, Upscaler, require_plain_arithmetic
 from srbench.upscalers.tensors import TensorUpscaler, pick_device
 
@@ -27,8 +27,9 @@ def open_onnx(file: str, scale: int, options: Options) -> Upscaler:
         raise UpscalerError(f"onnx:{file}: expected an ONNX file, found none; check the path")
     require_plain_arithmetic(f"onnx:{file}", options, "fixed in the file")
     device = pick_device(options.device)
-    _require_one_file(path)
-    session = _session(path, device)
+    model = path.read_bytes()
+    _require_one_file(model, path)
+    session = _session(model, path, device)
     source = _single_input(session, path)
 
     def forward(lr: Tensor) -> Tensor:
@@ -36,12 +37,11 @@ def open_onnx(file: str, scale: int, options: Options) -> Upscaler:
         return torch.from_numpy(sr).to(lr.device)
 
     details = {"runtime": session.get_providers()[0], "weights_file": path.name}
-    return TensorUpscaler(
-        forward, Identity(f"onnx:{file}", sha256_of(path), None, details), scale=scale, options=options
-    )
+    identity = Identity(f"onnx:{file}", hashlib.sha256(model).hexdigest(), None, details)
+    return TensorUpscaler(forward, identity, scale=scale, options=options)
 
 
-def _session(path: Path, device: torch.device) -> Any:
+def _session(model: bytes, path: Path, device: torch.device) -> Any:
     try:
         # Inside the function: onnxruntime is an extra.
         import onnxruntime
@@ -56,13 +56,13 @@ def _session(path: Path, device: torch.device) -> Any:
             f"onnx:{path}: this onnxruntime cannot use {device}; install onnxruntime-gpu, or --device cpu"
         )
     try:
-        return onnxruntime.InferenceSession(str(path), providers=[provider])
+        return onnxruntime.InferenceSession(model, providers=[provider])
     except (failures.Fail, failures.InvalidProtobuf, failures.InvalidGraph, failures.NotImplemented) as error:
         reason = str(error).partition("\n")[0]
         raise UpscalerError(f"onnx:{path}: expected an ONNX model that onnxruntime can run; {reason}") from error
 
 
-def _require_one_file(path: Path) -> None:
+def _require_one_file(model: bytes, path: Path) -> None:
     """A run is known by the hash of this file: weights in others could change unnoticed."""
     try:
         # Inside the function: onnx comes with the same extra.
@@ -71,10 +71,10 @@ def _require_one_file(path: Path) -> None:
     except ImportError as error:
         raise UpscalerError(f"onnx:{path}: onnx is not installed ({error}); pip install 'srbench[onnx]'") from error
     try:
-        model = onnx.load(path, format="protobuf", load_external_data=False)
+        read = onnx.load_from_string(model)
     except DecodeError as error:
         raise UpscalerError(f"onnx:{path}: expected an ONNX model, got another format ({error})") from error
-    if any(getattr(part, "data_location", None) == onnx.TensorProto.EXTERNAL for part in _parts(model)):
+    if any(getattr(part, "data_location", None) == onnx.TensorProto.EXTERNAL for part in _parts(read)):
         whole = path.with_stem(f"{path.stem}-whole").name
         raise UpscalerError(f"onnx:{path}: expected all weights in this file, whose hash the run is known by, got some "
                             "in another beside it; put them together with "
