@@ -57,7 +57,8 @@ def _session(model: bytes, path: Path, device: torch.device) -> Any:
         )
     try:
         return onnxruntime.InferenceSession(model, providers=[provider])
-    except (failures.Fail, failures.InvalidProtobuf, failures.InvalidGraph, failures.NotImplemented) as error:
+    except (failures.Fail, failures.InvalidArgument, failures.InvalidProtobuf, failures.InvalidGraph,
+            failures.NotImplemented) as error:  # fmt: skip
         reason = str(error).partition("\n")[0]
         raise UpscalerError(f"onnx:{path}: expected an ONNX model that onnxruntime can run; {reason}") from error
 

@@ -125,6 +125,9 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
     (tmp_path / "page.onnx").write_text("<html>no model</html>")
     with pytest.raises(UpscalerError, match="expected an ONNX model"):
         open_onnx(str(tmp_path / "page.onnx"), 4, _CPU)
+    (tmp_path / "empty.onnx").touch()
+    with pytest.raises(UpscalerError, match=r"expected an ONNX model that onnxruntime can run; .* No graph was found"):
+        open_onnx(str(tmp_path / "empty.onnx"), 4, _CPU)
     with pytest.raises(UpscalerError, match="precision"):
         open_onnx(str(tmp_path / "page.onnx"), 4, Options(device="cpu", precision="bf16"))
     with pytest.raises(UpscalerError, match="optimise"):
