@@ -13,9 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
 from srbench.errors import StudyError
 from srbench.evaluation import Plan
@@ -31,8 +28,8 @@ from srbench.training.recipe import Recipe, load_recipe
 from srbench.training.records import WEIGHTS
 from srbench.training.sweep import Outcome, require_all, run_jobs
 from srbench.training.trainer import Job
-from srbench.upscalers.base import Image, Options, Upscaler
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.base import Options
+from srbench.upscalers.specs import module_of, open_upscaler
 
 CLAIM, FROZEN, DIVERGED = "study.json", "frozen.json", "diverged.json"
 """The plan that a folder belongs to, the learning rates that its search has found, and, in a training's folder, that
@@ -249,29 +246,10 @@ def _score(study: Study, job: Job, percent: int, sets: list[ImageSet], machine: 
     if _is_scored(output, weights, study, sets):
         return
     upscaler = open_upscaler(f"zoo:{job.network}@{weights}", scale=study.scale, options=Options(device=machine.device))
-    carry_out(Plan(_Clamped(upscaler), sets, [get_protocol(study.protocol)]), output)
-
-
-class _Clamped(Upscaler):
-    """An upscaler whose values are held to [0, 1], as scoring does, too.
-
-    But scoring refuses an image far outside as one of another range. What a training that broke down gives is far
-    outside, and its low score is an outcome.
-    """
-
-    def __init__(self, inner: Upscaler) -> None:
-        self._inner = inner
-        self.identity, self.options, self.scale = inner.identity, inner.options, inner.scale
-        self.fills_all_cores, self.images_at_once = inner.fills_all_cores, inner.images_at_once
-
-    def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
-        """As the upscaler inside gives it, clamped."""
-        sr = self._inner.upscale(lr, dataset=dataset, name=name)
-        return np.clip(sr, 0, 1, out=sr)
-
-    def details_of(self, images: Iterable[tuple[str, str]]) -> dict[str, Any]:
-        """Those of the upscaler inside."""
-        return self._inner.details_of(images)
+    # Scoring clamps, too, but refuses an image far outside [0, 1] as one of another range. What a training that broke
+    # down gives is far outside, and its low score is an outcome.
+    module_of(upscaler).register_forward_hook(lambda network, lr, sr: sr.clamp(0, 1))
+    carry_out(Plan(upscaler, sets, [get_protocol(study.protocol)]), output)
 
 
 def _is_scored(output: Path, weights: Path, study: Study, sets: list[ImageSet]) -> bool:

@@ -94,10 +94,14 @@ def load_model(spec: str, *, scale: int, device: str = "cpu") -> nn.Module:
         >>> network(torch.zeros(1, 3, 10, 8)).shape
         torch.Size([1, 3, 40, 32])
     """
-    upscaler = open_upscaler(spec, scale=scale, options=Options(device=device))
+    return module_of(open_upscaler(spec, scale=scale, options=Options(device=device)))
+
+
+def module_of(upscaler: Upscaler) -> nn.Module:
+    """The torch module that an upscaler runs. Raises UpscalerError for one that runs none, such as bicubic."""
     module = getattr(upscaler, "module", None)
     if not isinstance(module, nn.Module):
-        raise UpscalerError(f"{spec}: expected a spec with a torch module (zoo:… or python:…)")
+        raise UpscalerError(f"{upscaler.identity.spec}: expected a spec with a torch module (zoo:… or python:…)")
     return module
 
 
