@@ -6,7 +6,6 @@ measurements behind each choice. Scores of two protocols are never compared.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,6 +24,7 @@ from srbench.degradations import (
 )
 from srbench.errors import ProtocolError, UnknownNameError
 from srbench.metrics import aliasing_weight, luma, luma_rounded, psnr, shave, ssim, weighted_psnr
+from srbench.metrics.psnr import decibels
 
 Images = NDArray[np.uint8]
 HrRule = Callable[..., Images]
@@ -197,10 +197,10 @@ class Scoring:
                 weight = weight[top - above : bottom - above, columns]
                 aliased += float(np.sum(squares * weight))
                 weights += float(np.sum(weight, dtype=np.float64))
-        scores = {f"psnr_{self.channels}": _decibels(error / count),
+        scores = {f"psnr_{self.channels}": decibels(error / count, data_range=255),
                   f"ssim_{self.channels}": similarity / windows if windows else None}
         if self.aliased:
-            scores["psnr_y_aliased"] = _decibels(aliased / weights) if weights else None
+            scores["psnr_y_aliased"] = decibels(aliased / weights, data_range=255) if weights else None
         return scores
 
     def aliasing_weight(self, hr: Images, *, scale: int) -> NDArray[np.float32]:
@@ -317,10 +317,6 @@ def _band_rows(image: NDArray[Any]) -> int:
     """Rows to work on at a time: all of them unless the image is large."""
     height, width = image.shape[:2]
     return int(height) if height * width <= LARGE_PIXELS else max(1, BAND_PIXELS // int(width))
-
-
-def _decibels(error: float) -> float:
-    return 10 * math.log10(255**2 / error) if error else math.inf
 
 
 def _nyquist_weight(reference: NDArray[Any], scale: int) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from srbench.metrics.psnr import require_same_shape
+from srbench.metrics.psnr import decibels, require_same_shape
 
 # Where a Gaussian is cut off, in standard deviations: 6e-5 of its weight lies beyond.
 _REACH = 4
@@ -82,8 +82,7 @@ def weighted_psnr(first: NDArray[Any], second: NDArray[Any], weight: NDArray[Any
     if total == 0:
         return None
     difference = first.astype(np.float64) - second.astype(np.float64)
-    error = float(np.sum(np.square(difference) * weight)) / total
-    return 10 * math.log10(data_range**2 / error) if error else math.inf
+    return decibels(float(np.sum(np.square(difference) * weight)) / total, data_range=data_range)
 
 
 @lru_cache(maxsize=8)

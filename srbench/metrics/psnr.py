@@ -32,7 +32,11 @@ def psnr(first: NDArray[Any], second: NDArray[Any], *, data_range: float) -> flo
     """
     require_same_shape(first, second)
     difference = first.astype(np.float64) - second.astype(np.float64)
-    error = float(np.mean(np.square(difference)))
+    return decibels(float(np.mean(np.square(difference))), data_range=data_range)
+
+
+def decibels(error: float, *, data_range: float) -> float:
+    """10 log10(data_range² / error) in dB of a mean squared error; +inf where there is none."""
     return 10 * math.log10(data_range**2 / error) if error else math.inf
 
 
