@@ -59,7 +59,7 @@ def collect(output: Path, plan: Study | None = None) -> Results:
     trained = [record for record in records.values() if record]
     if not trained:
         raise StudyError(f"{output}: expected a training whose loss stayed finite, got none; plan lower learning rates")
-    runs = {(arm, seed, percent): read_run(score_folder(output, arm, seed, percent))
+    runs = {(arm, seed, percent): read_run(score_folder(run_folder(output, arm, seed), percent))
             for (arm, seed), record in records.items() if record for percent in study.percentages}  # fmt: skip
     _require_alike(trained, runs)
     return {
@@ -81,7 +81,7 @@ def _named(train_set: dict[str, Any]) -> dict[str, Any]:
 
 
 def _group(study: Study, group: Group, runs: Runs) -> dict[str, Any]:
-    endpoints = [endpoint for endpoint in study.endpoints if _measured(study, endpoint, group, runs)]
+    endpoints = [endpoint for endpoint in study.endpoints if _measured(endpoint, group, runs)]
     means: Means = {
         arm: {
             endpoint.name: {
@@ -179,7 +179,7 @@ def _require_same(wanted: dict[str, Any], told: dict[str, Any], what: str) -> No
         raise StudyError(f"{what}: {', '.join(differing)} differ from the study's first run; make it again as that was")
 
 
-def _measured(study: Study, endpoint: Endpoint, group: Group, runs: Runs) -> bool:
+def _measured(endpoint: Endpoint, group: Group, runs: Runs) -> bool:
     """Whether an endpoint has scores; one that is needed is taken to have."""
     run = next((run for (arm, seed, _), run in runs.items() if arm in group.arms and seed in group.seeds), None)
     if endpoint.needed or run is None:

@@ -25,7 +25,7 @@ from srbench.training.data import open_training_data
 from srbench.training.learner import Speed
 from srbench.training.processes import started_together
 from srbench.training.recipe import Recipe, load_recipe
-from srbench.training.records import WEIGHTS
+from srbench.training.records import WEIGHTS, snapshot_name
 from srbench.training.sweep import Outcome, require_all, run_jobs
 from srbench.training.trainer import Job
 from srbench.upscalers.base import Options
@@ -166,9 +166,9 @@ def run_folder(output: Path, arm: str, seed: int) -> Path:
     return output / "runs" / arm / f"seed-{seed}"
 
 
-def score_folder(output: Path, arm: str, seed: int, percent: int) -> Path:
-    """Where the scores of that training are kept, as it was after so many percent of its steps."""
-    return run_folder(output, arm, seed) / f"scores-{percent}"
+def score_folder(training: Path, percent: int) -> Path:
+    """Where the scores of a training in a folder are kept, as it was after so many percent of its steps."""
+    return training / f"scores-{percent}"
 
 
 def choose(tried: Iterable[tuple[float, float | None]]) -> float:
@@ -241,8 +241,8 @@ def _sets(study: Study, root: Path | None) -> list[ImageSet]:
 
 
 def _score(study: Study, job: Job, percent: int, sets: list[ImageSet], machine: Machine) -> None:
-    weights = job.output / (WEIGHTS if percent == 100 else f"weights-{percent}.safetensors")
-    output = job.output / f"scores-{percent}"
+    weights = job.output / (WEIGHTS if percent == 100 else snapshot_name(percent))
+    output = score_folder(job.output, percent)
     if _is_scored(output, weights, study, sets):
         return
     upscaler = open_upscaler(f"zoo:{job.network}@{weights}", scale=study.scale, options=Options(device=machine.device))

@@ -33,6 +33,11 @@ _INSIDE: Mapping[str, Mapping[str, tuple[type, ...]]] = {
 _ABSENT = object()
 
 
+def snapshot_name(percent: int) -> str:
+    """The file that keeps a training's weights as they were after so many percent of its steps."""
+    return f"weights-{percent}.safetensors"
+
+
 def read_training(folder: Path) -> dict[str, Any]:
     """The record of a finished training. Raises TrainingError for a folder without a whole one and its weights."""
     try:

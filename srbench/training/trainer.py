@@ -25,7 +25,7 @@ from srbench.training.folder import TrainingFolder
 from srbench.training.learner import Learner, Speed, learning_rate
 from srbench.training.processes import World, join_world
 from srbench.training.recipe import LARGEST_SEED, Recipe
-from srbench.training.records import as_one
+from srbench.training.records import as_one, snapshot_name
 from srbench.training.stages import Stage, read_stage
 from srbench.training.validation import PROTOCOL, held_out_psnr
 from srbench.zoo.building import build
@@ -148,7 +148,7 @@ class _Training:
                 if self._due(self.job.log_every):
                     self._report(bar)
                 if recipe.held_out and self._due(recipe.validate_every):
-                    self._validate(bar)
+                    self._validate()
                 self._snapshot()
                 if self._checkpoint_due(saved):
                     self._save()
@@ -186,7 +186,7 @@ class _Training:
                    "patches_per_second": round(self.step * self.job.recipe.batch / self.seconds, 1)})
         bar.set_postfix(loss=f"{mean:.4f}", psnr=f"{self.psnr:.3f}" if self.history else "-", refresh=False)
 
-    def _validate(self, bar: tqdm[Any]) -> None:
+    def _validate(self) -> None:
         self._checked_losses()
         if self.data.held_out is None or not self.world.leads:
             return
@@ -200,7 +200,7 @@ class _Training:
         for percent in self.job.snapshots:
             if self.step == _step_of(percent, self.job) and self.world.leads:
                 self._checked_losses()
-                self.folder.keep_weights(_snapshot(percent), self.learner.result(), {"steps": self.step})
+                self.folder.keep_weights(snapshot_name(percent), self.learner.result(), {"steps": self.step})
 
     def _save(self) -> None:
         losses = self._checked_losses()
@@ -296,14 +296,10 @@ def _step_of(percent: int, job: Job) -> int:
     return max(1, job.recipe.steps * percent // 100)
 
 
-def _snapshot(percent: int) -> str:
-    return f"weights-{percent}.safetensors"
-
-
 def _require_snapshots(job: Job, step: int) -> None:
     """Raises TrainingError where weights are asked for that should have been kept at a step which has passed."""
     for percent in job.snapshots:
-        if _step_of(percent, job) <= step and not (job.output / _snapshot(percent)).exists():
+        if _step_of(percent, job) <= step and not (job.output / snapshot_name(percent)).exists():
             raise TrainingError(f"{job.output}: expected weights at {percent} % of the steps to be there by now, for "
                                 f"step {_step_of(percent, job)} has passed, got none; leave out --snapshot {percent}, "
                                 "or train anew in another output folder")
