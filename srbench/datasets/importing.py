@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 from collections import Counter
@@ -11,8 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-
-from PIL import Image
 
 from srbench.archives import is_archive, unpack
 from srbench.datasets.catalogue import Entry, Split, find_entry, known_images
@@ -23,9 +20,9 @@ from srbench.datasets.parquet import ImageWriter
 from srbench.datasets.replacing import Present
 from srbench.datasets.stores import read_file
 from srbench.datasets.variants import identify_variant
-from srbench.errors import DatasetError, ImageError
+from srbench.errors import DatasetError
 from srbench.files import atomic_path, explain
-from srbench.images import decode, fingerprint, pixel_sha256
+from srbench.images import decode, fingerprint, pixel_sha256, size_of
 
 _MANGA109_PAGES = (
     "this is the page-level release of Manga109 (whole volumes); the benchmark is another thing: 109 PNGs, one page of "
@@ -345,11 +342,7 @@ def _pairs(hr: dict[str, _Found], lr: dict[str, _Found], scale: int) -> bool:
 
 def _size(item: _Found) -> tuple[int, int]:
     """Height and width from the file's header; pixels are decoded once, when they are written."""
-    try:
-        with Image.open(io.BytesIO(item.read())) as image:
-            return image.height, image.width
-    except OSError as error:
-        raise ImageError(f"{item.path}: expected an image, got a file that is none; copy it again") from error
+    return size_of(item.read(), name=item.path)
 
 
 def _write(chosen: _Chosen, target: Path, present: Present | None) -> dict[str, str]:

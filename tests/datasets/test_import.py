@@ -8,11 +8,13 @@ import pickle
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tarfile
 import time
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -247,6 +249,11 @@ def test_errors_leave_nothing_behind(tmp_path: Path) -> None:
     flat(tmp_path / "given", hr, {}, "Set5")
     (tmp_path / "given" / "bird.png").write_bytes(hr["bird"][:200])
     with pytest.raises(ImageError, match=r"bird\.png"):
+        import_dataset("Set5", [tmp_path / "given"], data_root=tmp_path / "root")
+    announced = b"IHDR" + struct.pack(">II", 40_000, 40_000) + hr["baby"][24:29]
+    bomb = hr["baby"][:12] + announced + struct.pack(">I", zlib.crc32(announced)) + hr["baby"][33:]
+    (tmp_path / "given" / "baby.png").write_bytes(bomb)
+    with pytest.raises(ImageError, match=r"baby\.png: .* exceeds limit"):
         import_dataset("Set5", [tmp_path / "given"], data_root=tmp_path / "root")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="found none"):
