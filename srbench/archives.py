@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from srbench.errors import FetchError
-from srbench.files import explain
+from srbench.files import explain, require_space
 
 MAX_FILES = 200_000
 """More members than any dataset here has."""
@@ -57,7 +57,8 @@ def unpack(archive: Path, target: Path, *, max_bytes: int = MAX_BYTES) -> list[P
     try:
         with _opened(archive) as source:
             members = _judged(source, archive, max_bytes)
-            _need_space(archive, target.parent, sum(member.size for member in members))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            require_space(target.parent, sum(member.size for member in members), f"{archive.name} unpacked")
             for member in members:
                 _write(source, member, partial / member.path, archive)
         partial.mkdir(parents=True, exist_ok=True)
@@ -139,13 +140,6 @@ def _safe_path(name: str) -> PurePosixPath | None:
     if path.is_absolute() or ".." in parts or "\\" in name or ":" in name or "\0" in name:
         return None
     return PurePosixPath(*parts)
-
-
-def _need_space(archive: Path, folder: Path, size: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if free < size:
-        raise FetchError(f"{archive.name} unpacks to {size} bytes, {folder} has {free} free; free some space")
 
 
 def _write(source: tarfile.TarFile | zipfile.ZipFile, member: _Member, path: Path, archive: Path) -> None:

@@ -261,7 +261,7 @@ def _mirrored(name: str) -> list[Path]:
 
 def _copy(source: Path, file: RemoteFile, target: Path) -> None:
     with atomic_path(target, error=FetchError) as temporary:
-        _need_space(target.parent, source.stat().st_size, file.name)
+        require_space(target.parent, source.stat().st_size, file.name)
         shutil.copyfile(source, temporary)
         # The copy is checked, not the source: what is renamed into place is what was hashed.
         if problem := _problem(temporary, file):
@@ -330,7 +330,7 @@ def _receive(response: requests.Response, file: RemoteFile, part: Path, start: i
     if file.size is not None and total != file.size:
         raise _SourceError(f"expected {file.size} bytes, the server announces {total}")
     if total is not None:
-        _need_space(part.parent, total - start, file.name)
+        require_space(part.parent, total - start, file.name)
     # Inside the function: a progress bar is needed for downloads alone.
     from tqdm import tqdm
 
@@ -363,10 +363,11 @@ def _accept(response: requests.Response, file: RemoteFile, start: int) -> int:
     return start
 
 
-def _need_space(folder: Path, size: int, name: str) -> None:
+def require_space(folder: Path, size: int, what: str) -> None:
+    """Raises FetchError where the disk of a folder has less than `size` bytes left for `what`."""
     free = shutil.disk_usage(folder).free
     if free < size:
-        raise FetchError(f"{name} needs {size} bytes, {folder} has {free} free; free some or choose another folder")
+        raise FetchError(f"{what} needs {size} bytes, {folder} has {free} free; free some or choose another folder")
 
 
 def _sync(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from srbench.datasets.catalogue import known_images
 from srbench.datasets.imageset import ImageSet, open_dataset
-from srbench.datasets.variants import crop_to, cropped_size, edsr_levels
+from srbench.datasets.variants import cropped_size, edsr_levels
+from srbench.degradations import crop_to_multiple
 from srbench.errors import AuditError, ImageError
 from srbench.evaluation import evaluate
 from srbench.images import pixel_sha256
@@ -191,14 +193,10 @@ def _differs_cropped(images: ImageSet, scale: int) -> bool:
     return any(cropped_size(*size, _COMMON_MULTIPLE) != cropped_size(*size, scale) for size in sizes)
 
 
-def _crop(image: Images) -> Images:
-    height, width = image.shape[:2]
-    return crop_to(image, *cropped_size(height, width, _COMMON_MULTIPLE))
-
-
 _VARIANTS = {
     "edsr": Variant("HR in the edsr variant, 24 gray levels one lower", edsr_levels, _circulates_as_edsr),
-    f"mod{_COMMON_MULTIPLE}": Variant(f"HR cropped to a multiple of {_COMMON_MULTIPLE}", _crop, _differs_cropped),
+    f"mod{_COMMON_MULTIPLE}": Variant(f"HR cropped to a multiple of {_COMMON_MULTIPLE}",
+                                        partial(crop_to_multiple, scale=_COMMON_MULTIPLE), _differs_cropped),
 }
 
 
