@@ -32,9 +32,9 @@ MAX_PIXELS = 1 << 28
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_BIT_DEPTH_AT = 24
-# What Pillow raises on damaged input, depending on format and on where the damage is.
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, UnidentifiedImageError,
-                   Image.DecompressionBombError)
+DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError,
+                  Image.DecompressionBombWarning)
+"""What Pillow raises on damaged input, depending on format and on where the damage is."""
 
 
 def decode(source: Path | bytes, *, name: str | None = None) -> NDArray[np.uint8]:
@@ -97,7 +97,7 @@ def _opened(data: bytes, label: str) -> Iterator[Image.Image]:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             _refuse(image, data, label)
             yield image
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         # Pillow calls bytes that it does not know by the object that holds them.
         reason = "its bytes are of no such format" if isinstance(error, UnidentifiedImageError) else error
         raise ImageError(f"{label}: expected a whole PNG, JPEG or BMP image, got one that does not decode "

@@ -130,9 +130,10 @@ def test_harmful_images_are_not_opened(
     Image.new("1", (8000, 5000)).save(images / "matlab-y" / "big.png")
     with pytest.raises(SubmissionError, match=r"big\.png: expected at most 24,000,000 pixels, got 40,000,000"):
         rescore(entry, images)
-    (images / "matlab-y" / "big.png").write_bytes(b"\x89PNG\r\n\x1a\n<script>")
-    with pytest.raises(SubmissionError, match="got one that does not open"):
-        rescore(entry, images)
+    for data in (b"\x89PNG\r\n\x1a\n<script>", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n"):
+        (images / "matlab-y" / "big.png").write_bytes(data)
+        with pytest.raises(SubmissionError, match="got one that does not open"):
+            rescore(entry, images)
     (images / "matlab-y" / "big.png").unlink()
     (images / "link").symlink_to(tmp_path)
     with pytest.raises(SubmissionError, match="expected plain files and folders, got a link"):

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from srbench.errors import SubmissionError
+from srbench.images import DECODER_ERRORS
 from srbench.submissions.kinds import shown
 from srbench.submissions.reading import read_bytes
 
@@ -79,8 +80,7 @@ def check_sample(data: bytes, name: str) -> None:
                 found = ", ".join([image.mode, *sorted(_SHOWN_OTHERWISE.intersection(image.info))])
                 raise SubmissionError(f"{name}: expected plain RGB as srbench samples writes it, got {found}")
             image.load()
-    except (OSError, SyntaxError, ValueError, EOFError, UnidentifiedImageError, Image.DecompressionBombError,
-            Image.DecompressionBombWarning) as error:
+    except DECODER_ERRORS as error:
         raise SubmissionError(f"{name}: expected a PNG or WebP picture, as its name says, got one that does not "
                               "decode") from error
 

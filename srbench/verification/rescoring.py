@@ -6,12 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
-
 from srbench.datasets.imageset import ImageSet, open_dataset
-from srbench.errors import SubmissionError
+from srbench.errors import ImageError, SubmissionError
 from srbench.evaluation import Plan, run
-from srbench.images import IMAGE_SUFFIXES
+from srbench.images import IMAGE_SUFFIXES, size_of
 from srbench.protocols import Protocol, get_protocol
 from srbench.scores import to_frame
 from srbench.submissions import Submission
@@ -101,10 +99,8 @@ def _require_moderate(path: Path) -> None:
     if path.stat().st_size > MAX_BYTES:
         raise SubmissionError(f"{path}: expected an image file of at most {MAX_BYTES:,} bytes")
     try:
-        with Image.open(path) as image:
-            pixels = image.width * image.height
-    except (OSError, SyntaxError, ValueError, EOFError, UnidentifiedImageError, Image.DecompressionBombError,
-            Image.DecompressionBombWarning) as error:
+        height, width = size_of(path.read_bytes(), name=str(path))
+    except (OSError, ImageError) as error:
         raise SubmissionError(f"{path}: expected an image of moderate size, got one that does not open") from error
-    if pixels > MAX_PIXELS:
-        raise SubmissionError(f"{path}: expected at most {MAX_PIXELS:,} pixels, got {pixels:,}")
+    if height * width > MAX_PIXELS:
+        raise SubmissionError(f"{path}: expected at most {MAX_PIXELS:,} pixels, got {height * width:,}")
