@@ -120,10 +120,14 @@ def require_key(found: Any, wanted: Key, path: Path) -> None:
     """Raises ResultsError, naming each difference, unless the key that was found at `path` is the wanted one."""
     if not isinstance(found, dict):
         raise ResultsError(f"{path}: expected a run's key, got none; remove the folder and run again")
-    differences = [f"{name}: {found.get(name)!r} there, {wanted.get(name)!r} now"
-                   for name in {**found, **wanted} if found.get(name) != wanted.get(name)]
+    differences = [f"{name}: {found.get(name)!r} there, {wanted.get(name)!r} now" for name in differing(found, wanted)]
     if differences:
         raise ResultsError(f"{path} holds another run ({'; '.join(differences)}); choose another --output folder")
+
+
+def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """The names whose values differ between two mappings; one that is missing counts as None."""
+    return [name for name in {**first, **second} if first.get(name) != second.get(name)]
 
 
 def checksum(document: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from srbench.errors import StudyError
+from srbench.journal import differing
 from srbench.scores import Run, mean, read_run
 from srbench.statistics import SeedDifference, seed_difference
 from srbench.study.plan import Endpoint, Group, Study, study_from
@@ -175,8 +176,8 @@ def _inputs(run: Run) -> dict[str, Any]:
 
 
 def _require_same(wanted: dict[str, Any], told: dict[str, Any], what: str) -> None:
-    if differing := [name for name in {**wanted, **told} if wanted.get(name) != told.get(name)]:
-        raise StudyError(f"{what}: {', '.join(differing)} differ from the study's first run; make it again as that was")
+    if names := differing(wanted, told):
+        raise StudyError(f"{what}: {', '.join(names)} differ from the study's first run; make it again as that was")
 
 
 def _measured(endpoint: Endpoint, group: Group, runs: Runs) -> bool:

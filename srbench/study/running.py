@@ -17,6 +17,7 @@ from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
 from srbench.errors import StudyError
 from srbench.evaluation import Plan
 from srbench.files import sha256_of, write_atomic
+from srbench.journal import differing
 from srbench.protocols import get_protocol
 from srbench.runs import carry_out
 from srbench.scores import RECORD_NAME, read_run
@@ -138,9 +139,8 @@ def claim(study: Study, recipe: Recipe, output: Path) -> None:
         return
     found = read_document(path)
     for key, now in (("study", study.document()), ("recipe", recipe.document())):
-        there = found.get(key, {})
-        if differing := [name for name in {**there, **now} if there.get(name) != now.get(name)]:
-            raise StudyError(f"{output} holds the runs of another {key}: {', '.join(differing)} differ; a plan is "
+        if names := differing(found.get(key, {}), now):
+            raise StudyError(f"{output} holds the runs of another {key}: {', '.join(names)} differ; a plan is "
                              "fixed before its results: choose another --output for this one")  # fmt: skip
 
 

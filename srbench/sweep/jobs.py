@@ -14,7 +14,7 @@ from srbench.datasets import ImageSet, open_dataset
 from srbench.environment import describe_environment
 from srbench.errors import SrbenchError, SweepError
 from srbench.evaluation import Plan, run
-from srbench.journal import Key, Row
+from srbench.journal import Key, Row, differing
 from srbench.protocols import LrSource, get_protocol
 from srbench.runs import local_device
 from srbench.upscalers.base import Options, Upscaler
@@ -122,8 +122,7 @@ def _others(plan: Plan, job: Job) -> set[tuple[str, str, str]]:
 
 
 def _require_same(found: Key, wanted: Key) -> None:
-    differences = [f"{name}: {found[name]!r} here, {wanted.get(name)!r} there" for name in found
-                   if found[name] != wanted.get(name)]
+    differences = [f"{name}: {found.get(name)!r} here, {wanted.get(name)!r} there" for name in differing(found, wanted)]
     if differences:
         raise SweepError("expected the same weights and pixels on every machine, got others "
                          f"({'; '.join(differences)}); copy them anew")

@@ -21,6 +21,7 @@ from torch import Tensor
 from srbench.datasets.packing import locked
 from srbench.errors import TrainingError, WeightsError
 from srbench.files import atomic_path, explain, sha256_of, write_atomic
+from srbench.journal import differing
 from srbench.training.curves import Line, curves
 from srbench.training.records import RECORD, WEIGHTS, require_own_weights, whole_record
 from srbench.zoo.checkpoints import RECORD_KEY
@@ -135,17 +136,15 @@ class TrainingFolder:
         (self.path / CHECKPOINT).unlink(missing_ok=True)
 
     def _require_same(self, found: Key, recipe: Mapping[str, Any]) -> None:
-        if differences := list(_differences(found, self.key)):
+        if differences := _differences(found, self.key):
             values = {name: recipe[name] for name in self.recipe if name in recipe and name not in ("name", "summary")}
             differences += _differences(values, {name: self.recipe[name] for name in values})
             raise TrainingError(f"{self.path} holds another training: {'; '.join(differences)}; choose another output "
                                 "folder, or ask for the same training to go on with it")
 
 
-def _differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
-    for name in {**there, **wanted}:
-        if there.get(name) != wanted.get(name):
-            yield f"{name} {there.get(name)!r} there, {wanted.get(name)!r} asked for"
+def _differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    return [f"{name} {there.get(name)!r} there, {wanted.get(name)!r} asked for" for name in differing(there, wanted)]
 
 
 def read_lines(folder: Path) -> list[Line]:

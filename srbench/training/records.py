@@ -16,12 +16,13 @@ from srbench.zoo.reading import read_checkpoint
 WEIGHTS, RECORD = "weights.safetensors", "training.json"
 """What a finished training is: its weights, and the record of how they came about."""
 
-_STAGE: Mapping[str, tuple[type, ...]] = {
+STAGE: Mapping[str, tuple[type, ...]] = {
     "recipe": (dict,), "recipe_sha256": (str,), "steps": (int,), "patches": (int,), "seed": (int,),
     "seconds": (int, float), "train_set": (dict,), "history": (list,),
 }  # fmt: skip
+"""What a record says of a training that another went on from, and of what types."""
 _KINDS: Mapping[str, tuple[type, ...]] = {
-    **_STAGE, "network": (str,), "scale": (int,), "held_out": (list,), "protocol": (str,), "started": (str,),
+    **STAGE, "network": (str,), "scale": (int,), "held_out": (list,), "protocol": (str,), "started": (str,),
     "psnr": (int, float, type(None)), "processes": (int,), "accumulate": (int,), "compiled": (bool,), "graphs": (bool,),
     "environment": (dict,), "key": (dict,),
 }  # fmt: skip
@@ -114,4 +115,4 @@ def _wrong(record: Mapping[Any, Any], kinds: Mapping[str, tuple[type, ...]]) -> 
 def _wrong_stages(stages: Any) -> Iterator[str]:
     for number, stage in enumerate(stages if isinstance(stages, list) else [stages], start=1):
         whole = stage if isinstance(stage, dict) else {}
-        yield from (f"{key} of stage {number}" for key in _wrong(whole, {**_STAGE, "weights_sha256": (str,)}))
+        yield from (f"{key} of stage {number}" for key in _wrong(whole, {**STAGE, "weights_sha256": (str,)}))

@@ -14,10 +14,8 @@ from srbench.files import sha256_of
 from srbench.training.curves import Line, thinned
 from srbench.training.folder import read_lines
 from srbench.training.recipe import Recipe
-from srbench.training.records import WEIGHTS, read_training
+from srbench.training.records import STAGE, WEIGHTS, read_training
 from srbench.zoo.reading import read_checkpoint
-
-_TOLD = ("recipe", "recipe_sha256", "steps", "patches", "seed", "seconds", "train_set", "history")
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def read_stage(folder: Path, *, network: str, scale: int) -> Stage:
     if (record["network"], record["scale"]) != (network, scale):
         raise TrainingError(f"--start {folder}: expected a training of {network} ×{scale}, got one of "
                             f"{record['network']} ×{record['scale']}; stages share network and scale")  # fmt: skip
-    told = {key: record[key] for key in _TOLD}
+    told = {key: record[key] for key in STAGE}
     told |= {"loss": loss_curve(folder), "weights_sha256": sha256}
     return Stage(weights, sha256, (*record.get("stages", ()), told))
 
