@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import time
@@ -18,6 +19,9 @@ from srbench.errors import FetchError, SrbenchError
 
 if TYPE_CHECKING:
     import requests
+
+SHA256 = re.compile("[0-9a-f]{64}")
+"""What a SHA-256 looks like here."""
 
 CONNECT_SECONDS = 15.0
 STALL_SECONDS = 30.0

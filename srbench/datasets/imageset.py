@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from functools import cached_property
 from importlib.util import find_spec
@@ -17,14 +16,11 @@ from srbench.datasets.catalogue import CATALOGUE, Entry, Split, find_entry
 from srbench.datasets.stores import LR_SCALES, FilesStore, FolderStore, ParquetStore, Store, images_in
 from srbench.datasets.variants import identify_variant
 from srbench.errors import DatasetError, ImageError, SrbenchError
-from srbench.files import cache_dir, user_dir, write_atomic
+from srbench.files import SHA256, cache_dir, user_dir, write_atomic
 from srbench.images import decode, fingerprint, pixel_sha256, size_of
 
 SAMPLE_NAMES = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "motorcycle_left")
 """The images of the embedded Sample: photographs and gray textures that the scikit-image package ships."""
-
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ImageSet:
@@ -270,7 +266,7 @@ def _kept_hashes(record: Path) -> dict[str, list[object]]:
     except (OSError, ValueError, RecursionError):
         return {}
     rows = kept.items() if isinstance(kept, dict) else ()
-    return {name: row for name, row in rows if isinstance(row, list) and row and _SHA256.fullmatch(str(row[-1]))}
+    return {name: row for name, row in rows if isinstance(row, list) and row and SHA256.fullmatch(str(row[-1]))}
 
 
 def _keep_hashes(record: Path, hashes: dict[str, list[object]]) -> None:

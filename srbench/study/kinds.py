@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from srbench.training.recipe import LARGEST_SEED
+from srbench.files import SHA256
+from srbench.training.recipe import LARGEST_SEED, SEED_RANGE
 
 Kind = tuple[Callable[[Any], bool], str]
 """Whether a value is of the kind, and what the kind is called, `{}` standing for the value's key."""
@@ -59,19 +59,18 @@ def _percentages(value: Any) -> bool:
 
 
 def _sha256(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+    return isinstance(value, str) and SHA256.fullmatch(value) is not None
 
 
 _TEXT: Kind = (_text, "text for {}")
 _SEED = _whole(0, LARGEST_SEED)
-_SEEDS = "from 0 to 2^63 - 1"
 
 STUDY: Mapping[str, Kind] = {
     "name": _TEXT, "question": _TEXT, "recipe": _TEXT, "train_set": _TEXT, "protocol": _TEXT,
     "scale": (_whole(1, 8), "a whole number for {}"),
     "recipe_sha256": (_sha256, "the 64 hexadecimal digits of a hash for {}"),
     "learning_rates": (_rates, "{} as a list of finite numbers above 0, each once"),
-    "search_seed": (_SEED, f"a whole number {_SEEDS} for {{}}"),
+    "search_seed": (_SEED, f"a whole number {SEED_RANGE} for {{}}"),
     "percentages": (_percentages, "{} as a list of whole numbers between 1 and 100, each once, 100 among them"),
     "margin_db": (_positive, "a finite {} above 0"),
 }  # fmt: skip
@@ -86,7 +85,7 @@ ENDPOINT: Mapping[str, Kind] = {
 GROUP: Mapping[str, Kind] = {
     "name": _TEXT,
     "arms": (_once(_text), "{} as a list of networks, each once"),
-    "seeds": (_once(_SEED, 2), f"at least two {{}}, whole numbers {_SEEDS}, each once"),
+    "seeds": (_once(_SEED, 2), f"at least two {{}}, whole numbers {SEED_RANGE}, each once"),
     "contrasts": (_once(_pair, 0), "{} as a list of pairs of unlike arms, each once"),
 }
 """The kinds of a group's values."""

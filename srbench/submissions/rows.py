@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from srbench.errors import SubmissionError
+from srbench.files import SHA256
 from srbench.scores import json_number
 from srbench.submissions.kinds import shown
 from srbench.submissions.reading import MAX_ROWS
@@ -18,7 +19,6 @@ from srbench.submissions.schema import NAME
 Cell = tuple[int, str, str]
 """Scale, protocol and dataset: what one mean is over."""
 
-_HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(NAME.expression, re.ASCII)
 _LARGEST_PSNR = 200.0
 _MEAN_TOLERANCE = 1e-6
@@ -61,7 +61,7 @@ def check_rows(table: pa.Table, document: Mapping[str, Any]) -> None:
     _require_each("model", columns["model"], lambda value: value == document["model"]["spec"])
     _require_each("image", columns["image"], lambda value: bool(value and _NAME.fullmatch(value)))
     for name in ("hr_sha256", "lr_sha256"):
-        _require_each(name, columns[name], lambda value: bool(value and _HASH.fullmatch(value)))
+        _require_each(name, columns[name], lambda value: bool(value and SHA256.fullmatch(value)))
     _require_each("seconds", columns["seconds"], lambda value: value is None or 0 <= value < math.inf)
     for name in columns:
         if name.startswith("psnr"):

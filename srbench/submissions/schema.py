@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from srbench.files import SHA256
 from srbench.submissions.kinds import (
     Day,
     Fields,
@@ -35,7 +36,7 @@ NAME = Pattern(r"[A-Za-z0-9_](?:[A-Za-z0-9_+()-]|[. ](?=[A-Za-z0-9_+()-])){0,99}
                "a name of 1 to 100 letters, digits and _ + ( ) - with single dots or blanks inside")
 """A dataset's or an image's name: no slash, no leading or double dot, so that it stays a name as part of a path."""
 
-_SHA256 = Pattern(r"[0-9a-f]{64}", "a SHA-256 in 64 lower-case hexadecimal digits")
+_SHA256 = Pattern(SHA256.pattern, "a SHA-256 in 64 lower-case hexadecimal digits")
 _SCALE = OneOf((2, 3, 4, 8))
 _SCALE_NAME = Pattern("[2348]", "a scale, 2, 3, 4 or 8")
 _SPEC = Pattern(r"[A-Za-z0-9][A-Za-z0-9_.:@+ -]{0,199}", "a model spec without a path, such as zoo:imdn@authors")

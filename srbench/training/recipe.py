@@ -34,8 +34,8 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 _POSITIVE = ("steps", "batch", "patch", "repeat", "learning_rate", "halve_every", "validate_every", "epsilon")
 _SHARES = ("warmup", "final", "ema", "beta1", "beta2")
-LARGEST_SEED = 2**63 - 1
-"""What a training may be given to start its random numbers from: 0 up to this, the largest int64."""
+LARGEST_SEED, SEED_RANGE = 2**63 - 1, "from 0 to 2^63 - 1"
+"""What a training may be given to start its random numbers from: 0 up to this, the largest int64; and so in words."""
 
 # What a recipe says of itself does not change what it makes.
 _NOT_HASHED = ("name", "summary")

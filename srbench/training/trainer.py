@@ -24,7 +24,7 @@ from srbench.training.data import TrainingData, open_training_data
 from srbench.training.folder import TrainingFolder
 from srbench.training.learner import Learner, Speed, learning_rate
 from srbench.training.processes import World, join_world
-from srbench.training.recipe import LARGEST_SEED, Recipe
+from srbench.training.recipe import LARGEST_SEED, SEED_RANGE, Recipe
 from srbench.training.records import as_one, snapshot_name
 from srbench.training.stages import Stage, read_stage
 from srbench.training.validation import PROTOCOL, held_out_psnr
@@ -68,7 +68,7 @@ class Job:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        ranges = [("seed", self.seed, range(LARGEST_SEED + 1), "from 0 to 2^63 - 1"),
+        ranges = [("seed", self.seed, range(LARGEST_SEED + 1), SEED_RANGE),
                   *(("snapshot", percent, range(1, 101), "from 1 to 100") for percent in self.snapshots)]
         if self.checkpoint_every is not None:
             ranges.append(("checkpoint-every", self.checkpoint_every, range(1, LARGEST_SEED), "of at least 1"))
