@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
 from srbench.datasets.packing import locked
@@ -24,7 +23,7 @@ from srbench.files import atomic_path, explain, sha256_of, write_atomic
 from srbench.journal import differing
 from srbench.training.curves import Line, curves
 from srbench.training.records import RECORD, WEIGHTS, require_own_weights, whole_record
-from srbench.zoo.checkpoints import RECORD_KEY
+from srbench.zoo.checkpoints import with_record
 from srbench.zoo.reading import read_pickled
 
 LOG, CURVES, CHECKPOINT = "log.jsonl", "curves.svg", "checkpoint.pt"
@@ -121,9 +120,7 @@ class TrainingFolder:
     def keep_weights(self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Write weights as safetensors that `srbench zoo` reads, `facts` in their record."""
         record = {"network": self.key["network"], "scales": [self.key["scale"]], "options": {}, **facts}
-        # One key alone: safetensors writes several in an order that changes from run to run, and with it the file.
-        data = save(dict(tensors), metadata={RECORD_KEY: json.dumps(record, sort_keys=True)})
-        write_atomic(self.path / name, data, error=TrainingError)
+        write_atomic(self.path / name, with_record(tensors, record), error=TrainingError)
 
     def finish(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], record: Mapping[str, Any]) -> None:
         """Write weights (with `facts` in them), curves and record, in this order; then the checkpoint goes."""

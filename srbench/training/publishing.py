@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
 from srbench.errors import SrbenchError, WeightsError
 from srbench.evaluation import evaluate
-from srbench.files import atomic_path, sha256_of, write_atomic
+from srbench.files import sha256_of, write_atomic
 from srbench.training.data import find_training_images
 from srbench.training.records import WEIGHTS, as_one, read_training
 from srbench.training.stages import end_to_end, loss_curve
-from srbench.zoo.checkpoints import RECORD_KEY, Fit, fill
+from srbench.zoo.checkpoints import Fit, fill, with_record
 from srbench.zoo.reading import read_checkpoint
 from srbench.zoo.trained import (
     FOLDER,
@@ -186,7 +185,5 @@ def _write_weights(state: dict[str, Tensor], record: Record, name: str, packaged
     told = {"network": record["network"], "scales": [record["scale"]], "options": record["options"],
             "train_set": training["data"],
             **{key: training[key] for key in ("recipe", "recipe_sha256", "steps", "seed")}}  # fmt: skip
-    with atomic_path(target, error=WeightsError) as temporary:
-        # One key alone: safetensors writes several in an order that changes from run to run, and with it the hash.
-        save_file(state, temporary, metadata={RECORD_KEY: json.dumps(told, sort_keys=True)})
+    write_atomic(target, with_record(state, told), error=WeightsError)
     return target

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
 from srbench.errors import FetchError, WeightsError
@@ -190,6 +191,12 @@ def known_fits() -> Iterator[Fit]:
     for network, options in dict.fromkeys(form for name in names for form in forms(name)):
         for scale in find_variant(network).network.scales:
             yield Fit(network, scale, options)
+
+
+def with_record(state: Mapping[str, Tensor], record: Mapping[str, Any]) -> bytes:
+    """A safetensors file of tensors and a record, which `recorded` and `load` read; equal ones make equal bytes."""
+    # One key alone: safetensors writes several in an order that changes from run to run, and with it the file.
+    return save(dict(state), metadata={RECORD_KEY: json.dumps(record, sort_keys=True)})
 
 
 def entry_of(sha256: str) -> WeightsEntry | None:

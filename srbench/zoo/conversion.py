@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
 from srbench.errors import WeightsError
-from srbench.files import atomic_path, sha256_of
+from srbench.files import sha256_of, write_atomic
 from srbench.zoo.catalogue import Setting, WeightsEntry, times
-from srbench.zoo.checkpoints import RECORD_KEY, Fit, detect, entry_of, fill
+from srbench.zoo.checkpoints import Fit, detect, entry_of, fill, with_record
 from srbench.zoo.networks import find_variant
 from srbench.zoo.reading import Checkpoint, read_checkpoint
 
@@ -47,8 +44,7 @@ def convert(
     module = fill(fits[0], checkpoint)
     record = _record(checkpoint, sha256, fits)
     tensors = {key: tensor.contiguous() for key, tensor in module.state_dict().items()}
-    with atomic_path(target, error=WeightsError) as temporary:
-        save_file(tensors, temporary, metadata={"format": "pt", RECORD_KEY: json.dumps(record, sort_keys=True)})
+    write_atomic(target, with_record(tensors, record), error=WeightsError)
     return Conversion(target, record)
 
 
