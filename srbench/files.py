@@ -29,7 +29,7 @@ RETRY_SECONDS = 0.5
 ATTEMPTS = 3
 # A read that breaks off loses at most one chunk, so that a short one keeps what a bad line delivered.
 CHUNK_BYTES = 1 << 16
-_HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<!doctype>")
+_PAGE_STARTS = (b"<!doctype", b"<html", b"<head", b"<?xml")
 _HINTS = {
     errno.ENOSPC: "the disk is full; free some space and run the same command again",
     errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
@@ -203,7 +203,7 @@ def _is_right(path: Path, file: RemoteFile) -> bool:
 def _problem(path: Path, file: RemoteFile) -> str | None:
     """What is wrong with the bytes at `path`; None if they are the expected ones."""
     with path.open("rb") as stream:
-        if _is_html(stream.read(512)) and not file.name.endswith((".html", ".htm")):
+        if is_page(stream.read(512)) and not file.name.endswith((".html", ".htm")):
             return "an HTML page came in place of the file"
         stream.seek(0)
         size = path.stat().st_size
@@ -216,8 +216,9 @@ def _problem(path: Path, file: RemoteFile) -> str | None:
     return None if size else "the file is empty"
 
 
-def _is_html(head: bytes) -> bool:
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_HTML_STARTS)
+def is_page(head: bytes) -> bool:
+    """Whether a file that starts so is a web page, which servers send in place of what they do not have."""
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGE_STARTS)
 
 
 def _obtain(file: RemoteFile, target: Path) -> None:

@@ -17,12 +17,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from srbench.errors import WeightsError
+from srbench.files import is_page
 
 State = dict[str, Tensor]
 
 _WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model")
 _PARALLEL_PREFIX = "module."
-_HTML_STARTS = (b"<!doctype", b"<html", b"<head", b"<?xml")
 _HARMLESS = ("torch.", "collections.OrderedDict", "numpy.")
 _SHOWN = 6
 # What torch.load and safetensors were seen to raise on truncated and altered bytes, beside UnpicklingError.
@@ -85,7 +85,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise WeightsError(f"expected a checkpoint file, found none at {path}; check the path")
     with path.open("rb") as stream:
         head = stream.read(512)
-    if head.lstrip().lower().startswith(_HTML_STARTS):
+    if is_page(head):
         raise WeightsError(f"{path} is an HTML page, not a checkpoint; fetch the raw file, not the page that shows it")
     content, metadata = _read_safetensors(path) if _is_safetensors(head) else (read_pickled(path), {})
     state, wrapping = unwrap(content, path)
