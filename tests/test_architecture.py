@@ -19,6 +19,7 @@ HEAVY = ("torch", "pandas", "pyarrow", "datasets", "requests", "scipy", "skimage
 # Each room and the rooms right below it; a room may import everything below those too.
 BELOW: dict[str, tuple[str, ...]] = {
     "errors": (),
+    "tables": (),
     "files": ("errors",),
     "archives": ("files",),
     "images": ("files",),
@@ -28,7 +29,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "protocols": ("degradations", "metrics"),
     "datasets": ("protocols", "archives"),
     "modelcard": ("errors",),
-    "zoo": ("protocols", "modelcard"),
+    "zoo": ("protocols", "modelcard", "tables"),
     "upscalers": ("datasets", "zoo"),
     "journal": ("files",),
     "scores": ("journal",),

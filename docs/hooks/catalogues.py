@@ -13,6 +13,7 @@ from pathlib import Path
 from leaderboard.study import study_files
 from srbench.datasets import CATALOGUE as DATASETS
 from srbench.study.report import report
+from srbench.tables import table_of_markdown
 from srbench.training.curves import Line, curves
 from srbench.training.recipe import load_recipe, recipe_names
 from srbench.zoo.catalogue import CATALOGUE as WEIGHTS
@@ -131,9 +132,7 @@ def _beside(record: Record, dataset: str) -> str:
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    names = list(head)
-    lines = [names, ["---"] * len(names), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table_of_markdown(list(head), ([cell.replace("|", "\\|") for cell in row] for row in rows))
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -15,10 +15,10 @@ from leaderboard.escaping import markdown_table
 from srbench.audit.claims import Claim, Printed, parse_printed, read_claims
 from srbench.audit.forms import Bench
 from srbench.audit.verdict import UNDECIDED, Audit, Finding, audit_claim, audit_claims
-from srbench.cli.tables import text_table
 from srbench.errors import AuditError
 from srbench.files import write_atomic
 from srbench.protocols import SCALES
+from srbench.tables import text_table
 
 _SSIM_SUSPECT = 0.005  # an SSIM this far off beside a PSNR that fits was computed or typed otherwise
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from srbench.cli.tables import text_table
 from srbench.files import write_atomic
 from srbench.submissions import Submission
+from srbench.tables import text_table
 from srbench.verification.comparison import Outcome
 from srbench.verification.folder import Checked
 from srbench.verification.records import record_outcome

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from srbench.cli.tables import text_table
 from srbench.scores import read_run
 from srbench.statistics import MIN_IMAGES, STATEMENT, Comparison, PairedDifference, compare_runs
+from srbench.tables import text_table
 
 _UNITS = {"psnr_y": "dB", "psnr_rgb": "dB", "psnr_y_aliased": "dB"}
 

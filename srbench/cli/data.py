@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from srbench.cli.tables import text_table
+from srbench.tables import text_table
 
 if TYPE_CHECKING:
     from srbench.datasets.importing import ImportReport

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Any
 
-from srbench.cli.tables import text_table
+from srbench.tables import text_table
 
 Document = dict[str, Any]
 

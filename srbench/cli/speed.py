@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from srbench.cli.tables import text_table
 from srbench.files import write_atomic
 from srbench.speed import Ratio, Settings, SpeedReport, Timing, measure, parse_size, speed_chart
+from srbench.tables import text_table
 
 
 @click.command()

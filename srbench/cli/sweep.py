@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from srbench.cli.inference import inference_options
 from srbench.cli.reporting import score_cells, score_csv
-from srbench.cli.tables import text_table
 from srbench.protocols import SCALES, LrSource
 from srbench.sweep import Engine, Grid, InProcess, Processes, RayCluster, sweep
 from srbench.sweep.jobs import Result
+from srbench.tables import text_table
 from srbench.upscalers.base import Options
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from srbench.cli.tables import text_table
 from srbench.errors import UnknownNameError, WeightsError
 from srbench.files import cache_dir, write_atomic
+from srbench.tables import text_table
 from srbench.zoo.catalogue import CATALOGUE, DEFAULT_TAG, ExpectedScore, Setting, WeightsEntry, entries_of, times
 from srbench.zoo.costs import COSTS, Cost
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, VARIANTS, Network, Variant, find_variant

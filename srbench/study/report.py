@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from srbench.statistics import far_apart
 from srbench.study.results import Results
+from srbench.tables import table_of_markdown
 
 
 def report(results: Results) -> str:
@@ -52,7 +53,7 @@ def _plan(results: Results) -> str:
             f"{recipe['steps']:,} steps, {recipe['patches']:,} patches of {images['images']} images of "
             f"{images['name']}. Learning rate by arm: the best of {len(study['learning_rates'])} on the held-out "
             f"training images with seed {study['search_seed']}, then frozen.")  # fmt: skip
-    parts = ["## Plan", text, _table(["arm", "learning rate", "held-out PSNR by rate"], tried)]
+    parts = ["## Plan", text, table_of_markdown(["arm", "learning rate", "held-out PSNR by rate"], tried)]
     if edge := _at_the_edge(results):
         parts.append(f"The best rate of {' and of '.join(edge)} lies at the end of those tried: a wider search might "
                      "find a better one.")  # fmt: skip
@@ -81,24 +82,25 @@ def _group(results: Results, group: dict[str, Any]) -> Iterator[str]:
                          for arm, seeds in lost.items())  # fmt: skip
         yield (f"Diverged, their loss no longer finite, and so without a score: {told}. A contrast that needs them is "
                "undecided: its numbers are those of the other seeds, which are a selection.")  # fmt: skip
-    yield _table(["mean ± standard deviation over seeds, dB", *map(_label, group["endpoints"])], means)
+    yield table_of_markdown(["mean ± standard deviation over seeds, dB", *map(_label, group["endpoints"])], means)
     seeds = {arm: group["means"][arm][names[0]]["100"] for arm in group["arms"]}
-    yield _table([f"{names[0]}, dB", *(f"seed {seed}" for seed in group["seeds"])],
-                 [[f"`{arm}`", *("diverged" if value is None else f"{value:.3f}" for value in values)]
-                  for arm, values in seeds.items()])
+    yield table_of_markdown([f"{names[0]}, dB", *(f"seed {seed}" for seed in group["seeds"])],
+                            [[f"`{arm}`", *("diverged" if value is None else f"{value:.3f}" for value in values)]
+                             for arm, values in seeds.items()])
     if apart := [f"`{arm}` ({np.ptp(_finished(values)):.2f} dB)" for arm, values in seeds.items() if far_apart(values)]:
         yield (f"Far apart lie the seeds of {', '.join(apart)}, as where some trainings break down: a mean and "
                "Student's interval say little of such an arm, its seeds one by one say more.")
-    yield _table(
+    yield table_of_markdown(
         ["A - B", "endpoint", "difference, 95 % interval", "p", "p (equivalent)", "detectable", "outcome"],
         map(_row, (*group["differences"], *group.get("unmeasured", ()))))  # fmt: skip
     if not group["differences"]:
         return
     yield "The difference on the way, dB:"
     shares = [str(percent) for percent in results["study"]["percentages"]]
-    yield _table(["A - B", "endpoint", *(f"{share} % of the steps" for share in shares)],
-                 [[_pair(one), _label_of(one), *(_difference(one["by_percentage"][share]) for share in shares)]
-                  for one in group["differences"]])  # fmt: skip
+    yield table_of_markdown(
+        ["A - B", "endpoint", *(f"{share} % of the steps" for share in shares)],
+        [[_pair(one), _label_of(one), *(_difference(one["by_percentage"][share]) for share in shares)]
+         for one in group["differences"]])  # fmt: skip
 
 
 def _row(one: dict[str, Any]) -> list[str]:
@@ -164,11 +166,6 @@ def _reach(results: Results) -> str:
         f"turn it round. {results['hours']:g} hours of training on {', '.join(results['devices'])}; plan "
         f"`{results['sha256'][:12]}…`."
     )
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _upper(text: str) -> str:

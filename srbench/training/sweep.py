@@ -17,6 +17,7 @@ import torch
 from tqdm import tqdm
 
 from srbench.errors import DivergedError, SrbenchError, TrainingError, UnknownNameError
+from srbench.tables import text_table
 from srbench.training.data import open_training_data
 from srbench.training.processes import started_together
 from srbench.training.recipe import load_recipe
@@ -109,9 +110,7 @@ def require_all(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
 def sweep_report(outcomes: Iterable[Outcome]) -> str:
     """The table of a sweep, one line per training. Raises TrainingError, the table in it, where a training failed."""
     outcomes = list(outcomes)
-    rows = [_HEAD, *map(_row, outcomes)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    table = text_table(_HEAD, map(_row, outcomes))
     if failed := [outcome for outcome in outcomes if outcome.record is None]:
         told = "\n".join(f"{outcome.job.output.name}: {outcome.problem}" for outcome in failed)
         raise TrainingError(f"{len(failed)} of {len(outcomes)} trainings failed\n{table}\n{told}\nsee to the cause and "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from srbench.modelcard import TASK, Result, model_index, yaml_head
+from srbench.tables import table_of_markdown
 from srbench.zoo.catalogue import authors_scores, entries_of
 from srbench.zoo.networks import find_variant
 from srbench.zoo.trained import Record
@@ -64,10 +65,10 @@ def _scores(record: Record) -> str:
     rows = [[dataset, str(means["images"]), _pair(means), _pair(record["bicubic"][dataset]),
              *([authors.get(dataset, "-")] if authors else [])]
             for dataset, means in record["scores"].items()]  # fmt: skip
-    table = "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
     moved = max(abs(change) for change in record["half_precision"]["psnr_y_change"].values())
     stored = f"Storing the weights in half precision moved no mean PSNR by more than {moved:.5f} dB."
-    return "\n\n".join([f"## Scores under `{record['protocol']}`", table, *_gap(record), stored])
+    title, table = f"## Scores under `{record['protocol']}`", table_of_markdown(head, rows)
+    return "\n\n".join([title, table, *_gap(record), stored])
 
 
 def _gap(record: Record) -> list[str]:

@@ -1,4 +1,4 @@
-"""Plain-text tables."""
+"""Tables as plain text and as Markdown."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ def text_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, rule: bool
         lines.insert(1, tuple("-" * width for width in widths))
     padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
     return "\n".join(line.rstrip() for line in padded)
+
+
+def table_of_markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table of cells that are Markdown themselves."""
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *rows])
