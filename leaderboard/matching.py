@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group
 from leaderboard.views import group_rank
-from srbench.statistics import PairedDifference, holm, paired_difference
+from srbench.statistics import PairedDifference, corrected_by_holm, paired_difference
 
 _TRAINING = ("data", "recipe", "recipe_sha256", "fingerprint", "steps")
 _NEEDED = ("data", "recipe", "steps")
@@ -37,11 +37,7 @@ class Pair:
         psnr = {entry.id: {group: collection.values(entry, group)[0] for group in shared}
                 for entry in (self.base, self.variant)}  # fmt: skip
         found = [paired_difference(psnr[self.variant.id][group], psnr[self.base.id][group]) for group in shared]
-        tested = [index for index, one in enumerate(found) if one.p_value is not None]
-        adjusted = holm([one.p_value for one in found if one.p_value is not None])
-        for index, p_holm in zip(tested, adjusted, strict=True):
-            found[index] = replace(found[index], p_holm=p_holm)
-        return list(zip(shared, found, strict=True))
+        return list(zip(shared, corrected_by_holm(found), strict=True))
 
 
 def matched_pairs(collection: Collection) -> dict[str, list[Pair]]:

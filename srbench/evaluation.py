@@ -29,16 +29,13 @@ from srbench.environment import describe_environment
 from srbench.errors import DatasetError, ImageError, ProtocolError, SrbenchError
 from srbench.images import pixel_sha256, save_png
 from srbench.protocols import LrSource, Preparation, Protocol, get_protocol, to_8bit
-from srbench.scores import SCHEMA_VERSION, Key, Record, Row, to_frame
+from srbench.scores import SCHEMA_VERSION, Key, Record, Row, RowId, to_frame
 from srbench.upscalers.base import Image, Options, Upscaler
 from srbench.upscalers.specs import as_upscaler
 from srbench.upscalers.tensors import borrowed
 
 # LR pixels from which an image gets all cores and the memory to itself.
 _LARGE = 512 * 512
-
-RowId = tuple[str, str, str]
-"""Dataset, protocol and image: what tells the rows of one run apart."""
 
 
 @dataclass(frozen=True)

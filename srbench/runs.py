@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from srbench.errors import ResultsError
-from srbench.evaluation import Plan, RowId, count_forward_passes, describe, row_ids, run
+from srbench.evaluation import Plan, count_forward_passes, describe, row_ids, run
 from srbench.journal import Row
-from srbench.scores import Record, RunFolder, row_id
+from srbench.scores import Record, RowId, RunFolder, row_id
 from srbench.upscalers.tensors import pick_device
 
 POLL_SECONDS = 0.5

@@ -60,6 +60,9 @@ SCHEMA = pa.schema([
 the upscaler's time, on the CPU on this image's share of the cores; `hr_sha256` is of the dataset's decoded HR,
 `lr_sha256` of the LR that was used."""
 
+RowId = tuple[str, str, str]
+"""Dataset, protocol and image: what tells the rows of one run apart."""
+
 Record = dict[str, Any]
 """What a run was: model, weights, datasets, protocols, options, environment, time. JSON-ready."""
 
@@ -79,8 +82,8 @@ def to_frame(rows: list[Row]) -> pd.DataFrame:
     return frame
 
 
-def row_id(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    """What tells the rows of one run apart: dataset, protocol, image."""
+def row_id(row: Mapping[str, Any]) -> RowId:
+    """The `RowId` of a row."""
     return row["dataset"], row["protocol"], row["image"]
 
 

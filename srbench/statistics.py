@@ -155,6 +155,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def corrected_by_holm(differences: Sequence[PairedDifference]) -> list[PairedDifference]:
+    """The differences with their `p_holm`, all of them being one family of tests; without a p-value it stays None."""
+    adjusted = iter(holm([one.p_value for one in differences if one.p_value is not None]))
+    return [one if one.p_value is None else replace(one, p_holm=next(adjusted)) for one in differences]
+
+
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
 """What a controlled comparison of two ways of training says of the first."""
 
@@ -290,15 +296,10 @@ def _tables(rows: pd.DataFrame, seed: int) -> dict[str, dict[str, PairedDifferen
         for dataset, images in rows.groupby(level="dataset", sort=False)
     }
     for metric in metrics:
-        _correct(tables, metric)
+        corrected = corrected_by_holm([table[metric] for table in tables.values()])
+        for table, found in zip(tables.values(), corrected, strict=True):
+            table[metric] = found
     return tables
-
-
-def _correct(tables: dict[str, dict[str, PairedDifference]], metric: str) -> None:
-    tested = {name: table[metric].p_value for name, table in tables.items()}
-    known = {name: p for name, p in tested.items() if p is not None}
-    for name, p_holm in zip(known, holm(list(known.values())), strict=True):
-        tables[name][metric] = replace(tables[name][metric], p_holm=p_holm)
 
 
 def _scored(rows: pd.DataFrame, column: str) -> bool:

@@ -19,12 +19,12 @@ import torch
 
 from srbench.datasets.imageset import distinct_sets, open_dataset
 from srbench.errors import ResultsError, SrbenchError
-from srbench.evaluation import Plan, RowId, describe
+from srbench.evaluation import Plan, describe
 from srbench.files import write_atomic
 from srbench.journal import Key
 from srbench.protocols import LrSource, Protocol, get_protocol
 from srbench.runs import in_order, row_order
-from srbench.scores import RECORD_NAME, Record, Run, RunFolder, read_run, row_id, summarise, write_scores
+from srbench.scores import RECORD_NAME, Record, RowId, Run, RunFolder, read_run, row_id, summarise, write_scores
 from srbench.sweep.engines import Engine, InProcess
 from srbench.sweep.jobs import Job, Result, Subject
 from srbench.upscalers.base import Options
