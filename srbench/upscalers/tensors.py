@@ -52,7 +52,7 @@ class TensorUpscaler(Upscaler):
             self.images_at_once = min(torch.get_num_threads(), _MOST_IMAGES_AT_ONCE)
         self._forward = forward
         self.module = forward if isinstance(forward, nn.Module) else None
-        if options.tile is not None and not (isinstance(options.tile, int) and options.tile >= 1):
+        if options.tile is not None and (type(options.tile) is not int or options.tile < 1):
             raise UpscalerError(f"--tile: expected a positive number of LR pixels, got {options.tile!r}")
 
     def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:

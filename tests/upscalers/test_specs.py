@@ -131,8 +131,8 @@ def test_unknown_specs_are_srbench_errors(spec: str) -> None:
 
 
 def test_close_matches_are_offered() -> None:
-    for options, named in ((Options(tile=48.5), "got 48.5"), ({"tile": 48}, "Options, got dict"),
-                           (Options(device=None), "got None")):  # fmt: skip
+    for options, named in ((Options(tile=48.5), "got 48.5"), (Options(tile=True), "got True"),
+                           ({"tile": 48}, "Options, got dict"), (Options(device=None), "got None")):  # fmt: skip
         with pytest.raises(UpscalerError, match=named):
             as_upscaler(torch.nn.Identity(), scale=2, options=options)  # type: ignore[arg-type]  # what it is about
     with pytest.raises(UpscalerError, match="device meta"):
