@@ -82,11 +82,15 @@ def test_a_histogram_of_equal_values_is_one_bar() -> None:
     assert len(list(root.iter(f"{_SVG}rect"))) == 1
 
 
-def test_only_a_title_that_would_be_cut_is_pressed_into_its_drawing() -> None:
+def test_only_a_title_or_name_that_would_be_cut_is_pressed_into_its_drawing() -> None:
     for title, length in (("PSNR: Set5 ×4", None), ("PSNR against " * 9, f"{STANDALONE.width - STANDALONE.left - 2}")):
         root = ElementTree.fromstring(histogram_chart([30.0], ["a"], title=title, x=Axis("dB")))
         shown = next(text for text in root.iter(f"{_SVG}text") if text.get("class") == "title")
         assert (shown.text, shown.get("textLength")) == (title, length)
+    series = [Series(name, ((1.0, 1.0),)) for name in ("imdn ×4", "imdn-bam@srbench with a longer name ×4")]
+    root = ElementTree.fromstring(scatter_chart(series, title="t", x=_X, y=_Y))
+    named = {text.text: text.get("textLength") for text in root.iter(f"{_SVG}text")}
+    assert [named[one.name] for one in series] == [None, f"{STANDALONE.right - 16 - 34 - 2}"]
 
 
 def test_intervals_lie_where_the_axis_says_and_the_band_is_the_margin() -> None:

@@ -222,11 +222,14 @@ def _opening(title: str, description: str, layout: Layout) -> str:
 
 
 def _title(title: str, layout: Layout) -> str:
-    """A title, pressed together where it would be cut."""
     room = layout.width - layout.left - _EDGE
-    pressed = _width(title, _TITLE, bold=True) > room
-    length = f' textLength="{room}" lengthAdjust="spacingAndGlyphs"' if pressed else ""
-    return f'<text class="title" x="{layout.left}" y="26"{length}>{escape(title)}</text>'
+    pressed = _pressed(_width(title, _TITLE, bold=True), room)
+    return f'<text class="title" x="{layout.left}" y="26"{pressed}>{escape(title)}</text>'
+
+
+def _pressed(width: float, room: int) -> str:
+    """What presses a text of this width together where it would be cut."""
+    return f' textLength="{room}" lengthAdjust="spacingAndGlyphs"' if width > room else ""
 
 
 def _bins(values: Sequence[float], across: Scale) -> tuple[list[float], list[int]]:
@@ -334,7 +337,8 @@ def _legend(one: Series, index: int, layout: Layout, *, lines: bool) -> Iterable
         yield f'<line class="line" stroke="{colour}"{_dash(one)} x1="{left}" y1="{top}" x2="{left + 26}" y2="{top}"/>'
     if not one.stepped:
         yield f'<circle cx="{left + 13}" cy="{top}" {_marker(one.colour, hollow=one.dashed)}/>'
-    yield f'<text x="{left + 34}" y="{top + 4}">{escape(one.name)}</text>'
+    pressed = _pressed(_width(one.name, layout.text), layout.width - left - 34 - _EDGE)
+    yield f'<text x="{left + 34}" y="{top + 4}"{pressed}>{escape(one.name)}</text>'
 
 
 def _marker(number: int, *, hollow: bool = False) -> str:
