@@ -37,12 +37,12 @@ def matlab_bicubic(hr: Images, *, scale: int, name: str = "") -> Images:
 def resize_to_multiple(hr: Images, *, scale: int) -> Images:
     """Resize by Pillow's bicubic until both sides are multiples of the scale."""
     height, width = (side - side % scale for side in hr.shape[:2])
-    return _pillow_resize(hr, width, height)
+    return pillow_resize(hr, width, height)
 
 
 def pillow_bicubic(hr: Images, *, scale: int, name: str = "") -> Images:
     """Pillow's bicubic LR; `name` is not used."""
-    return _pillow_resize(hr, hr.shape[1] // scale, hr.shape[0] // scale)
+    return pillow_resize(hr, hr.shape[1] // scale, hr.shape[0] // scale)
 
 
 def blur_downsample(hr: Images, *, scale: int, name: str = "") -> Images:
@@ -75,7 +75,8 @@ def noisy_downsample(hr: Images, *, scale: int, name: str) -> Images:
     return clipped.astype(np.uint8)
 
 
-def _pillow_resize(image: Images, width: int, height: int) -> Images:
+def pillow_resize(image: Images, width: int, height: int) -> Images:
+    """Resize by Pillow's bicubic, 8-bit."""
     return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
 
 

@@ -20,7 +20,8 @@ CROPS = ("top-left", "top-right", "bottom-left", "bottom-right", "centre")
 SYMMETRIES = 8
 """Flips and 90° rotations together: the number of ways to lay a square patch; see `apply_symmetry`."""
 
-_VERTICAL, _HORIZONTAL, _TRANSPOSED = 1, 2, 4
+VERTICAL, HORIZONTAL, TRANSPOSED = 1, 2, 4
+"""The bits of a symmetry's number."""
 
 
 class Box(NamedTuple):
@@ -79,8 +80,8 @@ def apply_symmetry(image: NDArray[Any], symmetry: int) -> NDArray[Any]:
 
     Bit 2 transposes, then bit 0 flips top to bottom and bit 1 left to right: all flips and 90° rotations.
     """
-    if symmetry & _TRANSPOSED:
+    if symmetry & TRANSPOSED:
         image = image.swapaxes(0, 1)
-    if symmetry & _VERTICAL:
+    if symmetry & VERTICAL:
         image = image[::-1]
-    return image[:, ::-1] if symmetry & _HORIZONTAL else image
+    return image[:, ::-1] if symmetry & HORIZONTAL else image

@@ -10,15 +10,14 @@ from functools import partial
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.fft import dctn
 
-from srbench.degradations import crop_to_multiple
+from srbench.degradations import crop_to_multiple, pillow_bicubic
 from srbench.metrics import psnr
 from srbench.resize import Border, imresize
 
 Images = NDArray[np.uint8]
-Shrink = Callable[[Images, int], Images]
+Shrink = Callable[..., Images]
 
 MATLAB = ("MATLAB bicubic, symmetric border", "MATLAB bicubic, replicate border")
 """The names of the two exact matches."""
@@ -85,7 +84,7 @@ def _candidates(hr: Images, lr: Images, scale: int) -> Iterator[tuple[str, Image
     cropped = crop_to_multiple(hr, scale=scale)
     for label, shrink in _WAYS.items():
         for source in (cropped, hr):
-            made = shrink(source, scale)
+            made = shrink(source, scale=scale)
             if made.shape == lr.shape:
                 yield label, made
                 break
@@ -97,11 +96,6 @@ def _matlab(image: Images, scale: int, *, border: Border) -> Images:
 
 def _one_rounding(image: Images, scale: int) -> Images:
     return _to_uint8(imresize(image.astype(np.float64), Fraction(1, scale)))
-
-
-def _pillow(image: Images, scale: int) -> Images:
-    size = (image.shape[1] // scale, image.shape[0] // scale)
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
 
 
 def _opencv(image: Images, scale: int, *, method: int) -> Images:
@@ -146,7 +140,7 @@ _WAYS: dict[str, Shrink] = {
     MATLAB[0]: partial(_matlab, border="symmetric"),
     MATLAB[1]: partial(_matlab, border="replicate"),
     "MATLAB bicubic without rounding between the passes (one rounding at the end)": _one_rounding,
-    "Pillow bicubic": _pillow,
+    "Pillow bicubic": pillow_bicubic,
     "OpenCV bicubic (no antialiasing)": partial(_opencv, method=cv2.INTER_CUBIC),
     "OpenCV area": partial(_opencv, method=cv2.INTER_AREA),
     "bicubic without antialiasing": _no_antialiasing,

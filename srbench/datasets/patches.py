@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from srbench.datasets.fivecrop import SYMMETRIES, FiveCropIndex, apply_symmetry
+from srbench.datasets.fivecrop import HORIZONTAL, SYMMETRIES, TRANSPOSED, VERTICAL, FiveCropIndex, apply_symmetry
 from srbench.datasets.packing import PatchStore
 from srbench.errors import DatasetError
 
@@ -24,7 +24,6 @@ Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 
 _WORD = 8
-_TRANSPOSED, _VERTICAL, _HORIZONTAL = 4, 1, 2
 # Streams of random numbers of one (seed, epoch): the order is shared by all ranks, the rest belongs to one.
 _ORDER_STREAM, _FIRST_RANK_STREAM = 0, 1
 
@@ -295,10 +294,10 @@ def _join(parts: list[Draw]) -> Draw:
 
 def _lay(source: Bytes, symmetry: int, out: Bytes) -> None:
     """Copy 3×n×n pixels into `out` laid by the symmetry."""
-    view = apply_symmetry(source.transpose(1, 2, 0), symmetry & ~_HORIZONTAL).transpose(2, 0, 1)
-    if not symmetry & _HORIZONTAL:
+    view = apply_symmetry(source.transpose(1, 2, 0), symmetry & ~HORIZONTAL).transpose(2, 0, 1)
+    if not symmetry & HORIZONTAL:
         np.copyto(out, view)
-    elif symmetry & _TRANSPOSED or out.shape[-1] % _WORD:
+    elif symmetry & TRANSPOSED or out.shape[-1] % _WORD:
         np.copyto(out, view[..., ::-1])
     else:
         # NumPy reverses single bytes slowly; whole words reversed, then the bytes in each, take a seventh of the time.
@@ -310,11 +309,11 @@ def _lay(source: Bytes, symmetry: int, out: Bytes) -> None:
 def _affine(draw: Draw, starts: Numbers, widths: Numbers, patch: int, scale: int) -> tuple[Numbers, Numbers, Numbers]:
     """Per patch the byte of its first pixel and the steps to the pixel below and to the right, in the first plane."""
     last = patch * scale - 1
-    transposed = (draw.symmetry & _TRANSPOSED) != 0
+    transposed = (draw.symmetry & TRANSPOSED) != 0
     down = np.where(transposed, 1, widths)
     right = np.where(transposed, widths, 1)
     origin = starts[draw.pair] + draw.top * scale * widths + draw.left * scale
-    vertical, horizontal = (draw.symmetry & _VERTICAL) != 0, (draw.symmetry & _HORIZONTAL) != 0
+    vertical, horizontal = (draw.symmetry & VERTICAL) != 0, (draw.symmetry & HORIZONTAL) != 0
     origin = origin + np.where(vertical, last * down, 0) + np.where(horizontal, last * right, 0)
     return origin, np.where(vertical, -down, down), np.where(horizontal, -right, right)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
+from srbench.degradations import pillow_resize
 from srbench.resize import imresize
 from srbench.upscalers.base import Identity, Image, Options, Upscaler
 
@@ -29,5 +29,4 @@ class PillowBicubic(Upscaler):
 
     def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
         """SR uint8."""
-        size = (lr.shape[1] * self.scale, lr.shape[0] * self.scale)
-        return np.asarray(PillowImage.fromarray(lr).resize(size, PillowImage.Resampling.BICUBIC))
+        return pillow_resize(lr, lr.shape[1] * self.scale, lr.shape[0] * self.scale)
