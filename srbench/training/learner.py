@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -137,7 +138,9 @@ class Learner:
         """Go on from a state."""
         self.network.load_state_dict(state["network"])
         torch._foreach_copy_(self.average, [value.to(self.world.device) for value in state["average"]])
-        self.optimiser.load_state_dict(state["optimiser"])
+        # Fused or not is for this device to say: a GPU goes through the parameters one by one where a CPU's state does.
+        groups = [{**group, "fused": self.world.device.type == "cuda"} for group in state["optimiser"]["param_groups"]]
+        self.optimiser.load_state_dict({**state["optimiser"], "param_groups": groups})
         for parameter, held in self.optimiser.state.items():
             for name, value in held.items():
                 if value.shape == parameter.shape:
@@ -163,6 +166,8 @@ class _Recorded:
     """A backward pass recorded as a CUDA graph after a few plain ones, then replayed without launching each kernel."""
 
     def __init__(self, backward: Callable[[Tensor, Tensor], Tensor]) -> None:
+        # A graph holds all that its pass needs, and the circle that this makes keeps it after its training has ended.
+        gc.collect()
         self._plain, self._calls = backward, 0
         self._aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # untyped in torch
         self._graph: torch.cuda.CUDAGraph | None = None
