@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
@@ -311,6 +310,9 @@ def _compact(task: _Task, sr: Image, seconds: float) -> tuple[Image, float]:
 @contextmanager
 def _opencv_on_one_thread() -> Iterator[None]:
     """OpenCV's own threads gain nothing on one image's filters and get in the network's way."""
+    # Inside the function: a study that only trains has this module, too, where OpenCV is missing.
+    import cv2
+
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -31,6 +31,8 @@ def command() -> None:
     metavar="N",
     help="Steps between checkpoints of each training; default: one a minute.",
 )
+@click.option("--scores/--no-scores", default=True, show_default=True,
+              help="Score what is trained; without, the same command does it later, here or on another machine.")
 def run(
     plan: Path,
     output: Path,
@@ -40,6 +42,7 @@ def run(
     compiled: bool,
     graphs: bool,
     checkpoint_every: int | None,
+    scores: bool,
 ) -> None:
     """Train and score every arm and seed of the study in FILE, then report.
 
@@ -52,8 +55,9 @@ def run(
     study = load_study(plan)
     speed = Speed(compiled=compiled, graphs=graphs)
     run_study(study, output, Machine(data_root=data_root, device=device, workers=jobs, speed=speed,
-                                     checkpoint_every=checkpoint_every))  # fmt: skip
-    _report(plan, output)
+                                     checkpoint_every=checkpoint_every, scores=scores))  # fmt: skip
+    if scores:
+        _report(plan, output)
 
 
 @command.command("report")

@@ -1,15 +1,17 @@
 """A study carried out: each arm's learning rate found and frozen, then every arm and seed trained and scored.
 
 The folder of a study: `study.json` (the plan it belongs to), `search/ARM/lr-RATE/`, `frozen.json`, and
-`runs/ARM/seed-N/` with a training and its scores in `scores-PERCENT/`. A training has `diverged.json` where its loss
-did not stay finite, which is an outcome, too. A study that was stopped goes on from there.
+`runs/ARM/seed-N/` with a training and its scores in `scores-PERCENT/`; once scored it no longer needs its weights. A
+training has `diverged.json` where its loss did not stay finite, which is an outcome, too. A study that was stopped goes
+on from there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from srbench.training.data import open_training_data
 from srbench.training.learner import Speed
 from srbench.training.processes import started_together
 from srbench.training.recipe import Recipe, load_recipe
-from srbench.training.records import WEIGHTS, snapshot_name
+from srbench.training.records import RECORD, WEIGHTS, snapshot_name
 from srbench.training.sweep import Outcome, require_all, run_jobs
 from srbench.training.trainer import Job
 from srbench.upscalers.base import Options
@@ -45,6 +47,7 @@ class Machine:
     """Where and how a study is computed; nothing of it is part of the plan.
 
     `workers` trainings run at once; `data_root` holds training and benchmark sets; `checkpoint_every` as in `Job`.
+    Without `scores` trainings are left to be scored later, and benchmark sets are not needed.
     """
 
     data_root: Path | None = None
@@ -52,16 +55,18 @@ class Machine:
     workers: int = 1
     speed: Speed = field(default_factory=Speed)
     checkpoint_every: int | None = None
+    scores: bool = True
 
 
 def run_study(study: Study, output: Path, machine: Machine) -> None:
-    """Train and score all that is not there yet, in the order search, freeze, runs, scores.
+    """Train and score all that is not there yet, in the order search, freeze, runs, each scored when it is trained.
 
     A training whose loss does not stay finite is noted and not repeated; the others of the runs are scored.
 
     Raises:
         StudyError: the folder belongs to another plan or recipe, the recipe is not the plan's, a needed benchmark set
-            is missing or incomplete, or torchrun has started several processes; nothing is trained then.
+            is missing or incomplete, OpenCV is missing to score with, or torchrun has started several processes;
+            nothing is trained then.
         DatasetError: training images that cannot be read; nothing is trained then.
         TrainingError: trainings that failed; the others are kept.
     """
@@ -69,7 +74,7 @@ def run_study(study: Study, output: Path, machine: Machine) -> None:
         raise StudyError(f"expected a study in one process, got {together} that torchrun has started; leave torchrun "
                          "out: --jobs N carries out N trainings at once")  # fmt: skip
     recipe = _planned_recipe(study)
-    sets = _sets(study, machine.data_root)
+    sets = _sets(study, machine.data_root) if machine.scores else []
     open_training_data(study.train_set, recipe, scale=study.scale, root=machine.data_root)
     claim(study, recipe, output)
     frozen = _search(study, recipe, output, machine)
@@ -77,17 +82,20 @@ def run_study(study: Study, output: Path, machine: Machine) -> None:
         _job(study, arm, seed, tuned(recipe, frozen[arm]["chosen"]), run_folder(output, arm, seed), machine)
         for arm, seed in trainings(study)
     ]
-    finished = _trained(jobs, machine)
-    for job in jobs:
-        if job.output in finished:
+
+    def told(outcome: Outcome) -> None:
+        _note_if_diverged(outcome)
+        if machine.scores and outcome.record is not None:
             for percent in study.percentages:
-                _score(study, job, percent, sets, machine)
+                _score(study, outcome.job, percent, sets, machine)
+
+    _trained([job for job in jobs if not _needs_no_weights(study, job, sets)], machine, told)
 
 
-def _trained(jobs: list[Job], machine: Machine) -> dict[Path, dict[str, Any]]:
-    """The records, by folder, of those trainings that stay finite; that one does not is noted as soon as it shows."""
+def _trained(jobs: list[Job], machine: Machine, told: Callable[[Outcome], None]) -> dict[Path, dict[str, Any]]:
+    """The records, by folder, of those trainings that stay finite; each outcome is `told` as soon as it is there."""
     left = [job for job in jobs if not has_diverged(job.output, _facts(job))]
-    outcomes = run_jobs(left, workers=machine.workers, told=_note_if_diverged)
+    outcomes = run_jobs(left, workers=machine.workers, told=told)
     finished = [outcome for outcome in outcomes if not outcome.diverged]
     return dict(zip((outcome.job.output for outcome in finished), require_all(finished), strict=True))
 
@@ -191,7 +199,7 @@ def _search(study: Study, recipe: Recipe, output: Path, machine: Machine) -> Fro
         _job(study, arm, study.search_seed, tuned(recipe, rate), output / "search" / arm / f"lr-{rate:g}", machine)
         for arm, rate in places
     ]
-    finished = _trained(jobs, machine)
+    finished = _trained(jobs, machine, _note_if_diverged)
     # A rate too high for an arm is a finding of its search, not a failure of the study.
     found = [(arm, rate, finished[job.output]["psnr"] if job.output in finished else None)
              for (arm, rate), job in zip(places, jobs, strict=True)]  # fmt: skip
@@ -230,7 +238,18 @@ def _job(study: Study, arm: str, seed: int, recipe: Recipe, output: Path, machin
                snapshots=tuple(percent for percent in study.percentages if percent < 100))  # fmt: skip
 
 
+def _needs_no_weights(study: Study, job: Job, sets: list[ImageSet]) -> bool:
+    """Whether the weights of a training were left behind, and may be: it is finished, and scored as planned."""
+    if (job.output / WEIGHTS).exists() or not (job.output / RECORD).exists():
+        return False
+    require_facts(job.output, read_document(job.output / RECORD), _facts(job))
+    return all(_is_scored(job.output, percent, study, sets) for percent in study.percentages)
+
+
 def _sets(study: Study, root: Path | None) -> list[ImageSet]:
+    if find_spec("cv2") is None:
+        raise StudyError("expected OpenCV to score with, got none; install opencv-python-headless, or train with "
+                         "--no-scores and score on another machine")  # fmt: skip
     found = available_datasets(root)
     wanted = {endpoint.dataset: endpoint.needed for endpoint in study.endpoints}
     wanted |= {endpoint.dataset: True for endpoint in study.endpoints if endpoint.needed}
@@ -241,21 +260,29 @@ def _sets(study: Study, root: Path | None) -> list[ImageSet]:
 
 
 def _score(study: Study, job: Job, percent: int, sets: list[ImageSet], machine: Machine) -> None:
-    weights = job.output / (WEIGHTS if percent == 100 else snapshot_name(percent))
-    output = score_folder(job.output, percent)
-    if _is_scored(output, weights, study, sets):
+    if _is_scored(job.output, percent, study, sets):
         return
-    upscaler = open_upscaler(f"zoo:{job.network}@{weights}", scale=study.scale, options=Options(device=machine.device))
+    upscaler = open_upscaler(f"zoo:{job.network}@{_weights(job.output, percent)}", scale=study.scale,
+                             options=Options(device=machine.device))  # fmt: skip
     # Scoring clamps, too, but refuses an image far outside [0, 1] as one of another range. What a training that broke
     # down gives is far outside, and its low score is an outcome.
     module_of(upscaler).register_forward_hook(lambda network, lr, sr: sr.clamp(0, 1))
-    carry_out(Plan(upscaler, sets, [get_protocol(study.protocol)]), output)
+    carry_out(Plan(upscaler, sets, [get_protocol(study.protocol)]), score_folder(job.output, percent))
 
 
-def _is_scored(output: Path, weights: Path, study: Study, sets: list[ImageSet]) -> bool:
-    """Whether these scores are finished: a run knows its weights by their path too, and a study's folder may move."""
-    if not (output / RECORD_NAME).exists():
+def _weights(folder: Path, percent: int) -> Path:
+    return folder / (WEIGHTS if percent == 100 else snapshot_name(percent))
+
+
+def _is_scored(folder: Path, percent: int, study: Study, sets: list[ImageSet]) -> bool:
+    """Whether a training's scores are finished, and those of its weights where these are there.
+
+    A run knows its weights by their path too, and a study's folder may move.
+    """
+    weights, scores = _weights(folder, percent), score_folder(folder, percent)
+    if not (scores / RECORD_NAME).exists():
         return False
-    record = read_run(output).record
-    return bool(record["model"]["weights_sha256"] == sha256_of(weights) and study.protocol in record["protocols"]
+    record = read_run(scores).record
+    same = not weights.exists() or record["model"]["weights_sha256"] == sha256_of(weights)
+    return bool(same and study.protocol in record["protocols"]
                 and {images.name for images in sets} <= set(record["datasets"]))  # fmt: skip

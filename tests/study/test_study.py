@@ -21,6 +21,7 @@ from srbench.cli import main
 from srbench.errors import DatasetError, DivergedError, ProtocolError, StudyError, UnknownNameError
 from srbench.images import save_png
 from srbench.scores import read_run
+from srbench.study import running
 from srbench.study.plan import load_study, study_from
 from srbench.study.report import report
 from srbench.study.results import collect
@@ -89,7 +90,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(place: Path) -> str:
-    return invoke("run", place, "--data-root", str(place / "data"), "--device", "cpu")
+    command = "run", place, "--data-root", str(place / "data"), "--device", "cpu"
+    assert invoke(*command, "--no-scores") == "" and not list((place / "out").rglob("scores-*"))
+    return invoke(*command)
 
 
 def invoke(what: str, place: Path, *more: str) -> str:
@@ -148,11 +151,15 @@ def test_one_command_rebuilds_the_same_report_from_the_stored_runs(place: Path, 
 def test_a_study_that_was_moved_is_not_carried_out_again(place: Path, done: str) -> None:
     before = {path: path.stat().st_mtime_ns for path in (place / "out" / "runs").rglob("*.*")}
     moved = (place / "out").rename(place / "elsewhere")
+    # Neither is one whose weights, all scored, were left behind.
+    left = [path.rename(place / path.name) for path in (moved / "runs/pan/seed-2").glob("weights*")]
     try:
         result = CliRunner().invoke(main, ["study", "run", str(place / "plan.toml"), "--output", str(moved),
                                            "--data-root", str(place / "data"), "--device", "cpu"])  # fmt: skip
-        assert result.exit_code == 0 and result.stdout == done
+        assert len(left) == 2 and result.exit_code == 0 and result.stdout == done
     finally:
+        for path in left:
+            path.rename(moved / "runs/pan/seed-2" / path.name)
         moved.rename(place / "out")
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
@@ -167,10 +174,14 @@ def test_a_plan_does_not_change_under_its_runs(place: Path, done: str) -> None:
     assert result.exit_code == 1 and "runs of another study: margin_db differ" in result.stderr
 
 
-def test_a_study_is_not_for_torchrun(place: Path) -> None:
+def test_a_study_is_not_for_torchrun_and_not_scored_without_opencv(place: Path, monkeypatch: pytest.MonkeyPatch
+                                                                   ) -> None:
     command = ["study", "run", str(place / "plan.toml"), "--output", str(place / "together")]
     result = CliRunner(env={"WORLD_SIZE": "2"}).invoke(main, command)
     assert result.exit_code == 1 and "expected a study in one process, got 2" in result.stderr
+    monkeypatch.setattr(running, "find_spec", lambda name: None)
+    with pytest.raises(StudyError, match=r"expected OpenCV to score with, got none.*--no-scores"):
+        run_study(load_study(place / "plan.toml"), place / "together", Machine(data_root=place / "data"))
     assert not (place / "together").exists()
 
 
