@@ -56,7 +56,7 @@ OPTIONS = (
     Option(name="--layout", help="How tensors lie in memory.", default="channels-last",
            choices=("channels-last", "contiguous")),
     Option(name="--compile", help="Use torch.compile.", flag=True),
-    Option(name="--graphs", help="Replay steps as CUDA graphs; for small networks on a GPU.", flag=True),
+    Option(name="--graphs", help="Replay steps as CUDA graphs: on a GPU, without launching each kernel.", flag=True),
     Option(name="--checkpoint-every", help="Steps between checkpoints; default: one a minute.", kind=int, metavar="N"),
     Option(name="--sweep", help="Train networks × scales × seeds, as this file lists them with recipe and train_set.",
            kind=Path, metavar="FILE.toml"),
