@@ -327,8 +327,9 @@ def _enough_memory(told: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        # On the CPU torch has no exception of its own for it.
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "can't allocate memory" not in str(error):
+        # On the CPU torch has no exception of its own for it, nor on a GPU for what its libraries and graphs lack.
+        said = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not any(one in str(error) for one in said):
             raise
         raise TrainingError(told()) from error
 

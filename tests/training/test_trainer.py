@@ -287,6 +287,12 @@ def test_too_little_memory_is_told_with_what_needs_less(
         train(small_job(images, tmp_path / "parts", speed=Speed(accumulate=2)))
 
 
+@pytest.mark.parametrize("said", ["CUDA error: out of memory", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"])
+def test_what_a_gpus_libraries_lack_is_memory_too(said: str) -> None:
+    with pytest.raises(TrainingError, match="use less"), trainer._enough_memory(lambda: "use less"):
+        raise RuntimeError(said)
+
+
 def test_two_processes_do_not_train_in_one_folder(images: Path, tmp_path: Path) -> None:
     job = small_job(images, tmp_path / "run", network="pan", recipe=small_recipe(steps=2))
     with TrainingFolder(job.output, {}).held(), pytest.raises(TrainingError, match="one that another process holds"):
