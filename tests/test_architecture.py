@@ -119,6 +119,20 @@ def test_modules_import_each_other_in_no_circle() -> None:
     list(graphlib.TopologicalSorter(graph).static_order())
 
 
+def test_a_study_is_trained_where_opencv_is_missing() -> None:
+    left, seen = ["srbench.study.running"], {"srbench"}
+    while left:
+        tree = parsed(MODULES[left.pop()])
+        # What a function imports is not needed until it is called.
+        top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        assert "cv2" not in [alias.name for node in top if isinstance(node, ast.Import) for alias in node.names]
+        found = {name for node in top for _, name in imported_modules(node)}
+        found |= {name.rpartition(".")[0] for name in found}
+        left += found - seen
+        seen |= found
+    assert "srbench.evaluation" in seen
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_pieces_stay_short_and_imports_on_top(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
