@@ -18,7 +18,7 @@ from leaderboard.rendering import LEVELS, render
 from leaderboard.views import group_rank
 from srbench.scores import json_number
 from srbench.statistics import MIN_IMAGES, STATEMENT
-from srbench.submissions.samples import CORNERS
+from srbench.submissions.samples import CORNERS, SCALE
 
 PATH = "compare.html"
 INDEX = "data/compare.js"
@@ -58,7 +58,7 @@ def data_path(entry_id: str) -> str:
 def _page(names: list[tuple[str, str]]) -> str:
     return render("compare.html.j2", path=PATH, index=INDEX, listed=names[:_LISTED],
                   left_out=max(0, len(names) - _LISTED), min_images=MIN_IMAGES, statement=STATEMENT,
-                  samples=tuple(CORNERS))  # fmt: skip
+                  samples=tuple(CORNERS), sample_scale=SCALE)  # fmt: skip
 
 
 def _entry_script(collection: Collection, entry: Entry) -> str:

@@ -26,6 +26,7 @@ from srbench.protocols import get_protocol, protocol_names
 from srbench.scores import Row
 from srbench.submissions import LEVELS
 from srbench.submissions.known import BASELINES
+from srbench.submissions.samples import SCALE
 
 _EXTREMES = 3
 _MOST_ROWS = 3000
@@ -153,6 +154,7 @@ def _page(collection: Collection, entry: Entry, pairs: Sequence[Pair]) -> str:
         learnt=entry.document["model"]["spec"] not in BASELINES,
         forms=forms(entry, protocols[0]),
         samples=[(name.rpartition(".")[0], sample_path(entry, name)) for name in entry.submission.samples],
+        sample_scale=SCALE,
         data=f"{scores_path(entry.id)}.csv",
         checked=entry.level != LEVELS[0],
     )

@@ -19,6 +19,7 @@ from srbench.submissions.samples import CORNERS, MAX_BYTES, SIDE, check_sample, 
 from srbench.upscalers.base import Identity, Options
 from srbench.upscalers.specs import open_upscaler
 from srbench.upscalers.tensors import TensorUpscaler
+from srbench.verification.pictures import check_pictures
 
 
 def test_crops_are_cut_from_the_whole_upscaled_image(tmp_path: Path) -> None:
@@ -34,9 +35,11 @@ def test_crops_are_cut_from_the_whole_upscaled_image(tmp_path: Path) -> None:
     assert list(taken) == [path.name for path in files.values()]
     for name, data in taken.items():
         check_sample(data, name)
+    assert list(check_pictures(taken)) == []
 
 
-def test_crops_of_another_scale_are_for_looking_at(tmp_path: Path) -> None:
+def test_crops_of_another_scale_are_for_looking_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("srbench.samples.MAX_BYTES", 1)  # what no entry takes may have any size
     arguments = ["samples", "--model", "bicubic", "--scale", "2", "--output", str(tmp_path)]
     result = CliRunner().invoke(main, arguments)
     assert result.stdout.splitlines() == [str(tmp_path / f"{name}_x2.webp") for name in SAMPLE_NAMES]
@@ -44,6 +47,12 @@ def test_crops_of_another_scale_are_for_looking_at(tmp_path: Path) -> None:
                              "others\n")  # fmt: skip
     with pytest.raises(SubmissionError, match=r"got 'astronaut_x2\.webp'; make them with srbench samples --scale 4"):
         read_samples(tmp_path)
+    crops = {f"{path.stem.removesuffix('_x2')}.webp": path.read_bytes() for path in tmp_path.glob("*_x2.webp")}
+    [(severity, message)] = check_pictures(crops)
+    assert (severity, message[:45]) == ("review", "samples with detail that no LR ×4 tells, as c")
+    assert all(name in message for name in SAMPLE_NAMES)
+    crops["brick.webp"] = crops["grass.webp"]
+    assert next(check_pictures(crops)) == ("review", "samples that do not show the photograph of their name: brick")
 
 
 def test_even_the_ground_truth_fits_the_budget(tmp_path: Path) -> None:

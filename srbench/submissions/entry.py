@@ -20,7 +20,7 @@ from srbench.submissions.ids import skeleton
 from srbench.submissions.kinds import require_come, shown
 from srbench.submissions.reading import MAX_JSON_BYTES, MAX_TABLE_BYTES, parse_json, read_bytes, read_table
 from srbench.submissions.rows import check_rows, expected_cells
-from srbench.submissions.samples import SAMPLES_NAME, check_sample, read_samples, samples_hash
+from srbench.submissions.samples import SAMPLES_NAME, SCALE, check_sample, read_samples, samples_hash
 from srbench.submissions.schema import ID, LEVELS, SUBMISSION, VERIFICATION, VERIFIED
 
 DOCUMENT_NAME, VERIFICATION_NAME, VERIFIED_NAME = "submission.json", "verification.json", "verified.json"
@@ -198,6 +198,9 @@ def _check(document: Any, files: _Files, name: str) -> None:
         raise SubmissionError(f"{DOCUMENT_NAME}: expected the folder's name as id, got {shown(document['id'])}")
     _require_hash(files.table, document)
     check_rows(read_table(files.table, rows=_row_count(document)), document)
+    if files.samples and all(run["scale"] != SCALE for run in document["runs"]):
+        raise SubmissionError(f"{SAMPLES_NAME}: expected scores at ×{SCALE} beside crops of that scale, got none; "
+                              "leave the crops out, or submit such a run too")
     for sample, data in files.samples.items():
         check_sample(data, sample)
 

@@ -14,8 +14,10 @@ from srbench.files import sha256_of
 from srbench.submissions import LEVELS, Submission, read_submissions
 from srbench.submissions.entry import VERIFICATION_NAME, VERIFIED_NAME, Verified, harmless, read_verified
 from srbench.submissions.ids import skeleton
+from srbench.submissions.samples import SAMPLES_NAME, read_samples
 from srbench.verification.checks import Said, bicubic_scores, check_entry
 from srbench.verification.findings import Finding
+from srbench.verification.pictures import check_pictures
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def check_submissions(root: Path, only: Sequence[str] = (), *, base: Path | None
     chosen = [entry for entry in collection.entries if not only or entry.id in only]
     for entry in chosen:
         findings += [Finding(entry.id, *said) for said in check_entry(entry, baseline)]
+        findings += [Finding(entry.id, *said) for said in check_pictures(read_samples(entry.folder / SAMPLES_NAME))]
         findings += [Finding(entry.id, *said) for said in _check_verification(entry, verified)]
     findings += list(_check_against_each_other(collection.entries))
     kept = [finding for finding in findings if not only or finding.id in (*only, VERIFIED_NAME)]

@@ -458,6 +458,14 @@ def test_small_samples_are_taken_and_change_the_digest(root: Path) -> None:
     assert_left_out(root, "samples: expected one file of astronaut, got astronaut.png and astronaut.webp")
 
 
+def test_crops_of_a_scale_without_scores_are_left_out(tmp_path: Path) -> None:
+    [folder] = generate(tmp_path, 1, scales=(3,))
+    (folder / "samples").mkdir()
+    (folder / "samples" / "astronaut.png").write_bytes(_png(104, 104))
+    with pytest.raises(SubmissionError, match="samples: expected scores at ×4 beside crops of that scale, got none"):
+        read_submission(folder)
+
+
 def imitate(root: Path, *ids: str, date: str = "2026-01-01") -> None:
     """Copies of the first entry under other ids."""
     for name in ids:

@@ -1,0 +1,66 @@
+"""An entry's sample crops held against the photographs: made at ×4, and of these pictures. Not what model made them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from srbench.datasets.imageset import open_dataset
+from srbench.submissions.samples import CORNERS, SCALE, SIDE
+from srbench.verification.checks import Said
+
+_COARSE, _FINE = (0.01, 0.1), (0.14, 0.25)
+"""Bands in cycles per pixel: what an LR ×4 shows, and what lies above its limit of 0.125 and below that of ×2."""
+
+LEAST_COARSE = 0.8
+"""Correlation with the photograph in the coarse band under which a crop shows something else; bicubic has 0.98."""
+
+MOST_FINE = dict.fromkeys(CORNERS, 0.87) | {"grass": 0.45, "gravel": 0.45}
+"""Correlation in the fine band over which a crop knows what no LR ×4 tells.
+
+Networks at ×4 reach 0.76 on the fur and edges of `chelsea`, and 0.17 and 0.32 on the textures `grass` and `gravel`;
+bicubic alone has 0.5 on these at ×3, and 0.92 on every crop at ×2.
+"""
+
+
+def check_pictures(crops: Mapping[str, bytes]) -> Said:
+    """What is remarkable about an entry's crops, given by file name; they are pictures of the right size already."""
+    shown = {name.rpartition(".")[0]: _spectrum(_decoded(data)) for name, data in crops.items()}
+    coarse, fine = ({name: _correlation(crop, _truth(name), band) for name, crop in shown.items()}
+                    for band in (_COARSE, _FINE))  # fmt: skip
+    if other := [name for name, found in coarse.items() if found < LEAST_COARSE]:
+        yield "review", f"samples that do not show the photograph of their name: {', '.join(other)}"
+    if known := [name for name, found in fine.items() if name not in other and found > MOST_FINE[name]]:
+        yield "review", (f"samples with detail that no LR ×{SCALE} tells, as crops of a smaller scale or of the HR "
+                         f"have: {', '.join(known)}")  # fmt: skip
+
+
+def _decoded(data: bytes) -> NDArray[np.uint8]:
+    with Image.open(BytesIO(data), formats=("PNG", "WEBP")) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+@cache
+def _truth(name: str) -> NDArray[np.complex128]:
+    top, left = CORNERS[name]
+    return _spectrum(open_dataset("Sample").hr(name)[top : top + SIDE, left : left + SIDE])
+
+
+def _spectrum(image: NDArray[np.uint8]) -> NDArray[np.complex128]:
+    gray = image.mean(axis=2)
+    window = np.hanning(SIDE)
+    return np.fft.fft2((gray - gray.mean()) * np.outer(window, window))
+
+
+def _correlation(one: NDArray[np.complex128], other: NDArray[np.complex128], band: tuple[float, float]) -> float:
+    """That of two pictures of which only a band of frequencies is left; 0 where one has nothing there."""
+    steps = np.abs(np.fft.fftfreq(SIDE))
+    frequency = np.maximum(steps[:, None], steps)
+    one, other = (spectrum[(frequency >= band[0]) & (frequency < band[1])] for spectrum in (one, other))
+    size = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(np.vdot(one, other).real) / size if size > 0 else 0.0
