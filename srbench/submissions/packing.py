@@ -27,6 +27,7 @@ from srbench.submissions.entry import DOCUMENT_NAME, VERIFICATION_NAME, read_sub
 from srbench.submissions.rows import check_rows, dataset_means
 from srbench.submissions.samples import SAMPLES_NAME, check_sample, read_samples
 from srbench.submissions.schema import ENVIRONMENT, ID, MODEL_NAME, SCHEMA_VERSION, SUBMISSION
+from srbench.zoo.catalogue import times
 
 _PATH_KINDS = ("images", "onnx", "spandrel")
 _OPTIONS = ("precision", "tile", "self_ensemble", "optimise", "lr_source")
@@ -170,16 +171,17 @@ def _only(records: Sequence[Mapping[str, Any]], name: str, value: Any) -> Any:
 
 def _model(records: Sequence[Mapping[str, Any]], spec: str) -> dict[str, Any]:
     first = records[0]["model"]
+    source = _by_scale(records, "source", limit=400)
     parameters = {str(record["scale"]): record["model"].get("parameters") for record in records}
     known = {scale: count for scale, count in parameters.items() if count is not None}
     return {"spec": spec, "name": spec, "network": None, "attention": None, "tag": None, "parameters": known or None,
-            "macs": None, "source": first.get("source"), "weights_licence": first.get("licence")}  # fmt: skip
+            "macs": None, "source": source, "weights_licence": first.get("licence")}  # fmt: skip
 
 
 def _about(given: Mapping[str, Any], records: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
     filled: dict[str, Any] = {
         "title": name, "authors": [], "paper": None, "code": None, "license": None,
-        "date": datetime.now(UTC).date().isoformat(), "training": _training([record["model"] for record in records]),
+        "date": datetime.now(UTC).date().isoformat(), "training": _training(records),
         "runtime": None, "claims": [], "footnotes": [],
     }  # fmt: skip
     return {**filled, **given}
@@ -193,15 +195,26 @@ def _title_of_images(about: Mapping[str, Any]) -> str:
     return str(about["title"])
 
 
-def _training(models: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """What the records say of the training; a field in which the scales differ stays empty."""
-    if not models[0].get("training_data"):
+def _training(records: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What the records say of the training; data and recipe that differ by scale are told of each, other facts not."""
+    if (data := _by_scale(records, "training_data", limit=300)) is None:
         return None
-    fields = {"data": "training_data", "recipe": "recipe", "recipe_sha256": "recipe_sha256",
-              "fingerprint": "training_fingerprint", "steps": "steps", "seed": "seed", "tag": "tag"}  # fmt: skip
-    values = {field: {json.dumps(model.get(key)) for model in models} for field, key in fields.items()}
+    fields = {"recipe_sha256": "recipe_sha256", "fingerprint": "training_fingerprint", "steps": "steps",
+              "seed": "seed", "tag": "tag"}  # fmt: skip
+    values = {field: {json.dumps(record["model"].get(key)) for record in records} for field, key in fields.items()}
     same = {field: json.loads(found.pop()) if len(found) == 1 else None for field, found in values.items()}
-    return same | {"data": models[0]["training_data"]}
+    return {"data": data, "recipe": _by_scale(records, "recipe", limit=300), **same}
+
+
+def _by_scale(records: Sequence[Mapping[str, Any]], key: str, *, limit: int) -> str | None:
+    """A fact of the models as one text of at most `limit` characters: `budget-cpu (×4); more-cpu (×2, ×3)`."""
+    scales: dict[str | None, set[int]] = {}
+    for record in sorted(records, key=itemgetter("scale")):
+        scales.setdefault(record["model"].get(key) or None, set()).add(record["scale"])
+    if len(scales) == 1:
+        return next(iter(scales))
+    text = "; ".join(f"{value or 'not stated'} ({times(sorted(of))})" for value, of in scales.items())
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _run(run: Run) -> dict[str, Any]:

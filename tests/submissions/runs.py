@@ -16,7 +16,8 @@ ENVIRONMENT = {"srbench": "0.1.0", "python": "3.11.7", "libraries": {}, "system"
 
 
 def write_run(folder: Path, *, spec: str = "python:example:network", scale: int = 4, dataset: str = "Set5",
-              protocol: str = "matlab-y", missing: int = 0, weights: str = "a" * 64, **options: Any) -> Path:
+              protocol: str = "matlab-y", missing: int = 0, weights: str = "a" * 64,
+              recipe: str | None = None, **options: Any) -> Path:
     """A finished run of made-up scores; `missing` images are left out."""
     images = known_images(dataset)
     settings = {"precision": "fp32", "tile": None, "self_ensemble": False, "optimise": "none", "lr_source": "made",
@@ -27,7 +28,8 @@ def write_run(folder: Path, *, spec: str = "python:example:network", scale: int 
     found = get_protocol(protocol)
     run.finish({
         "schema_version": SCHEMA_VERSION,
-        "model": {"spec": spec, "weights_sha256": weights, "parameters": 1000, "training_data": "DIV2K"},
+        "model": {"spec": spec, "weights_sha256": weights, "parameters": 1000, "training_data": "DIV2K",
+                  "recipe": recipe},
         "scale": scale,
         "protocols": {protocol: {"version": found.version, "summary": found.summary, "lr_source": "made"}},
         "datasets": {dataset: {"fingerprint": fingerprint(image.sha256 for image in images), "variant": "canonical",

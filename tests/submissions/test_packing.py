@@ -35,11 +35,13 @@ def submit(root: Path, *runs: Path, id: str = "net", **about: Any) -> Path:
 
 
 def test_runs_of_several_scales_become_one_entry(tmp_path: Path) -> None:
-    runs = [write_run(tmp_path / "x2", scale=2, weights="a" * 64), write_run(tmp_path / "x4", weights="b" * 64),
-            write_run(tmp_path / "bam", protocol="bam2021", weights="b" * 64)]  # fmt: skip
+    runs = [write_run(tmp_path / "x2", scale=2, weights="a" * 64, recipe="long"),
+            write_run(tmp_path / "x4", weights="b" * 64, recipe="short"),
+            write_run(tmp_path / "bam", protocol="bam2021", weights="b" * 64, recipe="short")]  # fmt: skip
     entry = read_submission(submit(tmp_path, *runs, title="Net ×2 and ×4", authors=["A. Author"]))
     assert (entry.id, entry.title, entry.level, entry.verification) == ("net", "Net ×2 and ×4", "claimed", None)
     assert entry.document["training"]["data"] == "DIV2K"
+    assert entry.document["training"]["recipe"] == "long (×2); short (×4)"
     assert [run["scale"] for run in entry.document["runs"]] == [2, 4, 4]
     assert entry.document["options"] == {"precision": "fp32", "tile": None, "self_ensemble": False,
                                          "optimise": "none", "lr_source": "made"}  # fmt: skip
