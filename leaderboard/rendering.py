@@ -20,6 +20,7 @@ from leaderboard.addresses import (
     way_up,
     web_address,
 )
+from srbench.errors import counted
 
 MISSING = "–"
 """What stands where there is no number."""
@@ -63,7 +64,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters.update(db=db, similarity=similarity, thousands=thousands, count=count, web=web_address, markup=Markup)
+    made.filters.update(db=db, similarity=similarity, thousands=thousands, count=counted, web=web_address,
+                        markup=Markup)  # fmt: skip
     made.globals.update(
         link=link,
         model_path=model_path,
@@ -104,11 +106,6 @@ def thousands(value: float | None) -> str:
         if value >= size:
             return f"{value / size:.3g}\u2009{unit}" if value < 999.5 * size else f"{value / size:.0f}\u2009{unit}"
     return f"{value:g}"
-
-
-def count(number: int, singular: str, plural: str = "") -> str:
-    """A number with its noun: 1 entry, 2 entries."""
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def _number(value: float | None, decimals: int) -> str:

@@ -183,4 +183,4 @@ def _difference(one: dict[str, Any]) -> Difference:
 
 def _interval(found: dict[str, Any]) -> str:
     low, high = found["interval"]
-    return f"{found['mean']:+.3f} ({low:+.3f} to {high:+.3f})"
+    return f"{found['mean']:+z.3f} ({low:+z.3f} to {high:+z.3f})"

@@ -75,3 +75,8 @@ class AuditError(SrbenchError):
 
 class StudyError(SrbenchError):
     """A controlled study whose plan makes none, whose stored runs belong to another plan, or are not all there."""
+
+
+def counted(number: int, singular: str, plural: str = "") -> str:
+    """A number with its noun, as messages have it: 1 entry, 2 entries."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from srbench.errors import counted
 from srbench.files import write_atomic
 from srbench.submissions import Submission
 from srbench.tables import text_table
@@ -39,8 +40,8 @@ def report(checked: Checked, form: str, output: Path | None) -> str:
 
 
 def _announce(entry: Submission, outcome: Outcome) -> None:
-    crops = f" and {outcome.crops} sample crops" if outcome.crops else ""
-    click.echo(f"{entry.id}: {outcome.rows} scores{crops} made again, at most {outcome.psnr:.2g} dB and "
+    crops = f" and {counted(outcome.crops, 'sample crop')}" if outcome.crops else ""
+    click.echo(f"{entry.id}: {counted(outcome.rows, 'score')}{crops} made again, at most {outcome.psnr:.2g} dB and "
                f"{outcome.ssim:.2g} SSIM away ({outcome.tolerance}); level {entry.level}", err=True)
 
 

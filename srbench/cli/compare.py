@@ -82,8 +82,8 @@ def _cells(metric: str, found: PairedDifference) -> list[str]:
     unit = f" {_UNITS[metric]}" if metric in _UNITS else ""
     digits = 3 if unit else 5
     return [
-        "-" if found.mean is None else f"{found.mean:+.{digits}f}{unit}",
-        "-" if found.interval is None else " to ".join(f"{end:+.{digits}f}" for end in found.interval),
+        "-" if found.mean is None else f"{found.mean:+z.{digits}f}{unit}",
+        "-" if found.interval is None else " to ".join(f"{end:+z.{digits}f}" for end in found.interval),
         "-" if found.p_holm is None else f"{found.p_holm:.2g}",
         "-" if found.won is None else f"{found.won:.0%}",
         "-" if found.lost is None else f"{found.lost:.0%}",

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from srbench.cli.inference import inference_options
 from srbench.cli.reporting import score_csv, score_table
 from srbench.datasets import available_datasets, open_dataset
+from srbench.errors import counted
 from srbench.evaluation import Plan
 from srbench.journal import Row
 from srbench.protocols import SCALES, LrSource, get_protocol
@@ -72,7 +73,7 @@ def _found(data_root: Path | None) -> list[str]:
 def _watch(label: str, output: Path | None, share: Share) -> Watch:
     def watch(batches: Iterable[list[Row]], kept: int, total: int) -> Iterable[list[Row]]:
         if kept and not share.rank:
-            click.echo(f"{output}: {kept} scores are already there and are kept", err=True)
+            click.echo(f"{output}: already there and kept: {counted(kept, 'score')}", err=True)
         return tqdm(batches, total=total, unit="image", disable=share.rank > 0 or None, desc=label)
 
     return watch

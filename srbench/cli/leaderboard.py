@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from srbench.errors import SubmissionError, counted
+
 
 @click.group(short_help="Build, check, export and serve the leaderboard.")
 def command() -> None:
@@ -62,7 +64,6 @@ def check_command(ids: tuple[str, ...], submissions: Path, base: Path | None, im
     """
     from leaderboard.study import read_studies
     from srbench.cli.checking import report, verify
-    from srbench.errors import SubmissionError
     from srbench.verification.findings import Finding
     from srbench.verification.folder import check_submissions
 
@@ -82,7 +83,7 @@ def check_command(ids: tuple[str, ...], submissions: Path, base: Path | None, im
     grave = [finding for finding in checked.findings if finding.severity == "error" or
              (strict and finding.severity == "review")]  # fmt: skip
     if grave:
-        raise SubmissionError(f"expected entries that pass, got {len(grave)} findings against them")
+        raise SubmissionError(f"expected entries that pass, got {counted(len(grave), 'finding')} against them")
 
 
 def _require_their_use(context: click.Context, *, rescore: bool, rerun: bool) -> None:
@@ -130,5 +131,5 @@ def _build(submissions: Path, output: Path) -> None:
     report = build(submissions, output)
     for problem in report.problems:
         click.echo(f"left out {problem.id}: {problem.message}", err=True)
-    click.echo(f"{report.entries} entries; {report.written} files written, {report.unchanged} unchanged, "
-               f"{report.removed} removed", err=True)  # fmt: skip
+    click.echo(f"{counted(report.entries, 'entry', 'entries')}; {counted(report.written, 'file')} written, "
+               f"{report.unchanged:,} unchanged, {report.removed:,} removed", err=True)  # fmt: skip

@@ -137,7 +137,7 @@ def publish(folder: Path, replace: bool, licence: str, data_root: Path | None) -
     click.echo(f"{path}: {path.stat().st_size} bytes, sha256 {record['file']['sha256'][:12]}…")
     head = ("dataset", "images", "PSNR / SSIM", "bicubic", "change by half precision")
     rows = [(name, str(means["images"]), _means(means), _means(record["bicubic"][name]),
-             f"{record['half_precision']['psnr_y_change'][name]:+.5f} dB")
+             f"{record['half_precision']['psnr_y_change'][name]:+z.5f} dB")
             for name, means in record["scores"].items()]  # fmt: skip
     click.echo(text_table(head, rows))
     for remark in published.remarks:

@@ -20,7 +20,7 @@ from srbench.datasets.parquet import ImageWriter
 from srbench.datasets.replacing import Present
 from srbench.datasets.stores import read_file
 from srbench.datasets.variants import identify_variant
-from srbench.errors import DatasetError
+from srbench.errors import DatasetError, counted
 from srbench.files import atomic_path, explain
 from srbench.images import decode, fingerprint, pixel_sha256, size_of
 
@@ -367,4 +367,4 @@ def _write(chosen: _Chosen, target: Path, present: Present | None) -> dict[str, 
 
 
 def _told(skipped: Counter[str]) -> str:
-    return "; ".join(f"{count} files left out: {reason}" for reason, count in skipped.items())
+    return "; ".join(f"{counted(count, 'file')} left out: {reason}" for reason, count in skipped.items())

@@ -28,7 +28,7 @@ from srbench.datasets.variants import (
     owners,
     thumbnail,
 )
-from srbench.errors import DatasetError
+from srbench.errors import DatasetError, counted
 from srbench.images import pixel_sha256
 
 Status = Literal["canonical", "variant", "different"]
@@ -80,7 +80,7 @@ def verify_dataset(spec: str, *, data_root: Path | None = None) -> VerifyReport:
 
 
 def _without_record(images: ImageSet) -> VerifyReport:
-    lines = [f"{images.name}: {len(images)} images, fingerprint {images.fingerprint[:16]}; "
+    lines = [f"{images.name}: {counted(len(images), 'image')}, fingerprint {images.fingerprint[:16]}; "
              "no canonical pixels of it are on record to compare with"]
     if len(images) != images.n_expected:
         lines.append(f"{images.name}: expected {images.n_expected} images, got {len(images)}")

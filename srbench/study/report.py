@@ -126,7 +126,7 @@ def _label(endpoint: dict[str, Any]) -> str:
 
 def _difference(found: dict[str, Any]) -> str:
     low, high = found["interval"]
-    return f"{found['mean']:+.3f} dB ({low:+.3f} to {high:+.3f})"
+    return f"{found['mean']:+z.3f} dB ({low:+z.3f} to {high:+z.3f})"
 
 
 def _spread(values: Sequence[float | None]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from srbench.errors import SrbenchError
+from srbench.errors import SrbenchError, counted
 from srbench.training.learner import Speed
 from srbench.training.options import OPTIONS, Option, misuse, recipe_settings
 from srbench.training.processes import leads
@@ -48,10 +48,11 @@ def run_command(values: Mapping[str, Any]) -> str:
     record = train(job)
     if not leads():
         return ""
-    held_out = f"{record['psnr']:.3f} dB on {len(record['held_out'])} held-out images" if record["held_out"] else "-"
+    images = counted(len(record["held_out"]), "held-out image")
+    held_out = f"{record['psnr']:.3f} dB on {images}" if record["held_out"] else "-"
     return (f"{record['network']} ×{record['scale']}, recipe {record['recipe']['name']} (sha256 "
             f"{record['recipe_sha256'][:12]}…), seed {record['seed']}: {record['steps']} steps on "
-            f"{record['train_set']['images']} images in {record['seconds'] / 60:.1f} min\n"
+            f"{counted(record['train_set']['images'], 'image')} in {record['seconds'] / 60:.1f} min\n"
             f"PSNR under {record['protocol']}: {held_out}\n"
             f"score it: srbench evaluate --model zoo:{record['network']}@{job.output / 'weights.safetensors'} "
             f"--scale {record['scale']}")

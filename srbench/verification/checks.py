@@ -10,7 +10,7 @@ import pandas as pd
 
 from srbench.datasets.catalogue import known_images
 from srbench.datasets.variants import identify_variant
-from srbench.errors import SrbenchError
+from srbench.errors import SrbenchError, counted
 from srbench.protocols import Protocol, get_protocol, protocol_names
 from srbench.submissions import Submission
 from srbench.submissions.known import Pixels, catalogue_errors, pixels_of
@@ -123,4 +123,4 @@ def _check_heights(scores: pd.DataFrame, baseline: pd.DataFrame, protocols: Mapp
 def _flag(rows: pd.DataFrame, what: str) -> Said:
     if not rows.empty:
         dataset, scale, protocol, image = rows.index[0]
-        yield "review", f"{what} on {len(rows)} scores, such as {dataset}/{image} ×{scale} under {protocol}"
+        yield "review", f"{what} on {counted(len(rows), 'score')}, such as {dataset}/{image} ×{scale} under {protocol}"

@@ -39,6 +39,7 @@ def build(
     settings = _settings(variant, form, options)
     if scale not in variant.network.scales:
         raise UpscalerError(f"{variant.title} has scales {variant.network.scales}, got {scale}")
+    _require_device(device)
     reduction = settings.pop("reduction")
     factory = attention_factory(variant.attention, reduction=int(reduction))
     module, _, class_name = variant.network.module.partition(":")
@@ -53,6 +54,14 @@ def build(
     if not isinstance(network, SRNetwork):
         raise UpscalerError(f"{variant.network.module} is not an SRNetwork")
     return network
+
+
+def _require_device(device: torch.device | str) -> None:
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise UpscalerError(f"expected a device of this machine such as cpu or cuda, or meta, got {str(device)!r} "
+                            f"({str(error).splitlines()[0]})") from error
 
 
 def key_tables(name: str) -> tuple[KeyTable, ...]:

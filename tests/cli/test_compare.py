@@ -7,7 +7,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from srbench.cli import main
+from srbench.cli.compare import _cells
 from srbench.scores import SCHEMA_VERSION, RunFolder
+from srbench.statistics import PairedDifference
 
 TABLE = """\
 A  zoo:net-a@authors
@@ -56,6 +58,8 @@ def test_table(runs: tuple[Path, Path]) -> None:
     result = srbench("compare", *runs)
     assert result.exit_code == 0
     assert result.stdout == TABLE
+    assert _cells("psnr_y", PairedDifference(12, -1e-5, (-2e-5, 0.0), None, None, 0.5, 0.5))[:2] == [
+        "+0.000 dB", "+0.000 to +0.000"]  # fmt: skip
 
 
 def test_json_from_the_parquet_files(runs: tuple[Path, Path]) -> None:

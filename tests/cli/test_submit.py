@@ -207,7 +207,7 @@ def test_a_broken_entry_fails_the_check_and_nothing_else(run: Path, tmp_path: Pa
     result = srbench("leaderboard", "check", "--submissions", root)
     assert result.exit_code == 1
     assert "error   broken: scores.parquet: expected the table whose hash submission.json gives" in result.stdout
-    assert result.stderr == "Error: expected entries that pass, got 1 findings against them\n"
+    assert result.stderr == "Error: expected entries that pass, got 1 finding against them\n"
     assert srbench("leaderboard", "check", "good", "--submissions", root).exit_code == 0
     assert srbench("leaderboard", "check", "brokem", "--submissions", root).stderr == (
         "Error: unknown submission 'brokem'; did you mean broken?\n")  # fmt: skip

@@ -203,6 +203,8 @@ def test_build_refuses_unknown_options_scales_and_reductions() -> None:
             build(name, scale=4, device="meta", **{"groups": 4} if name == "carn-m-bam" else {}, **{option: value})
     with pytest.raises(UpscalerError, match=r"EDSR cannot be built with channels=1000000000000: .*overflow"):
         build("edsr", scale=4, device="meta", channels=10**12)
+    with pytest.raises(UpscalerError, match="a device of this machine such as cpu or cuda, or meta, got 'foo'"):
+        build("imdn", scale=4, device="foo")
     with pytest.raises(UpscalerError, match="divides the attention's 64 channels, got 7"):
         build("imdn", scale=4, reduction=7, device="meta")
 
