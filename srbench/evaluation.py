@@ -164,6 +164,7 @@ def run(plan: Plan, *, done: Iterable[RowId] = (),
         elsewhere: rows that another process computes.
     """
     tasks = list(_tasks(plan, frozenset(done), frozenset(elsewhere)))
+    _require_given(plan, tasks)
     _require_sizes(plan, tasks)
     with _opencv_on_one_thread():
         yield from _image_per_core(plan, tasks) if plan.upscaler.fills_all_cores else _pipelined(plan, tasks)
@@ -232,6 +233,14 @@ def _tasks(plan: Plan, done: frozenset[RowId], elsewhere: frozenset[RowId]) -> I
 
 def _place(folder: Path, dataset: ImageSet, name: str) -> Path:
     return folder / dataset.name / f"{name}.png"
+
+
+def _require_given(plan: Plan, tasks: Iterable[_Task]) -> None:
+    """The LR files that are asked for, before those of other sets are worked on."""
+    scale = plan.upscaler.scale
+    for dataset in {task.dataset.name: task.dataset for task in tasks if task.lr == "given"}.values():
+        for name in dataset.names if scale not in dataset.given_scales else ():
+            dataset.given_lr(name, scale=scale)
 
 
 def _require_sizes(plan: Plan, tasks: Iterable[_Task]) -> None:

@@ -19,7 +19,7 @@ import srbench
 from srbench.datasets import ImageSet, open_dataset
 from srbench.errors import DatasetError, ImageError, ProtocolError, UpscalerError
 from srbench.evaluation import Plan, evaluate, run
-from srbench.images import save_png
+from srbench.images import encode_png, save_png
 from srbench.protocols import get_protocol
 from srbench.upscalers.base import Identity, Image, Options, Upscaler
 from srbench.upscalers.specs import open_upscaler
@@ -225,7 +225,7 @@ def test_a_repetition_is_dropped_and_two_sets_of_one_name_are_refused(small_set:
         evaluate(Nearest(), [small_set, f"folder:{tmp_path}/other/set"], scale=2)
 
 
-def test_mistakes_are_named(small_set: ImageSet, tmp_path: Path) -> None:
+def test_mistakes_are_named(small_set: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for shape, named in (((3, 9), "at least"), ((8, 8), "shaves 4"), ((8, 11), "shaves 4")):
         upscaler = Nearest(4)
         save_png(tmp_path / f"{shape}/a.png", np.zeros((30, 30, 3), np.uint8))
@@ -237,6 +237,11 @@ def test_mistakes_are_named(small_set: ImageSet, tmp_path: Path) -> None:
         evaluate(Nearest(), small_set, scale=4)
     with pytest.raises(DatasetError):
         evaluate(Nearest(), small_set, scale=2, lr="given")
+    lr, upscaler = encode_png(small_set.hr("a")[:16, :14]), Nearest()
+    with monkeypatch.context() as patch, pytest.raises(DatasetError, match="/e: no given LR at ×2"):
+        patch.setattr(type(small_set.store), "lr", lambda _, name, scale: lr if name < "e" else None)
+        evaluate(upscaler, small_set, scale=2, lr="given")
+    assert not upscaler.calls, "nor does a file that is not there wait for those before it"
     with pytest.raises(ProtocolError, match="at least one"):
         evaluate(Nearest(), [], scale=2)
     with pytest.raises(ProtocolError, match="'made' or 'given', got 'Given'"):
