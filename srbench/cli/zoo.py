@@ -181,7 +181,16 @@ def _row(network: Network) -> tuple[str, ...]:
     scales = " ".join(str(scale) for scale in network.scales)
     parameters = " / ".join(_thousands(cost.parameters) for cost in costs)
     macs = " / ".join(_billions(cost.macs) for cost in costs)
-    return (network.name, network.title, network.attention, scales, parameters, macs, _tags(entries_of(network.name)))
+    return (network.name, network.title, network.attention, scales, parameters, macs, _tags_of(network))
+
+
+def _tags_of(network: Network) -> str:
+    """The tags of its weights; those that do not serve all of its scales with the ones that they do."""
+    served: dict[str, set[int]] = {}
+    for entry in entries_of(network.name):
+        served.setdefault(f"@{entry.tag}", set()).update(entry.scales)
+    return " ".join(tag if scales >= set(network.scales) else f"{tag} ({times(sorted(scales))})"
+                    for tag, scales in served.items()) or "-"  # fmt: skip
 
 
 def _verbose_rows(variant: Variant) -> Iterable[tuple[str, ...]]:

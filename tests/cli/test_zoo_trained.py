@@ -56,6 +56,7 @@ def test_a_card_needs_weights_of_our_own(tmp_path: Path) -> None:
 def test_costs_are_those_of_the_size_that_is_named() -> None:
     runner = CliRunner()
     short = runner.invoke(main, ["zoo", "list"]).stdout
+    assert "@authors (×4) @srbench" in next(line for line in short.splitlines() if line.startswith("s-lwsr32"))
     assert "those of the paper's size; `zoo info` tells those of carn-m@authors, edsr-base@super-image\n" in short
     whole = [line.split() for line in runner.invoke(main, ["zoo", "list", "-v"]).stdout.splitlines()]
     assert [row[2:6] for row in whole if row[0] == "carn-m" and row[2] == "×4"] == [
