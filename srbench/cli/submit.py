@@ -13,6 +13,7 @@ from srbench.errors import SubmissionError
 from srbench.scores import read_run
 from srbench.submissions import draft_submission, json_schema, write_submission
 from srbench.submissions.about import complete_about, complete_field
+from srbench.submissions.packing import spec_of
 from srbench.submissions.samples import SAMPLES_NAME
 from srbench.verification.facts import model_facts
 
@@ -49,7 +50,7 @@ def command(runs: tuple[Path, ...], name: str, about: Path | None, title: str | 
     flags = {"title": ("--title", title), "authors": ("--author", list(authors) or None), "code": ("--code", code),
              "license": ("--license", licence)}  # fmt: skip
     said |= {name: complete_field(name, value, flag) for name, (flag, value) in flags.items() if value is not None}
-    facts = model_facts(loaded[0].record["model"]["spec"], sorted({run.record["scale"] for run in loaded}))
+    facts = model_facts(spec_of([run.record for run in loaded]), sorted({run.record["scale"] for run in loaded}))
     draft = draft_submission(loaded, id=name, about=said, model=facts)
     dropped = samples is None and (submissions / name / SAMPLES_NAME).exists()
     folder = write_submission(submissions, draft, samples=samples)

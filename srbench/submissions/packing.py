@@ -27,8 +27,9 @@ from srbench.submissions.entry import DOCUMENT_NAME, VERIFICATION_NAME, read_sub
 from srbench.submissions.rows import check_rows, dataset_means
 from srbench.submissions.samples import SAMPLES_NAME, check_sample, read_samples
 from srbench.submissions.schema import ENVIRONMENT, ID, MODEL_NAME, SCHEMA_VERSION, SUBMISSION
-from srbench.zoo.catalogue import times
+from srbench.zoo.catalogue import WEIGHTS_SUFFIXES, times
 
+_LONGEST_SPEC = 200
 _PATH_KINDS = ("images", "onnx", "spandrel")
 _OPTIONS = ("precision", "tile", "self_ensemble", "optimise", "lr_source")
 
@@ -58,12 +59,13 @@ def draft_submission(runs: Sequence[Run], *, id: str, about: Mapping[str, Any] |
     """
     ID.check(id, "--id")
     records = [run.record for run in runs]
-    spec = _only(records, "model spec", lambda record: record["model"]["spec"])
+    spec = spec_of(records)
     options = {name: _only(records, name, itemgetter(name)) for name in _OPTIONS}
     said = complete_about(about or {}, "about")
-    facts = {**_model(records, public_spec(spec)), **(model or {})}
+    facts = {**_model(records, spec), **(model or {})}
     if spec.startswith("images:"):
-        facts["name"] = _title_of_images(said)[:MODEL_NAME].rstrip()
+        facts["name"] = _title_of_images(said)
+    facts["name"] = facts["name"][:MODEL_NAME].rstrip()
     document = {
         "schema_version": SCHEMA_VERSION,
         "id": id,
@@ -107,6 +109,21 @@ def write_submission(root: Path, draft: Draft, *, samples: Path | None = None) -
     return folder
 
 
+def spec_of(records: Sequence[Mapping[str, Any]]) -> str:
+    """The public spec of the one model of some runs: `onnx:net_x2.onnx + net_x4.onnx` where each scale has its file.
+
+    Files and folders of images may have any names, since weights of one scale have to be the same bytes anyhow; kinds,
+    networks and all else may not differ. Raises SubmissionError where they do.
+    """
+    specs = [record["model"]["spec"] for record in sorted(records, key=itemgetter("scale"))]
+    if len({_apart_from_files(spec) for spec in specs}) != 1:
+        _only(records, "model spec", lambda record: record["model"]["spec"])
+    first, *others = dict.fromkeys(map(public_spec, specs))
+    start = _apart_from_files(first)
+    joined = " + ".join([first, *(other.removeprefix(start) for other in others)])
+    return joined if len(joined) <= _LONGEST_SPEC else first
+
+
 def public_spec(spec: str) -> str:
     """A model spec without the folders of the machine it ran on: `onnx:/home/me/net.onnx` is `onnx:net.onnx`."""
     kind, _, rest = spec.partition(":")
@@ -116,6 +133,15 @@ def public_spec(spec: str) -> str:
     elif kind == "zoo" and at:
         spec = f"zoo:{name}@{Path(tag).name}"
     return re.sub(r"[^A-Za-z0-9_.:@+ -]", "-", spec)
+
+
+def _apart_from_files(spec: str) -> str:
+    """What of a spec is not the name of a file or folder: `onnx:`, `zoo:imdn@`, or all of `zoo:imdn@authors`."""
+    kind, _, rest = spec.partition(":")
+    name, at, tag = rest.partition("@")
+    if kind in _PATH_KINDS:
+        return f"{kind}:"
+    return f"zoo:{name}@" if kind == "zoo" and at and tag.endswith(WEIGHTS_SUFFIXES) else spec
 
 
 def _require_replaceable(folder: Path) -> None:

@@ -93,6 +93,28 @@ def test_images_of_a_folder_need_a_title(tmp_path: Path) -> None:
     assert document["model"]["name"] == title[:100].rstrip()
 
 
+@pytest.mark.parametrize(("specs", "spec"), [
+    (("images:sr/x4", "images:sr/x2"), "images:x2 + x4"),
+    (("onnx:/a/net_x4.onnx", "onnx:/b/net_x2.onnx"), "onnx:net_x2.onnx + net_x4.onnx"),
+    (("onnx:x4/net.onnx", "onnx:x2/net.onnx"), "onnx:net.onnx"),
+    (("zoo:imdn@four/w.pt", "zoo:imdn@two/v.pt"), "zoo:imdn@v.pt + w.pt"),
+    (("spandrel:four.pth", f"spandrel:{'2' * 185}.pth"), f"spandrel:{'2' * 185}.pth"),
+    (("zoo:imdn@four.pt", "zoo:pan@two.pt"), None),
+    (("zoo:imdn@four.pt", "zoo:imdn@authors"), None),
+    (("onnx:net.onnx", "spandrel:net.onnx"), None),
+])  # fmt: skip
+def test_each_scale_may_have_its_own_file(tmp_path: Path, specs: tuple[str, str], spec: str | None) -> None:
+    runs = [read_run(write_run(tmp_path / str(scale), spec=one, scale=scale, weights=str(scale) * 64))
+            for one, scale in zip(specs, (4, 2), strict=True)]  # fmt: skip
+    if spec is None:
+        with pytest.raises(SubmissionError, match="model spec: expected one for all runs"):
+            draft_submission(runs, id="net")
+        return
+    draft = draft_submission(runs, id="net", about={"title": "Net"})
+    assert draft.document["model"]["spec"] == spec
+    assert read_submission(write_submission(tmp_path, draft)).document["model"]["name"]
+
+
 def test_an_entry_that_has_a_verification_is_not_overwritten(tmp_path: Path) -> None:
     folder = submit(tmp_path, write_run(tmp_path / "run"))
     (folder / "verification.json").write_text("{}")
