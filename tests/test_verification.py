@@ -7,6 +7,7 @@ import math
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from srbench.verification import rescoring
 from srbench.verification.checks import bicubic_scores, check_entry
 from srbench.verification.comparison import images_bound
 from srbench.verification.crops import compare_crops
-from srbench.verification.folder import Checked, check_submissions
+from srbench.verification.folder import Checked, _check_records, check_submissions
 from srbench.verification.rerun import rerun
 from srbench.verification.rescoring import rescore
 from tests.submissions.generated import SPEC, generate, rewrite
@@ -387,3 +388,13 @@ def test_means_taken_from_another_entry_are_reviewed(tmp_path: Path) -> None:
     assert found(checked, mixed.name)[-1] == ("review", "has 1 of its 2 means of 'net-00000' to the last digit")
     assert found(checked, fewer.name)[-1] == ("review", "has the means of 'net-00000' to the last digit")
     assert all(kind == "note" for kind, _ in found(checked, tiled.name))  # openly the same model
+
+
+def test_means_far_above_what_was_run_again_are_reviewed(tmp_path: Path) -> None:
+    for folder, psnr in zip(generate(tmp_path, 3), (32.0, 33.1, 32.9), strict=True):
+        rewrite(folder, _all("psnr_y", psnr))
+    run_again, high, near = read_submissions(tmp_path).entries
+    assert not list(_check_records([run_again, high, near]))
+    [finding] = _check_records([replace(run_again, level="model-rerun"), high, near])
+    assert (finding.id, finding.severity, finding.message) == (high.id, "review", "mean PSNR more than 1 dB over every "
+            "network that was run again on 2 sets, such as Set5 ×4 under matlab-y")  # fmt: skip
