@@ -22,6 +22,8 @@ from srbench.images import decode, fingerprint, pixel_sha256, size_of
 SAMPLE_NAMES = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "motorcycle_left")
 """The images of the embedded Sample: photographs and gray textures that the scikit-image package ships."""
 
+_UNREAD_SUFFIXES = (".webp", ".tif", ".tiff", ".gif", ".jp2", ".jxl", ".avif", ".heic", ".ppm", ".pgm", ".tga", ".exr")
+
 
 class ImageSet:
     """An ordered set of named HR images, RGB uint8 H×W×3, with given LR where files for it lie beside.
@@ -240,6 +242,10 @@ def _missing(entry: Entry, split: Split, root: Path) -> str:
 def _open_folder(folder: Path) -> ImageSet:
     if not folder.is_dir():
         raise DatasetError(f"{folder}: expected a folder of images, found none; check the path after folder:")
+    if unread := sorted(path.name for path in folder.iterdir() if path.suffix.lower() in _UNREAD_SUFFIXES):
+        more = f" and {len(unread) - 1} more" if unread[1:] else ""
+        raise DatasetError(f"{folder}: expected PNG, JPEG and BMP images alone, got {unread[0]}{more}, which would be "
+                           "missing in every mean; convert or move them")  # fmt: skip
     return ImageSet(_name_of(folder), FolderStore(folder, lr_folders=[folder.parent / "LR_bicubic"]))
 
 

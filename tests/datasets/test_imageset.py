@@ -83,6 +83,9 @@ def test_fingerprint_follows_the_pixels_and_not_the_clock(tmp_path: Path) -> Non
 
 def test_errors_say_what_was_expected(tmp_path: Path) -> None:
     root = _root(tmp_path, lr=True)
+    for name in ("a.webp", "b.TIF", "c.png"):
+        (tmp_path / "others").mkdir(exist_ok=True)
+        (tmp_path / "others" / name).touch()
     cases: list[tuple[str, type[SrbenchError], str]] = [
         ("Set55", UnknownNameError, "did you mean"),
         ("Urban100", DatasetError, r"Urban100/HR.*srbench data download Urban100.*data import"),
@@ -90,6 +93,7 @@ def test_errors_say_what_was_expected(tmp_path: Path) -> None:
         ("RealSR7", DatasetError, r"file-sharing page with a password"),
         (f"folder:{tmp_path / 'nowhere'}", DatasetError, "expected a folder"),
         (f"folder:{root}", DatasetError, "found none"),
+        (f"folder:{tmp_path / 'others'}", DatasetError, "got a.webp and 1 more, which would be missing in every mean"),
         ("Sample:foo", DatasetError, "has no parts, got 'foo'"),
     ]
     for spec, error, text in cases:
