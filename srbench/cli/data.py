@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from srbench.errors import counted
 from srbench.tables import text_table
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _tell(report: ImportReport) -> None:
     for reason, count in report.skipped.items():
         click.echo(f"  left out {count}: {reason}", err=True)
     if len(report.names) < report.n_expected:
-        click.echo(f"warning: {report.name} lacks {report.n_expected - len(report.names)} images", err=True)
+        click.echo(f"warning: {report.name} lacks {counted(report.n_expected - len(report.names), 'image')}", err=True)
     for scale, count in report.partial_lr.items():
         click.echo(f"warning: given LR ×{scale} lacks {len(report.names) - count} of its {len(report.names)} images",
                    err=True)

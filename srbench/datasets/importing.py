@@ -318,13 +318,14 @@ def _named(
 ) -> dict[str, _Found]:
     """The files by the set's own names in string order; those with foreign names are known by their pixels."""
     named: dict[str, _Found] = {}
+    foreign: list[str] = []
     by_pixels = {image.sha256: image.name for image in known_images(entry.name)}
     for item in items:
         name = canonical_name(entry, item.role.name)
         if name is None and not item.role.is_lr:
             name = by_pixels.get(pixel_sha256(decode(item.read(), name=item.path)))
         if name is None:
-            skipped[f"not one of the names of {entry.name} ({item.role.name} and the like)"[:100]] += 1
+            foreign.append(item.role.name)
             continue
         if name in named:
             raise DatasetError(
@@ -333,6 +334,9 @@ def _named(
         if name != item.role.name:
             renamed[item.role.name] = name
         named[name] = item
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if foreign[1:] else ""
+        skipped[f"not one of the names of {entry.name} ({foreign[0][:60]}{more})"] += len(foreign)
     return dict(sorted(named.items()))
 
 
