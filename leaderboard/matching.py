@@ -11,7 +11,9 @@ from leaderboard.views import group_rank
 from srbench.statistics import PairedDifference, corrected_by_holm, paired_difference
 
 _TRAINING = ("data", "recipe", "recipe_sha256", "fingerprint", "steps")
-_NEEDED = ("data", "recipe", "steps")
+_NEEDED = ("data", "recipe")
+_LENGTH = ("steps", "recipe_sha256")
+"""One of them has to be known: a recipe's hash covers its steps, which differ where each scale has a recipe."""
 
 MOST_PAIRS = 10
 """Pairs that are shown of one entry."""
@@ -66,6 +68,8 @@ def _key(entry: Entry) -> tuple[object, ...] | None:
     """What two entries must share to be a pair; None where something of it is not known."""
     training, model = entry.document["training"], entry.document["model"]
     if not training or not model["network"] or any(training.get(name) is None for name in _NEEDED):
+        return None
+    if all(training.get(name) is None for name in _LENGTH):
         return None
     options = tuple(sorted(entry.document["options"].items()))
     return _base(entry), tuple(training.get(name) for name in (*_TRAINING, "seed")), options

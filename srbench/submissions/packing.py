@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -222,13 +223,20 @@ def _title_of_images(about: Mapping[str, Any]) -> str:
 
 
 def _training(records: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """What the records say of the training; data and recipe that differ by scale are told of each, other facts not."""
+    """What the records say of the training; data and recipe that differ by scale are told of each, other facts not.
+
+    Recipes that differ have one hash together: two entries of which it is equal have equal recipes at every scale.
+    """
     if (data := _by_scale(records, "training_data", limit=300)) is None:
         return None
     fields = {"recipe_sha256": "recipe_sha256", "fingerprint": "training_fingerprint", "steps": "steps",
               "seed": "seed", "tag": "tag"}  # fmt: skip
     values = {field: {json.dumps(record["model"].get(key)) for record in records} for field, key in fields.items()}
     same = {field: json.loads(found.pop()) if len(found) == 1 else None for field, found in values.items()}
+    recipes = {record["scale"]: record["model"].get("recipe_sha256") for record in records}
+    if same["recipe_sha256"] is None and all(recipes.values()):
+        listing = "\n".join(f"x{scale} {sha256}" for scale, sha256 in sorted(recipes.items()))
+        same["recipe_sha256"] = hashlib.sha256(listing.encode()).hexdigest()
     return {"data": data, "recipe": _by_scale(records, "recipe", limit=300), **same}
 
 

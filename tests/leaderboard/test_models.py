@@ -56,11 +56,14 @@ def trained(attention: str, **changes: Any) -> Edit:
 
 
 def test_base_and_bam_are_paired_only_if_trained_alike(collected: Collect) -> None:
+    several = {"steps": None, "recipe": "a (×2); b (×4)", "recipe_sha256": "a" * 64}
     collection = collected(
-        trained("cca"), trained("bam"), trained("bam", seed=2), trained("bam", steps=11), trained("bam", recipe=None)
-    )
+        trained("cca"), trained("bam"), trained("bam", seed=2), trained("bam", steps=11), trained("bam", recipe=None),
+        trained("cca", steps=None), trained("bam", steps=None),
+        trained("cca", **several), trained("bam", **several), trained("bam", **several | {"recipe_sha256": "b" * 64}),
+    )  # fmt: skip
     pairs = matched_pairs(collection)
-    assert set(pairs) == {"net-00000", "net-00001"}
+    assert set(pairs) == {"net-00000", "net-00001", "net-00007", "net-00008"}
     (pair,) = pairs["net-00001"]
     assert (pair.base.id, pair.variant.id) == ("net-00000", "net-00001")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def write_run(folder: Path, *, spec: str = "python:example:network", scale: int 
     run.finish({
         "schema_version": SCHEMA_VERSION,
         "model": {"spec": spec, "weights_sha256": weights, "parameters": 1000, "training_data": "DIV2K",
-                  "recipe": recipe},
+                  "recipe": recipe, "recipe_sha256": recipe and hashlib.sha256(recipe.encode()).hexdigest()},
         "scale": scale,
         "protocols": {protocol: {"version": found.version, "summary": found.summary, "lr_source": "made"}},
         "datasets": {dataset: {"fingerprint": fingerprint(image.sha256 for image in images), "variant": "canonical",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import itertools
 import json
 import os
@@ -42,6 +43,11 @@ def test_runs_of_several_scales_become_one_entry(tmp_path: Path) -> None:
     assert (entry.id, entry.title, entry.level, entry.verification) == ("net", "Net ×2 and ×4", "claimed", None)
     assert entry.document["training"]["data"] == "DIV2K"
     assert entry.document["training"]["recipe"] == "long (×2); short (×4)"
+    long, short = (hashlib.sha256(name).hexdigest() for name in (b"long", b"short"))
+    both = hashlib.sha256(f"x2 {long}\nx4 {short}".encode()).hexdigest()
+    assert entry.document["training"]["recipe_sha256"] == both
+    alone = draft_submission([read_run(run) for run in runs[1:]], id="net").document["training"]
+    assert (alone["recipe"], alone["recipe_sha256"]) == ("short", short)
     assert [run["scale"] for run in entry.document["runs"]] == [2, 4, 4]
     assert entry.document["options"] == {"precision": "fp32", "tile": None, "self_ensemble": False,
                                          "optimise": "none", "lr_source": "made"}  # fmt: skip
