@@ -26,8 +26,8 @@ from srbench.submissions import read_submission, read_submissions
 from srbench.verification import rescoring
 from srbench.verification.checks import bicubic_scores, check_entry
 from srbench.verification.comparison import images_bound
-from srbench.verification.crops import compare_crops
 from srbench.verification.folder import Checked, _check_records, check_submissions
+from srbench.verification.pictures import compare_crops
 from srbench.verification.rerun import rerun
 from srbench.verification.rescoring import rescore
 from tests.submissions.generated import SPEC, generate, rewrite

@@ -63,7 +63,9 @@ def check_submissions(root: Path, only: Sequence[str] = (), *, base: Path | None
     chosen = [entry for entry in collection.entries if not only or entry.id in only]
     for entry in chosen:
         findings += [Finding(entry.id, *said) for said in check_entry(entry, baseline)]
-        findings += [Finding(entry.id, *said) for said in check_pictures(read_samples(entry.folder / SAMPLES_NAME))]
+        if not entry.samples_verified:
+            pictures = read_samples(entry.folder / SAMPLES_NAME)
+            findings += [Finding(entry.id, *said) for said in check_pictures(pictures)]
         findings += [Finding(entry.id, *said) for said in _check_verification(entry, verified)]
     findings += [*_check_against_each_other(collection.entries), *_check_records(collection.entries)]
     kept = [finding for finding in findings if not only or finding.id in (*only, VERIFIED_NAME)]

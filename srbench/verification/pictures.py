@@ -1,18 +1,23 @@
-"""An entry's sample crops held against the photographs: made at ×4, and of these pictures. Not what model made them."""
+"""An entry's sample crops, held against the same made again, or against the photographs where nobody made them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from srbench.datasets.imageset import open_dataset
-from srbench.submissions.samples import CORNERS, SCALE, SIDE
+from srbench.submissions import Submission
+from srbench.submissions.samples import CORNERS, SAMPLES_NAME, SCALE, SIDE
 from srbench.verification.checks import Said
+
+LARGEST_CHANGE = 1
+"""By how many levels a value may differ between two devices, on one of which it lies on the other side of a half."""
 
 _COARSE, _FINE = (0.01, 0.1), (0.14, 0.25)
 """Bands in cycles per pixel: what an LR ×4 shows, and what lies above its limit of 0.125 and below that of ×2."""
@@ -29,7 +34,10 @@ bicubic alone has 0.5 on these at ×3, and 0.92 on every crop at ×2.
 
 
 def check_pictures(crops: Mapping[str, bytes]) -> Said:
-    """What is remarkable about an entry's crops, given by file name; they are pictures of the right size already."""
+    """What is remarkable about crops by file name, pictures of the right size: other photographs, or not made at ×4.
+
+    What model made them it does not tell.
+    """
     shown = {name.rpartition(".")[0]: _spectrum(_decoded(data)) for name, data in crops.items()}
     coarse, fine = ({name: _correlation(crop, _truth(name), band) for name, crop in shown.items()}
                     for band in (_COARSE, _FINE))  # fmt: skip
@@ -40,9 +48,21 @@ def check_pictures(crops: Mapping[str, bytes]) -> Said:
                          f"have: {', '.join(known)}")  # fmt: skip
 
 
+def compare_crops(entry: Submission, fresh: Path) -> list[str]:
+    """What is wrong with the crops of an entry; `fresh` is a folder of the same made again by `srbench samples`."""
+    moved: dict[str, int] = {}
+    for name in entry.samples:
+        files = (entry.folder / SAMPLES_NAME / name, fresh / f"{Path(name).stem}.webp")
+        shown, own = (_decoded(file.read_bytes()).astype(np.int16) for file in files)
+        moved[name] = np.abs(shown - own).max()
+    return [f"{SAMPLES_NAME}/{name}: a value lies {change} levels from that of the model's own crop; make them again "
+            "with srbench samples"
+            for name, change in moved.items() if change > LARGEST_CHANGE]  # fmt: skip
+
+
 def _decoded(data: bytes) -> NDArray[np.uint8]:
     with Image.open(BytesIO(data), formats=("PNG", "WEBP")) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(image)
 
 
 @cache

@@ -20,7 +20,7 @@ from srbench.submissions import Submission
 from srbench.submissions.known import BASELINES
 from srbench.submissions.samples import SCALE
 from srbench.verification.comparison import Outcome, compare_scores, rerun_bounds
-from srbench.verification.crops import LARGEST_CHANGE, compare_crops
+from srbench.verification.pictures import LARGEST_CHANGE, compare_crops
 from srbench.verification.rescoring import open_same_datasets
 from srbench.zoo.catalogue import WEIGHTS_SUFFIXES
 
@@ -61,10 +61,10 @@ def rerun(entry: Submission, *, weights: Path | None = None, data_root: Path | N
     psnr, ssim = rerun_bounds(precision)
     outcome = compare_scores(entry.scores, pd.concat(frames), lambda protocol, found: (psnr, ssim),
                              tolerance=f"{psnr:g} dB and {ssim:g} SSIM, for {precision} on any device")
-    hashes = {facts["scale"]: facts["weights_sha256"] for facts in entry.document["runs"]}
-    if outcome.failures or not entry.samples or SCALE not in hashes:  # no score says which weights made the crops
+    if outcome.failures or not entry.samples:
         return outcome
-    spec = _runnable(entry.document["model"]["spec"], hashes[SCALE], weights)
+    made_by = next(facts["weights_sha256"] for facts in entry.document["runs"] if facts["scale"] == SCALE)
+    spec = _runnable(entry.document["model"]["spec"], made_by, weights)
     return _with_crops(outcome, entry, spec, device, timeout)
 
 
