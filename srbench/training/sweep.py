@@ -58,10 +58,11 @@ def read_sweep(path: Path, output: Path, template: Callable[..., Job] = Job) -> 
         if wrong := [scale for scale in values["scales"] if scale not in scales]:
             raise TrainingError(f"{path}: expected scales of {network}, which has {scales}, got {wrong}")
     recipe, images = load_recipe(values["recipe"]).changed(values["set"]), values["train_set"]
+    networks = [find_variant(network).name for network in values["networks"]]
     return [
-        template(network=find_variant(network).name, scale=scale, recipe=recipe, train_set=images, seed=seed,
+        template(network=network, scale=scale, recipe=recipe, train_set=images, seed=seed,
                  output=output / f"{network}-x{scale}-seed{seed}")
-        for seed in values["seeds"] for scale in values["scales"] for network in values["networks"]
+        for seed in values["seeds"] for scale in values["scales"] for network in networks
     ]  # fmt: skip
 
 

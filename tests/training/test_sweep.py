@@ -78,7 +78,8 @@ def test_one_that_fails_does_not_stop_the_others(images: Path, tmp_path: Path) -
     with pytest.raises(TrainingError, match=r"1 of 2 trainings failed \(1: .*seed 3 there, 1 asked for"):
         require_all(outcomes)
     with pytest.raises(TrainingError, match="a folder of its own"):
-        run_jobs([jobs[0], jobs[0]])
+        run_jobs(read_sweep(write_sweep(tmp_path, images, networks=["imdn", "imdn-cca"]), tmp_path))
+
     assert require_all([Outcome(jobs[0], {"psnr": 1.0})]) == [{"psnr": 1.0}]
 
 
