@@ -11,8 +11,10 @@ from typing import Any
 from srbench.errors import SrbenchError, counted
 from srbench.training.learner import Speed
 from srbench.training.options import OPTIONS, Option, misuse, recipe_settings
+from srbench.training.outbreak import outbreak
 from srbench.training.processes import leads
 from srbench.training.recipe import load_recipe
+from srbench.training.stages import loss_curve
 from srbench.training.sweep import read_sweep, require_all, run_jobs, sweep_report
 from srbench.training.trainer import Job, train
 
@@ -48,6 +50,7 @@ def run_command(values: Mapping[str, Any]) -> str:
     record = train(job)
     if not leads():
         return ""
+    broken = outbreak(loss_curve(job.output))
     images = counted(len(record["held_out"]), "held-out image")
     held_out = f"{record['psnr']:.3f} dB on {images}" if record["held_out"] else "-"
     return (f"{record['network']} ×{record['scale']}, recipe {record['recipe']['name']} (sha256 "
@@ -55,7 +58,7 @@ def run_command(values: Mapping[str, Any]) -> str:
             f"{counted(record['train_set']['images'], 'image')} in {record['seconds'] / 60:.1f} min\n"
             f"PSNR under {record['protocol']}: {held_out}\n"
             f"score it: srbench evaluate --model zoo:{record['network']}@{job.output / 'weights.safetensors'} "
-            f"--scale {record['scale']}")
+            f"--scale {record['scale']}" + (f"\nwarning: {broken}" if broken else ""))
 
 
 def main(arguments: Sequence[str]) -> int:

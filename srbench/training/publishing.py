@@ -16,6 +16,7 @@ from srbench.errors import SrbenchError, WeightsError
 from srbench.evaluation import evaluate
 from srbench.files import sha256_of, write_atomic
 from srbench.training.data import find_training_images
+from srbench.training.outbreak import outbreak
 from srbench.training.records import WEIGHTS, as_one, read_training
 from srbench.training.stages import end_to_end, loss_curve
 from srbench.zoo.checkpoints import Fit, fill, with_record
@@ -47,7 +48,7 @@ _CPU_NOTE = "trained on a CPU within a small budget, until a longer training rep
 class Published:
     """A catalogue entry that was written: the weights file and the record beside it.
 
-    `remarks` say which sets it was not scored on, and why.
+    `remarks` say which sets it was not scored on, and why, and that its loss broke out if it did.
     """
 
     weights: Path
@@ -77,6 +78,8 @@ def publish(folder: Path, *, data_root: Path | None = None, licence: str = "Apac
                            "--replace publishes over it")
     fit = Fit(told["network"], told["scale"])
     sets, remarks = _unseen(benchmark_sets(data_root), told, data_root)
+    training = _training(told, folder)
+    remarks += filter(None, [outbreak(training["loss"])])
     full = fill(fit, read_checkpoint(folder / WEIGHTS))
     state = halved(full)
     half = fit.build()
@@ -85,7 +88,7 @@ def publish(folder: Path, *, data_root: Path | None = None, licence: str = "Apac
     changes = _changes(_means(full, sets, fit.scale), scores)
     record = {
         "schema_version": RECORD_VERSION, "network": fit.network, "scale": fit.scale, "options": {},
-        "licence": licence, "training": _training(told, folder), "protocol": PROTOCOL, "scores": scores,
+        "licence": licence, "training": training, "protocol": PROTOCOL, "scores": scores,
         "bicubic": _means("bicubic", sets, fit.scale),
         "half_precision": {"psnr_y_change": changes},
         "note": "; ".join([*([_CPU_NOTE] if told["environment"]["device"] == "cpu" else []), *remarks]),

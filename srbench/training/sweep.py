@@ -19,8 +19,10 @@ from tqdm import tqdm
 from srbench.errors import DivergedError, SrbenchError, TrainingError, UnknownNameError
 from srbench.tables import text_table
 from srbench.training.data import open_training_data
+from srbench.training.outbreak import outbreak
 from srbench.training.processes import started_together
 from srbench.training.recipe import load_recipe
+from srbench.training.stages import loss_curve
 from srbench.training.trainer import Job, train
 from srbench.workers import end_with_parent
 from srbench.zoo.networks import find_variant
@@ -109,9 +111,14 @@ def require_all(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
 
 
 def sweep_report(outcomes: Iterable[Outcome]) -> str:
-    """The table of a sweep, one line per training. Raises TrainingError, the table in it, where a training failed."""
+    """The table of a sweep, one line per training, and what to know of those whose loss broke out.
+
+    Raises TrainingError, the table in it, where a training failed.
+    """
     outcomes = list(outcomes)
-    table = text_table(_HEAD, map(_row, outcomes))
+    broken = ((outcome.job.output, outbreak(loss_curve(outcome.job.output))) for outcome in outcomes if outcome.record)
+    warnings = (f"warning: {folder.name}: {told}" for folder, told in broken if told)
+    table = "\n".join([text_table(_HEAD, map(_row, outcomes)), *warnings])
     if failed := [outcome for outcome in outcomes if outcome.record is None]:
         told = "\n".join(f"{outcome.job.output.name}: {outcome.problem}" for outcome in failed)
         raise TrainingError(f"{len(failed)} of {len(outcomes)} trainings failed\n{table}\n{told}\nsee to the cause and "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from click.testing import CliRunner, Result
 
 from srbench.cli import main
 from srbench.training.command import main as plain_main
-from tests.training.small import command_line, small_recipe, write_images
+from srbench.training.trainer import train
+from tests.training.small import command_line, small_job, small_recipe, write_images
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,13 @@ def test_training_says_what_came_of_it_and_the_same_command_again_keeps_it(image
     assert second.startswith("PSNR under matlab-y: ") and second.endswith(" dB on 2 held-out images")
     assert third == f"score it: srbench evaluate --model zoo:imdn@{output / 'weights.safetensors'} --scale 2"
     assert srbench(arguments).stdout == done.stdout
+
+
+def test_a_loss_that_breaks_out_and_stays_finite_is_told(images: Path, tmp_path: Path) -> None:
+    recipe = small_recipe(learning_rate=0.02)
+    train(small_job(images, tmp_path / "run", recipe=recipe))
+    warning = srbench(command_line(images, tmp_path / "run", recipe, tmp_path)).stdout.splitlines()[-1]
+    assert re.match(r"warning: the loss broke out, from 0\.\d+ to \S+ by step \d, and the training began anew", warning)
 
 
 def test_the_command_line_without_click_is_the_same(

@@ -105,10 +105,13 @@ def test_sets_that_were_trained_on_are_left_out(
         told = json.loads((folder / "training.json").read_text())
         old = {key: value for key, value in told.items() if key not in ("pixels", "weights_sha256")}
         (tmp_path / "run" / "training.json").write_text(json.dumps(old))
+    (tmp_path / "run" / "log.jsonl").write_text('{"step": 1, "loss": 0.25}\n{"step": 2, "loss": 400.0}\n')
     made = publish(tmp_path / "run", packaged=tmp_path / "packaged", data_root=images.parent)
     assert set(made.record["scores"]) == {"others"}
-    assert made.remarks == (f"not scored on {seen.name}, 6 of whose images are in the training set",)
-    assert made.record["note"].endswith(made.remarks[0])
+    unscored, broken = made.remarks
+    assert unscored == f"not scored on {seen.name}, 6 of whose images are in the training set"
+    assert broken.startswith("the loss broke out, from 0.25 to 4e+02 by step 2, and the training began anew")
+    assert made.record["note"].endswith(f"{unscored}; {broken}")
 
 
 @pytest.mark.parametrize(
