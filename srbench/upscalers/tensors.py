@@ -16,6 +16,7 @@ from srbench.errors import UpscalerError
 from srbench.upscalers.base import Identity, Image, Options, Upscaler, require_plain_arithmetic
 from srbench.upscalers.float32 import full_float32
 from srbench.zoo.blocks import SRNetwork
+from srbench.zoo.building import require_device
 from srbench.zoo.compiling import explained
 from srbench.zoo.optimize import optimized
 
@@ -154,13 +155,7 @@ def pick_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise UpscalerError(f"--device: expected a device of this machine such as cpu or cuda, got {name!r} "
-                            f"({str(error).splitlines()[0]})") from error
-    return device
+    return require_device(name, "--device: expected a device of this machine such as cpu or cuda")
 
 
 def tiled(forward: Forward, *, tile: int, scale: int, overlap: int = TILE_OVERLAP) -> Forward:

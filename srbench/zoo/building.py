@@ -39,7 +39,7 @@ def build(
     settings = _settings(variant, form, options)
     if scale not in variant.network.scales:
         raise UpscalerError(f"{variant.title} has scales {variant.network.scales}, got {scale}")
-    _require_device(device)
+    require_device(device, "expected a device of this machine such as cpu or cuda, or meta")
     reduction = settings.pop("reduction")
     factory = attention_factory(variant.attention, reduction=int(reduction))
     module, _, class_name = variant.network.module.partition(":")
@@ -56,12 +56,15 @@ def build(
     return network
 
 
-def _require_device(device: torch.device | str) -> None:
+def require_device(device: torch.device | str, expected: str) -> torch.device:
+    """The device; raises UpscalerError, saying what was `expected`, for one that this machine does not have."""
     try:
-        torch.empty(1, device=device)
+        found = torch.device(device)
+        torch.empty(1, device=found)
     except (RuntimeError, AssertionError, TypeError) as error:
-        raise UpscalerError(f"expected a device of this machine such as cpu or cuda, or meta, got {str(device)!r} "
-                            f"({str(error).splitlines()[0]})") from error
+        given = str(device) if isinstance(device, torch.device) else device
+        raise UpscalerError(f"{expected}, got {given!r} ({str(error).splitlines()[0]})") from error
+    return found
 
 
 def key_tables(name: str) -> tuple[KeyTable, ...]:
