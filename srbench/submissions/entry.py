@@ -35,8 +35,7 @@ class Submission:
 
     `level` is "claimed" unless `verification` is one that the maintainers' list names and that was made of these
     bytes. `checked_sha256` is the hash of `submission.json` and `scores.parquet`; `digest` of everything that a page
-    can show of the entry: level and samples too. `samples_verified` says that the verification made these very samples
-    again.
+    can show of the entry: level and samples too. `samples_sha256` is the hash of the samples, where there are any.
     """
 
     id: str
@@ -48,7 +47,12 @@ class Submission:
     checked_sha256: str
     digest: str
     samples: tuple[str, ...] = ()
-    samples_verified: bool = False
+    samples_sha256: str | None = None
+
+    @property
+    def samples_verified(self) -> bool:
+        """Whether the verification made these very samples again."""
+        return bool(self.samples and self.verification and self.verification["samples_sha256"] == self.samples_sha256)
 
     @property
     def scores(self) -> pd.DataFrame:
@@ -165,11 +169,14 @@ class _Files:
     def checked_sha256(self) -> str:
         return checked_hash(self.document, self.table)
 
+    @cached_property
+    def samples_sha256(self) -> str | None:
+        return samples_hash(self.samples) if self.samples else None
+
     def digest(self, level: str) -> str:
         digest = hashlib.sha256(f"{self.checked_sha256} {level}\n".encode())
         digest.update(self.verification if self.verification and level != LEVELS[0] else b"")
-        for name, data in self.samples.items():
-            digest.update(f"\n{name} {hashlib.sha256(data).hexdigest()}".encode())
+        digest.update(f"\n{self.samples_sha256}".encode())
         return digest.hexdigest()
 
 
@@ -189,7 +196,7 @@ def _read(folder: Path, verified: Verified, trusted: Container[str]) -> Submissi
             for index, run in enumerate(document["runs"]):
                 require_come(run["started"], f"{DOCUMENT_NAME}.runs[{index}].started")
     return Submission(document["id"], document["title"], document, folder, level, verification, files.checked_sha256,
-                      digest, tuple(files.samples), _are_verified(files.samples, verification))
+                      digest, tuple(files.samples), files.samples_sha256)
 
 
 def _check(document: Any, files: _Files, name: str) -> None:
@@ -238,10 +245,6 @@ def _trusted_verification(name: str, files: _Files, verified: Verified) -> dict[
     fits = (document["id"], document["level"], document["checked_sha256"]) == (
         name, listed["level"], files.checked_sha256)  # fmt: skip
     return document if fits else None
-
-
-def _are_verified(samples: dict[str, bytes], verification: dict[str, Any] | None) -> bool:
-    return bool(samples and verification and verification["samples_sha256"] == samples_hash(samples))
 
 
 def _require_hash(table: bytes, document: dict[str, Any]) -> None:

@@ -13,7 +13,6 @@ from srbench.files import write_atomic
 from srbench.scores import json_number
 from srbench.submissions import LEVELS, Submission, read_submission
 from srbench.submissions.entry import VERIFICATION_NAME, VERIFIED_NAME, read_verified
-from srbench.submissions.samples import SAMPLES_NAME, read_samples, samples_hash
 from srbench.submissions.schema import ENVIRONMENT, SCHEMA_VERSION, VERIFICATION, VERIFICATION_VERSION
 from srbench.upscalers.tensors import pick_device
 from srbench.verification.comparison import Outcome
@@ -53,7 +52,7 @@ def _document(entry: Submission, outcome: Outcome, level: str, device: str) -> d
         "largest_deviation": {"psnr": json_number(outcome.psnr), "ssim": json_number(outcome.ssim)},
         "tolerance": outcome.tolerance,
         "checked_sha256": entry.checked_sha256,
-        "samples_sha256": samples_hash(read_samples(entry.folder / SAMPLES_NAME)) if outcome.crops else None,
+        "samples_sha256": entry.samples_sha256 if outcome.crops else None,
         "environment": {name: environment.get(name) for name in ENVIRONMENT.fields},
     }
     VERIFICATION.check(document, VERIFICATION_NAME)
