@@ -27,10 +27,18 @@ from srbench.submissions.about import complete_about
 from srbench.submissions.entry import DOCUMENT_NAME, VERIFICATION_NAME, read_submission, require_known_files
 from srbench.submissions.rows import check_rows, dataset_means
 from srbench.submissions.samples import SAMPLES_NAME, check_sample, read_samples
-from srbench.submissions.schema import ENVIRONMENT, ID, MODEL_NAME, SCHEMA_VERSION, SUBMISSION
+from srbench.submissions.schema import (
+    ENVIRONMENT,
+    ID,
+    MODEL_NAME,
+    MODEL_SOURCE,
+    MODEL_SPEC,
+    SCHEMA_VERSION,
+    SUBMISSION,
+    TRAINING_FACT,
+)
 from srbench.zoo.catalogue import WEIGHTS_SUFFIXES, times
 
-_LONGEST_SPEC = 200
 _PATH_KINDS = ("images", "onnx", "spandrel")
 _OPTIONS = ("precision", "tile", "self_ensemble", "optimise", "lr_source")
 
@@ -122,7 +130,7 @@ def spec_of(records: Sequence[Mapping[str, Any]]) -> str:
     first, *others = dict.fromkeys(map(public_spec, specs))
     start = _apart_from_files(first)
     joined = " + ".join([first, *(other.removeprefix(start) for other in others)])
-    return joined if len(joined) <= _LONGEST_SPEC else first
+    return joined if len(joined) <= MODEL_SPEC else first
 
 
 def public_spec(spec: str) -> str:
@@ -198,7 +206,7 @@ def _only(records: Sequence[Mapping[str, Any]], name: str, value: Any) -> Any:
 
 def _model(records: Sequence[Mapping[str, Any]], spec: str) -> dict[str, Any]:
     first = records[0]["model"]
-    source = _by_scale(records, "source", limit=400)
+    source = _by_scale(records, "source", limit=MODEL_SOURCE)
     parameters = {str(record["scale"]): record["model"].get("parameters") for record in records}
     known = {scale: count for scale, count in parameters.items() if count is not None}
     return {"spec": spec, "name": spec, "network": None, "attention": None, "tag": None, "parameters": known or None,
@@ -227,7 +235,7 @@ def _training(records: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
 
     Recipes that differ have one hash together: two entries of which it is equal have equal recipes at every scale.
     """
-    if (data := _by_scale(records, "training_data", limit=300)) is None:
+    if (data := _by_scale(records, "training_data", limit=TRAINING_FACT)) is None:
         return None
     fields = {"recipe_sha256": "recipe_sha256", "fingerprint": "training_fingerprint", "steps": "steps",
               "seed": "seed", "tag": "tag"}  # fmt: skip
@@ -237,7 +245,7 @@ def _training(records: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     if same["recipe_sha256"] is None and all(recipes.values()):
         listing = "\n".join(f"x{scale} {sha256}" for scale, sha256 in sorted(recipes.items()))
         same["recipe_sha256"] = hashlib.sha256(listing.encode()).hexdigest()
-    return {"data": data, "recipe": _by_scale(records, "recipe", limit=300), **same}
+    return {"data": data, "recipe": _by_scale(records, "recipe", limit=TRAINING_FACT), **same}
 
 
 def _by_scale(records: Sequence[Mapping[str, Any]], key: str, *, limit: int) -> str | None:

@@ -39,13 +39,17 @@ NAME = Pattern(r"[A-Za-z0-9_](?:[A-Za-z0-9_+()-]|[. ](?=[A-Za-z0-9_+()-])){0,99}
 _SHA256 = Pattern(SHA256.pattern, "a SHA-256 in 64 lower-case hexadecimal digits")
 _SCALE = OneOf((2, 3, 4, 8))
 _SCALE_NAME = Pattern("[2348]", "a scale, 2, 3, 4 or 8")
-_SPEC = Pattern(r"[A-Za-z0-9][A-Za-z0-9_.:@+ -]{0,199}", "a model spec without a path, such as zoo:imdn@authors")
+MODEL_SPEC = 200
+_SPEC = Pattern(rf"[A-Za-z0-9][A-Za-z0-9_.:@+ -]{{0,{MODEL_SPEC - 1}}}",
+                "a model spec without a path, such as zoo:imdn@authors")
 _COUNT = Whole(0, 10**12)
 _PSNR = Number(-100, 200, infinity=True)
 _SSIM = Number(-1, 1)
 _LR = OneOf(("made", "given"))
 MAX_IMAGES = 10_000
 MODEL_NAME = 100
+MODEL_SOURCE = 400
+TRAINING_FACT = 300
 _VALUE = Text(300)
 
 
@@ -64,13 +68,13 @@ _MODEL = Fields({
     "tag": Maybe(NAME),
     "parameters": Maybe(by_scale(_COUNT)),
     "macs": Maybe(by_scale(Whole(0, 10**16))),
-    "source": Maybe(Text(400)),
+    "source": Maybe(Text(MODEL_SOURCE)),
     "weights_licence": Maybe(Text(100)),
 })  # fmt: skip
 
 _TRAINING = Fields({
-    "data": Text(300),
-    "recipe": Maybe(Text(300)),
+    "data": Text(TRAINING_FACT),
+    "recipe": Maybe(Text(TRAINING_FACT)),
     "recipe_sha256": Maybe(_SHA256),
     "fingerprint": Maybe(_SHA256),
     "steps": Maybe(Whole(0, 10**10)),
