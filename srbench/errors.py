@@ -1,9 +1,9 @@
-"""The exceptions of srbench: one small tree; each message says what was expected, what came, and what to do."""
+"""The exceptions of srbench, one small tree, and words for their messages: what was expected, what came, what to do."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class SrbenchError(Exception):
@@ -80,3 +80,8 @@ class StudyError(SrbenchError):
 def counted(number: int, singular: str, plural: str = "") -> str:
     """A number with its noun, as messages have it: 1 entry, 2 entries."""
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def listed(names: Sequence[str], most: int = 1) -> str:
+    """The first of some names, and how many more there are: a and 2 more."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from srbench.errors import ComparisonError
+from srbench.errors import ComparisonError, listed
 from srbench.scores import Run
 
 MIN_IMAGES = 10
@@ -342,8 +342,7 @@ def _level(scores: pd.DataFrame, level: str) -> list[str]:
 
 
 def _some(keys: Iterable[Any]) -> str:
-    names = [_spell(key) for key in keys]
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return listed([_spell(key) for key in keys], 3)
 
 
 def _spell(key: tuple[Any, ...]) -> str:

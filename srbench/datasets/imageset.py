@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from srbench.datasets.catalogue import CATALOGUE, Entry, Split, find_entry
 from srbench.datasets.stores import LR_SCALES, FilesStore, FolderStore, ParquetStore, Store, images_in
 from srbench.datasets.variants import identify_variant
-from srbench.errors import DatasetError, ImageError, SrbenchError
+from srbench.errors import DatasetError, ImageError, SrbenchError, listed
 from srbench.files import SHA256, cache_dir, user_dir, write_atomic
 from srbench.images import decode, fingerprint, pixel_sha256, size_of
 
@@ -243,8 +243,7 @@ def _open_folder(folder: Path) -> ImageSet:
     if not folder.is_dir():
         raise DatasetError(f"{folder}: expected a folder of images, found none; check the path after folder:")
     if unread := sorted(path.name for path in folder.iterdir() if path.suffix.lower() in _UNREAD_SUFFIXES):
-        more = f" and {len(unread) - 1} more" if unread[1:] else ""
-        raise DatasetError(f"{folder}: expected PNG, JPEG and BMP images alone, got {unread[0]}{more}, which would be "
+        raise DatasetError(f"{folder}: expected PNG, JPEG and BMP images alone, got {listed(unread)}, which would be "
                            "missing in every mean; convert or move them")  # fmt: skip
     return ImageSet(_name_of(folder), FolderStore(folder, lr_folders=[folder.parent / "LR_bicubic"]))
 

@@ -20,7 +20,7 @@ from srbench.datasets.parquet import ImageWriter
 from srbench.datasets.replacing import Present
 from srbench.datasets.stores import read_file
 from srbench.datasets.variants import identify_variant
-from srbench.errors import DatasetError, counted
+from srbench.errors import DatasetError, counted, listed
 from srbench.files import atomic_path, explain
 from srbench.images import decode, fingerprint, pixel_sha256, size_of
 
@@ -325,7 +325,7 @@ def _named(
         if name is None and not item.role.is_lr:
             name = by_pixels.get(pixel_sha256(decode(item.read(), name=item.path)))
         if name is None:
-            foreign.append(item.role.name)
+            foreign.append(item.role.name[:60])
             continue
         if name in named:
             raise DatasetError(
@@ -335,8 +335,7 @@ def _named(
             renamed[item.role.name] = name
         named[name] = item
     if foreign:
-        more = f" and {len(foreign) - 1} more" if foreign[1:] else ""
-        skipped[f"not one of the names of {entry.name} ({foreign[0][:60]}{more})"] += len(foreign)
+        skipped[f"not one of the names of {entry.name} ({listed(foreign)})"] += len(foreign)
     return dict(sorted(named.items()))
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from srbench.datasets.catalogue import known_images
 from srbench.datasets.variants import identify_variant
-from srbench.errors import SrbenchError, counted
+from srbench.errors import SrbenchError, counted, listed
 from srbench.protocols import Protocol, get_protocol, protocol_names
 from srbench.submissions import Submission
 from srbench.submissions.known import Pixels, catalogue_errors, pixels_of
@@ -116,8 +116,7 @@ def _check_heights(scores: pd.DataFrame, baseline: pd.DataFrame, protocols: Mapp
                      f"psnr_lr far under bicubic's ({BELOW_LR_MEAN:g} dB on a set, {BELOW_LR_IMAGE:g} dB on an image)")
     yield from _flag(beside[same & (beside["lr_sha256"] != beside["lr_sha256_bicubic"])], "another LR than bicubic's")
     if lacking := sorted({f"{key[0]} ×{key[1]} under {key[2]}" for key in beside.index[~same]}):
-        yield "note", (f"not compared with bicubic, which has no entry here on the same images: {lacking[0]}"
-                       + (f" and {len(lacking) - 1} more" if lacking[1:] else ""))  # fmt: skip
+        yield "note", f"not compared with bicubic, which has no entry here on the same images: {listed(lacking)}"
 
 
 def _flag(rows: pd.DataFrame, what: str) -> Said:

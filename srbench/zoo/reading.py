@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from srbench.errors import WeightsError
+from srbench.errors import WeightsError, listed
 from srbench.files import is_page
 
 State = dict[str, Tensor]
@@ -232,8 +232,7 @@ def _shape(tensor: Tensor) -> str:
 
 
 def _some(names: list[str] | tuple[str, ...]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(map(_plain, names[:_SHOWN])) + (f" and {more} more" if more > 0 else "")
+    return listed([*map(_plain, names)], _SHOWN)
 
 
 def _plain(text: str) -> str:
