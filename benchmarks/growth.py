@@ -28,8 +28,10 @@ def rows() -> list[BenchRow]:
     found = []
     for name, work in _costs().items():
         base, *larger = [_per_pixel(timing, side) for timing, side in zip(_timed(work), SIDES, strict=True)]
-        found += [cost_row(f"{name}, per megapixel, {side}×{side} against {SIDES[0]}×{SIDES[0]}", timing, base)
-                  for timing, side in zip(larger, SIDES[1:], strict=True)]
+        found += [
+            cost_row(f"{name}, per megapixel, {side}×{side} against {SIDES[0]}×{SIDES[0]}", timing, base)
+            for timing, side in zip(larger, SIDES[1:], strict=True)
+        ]
     return [*found, _images()]
 
 
@@ -78,5 +80,8 @@ def _images() -> BenchRow:
 
         few, many = timings(evaluation(_FEW), evaluation(_MANY))
     name = f"evaluating bicubic, per image, {_MANY} images against {_FEW}"
-    return cost_row(name, Timing(tuple(seconds / _MANY for seconds in many.seconds)),
-                    Timing(tuple(seconds / _FEW for seconds in few.seconds)))
+    return cost_row(
+        name,
+        Timing(tuple(seconds / _MANY for seconds in many.seconds)),
+        Timing(tuple(seconds / _FEW for seconds in few.seconds)),
+    )

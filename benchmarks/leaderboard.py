@@ -45,15 +45,21 @@ def rows() -> list[BenchRow]:
     return [
         _row(SIZES[0], built[SIZES[0]]),
         *(row for pair in growth for row in pair),
-        BenchRow("largest page of any site, compressed", f"{largest / 1000:.0f} kB", f"{_LARGEST_PAGE / 1000:.0f} kB",
-                 largest / _LARGEST_PAGE, "≤ 1"),
+        BenchRow(
+            "largest page of any site, compressed",
+            f"{largest / 1000:.0f} kB",
+            f"{_LARGEST_PAGE / 1000:.0f} kB",
+            largest / _LARGEST_PAGE,
+            "≤ 1",
+        ),
         BenchRow(f"one more entry in a site of {_GROWN:,}", milliseconds(more), "1 s", more, "≤ 1"),
-    ]  # fmt: skip
+    ]
 
 
 def _row(size: int, built: _Built) -> BenchRow:
-    return BenchRow(f"site of {size:,} submissions", milliseconds(built.seconds), "-", None, "",
-                    f"{built.memory:.0f} MB")  # fmt: skip
+    return BenchRow(
+        f"site of {size:,} submissions", milliseconds(built.seconds), "-", None, "", f"{built.memory:.0f} MB"
+    )
 
 
 def _growth(built: dict[int, _Built], before: int, size: int) -> tuple[BenchRow, BenchRow]:
@@ -62,11 +68,21 @@ def _growth(built: dict[int, _Built], before: int, size: int) -> tuple[BenchRow,
     limit = "≤ 1.3" if before >= _LINEAR_FROM else ""
     memory = factor * small.memory
     return (
-        BenchRow(f"site of {size:,} submissions, against {factor:.0f} of {before:,}", milliseconds(large.seconds),
-                 milliseconds(factor * small.seconds), large.seconds / (factor * small.seconds), limit),
-        BenchRow(f"memory of that, against {factor:.0f} times", f"{large.memory:.0f} MB", f"{memory:.0f} MB",
-                 large.memory / memory, limit),
-    )  # fmt: skip
+        BenchRow(
+            f"site of {size:,} submissions, against {factor:.0f} of {before:,}",
+            milliseconds(large.seconds),
+            milliseconds(factor * small.seconds),
+            large.seconds / (factor * small.seconds),
+            limit,
+        ),
+        BenchRow(
+            f"memory of that, against {factor:.0f} times",
+            f"{large.memory:.0f} MB",
+            f"{memory:.0f} MB",
+            large.memory / memory,
+            limit,
+        ),
+    )
 
 
 def _alone(folder: Path, size: int) -> _Built:

@@ -64,12 +64,20 @@ def _memory_rows() -> list[BenchRow]:
     image, other = (random.integers(0, 256, (_SIDE, _SIDE, 3), dtype=np.uint8) for _ in range(2))
     first, second = MATLAB_LUMA(image), MATLAB_LUMA(other)
     steps: list[tuple[str, Callable[[], object], int, str]] = [
-        ("MATLAB bicubic to a quarter", partial(imresize, image, 1 / _SCALE), image.nbytes + image.nbytes // _SCALE**2,
-         "16 taps a side in float64, so arithmetic decides"),
+        (
+            "MATLAB bicubic to a quarter",
+            partial(imresize, image, 1 / _SCALE),
+            image.nbytes + image.nbytes // _SCALE**2,
+            "16 taps a side in float64, so arithmetic decides",
+        ),
         ("luma", partial(MATLAB_LUMA, image), image.nbytes + first.nbytes, "three products a pixel, one core"),
         ("PSNR", partial(psnr, first, second, data_range=255), 2 * first.nbytes, "one core"),
-        ("SSIM", partial(ssim, first, second, data_range=255, window=11, sigma=1.5, k1=0.01, k2=0.03),
-         2 * first.nbytes, "110 products a pixel in float64, so arithmetic decides; one core"),
+        (
+            "SSIM",
+            partial(ssim, first, second, data_range=255, window=11, sigma=1.5, k1=0.01, k2=0.03),
+            2 * first.nbytes,
+            "110 products a pixel in float64, so arithmetic decides; one core",
+        ),
     ]
     return [_memory_row(*step) for step in steps]
 
@@ -86,5 +94,12 @@ def _share_row(name: str, timing: Timing, reached: list[float], peak: list[float
     shares = [mine / best for mine, best in zip(reached, peak, strict=True)]
     rate, best = float(np.median(reached)), float(np.median(peak))
     note = f"{rate / 1e9:.3g} G{unit}" + (f"; {why}" if why else "")
-    return BenchRow(name, milliseconds(timing.median), f"{best / 1e9:.3g} G{unit}", rate / best, "", note,
-                    f"{min(shares):.3g}–{max(shares):.3g}")
+    return BenchRow(
+        name,
+        milliseconds(timing.median),
+        f"{best / 1e9:.3g} G{unit}",
+        rate / best,
+        "",
+        note,
+        f"{min(shares):.3g}–{max(shares):.3g}",
+    )

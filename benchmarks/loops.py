@@ -59,8 +59,9 @@ def rows() -> list[BenchRow]:
         return [_row(title, ours, exact, loop, network, pairs) for title, loop in _LOOPS.items()]
 
 
-def _row(title: str, ours: Callable[[], Scores], exact: Scores, loop: Loop, network: nn.Module, pairs: Pairs
-         ) -> BenchRow:
+def _row(
+    title: str, ours: Callable[[], Scores], exact: Scores, loop: Loop, network: nn.Module, pairs: Pairs
+) -> BenchRow:
     try:
         scores = loop(network, pairs)
     except peers.PeerMissing as missing:
@@ -115,12 +116,14 @@ def _basicsr(network: nn.Module, pairs: Pairs) -> Scores:
     options = {"crop_border": SCALE, "test_y_channel": True}
     scores = []
     for hr_path, lr_path in pairs:
-        hr, lr = (cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-                  for path in (hr_path, lr_path))
+        hr, lr = (
+            cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR) for path in (hr_path, lr_path)
+        )
         batch = torch.from_numpy(np.asarray(lr)[..., ::-1].astype(np.float32) / 255).permute(2, 0, 1)[None]
         sr = _eight_bits(_upscaled(network, batch))
-        scores.append((float(metrics.calculate_psnr(sr, hr, **options)),
-                       float(metrics.calculate_ssim(sr, hr, **options))))
+        scores.append(
+            (float(metrics.calculate_psnr(sr, hr, **options)), float(metrics.calculate_ssim(sr, hr, **options)))
+        )
     return scores
 
 

@@ -32,8 +32,14 @@ def rows() -> list[BenchRow]:
     large = _alone(large_image, 4000, 3000)
     few, many = _alone(many_images, 1_000, 64), _alone(many_images, 10_000, 64)
     return [
-        BenchRow("12-megapixel LR at ×4, --tile 256, evaluated", _gigabytes(large), "4 GB", large / LIMIT, "≤ 1",
-                 "decoding, LR, network and matlab-y scores of 192 megapixels, at the peak"),
+        BenchRow(
+            "12-megapixel LR at ×4, --tile 256, evaluated",
+            _gigabytes(large),
+            "4 GB",
+            large / LIMIT,
+            "≤ 1",
+            "decoding, LR, network and matlab-y scores of 192 megapixels, at the peak",
+        ),
         BenchRow("10,000 small images, against 1,000", _gigabytes(many), _gigabytes(few), many / few, "≤ 1.05"),
     ]
 

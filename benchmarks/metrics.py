@@ -52,9 +52,16 @@ def _limits(ours: Metric, first: Luma, second: Luma, exact: float) -> list[Bench
     mine, *others = timings(ours, skimage, filter2d, repeats=_REPEATS)
     better = min(others, key=lambda timing: timing.median)
     distance = max(abs(call() - exact) for call in (ours, skimage, filter2d))
-    return [speed_row(_LIMIT, mine, better, "≥ 3"),
-            BenchRow("SSIM, largest distance of the three from the exact value", f"{ours():.13f}", f"{distance:.1e}",
-                     distance, "≤ 1e-12")]
+    return [
+        speed_row(_LIMIT, mine, better, "≥ 3"),
+        BenchRow(
+            "SSIM, largest distance of the three from the exact value",
+            f"{ours():.13f}",
+            f"{distance:.1e}",
+            distance,
+            "≤ 1e-12",
+        ),
+    ]
 
 
 def _against_peers(metric: str, ours: Metric, first: Luma, second: Luma, exact: float) -> list[BenchRow]:
@@ -78,8 +85,11 @@ def _ours(first: Luma, second: Luma) -> float:
 
 def _scikit_image(first: Luma, second: Luma) -> float:
     # truncate = 3.5 makes scikit-image's window 11 wide, and its mean is over the region where the window fits.
-    return float(structural_similarity(first, second, data_range=255, gaussian_weights=True, sigma=1.5,
-                                       use_sample_covariance=False))
+    return float(
+        structural_similarity(
+            first, second, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+    )
 
 
 def _filter2d(first: Luma, second: Luma) -> float:
@@ -116,14 +126,18 @@ def _exact_psnr(first: Luma, second: Luma) -> float:
 
 
 def _of_scikit_image(first: Luma, second: Luma) -> dict[str, Metric]:
-    return {"PSNR": lambda: float(peak_signal_noise_ratio(first, second, data_range=255)),
-            "SSIM": partial(_scikit_image, first, second)}
+    return {
+        "PSNR": lambda: float(peak_signal_noise_ratio(first, second, data_range=255)),
+        "SSIM": partial(_scikit_image, first, second),
+    }
 
 
 def _of_basicsr(first: Luma, second: Luma) -> dict[str, Metric]:
     functions = basicsr_metrics()
-    return {"PSNR": lambda: float(functions.calculate_psnr(first, second, crop_border=0)),
-            "SSIM": lambda: float(functions.calculate_ssim(first, second, crop_border=0))}
+    return {
+        "PSNR": lambda: float(functions.calculate_psnr(first, second, crop_border=0)),
+        "SSIM": lambda: float(functions.calculate_ssim(first, second, crop_border=0)),
+    }
 
 
 def basicsr_metrics() -> ModuleType:
@@ -136,18 +150,23 @@ def basicsr_metrics() -> ModuleType:
 def _of_piq(first: Luma, second: Luma) -> dict[str, Metric]:
     one, two = _unit_batch(first), _unit_batch(second)
     measure = {name: getattr(peers.module(peers.PIQ, f"piq.{name}"), name) for name in ("psnr", "ssim")}
-    return {"PSNR": lambda: float(measure["psnr"](one, two)),
-            "SSIM": lambda: float(measure["ssim"](one, two, downsample=False))}
+    return {
+        "PSNR": lambda: float(measure["psnr"](one, two)),
+        "SSIM": lambda: float(measure["ssim"](one, two, downsample=False)),
+    }
 
 
 def _of_torchmetrics(first: Luma, second: Luma) -> dict[str, Metric]:
     peers.importable(peers.LIGHTNING_UTILITIES)
     peers.shell(peers.TORCHMETRICS, "torchmetrics", _logger=logging.getLogger("torchmetrics"))
-    psnr_of, ssim_of = (peers.module(peers.TORCHMETRICS, f"torchmetrics.functional.image.{name}")
-                        for name in ("psnr", "ssim"))
+    psnr_of, ssim_of = (
+        peers.module(peers.TORCHMETRICS, f"torchmetrics.functional.image.{name}") for name in ("psnr", "ssim")
+    )
     one, two = _unit_batch(first), _unit_batch(second)
-    return {"PSNR": lambda: float(psnr_of.peak_signal_noise_ratio(one, two, data_range=1.0)),
-            "SSIM": lambda: float(ssim_of.structural_similarity_index_measure(one, two, data_range=1.0))}
+    return {
+        "PSNR": lambda: float(psnr_of.peak_signal_noise_ratio(one, two, data_range=1.0)),
+        "SSIM": lambda: float(ssim_of.structural_similarity_index_measure(one, two, data_range=1.0)),
+    }
 
 
 def _unit_batch(image: Luma) -> torch.Tensor:

@@ -65,18 +65,29 @@ def _measure(store: PatchStore, folder: Path) -> list[BenchRow]:
         lambda: _run(lambda: read_patches(store, sampler.draw(BATCH), patch=PATCH, out=pixels), batches),
         lambda: _run(partial(_copy, store, target), batches),
         *(partial(_run, partial(_next_of, load, chosen), _PEER_PAIRS) for load in peers),
-        repeats=_ROUNDS, clock=time.process_time,
+        repeats=_ROUNDS,
+        clock=time.process_time,
     )
     ours, crops, copy, png, *hub = measured
     fast, slow = sorted((_each(timing, _PEER_PAIRS) for timing in hub), key=lambda timing: timing.median)
     note = "per pair, processor time, float32"
     return [
         speed_row(_PNG, _each(ours, _OUR_PAIRS), _each(png, _PEER_PAIRS), "≥ 20", note),
-        speed_row(_HUB, _each(ours, _OUR_PAIRS), fast, "≥ 5",
-                  f"{note}; Image features and fixed-shape arrays, the slower takes {milliseconds(slow.median)}"),
-        speed_row(_COPY, crops, copy, "",
-                  f"cropped, flipped and rotated at random ({_speed(target.size, crops.median)}); the copy is of whole "
-                  f"runs of the mapped file ({_speed(target.size, copy.median)})"),
+        speed_row(
+            _HUB,
+            _each(ours, _OUR_PAIRS),
+            fast,
+            "≥ 5",
+            f"{note}; Image features and fixed-shape arrays, the slower takes {milliseconds(slow.median)}",
+        ),
+        speed_row(
+            _COPY,
+            crops,
+            copy,
+            "",
+            f"cropped, flipped and rotated at random ({_speed(target.size, crops.median)}); the copy is of whole "
+            f"runs of the mapped file ({_speed(target.size, copy.median)})",
+        ),
     ]
 
 
@@ -138,8 +149,9 @@ def _hub_arrays(store: PatchStore) -> Callable[[int], tuple[Pixels, Pixels]]:
     # Arrays of one fixed shape are this library's fastest form; upright images are laid on their side to fit it.
     pairs = [tuple(_lying(image) for image in _images(store, index)) for index in range(len(store))]
     shapes = [image.shape for image in pairs[0]]
-    features = datasets.Features({kind: datasets.Array3D(shape, "uint8")
-                                  for kind, shape in zip(("lr", "hr"), shapes, strict=True)})
+    features = datasets.Features(
+        {kind: datasets.Array3D(shape, "uint8") for kind, shape in zip(("lr", "hr"), shapes, strict=True)}
+    )
     lr, hr = (list(images) for images in zip(*pairs, strict=True))
     dataset = datasets.Dataset.from_dict({"lr": lr, "hr": hr}, features=features).with_format("numpy")
     return lambda index: _arrays(dataset[index])
@@ -176,6 +188,7 @@ def _augmented(lr: Pixels, hr: Pixels) -> Pair:
         lr, hr = lr[::-1], hr[::-1]
     if random.random() < 0.5:
         lr, hr = lr.swapaxes(0, 1), hr.swapaxes(0, 1)
-    first, second = (torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32) / 255)
-                     for image in (lr, hr))
+    first, second = (
+        torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32) / 255) for image in (lr, hr)
+    )
     return first, second

@@ -32,20 +32,31 @@ class Archive:
         return "==".join(self.file.removesuffix(".tar.gz").split("-")[:2])
 
 
-BASICSR = Archive("BasicSR 1.4.2", "basicsr-1.4.2.tar.gz",
-                  "b89b595a87ef964cda9913b4d99380ddb6554c965577c0c10cb7b78e31301e87")
+BASICSR = Archive(
+    "BasicSR 1.4.2", "basicsr-1.4.2.tar.gz", "b89b595a87ef964cda9913b4d99380ddb6554c965577c0c10cb7b78e31301e87"
+)
 """The restoration toolbox whose functions circulate most."""
-SUPER_IMAGE = Archive("super-image 0.2.0", "super_image-0.2.0-py3-none-any.whl",
-                      "443040f165bc2074aa22ec703832fd75f5f8db6536b1867c3f90966112f0dd8b")
+SUPER_IMAGE = Archive(
+    "super-image 0.2.0",
+    "super_image-0.2.0-py3-none-any.whl",
+    "443040f165bc2074aa22ec703832fd75f5f8db6536b1867c3f90966112f0dd8b",
+)
 """Networks with weights on the hub."""
-PIQ = Archive("piq 0.8.0", "piq-0.8.0-py3-none-any.whl",
-              "bad83f8e68bad6c09df09c2bdf50d1e8ccf5e852d7b64562317c27ed5eb63159")
+PIQ = Archive(
+    "piq 0.8.0", "piq-0.8.0-py3-none-any.whl", "bad83f8e68bad6c09df09c2bdf50d1e8ccf5e852d7b64562317c27ed5eb63159"
+)
 """Image quality measures; torchSR scores with it."""
-TORCHMETRICS = Archive("torchmetrics 1.9.0", "torchmetrics-1.9.0-py3-none-any.whl",
-                       "bfdcbff3dd1d96b3374bb2496eb39f23c4b28b8a845b6a18c313688e0d2d9ca1")
+TORCHMETRICS = Archive(
+    "torchmetrics 1.9.0",
+    "torchmetrics-1.9.0-py3-none-any.whl",
+    "bfdcbff3dd1d96b3374bb2496eb39f23c4b28b8a845b6a18c313688e0d2d9ca1",
+)
 """Metrics of the Lightning family."""
-LIGHTNING_UTILITIES = Archive("lightning-utilities 0.15.3", "lightning_utilities-0.15.3-py3-none-any.whl",
-                              "6c55f1bee70084a1cbeaa41ada96e4b3a0fea5909e844dd335bd80f5a73c5f91")
+LIGHTNING_UTILITIES = Archive(
+    "lightning-utilities 0.15.3",
+    "lightning_utilities-0.15.3-py3-none-any.whl",
+    "6c55f1bee70084a1cbeaa41ada96e4b3a0fea5909e844dd335bd80f5a73c5f91",
+)
 """What torchmetrics imports at every door."""
 
 

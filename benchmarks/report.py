@@ -64,8 +64,9 @@ def rows_of(name: str) -> list[BenchRow]:
     return rows
 
 
-def timings(*calls: Callable[[], object], repeats: int = 5, clock: Callable[[], float] = time.perf_counter
-            ) -> list[Timing]:
+def timings(
+    *calls: Callable[[], object], repeats: int = 5, clock: Callable[[], float] = time.perf_counter
+) -> list[Timing]:
     """Time each call over `repeats` rounds; the calls take turns, so a busy moment hits them alike.
 
     Args:
@@ -90,8 +91,9 @@ def cost_row(name: str, ours: Timing, base: Timing, limit: str = "", note: str =
     return _ratio_row(name, (ours, base), (ours, base), limit, note)
 
 
-def _ratio_row(name: str, shown: tuple[Timing, Timing], ratio: tuple[Timing, Timing], limit: str, note: str
-               ) -> BenchRow:
+def _ratio_row(
+    name: str, shown: tuple[Timing, Timing], ratio: tuple[Timing, Timing], limit: str, note: str
+) -> BenchRow:
     over, under = ratio
     rounds = [first / second for first, second in zip(over.seconds, under.seconds, strict=True)]
     ours, peer = (milliseconds(timing.median) for timing in shown)

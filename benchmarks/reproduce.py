@@ -38,10 +38,14 @@ SETS = ("Set5", "Set14", "BSD100")
 
 # Measured with the authors' weights of IMDN, PSNR / SSIM: (set, scale): matlab-y, bam2021.
 IMDN = {
-    ("Set5", 2): ((37.996, 0.9605), (38.050, 0.9608)), ("Set5", 3): ((34.360, 0.9270), (35.101, 0.9408)),
-    ("Set5", 4): ((32.210, 0.8948), (32.252, 0.8954)), ("Set14", 2): ((33.627, 0.9177), (33.838, 0.9191)),
-    ("Set14", 3): ((30.322, 0.8417), (31.091, 0.8585)), ("Set14", 4): ((28.582, 0.7811), (28.767, 0.7850)),
-    ("BSD100", 2): ((32.189, 0.8996), (34.108, 0.9263)), ("BSD100", 3): ((29.094, 0.8046), (29.669, 0.8192)),
+    ("Set5", 2): ((37.996, 0.9605), (38.050, 0.9608)),
+    ("Set5", 3): ((34.360, 0.9270), (35.101, 0.9408)),
+    ("Set5", 4): ((32.210, 0.8948), (32.252, 0.8954)),
+    ("Set14", 2): ((33.627, 0.9177), (33.838, 0.9191)),
+    ("Set14", 3): ((30.322, 0.8417), (31.091, 0.8585)),
+    ("Set14", 4): ((28.582, 0.7811), (28.767, 0.7850)),
+    ("BSD100", 2): ((32.189, 0.8996), (34.108, 0.9263)),
+    ("BSD100", 3): ((29.094, 0.8046), (29.669, 0.8192)),
     ("BSD100", 4): ((27.560, 0.7353), (28.508, 0.7642)),
 }
 IMDN_TOLERANCE = (0.002, 0.0001)
@@ -91,8 +95,10 @@ def pan_rows(root: Path, log: Path) -> Iterator[tuple[list[str], bool]]:
             largest = (ours.loc[name] - numbers).abs().max()
             psnr, ssim = (max(largest[f"{kind}_y"], largest[f"{kind}_rgb"]) for kind in ("psnr", "ssim"))
             complete = len(ours.loc[name]) == len(numbers) and not largest.isna().any()
-            yield [f"{name} ×{scale}", str(len(numbers)), f"{psnr:.6f}", f"{ssim:.7f}"], (
-                complete and weights.within(psnr, ssim, PAN_TOLERANCE))
+            yield (
+                [f"{name} ×{scale}", str(len(numbers)), f"{psnr:.6f}", f"{ssim:.7f}"],
+                (complete and weights.within(psnr, ssim, PAN_TOLERANCE)),
+            )
 
 
 def lr_rows(root: Path, fingerprints: Path) -> Iterator[tuple[list[str], bool]]:
@@ -108,9 +114,12 @@ def lr_rows(root: Path, fingerprints: Path) -> Iterator[tuple[list[str], bool]]:
             total += given.size
         yield [f"Set5 ×{scale}, MATLAB's files", f"{total:,} values", f"{differing} differ"], differing == 0
         expected = {entry["name"]: entry["sha256_rgb"] for entry in published[f"Set14/LR_bicubic/X{scale}"]["images"]}
-        made_hashes = {f"{path.stem}x{scale}": pixel_sha256(
-            matlab_bicubic(crop_to_multiple(decode(path), scale=scale), scale=scale))
-            for path in (root / "Set14/HR").iterdir()}
+        made_hashes = {
+            f"{path.stem}x{scale}": pixel_sha256(
+                matlab_bicubic(crop_to_multiple(decode(path), scale=scale), scale=scale)
+            )
+            for path in (root / "Set14/HR").iterdir()
+        }
         met = sum(made_hashes.get(name) == sha256 for name, sha256 in expected.items())
         yield [f"Set14 ×{scale}, MATLAB's hashes", f"{len(expected)} images", f"{met} met"], met == len(expected)
 
@@ -131,8 +140,9 @@ def agreement_rows() -> Iterator[tuple[list[str], bool]]:
             image = random.integers(0, 256, (_RANDOM_SIDE, _RANDOM_SIDE, 3), dtype=np.uint8)
             differing += _disagreements(image, Fraction(1, scale))
             done += image.size
-        ties = (np.arange(0, 240)[None, :, None] // 3 * 3 + (np.arange(240) // 2 % 2)[:, None, None]
-                * np.array([1, 3, 5])).astype(np.uint8)
+        ties = (
+            np.arange(0, 240)[None, :, None] // 3 * 3 + (np.arange(240) // 2 % 2)[:, None, None] * np.array([1, 3, 5])
+        ).astype(np.uint8)
         differing += _disagreements(ties, Fraction(1, scale)) + _disagreements(ties, Fraction(scale))
         yield [f"×{scale}", f"{done + 2 * ties.size:,}", f"{differing} differ"], differing == 0
 
@@ -157,13 +167,26 @@ def resume_rows(root: Path) -> Iterator[tuple[list[str], bool]]:
 
     The one or two images in flight when the run was killed are computed again.
     """
-    arguments = ["--model", "python:benchmarks.counted:imdn", "--scale", "4", "--dataset", "Set14", "--device", "cpu",
-                 "--data-root", str(root)]
+    arguments = [
+        "--model",
+        "python:benchmarks.counted:imdn",
+        "--scale",
+        "4",
+        "--dataset",
+        "Set14",
+        "--device",
+        "cpu",
+        "--data-root",
+        str(root),
+    ]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ[counted.TRACE] = str(folder / "trace")
-        process = subprocess.Popen([*_COMMAND, *arguments, "--output", str(folder / "killed")],
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [*_COMMAND, *arguments, "--output", str(folder / "killed")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         journal = folder / "killed" / JOURNAL_NAME
         while process.poll() is None and (not journal.exists() or journal.read_bytes().count(b"\n") < 5):
             time.sleep(0.01)
@@ -176,8 +199,14 @@ def resume_rows(root: Path) -> Iterator[tuple[list[str], bool]]:
         killed, plain = (read_run(folder / run).scores.drop(columns="seconds") for run in ("killed", "plain"))
     equal = killed.equals(plain)
     held = equal and 0 < recorded < len(plain) and len(plain) <= passes <= len(plain) + 2
-    yield [f"{recorded} of {len(plain)} images recorded", f"{passes} forward passes for {len(plain)} images",
-           "identical" if equal else "different"], held
+    yield (
+        [
+            f"{recorded} of {len(plain)} images recorded",
+            f"{passes} forward passes for {len(plain)} images",
+            "identical" if equal else "different",
+        ],
+        held,
+    )
 
 
 _COMMAND = [sys.executable, "-m", "srbench", "evaluate"]
@@ -196,31 +225,54 @@ def main() -> int:
     """Print the report; 0 if every number held."""
     data = test_data()
     if data is None:
-        print("make reproduce needs real images and weights: set SRBENCH_TEST_DATA to the folder that holds "
-              "data, checkpoints and reference", file=sys.stderr)
+        print(
+            "make reproduce needs real images and weights: set SRBENCH_TEST_DATA to the folder that holds "
+            "data, checkpoints and reference",
+            file=sys.stderr,
+        )
         return 1
     os.environ.setdefault("SRBENCH_MIRROR", str(data / "checkpoints"))
     os.environ.setdefault("SRBENCH_OFFLINE", "1")
     root, reference, report = data / "data", data / "reference", Report()
     print("# srbench: the numbers, made anew")
     sections: list[tuple[str, list[str], Callable[[], Iterator[tuple[list[str], bool]]]]] = [
-        ("IMDN, authors' weights, PSNR / SSIM", ["set", "`matlab-y`", "expected", "`bam2021`", "expected"],
-         lambda: imdn_rows(root)),
-        ("PAN, authors' weights, against its authors' log (Y and RGB)",
-         ["set", "images", "largest PSNR difference, dB", "largest SSIM difference"],
-         lambda: pan_rows(root, reference / "pan_authors_log.csv")),
-        ("Other published weights under `matlab-y`, PSNR / SSIM (difference from the published PSNR)",
-         weights.HEADER, lambda: weights.weights_rows(root)),
-        ("Weights trained here, Set5 under `matlab-y`, PSNR / SSIM", weights.TRAINED_HEADER,
-         lambda: weights.trained_rows(root)),
+        (
+            "IMDN, authors' weights, PSNR / SSIM",
+            ["set", "`matlab-y`", "expected", "`bam2021`", "expected"],
+            lambda: imdn_rows(root),
+        ),
+        (
+            "PAN, authors' weights, against its authors' log (Y and RGB)",
+            ["set", "images", "largest PSNR difference, dB", "largest SSIM difference"],
+            lambda: pan_rows(root, reference / "pan_authors_log.csv"),
+        ),
+        (
+            "Other published weights under `matlab-y`, PSNR / SSIM (difference from the published PSNR)",
+            weights.HEADER,
+            lambda: weights.weights_rows(root),
+        ),
+        (
+            "Weights trained here, Set5 under `matlab-y`, PSNR / SSIM",
+            weights.TRAINED_HEADER,
+            lambda: weights.trained_rows(root),
+        ),
         ("Datasets as they lie here", ["set", "verified as"], lambda: verified_rows(root)),
-        ("LR against MATLAB's own", ["set", "compared", "result"],
-         lambda: lr_rows(root, reference / "fingerprints.json")),
+        (
+            "LR against MATLAB's own",
+            ["set", "compared", "result"],
+            lambda: lr_rows(root, reference / "fingerprints.json"),
+        ),
         ("`imresize`: NumPy against torch", ["scale", "values", "result"], agreement_rows),
-        ("SR images saved and scored again (IMDN ×4, Set5)", ["protocol", "compared", "scores"],
-         lambda: saved_image_rows(root)),
-        ("Killed and repeated (IMDN ×4, Set14)", ["when killed", "both runs together", "scores"],
-         lambda: resume_rows(root)),
+        (
+            "SR images saved and scored again (IMDN ×4, Set5)",
+            ["protocol", "compared", "scores"],
+            lambda: saved_image_rows(root),
+        ),
+        (
+            "Killed and repeated (IMDN ×4, Set14)",
+            ["when killed", "both runs together", "scores"],
+            lambda: resume_rows(root),
+        ),
     ]
     for title, header, rows in sections:
         report.section(title, header, rows())

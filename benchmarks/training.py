@@ -46,7 +46,8 @@ def rows() -> Iterator[BenchRow]:
         return
     torch.set_num_threads(8 if gpu else 1)
     recipe = load_recipe("paper-bsds" if gpu else "budget-cpu").changed(
-        ["precision=bf16"] if gpu else ["batch=2", "schedule=constant"])
+        ["precision=bf16"] if gpu else ["batch=2", "schedule=constant"]
+    )
     images = open_training_data("BSDS400_train", recipe, scale=SCALE, root=data / "data")
     with tempfile.TemporaryDirectory() as folder:
         _write_pngs(images.train, Path(folder))
@@ -68,8 +69,9 @@ def _name(network: str) -> str:
     return f"training step of {network} ×{SCALE}, a plain loop fed by PNG files against ours"
 
 
-def _row(network: str, recipe: Recipe, data: TrainingData, folder: Path, *, workers: int, limit: str, steps: int
-         ) -> BenchRow:
+def _row(
+    network: str, recipe: Recipe, data: TrainingData, folder: Path, *, workers: int, limit: str, steps: int
+) -> BenchRow:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # RCAN, too: its kernels are many, and some ten microseconds long.
     graphs = device.type == "cuda"
@@ -78,34 +80,47 @@ def _row(network: str, recipe: Recipe, data: TrainingData, folder: Path, *, work
     # Processor time where another program's work would count as ours; on a GPU only the wall knows.
     clock = time.perf_counter if device.type == "cuda" else time.process_time
     losses = [[_run(step, steps)] for step in (ours, plain)]
-    mine, theirs = (Timing(tuple(seconds / steps for seconds in timing.seconds)) for timing in timings(
-        lambda: losses[0].append(_run(ours, steps)), lambda: losses[1].append(_run(plain, steps)),
-        repeats=_ROUNDS, clock=clock))
+    mine, theirs = (
+        Timing(tuple(seconds / steps for seconds in timing.seconds))
+        for timing in timings(
+            lambda: losses[0].append(_run(ours, steps)),
+            lambda: losses[1].append(_run(plain, steps)),
+            repeats=_ROUNDS,
+            clock=clock,
+        )
+    )
     where = torch.cuda.get_device_name() if device.type == "cuda" else "one thread"
-    note = (f"{recipe.batch / mine.median:.0f} patches/s on {where}, {workers} loader processes beside the plain loop, "
-            f"mean loss of the last {steps} of {(_ROUNDS + 1) * steps} steps {losses[0][-1]:.4f} against its "
-            f"{losses[1][-1]:.4f}")
+    note = (
+        f"{recipe.batch / mine.median:.0f} patches/s on {where}, {workers} loader processes beside the plain loop, "
+        f"mean loss of the last {steps} of {(_ROUNDS + 1) * steps} steps {losses[0][-1]:.4f} against its "
+        f"{losses[1][-1]:.4f}"
+    )
     if device.type == "cuda":
         note += f", {_share_of_peak(network, recipe, mine.median):.0%} of its measured bf16 peak"
     return speed_row(_name(network), mine, theirs, limit, note)
 
 
-def _srbench_step(network: str, recipe: Recipe, data: TrainingData, device: torch.device, graphs: bool
-                  ) -> Callable[[], Tensor]:
+def _srbench_step(
+    network: str, recipe: Recipe, data: TrainingData, device: torch.device, graphs: bool
+) -> Callable[[], Tensor]:
     torch.manual_seed(0)
     learner = Learner(build(network, scale=SCALE), recipe, World(0, 1, device), Speed(graphs=graphs))
     feed = PatchFeed(data.plan(recipe, 0), batch=recipe.batch, device=device, resident=device.type == "cuda")
     return lambda: learner.step([feed.next()], 0)[0]
 
 
-def _plain_step(network: str, recipe: Recipe, patches: _PngPatches, device: torch.device, workers: int
-                ) -> Callable[[], Tensor]:
+def _plain_step(
+    network: str, recipe: Recipe, patches: _PngPatches, device: torch.device, workers: int
+) -> Callable[[], Tensor]:
     torch.manual_seed(0)
     module = build(network, scale=SCALE).train().to(device)
     optimiser = torch.optim.Adam(module.parameters(), lr=recipe.learning_rate)
     # The paper's epoch has 4000 draws and this one 400: starting its processes ten times as often would favour ours.
-    batches = _endless(DataLoader(patches, recipe.batch, shuffle=True, num_workers=workers, drop_last=True,
-                                  persistent_workers=workers > 0))
+    batches = _endless(
+        DataLoader(
+            patches, recipe.batch, shuffle=True, num_workers=workers, drop_last=True, persistent_workers=workers > 0
+        )
+    )
 
     def step() -> Tensor:
         lr, hr = (part.to(device) for part in next(batches))

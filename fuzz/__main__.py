@@ -21,8 +21,15 @@ def main() -> None:
     name, seconds = sys.argv[1], sys.argv[2]
     corpus = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
     shutil.copytree(CORPUS / name, corpus, dirs_exist_ok=True)
-    arguments = [f"-max_total_time={seconds}", f"-max_len={MAX_BYTES}", "-timeout=20", "-rss_limit_mb=3000",
-                 f"-artifact_prefix=fuzz-{name}-", "-print_final_stats=1", "-verbosity=1"]
+    arguments = [
+        f"-max_total_time={seconds}",
+        f"-max_len={MAX_BYTES}",
+        "-timeout=20",
+        "-rss_limit_mb=3000",
+        f"-artifact_prefix=fuzz-{name}-",
+        "-print_final_stats=1",
+        "-verbosity=1",
+    ]
     atheris.Setup([sys.argv[0], *arguments, str(corpus)], TARGETS[name])
     atheris.Fuzz()
 

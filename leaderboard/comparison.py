@@ -46,8 +46,7 @@ def _pictures(entry: Entry) -> str:
 def _names(collection: Collection) -> list[tuple[str, str]]:
     """Each entry's id and title; titles that several have, such as those of one model run otherwise, with the id."""
     held = Counter(entry.title for entry in collection)
-    return [(entry.id, f"{entry.title} ({entry.id})" if held[entry.title] > 1 else entry.title)
-            for entry in collection]  # fmt: skip
+    return [(entry.id, f"{entry.title} ({entry.id})" if held[entry.title] > 1 else entry.title) for entry in collection]
 
 
 def data_path(entry_id: str) -> str:
@@ -56,9 +55,17 @@ def data_path(entry_id: str) -> str:
 
 
 def _page(names: list[tuple[str, str]]) -> str:
-    return render("compare.html.j2", path=PATH, index=INDEX, listed=names[:_LISTED],
-                  left_out=max(0, len(names) - _LISTED), min_images=MIN_IMAGES, statement=STATEMENT,
-                  samples=tuple(CORNERS), sample_scale=SCALE)  # fmt: skip
+    return render(
+        "compare.html.j2",
+        path=PATH,
+        index=INDEX,
+        listed=names[:_LISTED],
+        left_out=max(0, len(names) - _LISTED),
+        min_images=MIN_IMAGES,
+        statement=STATEMENT,
+        samples=tuple(CORNERS),
+        sample_scale=SCALE,
+    )
 
 
 def _entry_script(collection: Collection, entry: Entry) -> str:
@@ -90,8 +97,14 @@ def _group(values: Values, mean: Mean, images: list[str], names: dict[str, int])
     """One group of scores; image names that groups share are written once, in `names` by their JSON."""
     place = names.setdefault(json.dumps(images), len(names))
     metrics = {name: [json_number(float(value)) for value in values[row]] for row, name in enumerate(METRICS)}
-    return {"images": place, "inputs": mean.inputs, "n_expected": mean.n_expected, "psnr_mean": json_number(mean.psnr),
-            "ssim_mean": json_number(mean.ssim), **metrics}  # fmt: skip
+    return {
+        "images": place,
+        "inputs": mean.inputs,
+        "n_expected": mean.n_expected,
+        "psnr_mean": json_number(mean.psnr),
+        "ssim_mean": json_number(mean.ssim),
+        **metrics,
+    }
 
 
 def _facts(entry: Entry) -> dict[str, str]:
@@ -111,8 +124,9 @@ def _facts(entry: Entry) -> dict[str, str]:
         "verification": LEVELS[entry.level],
         "pictures": _pictures(entry),
     }
-    return {name: "unknown" if value is None and name != "tile" else str(value or "none")
-            for name, value in facts.items()}  # fmt: skip
+    return {
+        name: "unknown" if value is None and name != "tile" else str(value or "none") for name, value in facts.items()
+    }
 
 
 def _script(kind: str, document: Any) -> str:

@@ -24,10 +24,29 @@ MEANS = "data/means"
 """Where the means of all entries lie, without the suffix."""
 
 COLUMNS = (
-    "id", "title", "model", "date", "verification", "scale", "protocol", "dataset", "n", "n_expected", "psnr", "ssim",
-    "psnr_y_aliased", "inputs", "canonical_pixels", "made_otherwise", "parameters", "macs", "attention",
-    "training_data", "page", "scores",
-)  # fmt: skip
+    "id",
+    "title",
+    "model",
+    "date",
+    "verification",
+    "scale",
+    "protocol",
+    "dataset",
+    "n",
+    "n_expected",
+    "psnr",
+    "ssim",
+    "psnr_y_aliased",
+    "inputs",
+    "canonical_pixels",
+    "made_otherwise",
+    "parameters",
+    "macs",
+    "attention",
+    "training_data",
+    "page",
+    "scores",
+)
 """What is said of each mean: PSNR in dB; `page` and `scores` are files of the site."""
 
 
@@ -137,22 +156,46 @@ def _mean(entry: Entry, group: Group) -> dict[str, Any]:
     mean: Mean = entry.means[group]
     training = entry.document["training"]
     values = (
-        entry.id, entry.title, entry.document["model"]["spec"], entry.date,
-        entry.level, scale, protocol, dataset, mean.n, mean.n_expected,
-        json_number(mean.psnr), json_number(mean.ssim), json_number(mean.aliased), mean.inputs, mean.canonical,
-        ", ".join(forms(entry, protocol)), entry.at("parameters", scale), entry.at("macs", scale),
-        entry.document["model"]["attention"], training["data"] if training else None, model_path(entry.id),
+        entry.id,
+        entry.title,
+        entry.document["model"]["spec"],
+        entry.date,
+        entry.level,
+        scale,
+        protocol,
+        dataset,
+        mean.n,
+        mean.n_expected,
+        json_number(mean.psnr),
+        json_number(mean.ssim),
+        json_number(mean.aliased),
+        mean.inputs,
+        mean.canonical,
+        ", ".join(forms(entry, protocol)),
+        entry.at("parameters", scale),
+        entry.at("macs", scale),
+        entry.document["model"]["attention"],
+        training["data"] if training else None,
+        model_path(entry.id),
         f"{scores_path(entry.id)}.csv",
-    )  # fmt: skip
+    )
     return dict(zip(COLUMNS, values, strict=True))
 
 
 def _entries_json(collection: Collection) -> str:
-    return _json([
-        {"id": entry.id, "title": entry.title, "date": entry.date, "verification": entry.level,
-         "page": model_path(entry.id), "data": f"{scores_path(entry.id)}.json"}
-        for entry in collection
-    ])  # fmt: skip
+    return _json(
+        [
+            {
+                "id": entry.id,
+                "title": entry.title,
+                "date": entry.date,
+                "verification": entry.level,
+                "page": model_path(entry.id),
+                "data": f"{scores_path(entry.id)}.json",
+            }
+            for entry in collection
+        ]
+    )
 
 
 def _json(document: Any) -> str:

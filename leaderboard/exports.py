@@ -24,8 +24,13 @@ from srbench.modelcard import Result, model_index, yaml_head
 from srbench.protocols import get_protocol
 from srbench.submissions import Problem
 
-HUB_DATASETS = {"Set5": "eugenesiow/Set5", "Set14": "eugenesiow/Set14", "BSD100": "eugenesiow/BSD100",
-                "Urban100": "eugenesiow/Urban100", "DIV2K": "eugenesiow/Div2k"}  # fmt: skip
+HUB_DATASETS = {
+    "Set5": "eugenesiow/Set5",
+    "Set14": "eugenesiow/Set14",
+    "BSD100": "eugenesiow/BSD100",
+    "Urban100": "eugenesiow/Urban100",
+    "DIV2K": "eugenesiow/Div2k",
+}
 """Where the hub keeps each set. None of them declares tasks as a benchmark yet: until one does, its results are shown
 on model pages and on no leaderboard."""
 
@@ -82,8 +87,11 @@ def csv_file(collection: Collection) -> Files:
 def model_index_files(collection: Collection) -> Files:
     """`model-index/ID.yaml`: the head of a model card, with every mean of the entry that is a finite number."""
     for entry in collection:
-        results = [Result(dataset, scale, protocol, values)
-                   for (scale, protocol, dataset), mean in entry.means.items() if (values := _values(mean, protocol))]
+        results = [
+            Result(dataset, scale, protocol, values)
+            for (scale, protocol, dataset), mean in entry.means.items()
+            if (values := _values(mean, protocol))
+        ]
         yield f"model-index/{entry.id}.yaml", yaml_head({"model-index": model_index(one_line(entry.title), results)})
 
 
@@ -97,8 +105,13 @@ def eval_results_files(collection: Collection) -> Files:
         for (scale, protocol, dataset), mean in entry.means.items():
             for column, value in _values(mean, protocol).items() if dataset in HUB_DATASETS else ():
                 task = {"id": HUB_DATASETS[dataset], "task_id": f"x{scale}-{protocol}-{column}"}
-                notes = ", ".join([f"srbench protocol {protocol} v{get_protocol(protocol).version}, ×{scale}",
-                                   *forms(entry, protocol), f"scores {entry.level}"])  # fmt: skip
+                notes = ", ".join(
+                    [
+                        f"srbench protocol {protocol} v{get_protocol(protocol).version}, ×{scale}",
+                        *forms(entry, protocol),
+                        f"scores {entry.level}",
+                    ]
+                )
                 item = {"dataset": task, "value": value, "date": entry.date, "notes": notes}
                 found.setdefault(f"x{scale}-{protocol}", []).append(f"- {json.dumps(item, ensure_ascii=False)}\n")
         for name, lines in found.items():

@@ -25,10 +25,15 @@ def pages(collection: Collection) -> Iterator[Page]:
         INDEX,
         (repr(levels), *(f"{view.name} {len(view.entries)} {view.datasets}" for view in found), *digests(recent)),
         lambda: render(
-            "index.html.j2", path=INDEX, protocols=_by_protocol(found), newest=recent, levels_held=levels,
-            entries=len(collection), scores=sum(mean.n for entry in collection for mean in entry.means.values()),
+            "index.html.j2",
+            path=INDEX,
+            protocols=_by_protocol(found),
+            newest=recent,
+            levels_held=levels,
+            entries=len(collection),
+            scores=sum(mean.n for entry in collection for mean in entry.means.values()),
         ),
-    )  # fmt: skip
+    )
     yield Page("about.html", (), lambda: render("about.html.j2", path="about.html", min_images=MIN_IMAGES))
 
 
@@ -45,6 +50,4 @@ def digests(entries: Sequence[Entry]) -> tuple[str, ...]:
 
 def _by_protocol(found: list[View]) -> list[tuple[Protocol, list[View]]]:
     protocols = {view.protocol.name: view.protocol for view in found}
-    return [
-        (protocol, [view for view in found if view.protocol.name == name]) for name, protocol in protocols.items()
-    ]
+    return [(protocol, [view for view in found if view.protocol.name == name]) for name, protocol in protocols.items()]

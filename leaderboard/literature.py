@@ -104,10 +104,14 @@ class Table:
         for one in self.rows:
             found.setdefault((one.row["network"], _training(one)), []).append(one)
         return [
-            Line(" ".join(filter(None, key)), ones[0].row["parameters_k"], ones[0].row["gmacs"],
-                 {one.row["dataset"]: one for one in ones})
+            Line(
+                " ".join(filter(None, key)),
+                ones[0].row["parameters_k"],
+                ones[0].row["gmacs"],
+                {one.row["dataset"]: one for one in ones},
+            )
             for key, ones in found.items()
-        ]  # fmt: skip
+        ]
 
     @property
     def audited(self) -> list[Reported]:
@@ -149,8 +153,15 @@ def tables(rows: Sequence[Reported]) -> dict[str, list[Table]]:
 def _page() -> str:
     rows = reported_rows()
     audited = [one for one in rows if one.kind != "unknown"]
-    return render("reported.html.j2", path=PATH, sources=tables(rows), data=DATA, rows=len(rows), audited=len(audited),
-                  verdicts=_counted(audited))  # fmt: skip
+    return render(
+        "reported.html.j2",
+        path=PATH,
+        sources=tables(rows),
+        data=DATA,
+        rows=len(rows),
+        audited=len(audited),
+        verdicts=_counted(audited),
+    )
 
 
 def _counted(rows: Sequence[Reported]) -> dict[str, int]:

@@ -36,8 +36,10 @@ class Pair:
             for group, mean in sorted(self.variant.means.items(), key=lambda one: group_rank(one[0]))
             if group in self.base.means and self.base.means[group].inputs == mean.inputs
         ]
-        psnr = {entry.id: {group: collection.values(entry, group)[0] for group in shared}
-                for entry in (self.base, self.variant)}  # fmt: skip
+        psnr = {
+            entry.id: {group: collection.values(entry, group)[0] for group in shared}
+            for entry in (self.base, self.variant)
+        }
         found = [paired_difference(psnr[self.variant.id][group], psnr[self.base.id][group]) for group in shared]
         return list(zip(shared, corrected_by_holm(found), strict=True))
 

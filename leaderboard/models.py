@@ -70,8 +70,9 @@ class ScoreTable:
 
     def histogram(self) -> Markup | None:
         """How PSNR spreads over the images, as SVG; None below ten finite values."""
-        finite = [(value, name) for value, name in zip(self.all_psnr, self.all_names, strict=True)
-                  if math.isfinite(value)]  # fmt: skip
+        finite = [
+            (value, name) for value, name in zip(self.all_psnr, self.all_names, strict=True) if math.isfinite(value)
+        ]
         if len(finite) < _CHART_FROM:
             return None
         scale, protocol, dataset = self.group
@@ -189,5 +190,11 @@ def _score_table(group: Group, mean: Mean, rows: Sequence[Row], *, few: bool) ->
 
 
 def _row(row: Row, psnr: str, ssim: str) -> dict[str, Any]:
-    return {"image": row["image"], "psnr": row[psnr], "ssim": row[ssim], "aliased": row["psnr_y_aliased"],
-            "psnr_lr": row["psnr_lr"], "seconds": row["seconds"]}  # fmt: skip
+    return {
+        "image": row["image"],
+        "psnr": row[psnr],
+        "ssim": row[ssim],
+        "aliased": row["psnr_y_aliased"],
+        "psnr_lr": row["psnr_lr"],
+        "seconds": row["seconds"],
+    }

@@ -44,12 +44,16 @@ def latex_table(collection: Collection, tables: Sequence[View], bases: Bases) ->
     protocol = tables[0].protocol
     datasets = list(dict.fromkeys(dataset for view in tables for dataset in view.datasets))
     head = " & ".join(["Scale", "Network", "Params (K)", *map(latex_text, datasets)])
-    lines = [rf"% {protocol.name} v{protocol.version}: {protocol.summary}. PSNR in dB / SSIM.",
-             r"% Needs \usepackage{booktabs}.",
-             r"% Bold: the highest mean and all that the images do not tell from it; underlined: the same of the rest.",
-             rf"% Below {MIN_IMAGES} images, the third decimal of PSNR and the fourth of SSIM tell.",
-             rf"% {_LEGEND}",
-             rf"\begin{{tabular}}{{llr{'c' * len(datasets)}}}", r"\toprule", rf"{head} \\"]  # fmt: skip
+    lines = [
+        rf"% {protocol.name} v{protocol.version}: {protocol.summary}. PSNR in dB / SSIM.",
+        r"% Needs \usepackage{booktabs}.",
+        r"% Bold: the highest mean and all that the images do not tell from it; underlined: the same of the rest.",
+        rf"% Below {MIN_IMAGES} images, the third decimal of PSNR and the fourth of SSIM tell.",
+        rf"% {_LEGEND}",
+        rf"\begin{{tabular}}{{llr{'c' * len(datasets)}}}",
+        r"\toprule",
+        rf"{head} \\",
+    ]
     for view in tables:
         lines += [r"\midrule", *_latex_rows(collection, view, datasets, bases)]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
@@ -58,29 +62,41 @@ def latex_table(collection: Collection, tables: Sequence[View], bases: Bases) ->
 def markdown_sections(tables: Sequence[View], bases: Bases) -> str:
     """A section with a table for each view of one protocol."""
     protocol = tables[0].protocol
-    parts = [f"# {markdown_text(protocol.name)}",
-             markdown_text(f"{protocol.summary}. PSNR in dB / SSIM. {_LEGEND}")]
+    parts = [f"# {markdown_text(protocol.name)}", markdown_text(f"{protocol.summary}. PSNR in dB / SSIM. {_LEGEND}")]
     for view in tables:
         names, references = _names(view), _references(view)
-        rows = [[names[entry.id], _thousands(entry, view),
-                 *(" / ".join(map(" ".join, _numbers(view, entry, dataset, bases, references)))
-                   for dataset in view.datasets)]
-                for entry in _rows(view, bases)]  # fmt: skip
+        rows = [
+            [
+                names[entry.id],
+                _thousands(entry, view),
+                *(
+                    " / ".join(map(" ".join, _numbers(view, entry, dataset, bases, references)))
+                    for dataset in view.datasets
+                ),
+            ]
+            for entry in _rows(view, bases)
+        ]
         parts += [f"## ×{view.scale}", markdown_table(["model", "parameters (K)", *view.datasets], rows)]
     return "\n\n".join(parts) + "\n"
 
 
 def _latex_rows(collection: Collection, view: View, datasets: Sequence[str], bases: Bases) -> Iterator[str]:
-    marks = {dataset: [rank(collection, view.entries, (view.scale, view.protocol.name, dataset), metric)
-                       for metric in range(len(METRICS))] for dataset in view.datasets}  # fmt: skip
+    marks = {
+        dataset: [
+            rank(collection, view.entries, (view.scale, view.protocol.name, dataset), metric)
+            for metric in range(len(METRICS))
+        ]
+        for dataset in view.datasets
+    }
     names, references = _names(view), _references(view)
     for number, entry in enumerate(_rows(view, bases)):
-        cells = [rf"$\times${view.scale}" if number == 0 else "", latex_text(names[entry.id]),
-                 _thousands(entry, view)]  # fmt: skip
+        cells = [rf"$\times${view.scale}" if number == 0 else "", latex_text(names[entry.id]), _thousands(entry, view)]
         for dataset in datasets:
             numbers = _numbers(view, entry, dataset, bases, references)
-            styled = [_style(marked.get(entry.id), number) for marked, number in
-                      zip(marks.get(dataset, [{}, {}]), numbers, strict=False)]  # fmt: skip
+            styled = [
+                _style(marked.get(entry.id), number)
+                for marked, number in zip(marks.get(dataset, [{}, {}]), numbers, strict=False)
+            ]
             cells.append(" / ".join(styled))
         yield rf"{' & '.join(cells)} \\"
 
@@ -92,8 +108,9 @@ def _style(mark: Mark | None, number: Number) -> str:
 
 
 def _references(view: View) -> References:
-    return {dataset: reference_inputs(view.entries, (view.scale, view.protocol.name, dataset))
-            for dataset in view.datasets}  # fmt: skip
+    return {
+        dataset: reference_inputs(view.entries, (view.scale, view.protocol.name, dataset)) for dataset in view.datasets
+    }
 
 
 def _numbers(view: View, entry: Entry, dataset: str, bases: Bases, references: References) -> list[Number]:
@@ -105,8 +122,10 @@ def _numbers(view: View, entry: Entry, dataset: str, bases: Bases, references: R
     base = bases[entry.id].means.get(group) if entry.id in bases else None
     alike: Mean | None = base if base and base.inputs == mean.inputs else None
     other = "‡" if of_other_inputs(mean, references[dataset]) else ""
-    return [(_fixed(mean.psnr, 2) + other, _change(mean.psnr, alike.psnr if alike else None, 2)),
-            (_fixed(mean.ssim, 4) + other, _change(mean.ssim, alike.ssim if alike else None, 4))]  # fmt: skip
+    return [
+        (_fixed(mean.psnr, 2) + other, _change(mean.psnr, alike.psnr if alike else None, 2)),
+        (_fixed(mean.ssim, 4) + other, _change(mean.ssim, alike.ssim if alike else None, 4)),
+    ]
 
 
 def _rows(view: View, bases: Bases) -> list[Entry]:

@@ -62,14 +62,23 @@ class Chart:
     def svg(self, *, root: str = "", layout: Layout = INLINE) -> Markup:
         """The chart as SVG; `root` is the way from its page to the site's root."""
         # Everything that comes from entries is escaped by the writer of the SVG.
-        return Markup(scatter_chart(self._series(root), title=self.title, x=self.measure.axis, y=_PSNR,
-                                    description=self.description, layout=layout))  # fmt: skip
+        return Markup(
+            scatter_chart(
+                self._series(root),
+                title=self.title,
+                x=self.measure.axis,
+                y=_PSNR,
+                description=self.description,
+                layout=layout,
+            )
+        )
 
     @property
     def description(self) -> str:
         """The chart in words."""
-        listed = "; ".join(f"{point.entry.title}, {self.measure.axis.form(point.x)}, {point.psnr:.3f} dB"
-                           for point in self.front[:12])  # fmt: skip
+        listed = "; ".join(
+            f"{point.entry.title}, {self.measure.axis.form(point.x)}, {point.psnr:.3f} dB" for point in self.front[:12]
+        )
         return f"{len(self.points)} models. On the Pareto front, from the lowest PSNR: {listed}."
 
     def _series(self, root: str) -> list[Series]:
@@ -149,8 +158,16 @@ def svg_path(view: View, dataset: str, measure: Measure) -> str:
 
 
 def _page(path: str, view: View, dataset: str, made: Callable[[], list[Chart]]) -> str:
-    return render("charts_of.html.j2", path=path, view=view, dataset=dataset, charts=made(), families=FAMILIES,
-                  svg_path=svg_path, charts_path=charts_path)  # fmt: skip
+    return render(
+        "charts_of.html.j2",
+        path=path,
+        view=view,
+        dataset=dataset,
+        charts=made(),
+        families=FAMILIES,
+        svg_path=svg_path,
+        charts_path=charts_path,
+    )
 
 
 def _svg(made: Callable[[], list[Chart]], slug: str) -> str:
@@ -285,8 +302,16 @@ def frames_per_second(entry: Entry, scale: int) -> float | None:
 
 
 _MEASURES = (
-    Measure("parameters", "parameters", Axis("parameters", logarithmic=True, form=thousands),
-            lambda entry, scale: entry.at("parameters", scale)),
-    Measure("macs", "MACs", Axis("MACs for an LR of 360×240", logarithmic=True, form=thousands),
-            lambda entry, scale: entry.at("macs", scale)),
+    Measure(
+        "parameters",
+        "parameters",
+        Axis("parameters", logarithmic=True, form=thousands),
+        lambda entry, scale: entry.at("parameters", scale),
+    ),
+    Measure(
+        "macs",
+        "MACs",
+        Axis("MACs for an LR of 360×240", logarithmic=True, form=thousands),
+        lambda entry, scale: entry.at("macs", scale),
+    ),
 )

@@ -55,8 +55,9 @@ def apart(entries: Iterable[Entry], protocol: str) -> dict[str, tuple[str, ...]]
     """
     made = [(entry, forms(entry, protocol)) for entry in entries]
     verified = any(entry.level != LEVELS[0] and not words for entry, words in made)
-    return {entry.id: (("not verified",) if verified and entry.level == LEVELS[0] else ()) + words
-            for entry, words in made}  # fmt: skip
+    return {
+        entry.id: (("not verified",) if verified and entry.level == LEVELS[0] else ()) + words for entry, words in made
+    }
 
 
 def ranked_entries(entries: Sequence[Entry], protocol: str) -> list[Entry]:
@@ -116,9 +117,7 @@ def _not_below(collection: Collection, entries: list[Entry], group: Group, metri
     return {entry.id for entry in entries if verdicts[entry.digest]}
 
 
-def _verdicts(
-    collection: Collection, best: Entry, entries: list[Entry], group: Group, metric: int
-) -> dict[str, bool]:  # fmt: skip
+def _verdicts(collection: Collection, best: Entry, entries: list[Entry], group: Group, metric: int) -> dict[str, bool]:
     """By digest, whether the paired interval of an entry's difference to the best holds 0."""
     key = f"tied {group} {METRICS[metric]} {best.digest}"
     known: dict[str, bool] = json.loads(collection.memory.fact(key) or "{}")

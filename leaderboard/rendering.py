@@ -64,8 +64,9 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters.update(db=db, similarity=similarity, thousands=thousands, count=counted, web=web_address,
-                        markup=Markup)  # fmt: skip
+    made.filters.update(
+        db=db, similarity=similarity, thousands=thousands, count=counted, web=web_address, markup=Markup
+    )
     made.globals.update(
         link=link,
         model_path=model_path,

@@ -74,20 +74,29 @@ def rules(protocol: Protocol) -> list[tuple[str, str]]:
     size = f"{SSIM_WINDOW}×{SSIM_WINDOW}"
     rounding = ", rounded half to even to 8 bits" if scoring.rounded else ", not rounded"
     return [
-        ("Decoding", "RGB, 8 bit, as stored: orientation, colour profile and gamma are ignored; gray becomes three "
-                     "equal channels"),
+        (
+            "Decoding",
+            "RGB, 8 bit, as stored: orientation, colour profile and gamma are ignored; gray becomes three "
+            "equal channels",
+        ),
         ("HR", hr),
         ("LR", lr),
         ("Output", f"clamped to [0, 1], times 255{rounding}"),
         ("Colour", _colour(protocol)),
         ("Shave", f"{shave} pixels from each side"),
-        ("PSNR", "10 log10(255² / MSE) per image, MSE in float64 over all values that are compared; then the mean over "
-                 "the images"),
-        ("SSIM", f"Gaussian window {size}, σ 1.5, K1 0.01, K2 0.03, L 255, where the window fits whole; float64"
-                 + ("" if scoring.luma else "; mean over the channels")),
+        (
+            "PSNR",
+            "10 log10(255² / MSE) per image, MSE in float64 over all values that are compared; then the mean over "
+            "the images",
+        ),
+        (
+            "SSIM",
+            f"Gaussian window {size}, σ 1.5, K1 0.01, K2 0.03, L 255, where the window fits whole; float64"
+            + ("" if scoring.luma else "; mean over the channels"),
+        ),
         ("Scales", ", ".join(f"×{scale}" for scale in preparation.scales)),
         ("Scores", ", ".join(protocol.columns)),
-    ]  # fmt: skip
+    ]
 
 
 def _colour(protocol: Protocol) -> str:
@@ -134,9 +143,14 @@ def _columns(checkpoints: list[Checkpoint]) -> list[str]:
 
 def _protocol(protocol: Protocol, tables: list[View], checkpoints: list[Checkpoint]) -> str:
     return render(
-        "protocol.html.j2", path=protocol_path(protocol.name), protocol=protocol, rules=rules(protocol), tables=tables,
-        checkpoints=checkpoints, columns=_columns(checkpoints),
-    )  # fmt: skip
+        "protocol.html.j2",
+        path=protocol_path(protocol.name),
+        protocol=protocol,
+        rules=rules(protocol),
+        tables=tables,
+        checkpoints=checkpoints,
+        columns=_columns(checkpoints),
+    )
 
 
 def _index(found: list[View], checkpoints: list[Checkpoint]) -> str:

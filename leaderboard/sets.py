@@ -61,10 +61,18 @@ def _uses(collection: Collection, dataset: str) -> list[Use]:
 def _dataset(name: str, uses: list[Use], count: int) -> str:
     images = known_images(name)
     return render(
-        "dataset.html.j2", path=dataset_path(name), name=name, dataset=CATALOGUE.get(name), images=images,
-        canonical=fingerprint(image.sha256 for image in images) if images else None, kinds=KINDS,
-        edsr=any(image.edsr_sha256 for image in images), uses=uses, count_of_uses=count, size=size_of(name),
-    )  # fmt: skip
+        "dataset.html.j2",
+        path=dataset_path(name),
+        name=name,
+        dataset=CATALOGUE.get(name),
+        images=images,
+        canonical=fingerprint(image.sha256 for image in images) if images else None,
+        kinds=KINDS,
+        edsr=any(image.edsr_sha256 for image in images),
+        uses=uses,
+        count_of_uses=count,
+        size=size_of(name),
+    )
 
 
 def size_of(name: str) -> int | None:

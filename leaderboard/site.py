@@ -80,8 +80,10 @@ def _require_site(output: Path) -> None:
     try:
         output.mkdir(parents=True, exist_ok=True)
         if not (output / MEMORY_NAME).exists() and any(output.iterdir()):
-            raise ResultsError(f"{output}: expected an empty folder or a site built before ({MEMORY_NAME} in it), got "
-                               "other files; choose another --output folder")  # fmt: skip
+            raise ResultsError(
+                f"{output}: expected an empty folder or a site built before ({MEMORY_NAME} in it), got "
+                "other files; choose another --output folder"
+            )
     except OSError as error:
         raise ResultsError(explain(error, output)) from error
 

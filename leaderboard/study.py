@@ -92,13 +92,21 @@ class Study:
 
     def chart(self, group: Mapping[str, Any], differences: Sequence[Difference]) -> Markup:
         """The differences of one of the groups after the last step, as SVG."""
-        intervals = [Interval(one.endpoint, *one.ends, strong=one.asked, group=f"{one.a} − {one.b}")
-                     for one in differences]  # fmt: skip
+        intervals = [
+            Interval(one.endpoint, *one.ends, strong=one.asked, group=f"{one.a} − {one.b}") for one in differences
+        ]
         description = "; ".join(f"{one.a} minus {one.b} on {one.endpoint}: {one.result}" for one in differences)
         plan = self.document["study"]
         # The writer of the SVG escapes what it is given.
-        return Markup(interval_chart(intervals, title=f"Differences of {plan['name']}, {group['name']}", x=_DIFFERENCE,
-                                     margin=plan["margin_db"], description=description))  # fmt: skip
+        return Markup(
+            interval_chart(
+                intervals,
+                title=f"Differences of {plan['name']}, {group['name']}",
+                x=_DIFFERENCE,
+                margin=plan["margin_db"],
+                description=description,
+            )
+        )
 
     @property
     def question(self) -> Difference:
@@ -114,8 +122,9 @@ def unmeasured(group: Mapping[str, Any]) -> list[Difference]:
 
 def lost_seeds(diverged: Mapping[str, Sequence[int]]) -> str:
     """`imdn-bam with seed 2; imdn with seeds 1, 3`: which trainings diverged, out of the seeds by arm."""
-    return "; ".join(f"{arm} with seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
-                     for arm, seeds in diverged.items())  # fmt: skip
+    return "; ".join(
+        f"{arm} with seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" for arm, seeds in diverged.items()
+    )
 
 
 def pages(collection: Collection) -> Iterator[Page]:
@@ -153,8 +162,10 @@ def parse(data: bytes, name: str) -> Study:
         _page([study])  # it asks for every field there is
     except (ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError, UndefinedError) as error:
         found = f"{type(error).__name__}: {error}"
-        raise ResultsError(f"{name}: expected a study's results.json (schema version {SCHEMA_VERSION}), got {found}; "
-                           "write it with srbench study report") from error  # fmt: skip
+        raise ResultsError(
+            f"{name}: expected a study's results.json (schema version {SCHEMA_VERSION}), got {found}; "
+            "write it with srbench study report"
+        ) from error
     return study
 
 
@@ -167,18 +178,25 @@ def _difference(one: dict[str, Any]) -> Difference:
     last: dict[str, Any] = found["100"] if found else _UNKNOWN
     if one.get("diverged"):
         left = f"{last['n']} seeds are left" if found else "fewer than two seeds are left to compare"
-        verdict = (f"Undecided between {one['a']} and {one['b']}, since trainings diverged "
-                   f"({lost_seeds(one['diverged'])}) and {left}")  # fmt: skip
+        verdict = (
+            f"Undecided between {one['a']} and {one['b']}, since trainings diverged "
+            f"({lost_seeds(one['diverged'])}) and {left}"
+        )
     else:
         verdict = _OUTCOMES[last["outcome"]].format(a=one["a"], b=one["b"], margin=last["margin"], n=last["n"])
     ordered = sorted(found.items(), key=lambda item: int(item[0]))
     return Difference(
-        a=str(one["a"]), b=str(one["b"]), endpoint=str(one["endpoint"]), in_domain=one["role"] == "in-domain",
-        asked=one["is_the_question"] is True, outcome=last["outcome"], verdict=verdict,
+        a=str(one["a"]),
+        b=str(one["b"]),
+        endpoint=str(one["endpoint"]),
+        in_domain=one["role"] == "in-domain",
+        asked=one["is_the_question"] is True,
+        outcome=last["outcome"],
+        verdict=verdict,
         detectable=f"{last['detectable']:.3f}",
         ends=(last["interval"][0], last["mean"], last["interval"][1]),
         way=tuple((share, _interval(value)) for share, value in ordered),
-    )  # fmt: skip
+    )
 
 
 def _interval(found: dict[str, Any]) -> str:

@@ -124,8 +124,16 @@ def _row(collection: Collection, view: View, columns: Sequence[Column], entry: E
     key = digest_of("row", view.name, repr(view.datasets), entry.digest, repr(shown))
     html = collection.memory.fact(key)
     if html is None:
-        html = render("row.html.j2", path=view.path, view=view, entry=entry, cells=found, model=entry.document["model"],
-                      parameters=entry.at("parameters", view.scale), training=entry.document["training"])  # fmt: skip
+        html = render(
+            "row.html.j2",
+            path=view.path,
+            view=view,
+            entry=entry,
+            cells=found,
+            model=entry.document["model"],
+            parameters=entry.at("parameters", view.scale),
+            training=entry.document["training"],
+        )
         collection.memory.learn(key, html)
     return Row(key, group, html)
 
@@ -139,14 +147,23 @@ def _facets(view: View) -> dict[str, list[str]]:
 
 def _table(
     view: View, columns: list[Column], sheet: list[Row], facets: dict[str, list[str]], number: int, count: int
-) -> str:  # fmt: skip
+) -> str:
     path = table_path(view.scale, view.protocol.name, number)
     groups = [(name, [row.html for row in rows]) for name, rows in groupby(sheet, key=lambda row: row.group)]
     scripts = [way_up(path) + rows_path(view, other) for other in range(1, count + 1) if count > 1]
     return render(
-        "table.html.j2", path=path, view=view, columns=columns, groups=groups, facets=facets, number=number,
-        count=count, per_page=ROWS, scripts=scripts, min_images=MIN_IMAGES,
-    )  # fmt: skip
+        "table.html.j2",
+        path=path,
+        view=view,
+        columns=columns,
+        groups=groups,
+        facets=facets,
+        number=number,
+        count=count,
+        per_page=ROWS,
+        scripts=scripts,
+        min_images=MIN_IMAGES,
+    )
 
 
 def _rows_script(sheet: list[Row], number: int) -> str:

@@ -84,8 +84,10 @@ def _require(label: str, hr: Images, scale: int) -> None:
     if scale != BD_DN_SCALE:
         raise ProtocolError(f"the degradation {label!r} is defined for ×{BD_DN_SCALE}, got ×{scale}")
     if hr.shape[0] % scale or hr.shape[1] % scale:
-        raise ProtocolError(f"{label}: expected sides that are multiples of {scale}, got {hr.shape[1]}×{hr.shape[0]}; "
-                            "crop the image first")
+        raise ProtocolError(
+            f"{label}: expected sides that are multiples of {scale}, got {hr.shape[1]}×{hr.shape[0]}; "
+            "crop the image first"
+        )
 
 
 def _blur(image: Images) -> Images:

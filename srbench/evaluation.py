@@ -61,9 +61,11 @@ class Plan:
             protocol.preparation.require_scale(self.upscaler.scale)
             protocol.preparation.lr_source(self.lr)
         if self.save_images and len({self.source_key(protocol) for protocol in self.protocols}) > 1:
-            raise ProtocolError("--save-images: expected protocols that share one preparation, got "
-                                f"{', '.join(protocol.name for protocol in self.protocols)}; they give different SR "
-                                "images of one name, so save them in separate runs")
+            raise ProtocolError(
+                "--save-images: expected protocols that share one preparation, got "
+                f"{', '.join(protocol.name for protocol in self.protocols)}; they give different SR "
+                "images of one name, so save them in separate runs"
+            )
 
     def lr_source(self, protocol: Protocol) -> LrSource:
         """The LR that a protocol gets; one that is defined on the dataset's own files takes those always."""
@@ -118,9 +120,16 @@ class _Prepared:
     hr_sha256: str
 
 
-def evaluate(model: str | nn.Module | Upscaler, dataset: str | ImageSet | Sequence[str | ImageSet], *, scale: int,
-             protocol: str | Sequence[str] = "matlab-y", lr: LrSource = "made", data_root: Path | str | None = None,
-             options: Options | None = None) -> pd.DataFrame:
+def evaluate(
+    model: str | nn.Module | Upscaler,
+    dataset: str | ImageSet | Sequence[str | ImageSet],
+    *,
+    scale: int,
+    protocol: str | Sequence[str] = "matlab-y",
+    lr: LrSource = "made",
+    data_root: Path | str | None = None,
+    options: Options | None = None,
+) -> pd.DataFrame:
     """Score a model on one or more datasets.
 
     Args:
@@ -153,8 +162,7 @@ def evaluate(model: str | nn.Module | Upscaler, dataset: str | ImageSet | Sequen
         return to_frame([row for rows in run(plan) for row in rows])
 
 
-def run(plan: Plan, *, done: Iterable[RowId] = (),
-        elsewhere: Iterable[RowId] = ()) -> Generator[list[Row], None, None]:
+def run(plan: Plan, *, done: Iterable[RowId] = (), elsewhere: Iterable[RowId] = ()) -> Generator[list[Row], None, None]:
     """Evaluate a plan, image by image: yields the rows of each forward pass as soon as they are scored, in order.
 
     Images that nothing could be made of are named before the first forward pass.
@@ -177,8 +185,11 @@ def count_forward_passes(plan: Plan, done: Iterable[RowId] = (), elsewhere: Iter
 
 def row_ids(plan: Plan) -> list[RowId]:
     """Every row that a finished evaluation has, in the order of `run`."""
-    return [(task.dataset.name, protocol.name, task.name) for task in _tasks(plan, frozenset(), frozenset())
-            for protocol in task.protocols]
+    return [
+        (task.dataset.name, protocol.name, task.name)
+        for task in _tasks(plan, frozenset(), frozenset())
+        for protocol in task.protocols
+    ]
 
 
 def describe(plan: Plan, device: torch.device, *, started: str, seconds: float) -> Record:
@@ -192,20 +203,40 @@ def describe(plan: Plan, device: torch.device, *, started: str, seconds: float) 
     identity, options = plan.upscaler.identity, plan.upscaler.options
     return {
         "schema_version": SCHEMA_VERSION,
-        "model": {"spec": identity.spec, "weights_sha256": identity.weights_sha256,
-                  "parameters": identity.parameters, **plan.details()},
+        "model": {
+            "spec": identity.spec,
+            "weights_sha256": identity.weights_sha256,
+            "parameters": identity.parameters,
+            **plan.details(),
+        },
         "scale": plan.upscaler.scale,
-        "protocols": {protocol.name: {"version": protocol.version, "summary": protocol.summary,
-                                      "lr_source": plan.lr_source(protocol)} for protocol in plan.protocols},
+        "protocols": {
+            protocol.name: {
+                "version": protocol.version,
+                "summary": protocol.summary,
+                "lr_source": plan.lr_source(protocol),
+            }
+            for protocol in plan.protocols
+        },
         "lr_source": plan.lr,
-        "datasets": {dataset.name: {"fingerprint": dataset.fingerprint, "variant": dataset.variant,
-                                    "n": len(dataset.names), "n_expected": dataset.n_expected}
-                     for dataset in plan.sets},
-        "precision": options.precision, "tile": options.tile, "self_ensemble": options.self_ensemble,
-        "optimise": options.optimise, "images_at_once": plan.upscaler.images_at_once,
+        "datasets": {
+            dataset.name: {
+                "fingerprint": dataset.fingerprint,
+                "variant": dataset.variant,
+                "n": len(dataset.names),
+                "n_expected": dataset.n_expected,
+            }
+            for dataset in plan.sets
+        },
+        "precision": options.precision,
+        "tile": options.tile,
+        "self_ensemble": options.self_ensemble,
+        "optimise": options.optimise,
+        "images_at_once": plan.upscaler.images_at_once,
         "seed": None,  # nothing in an evaluation is random
         "environment": describe_environment(device),
-        "started": started, "seconds": round(seconds, 3),
+        "started": started,
+        "seconds": round(seconds, 3),
     }
 
 
@@ -379,10 +410,22 @@ def _score(plan: Plan, prepared: _Prepared, sr: Image, seconds: float) -> list[R
 def _scored(plan: Plan, prepared: _Prepared, sr: Image, saved: NDArray[np.uint8], seconds: float) -> list[Row]:
     task, scale = prepared.task, plan.upscaler.scale
     shared = {
-        "model": plan.upscaler.identity.spec, "dataset": task.dataset.name, "scale": scale, "image": task.name,
-        "psnr_lr": task.protocols[0].psnr_lr(saved, prepared.lr, scale=scale, name=task.name), "seconds": seconds,
-        "lr_source": task.lr, "hr_sha256": prepared.hr_sha256, "lr_sha256": pixel_sha256(prepared.lr),
+        "model": plan.upscaler.identity.spec,
+        "dataset": task.dataset.name,
+        "scale": scale,
+        "image": task.name,
+        "psnr_lr": task.protocols[0].psnr_lr(saved, prepared.lr, scale=scale, name=task.name),
+        "seconds": seconds,
+        "lr_source": task.lr,
+        "hr_sha256": prepared.hr_sha256,
+        "lr_sha256": pixel_sha256(prepared.lr),
     }
-    return [{**shared, "protocol": protocol.name, "protocol_version": protocol.version,
-             **protocol.score(saved if protocol.scoring.rounded else sr, prepared.hr, scale=scale)}
-            for protocol in task.protocols]
+    return [
+        {
+            **shared,
+            "protocol": protocol.name,
+            "protocol_version": protocol.version,
+            **protocol.score(saved if protocol.scoring.rounded else sr, prepared.hr, scale=scale),
+        }
+        for protocol in task.protocols
+    ]

@@ -32,8 +32,15 @@ MAX_PIXELS = 1 << 28
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_BIT_DEPTH_AT = 24
-DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError,
-                  Image.DecompressionBombWarning)
+DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
 """What Pillow raises on damaged input, depending on format and on where the damage is."""
 
 
@@ -85,8 +92,10 @@ def _read(path: Path, label: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ImageError(f"{label}: expected a readable image file, got {error.strerror or error}; "
-                         "check the path and its permissions") from error
+        raise ImageError(
+            f"{label}: expected a readable image file, got {error.strerror or error}; "
+            "check the path and its permissions"
+        ) from error
 
 
 @contextmanager
@@ -100,15 +109,18 @@ def _opened(data: bytes, label: str) -> Iterator[Image.Image]:
     except DECODER_ERRORS as error:
         # Pillow calls bytes that it does not know by the object that holds them.
         reason = "its bytes are of no such format" if isinstance(error, UnidentifiedImageError) else error
-        raise ImageError(f"{label}: expected a whole PNG, JPEG or BMP image, got one that does not decode "
-                         f"({reason}); fetch or copy it again") from error
+        raise ImageError(
+            f"{label}: expected a whole PNG, JPEG or BMP image, got one that does not decode "
+            f"({reason}); fetch or copy it again"
+        ) from error
 
 
 def _refuse(image: Image.Image, data: bytes, label: str) -> None:
     found = None
     if image.width * image.height > MAX_PIXELS:
-        raise ImageError(f"{label}: expected at most {MAX_PIXELS} pixels, got {image.width}×{image.height}; "
-                         "cut it into parts")
+        raise ImageError(
+            f"{label}: expected at most {MAX_PIXELS} pixels, got {image.width}×{image.height}; cut it into parts"
+        )
     if getattr(image, "n_frames", 1) > 1:
         found = f"an animation of {getattr(image, 'n_frames', 0)} frames"
     elif image.mode.startswith(("I", "F")) or _bits_per_sample(data) > 8:
@@ -116,8 +128,10 @@ def _refuse(image: Image.Image, data: bytes, label: str) -> None:
     elif image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
         found = f"colour mode {image.mode}"
     if found:
-        raise ImageError(f"{label}: expected 8-bit gray or RGB, got {found}; convert it to 8-bit RGB PNG, "
-                         "and say so beside the scores")
+        raise ImageError(
+            f"{label}: expected 8-bit gray or RGB, got {found}; convert it to 8-bit RGB PNG, "
+            "and say so beside the scores"
+        )
 
 
 def _bits_per_sample(data: bytes) -> int:
@@ -130,6 +144,8 @@ def _to_rgb(image: Image.Image, label: str) -> NDArray[np.uint8]:
     if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
         image = image.convert("RGBA")
         if image.getchannel("A").getextrema() != (255, 255):
-            raise ImageError(f"{label}: expected an opaque image, got one with transparent pixels; "
-                             "flatten it on a background of your choice first")
+            raise ImageError(
+                f"{label}: expected an opaque image, got one with transparent pixels; "
+                "flatten it on a background of your choice first"
+            )
     return np.array(image if image.mode == "RGB" else image.convert("RGB"), dtype=np.uint8)

@@ -96,15 +96,19 @@ class Journal:
         except FileNotFoundError:
             return []  # another process has just written the table
         except OSError as error:
-            raise ResultsError(f"{path}: expected a readable journal, got {error.strerror}; check its permissions, or "
-                               "remove the folder and run again") from error
+            raise ResultsError(
+                f"{path}: expected a readable journal, got {error.strerror}; check its permissions, or "
+                "remove the folder and run again"
+            ) from error
         lines = data[: data.rfind(b"\n") + 1].splitlines()
         documents = [_parse(line, number, path) for number, line in enumerate(lines, start=1)]
         if documents:
             require_key(documents[0].get("key"), self._key, self._folder)
             if documents[0].get("schema_version") != self._version:
-                raise ResultsError(f"{self._folder}: its journal was begun by another version of srbench, whose rows "
-                                   "lack columns; finish it with that one, or remove the folder and run again")
+                raise ResultsError(
+                    f"{self._folder}: its journal was begun by another version of srbench, whose rows "
+                    "lack columns; finish it with that one, or remove the folder and run again"
+                )
         for number, document in enumerate(documents[1:], start=2):
             if not set(document) <= self._columns:
                 raise ResultsError(f"{path}: line {number} is not a score row; remove the folder and run again")
@@ -146,8 +150,7 @@ def _special(row: Row) -> Row:
 
 
 def _from_json(document: Row) -> Row:
-    return {name: math.inf if value == "inf" and name.startswith("psnr") else value
-            for name, value in document.items()}
+    return {name: math.inf if value == "inf" and name.startswith("psnr") else value for name, value in document.items()}
 
 
 def _parse(line: bytes, number: int, path: Path) -> dict[str, Any]:

@@ -45,11 +45,15 @@ def _entry(result: Result) -> dict[str, Any]:
         "task": {"type": TASK, "name": f"Image super-resolution ×{result.scale}"},
         "dataset": {"name": result.dataset, "type": result.dataset, "config": f"bicubic ×{result.scale}"},
         "metrics": [
-            {"type": column.partition("_")[0], "value": value, "name": _metric_name(column, result.protocol),
-             "verified": result.verified}
+            {
+                "type": column.partition("_")[0],
+                "value": value,
+                "name": _metric_name(column, result.protocol),
+                "verified": result.verified,
+            }
             for column, value in result.metrics.items()
         ],
-    }  # fmt: skip
+    }
 
 
 def _metric_name(column: str, protocol: str) -> str:

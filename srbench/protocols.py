@@ -99,8 +99,10 @@ class Preparation:
     def require_size(self, height: int, width: int, *, scale: int) -> None:
         """Raises ProtocolError for an HR image below the scale."""
         if min(height, width) < scale:
-            raise ProtocolError(f"expected an HR image of at least {scale}×{scale} pixels at ×{scale}, got "
-                                f"{width}×{height}; leave it out or use a smaller scale")
+            raise ProtocolError(
+                f"expected an HR image of at least {scale}×{scale} pixels at ×{scale}, got "
+                f"{width}×{height}; leave it out or use a smaller scale"
+            )
 
     def degrade(self, hr: Images, *, scale: int, name: str = "") -> Images:
         """LR of an image whose sides are multiples of the scale; uint8 in, uint8 out."""
@@ -115,8 +117,10 @@ class Preparation:
         if asked not in ("made", "given"):
             raise ProtocolError(f"lr: expected 'made' or 'given', got {asked!r}")
         if asked == "given" and not (self.takes_lr or self.ships_lr):
-            raise ProtocolError(f"the degradation {self.key!r} makes its own LR, and given LR files are MATLAB's "
-                                "bicubic; use --lr made, in a run of its own if other protocols need the files")
+            raise ProtocolError(
+                f"the degradation {self.key!r} makes its own LR, and given LR files are MATLAB's "
+                "bicubic; use --lr made, in a run of its own if other protocols need the files"
+            )
         return "given" if asked == "given" or self.ships_lr else "made"
 
     def require_scale(self, scale: int) -> None:
@@ -152,8 +156,10 @@ class Scoring:
         _require_rgb_uint8(hr, "hr")
         image = _to_array(sr)
         if image.shape != hr.shape:
-            raise ProtocolError(f"expected an SR image of {hr.shape[1]}×{hr.shape[0]} pixels like its HR, got "
-                                f"{image.shape[1]}×{image.shape[0]}; was it made at another scale?")
+            raise ProtocolError(
+                f"expected an SR image of {hr.shape[1]}×{hr.shape[0]} pixels like its HR, got "
+                f"{image.shape[1]}×{image.shape[0]}; was it made at another scale?"
+            )
         self.require_size(hr.shape[0], hr.shape[1], scale=scale)
         border = scale + self.extra_shave
         if hr.shape[0] * hr.shape[1] > LARGE_PIXELS:
@@ -172,8 +178,10 @@ class Scoring:
         """Raises ProtocolError for an HR' of which the shave leaves nothing."""
         border = scale + self.extra_shave
         if min(height, width) <= 2 * border:
-            raise ProtocolError(f"expected more than {2 * border} pixels on both sides, since this protocol shaves "
-                                f"{border} from each at ×{scale}; got {width}×{height}")
+            raise ProtocolError(
+                f"expected more than {2 * border} pixels on both sides, since this protocol shaves "
+                f"{border} from each at ×{scale}; got {width}×{height}"
+            )
 
     def _score_in_bands(self, sr: NDArray[Any], hr: Images, border: int, scale: int) -> dict[str, float | None]:
         """The same scores, up to the rounding of sums, of an image whose float64 maps would not fit in memory."""
@@ -197,8 +205,10 @@ class Scoring:
                 weight = weight[top - above : bottom - above, columns]
                 aliased += float(np.sum(squares * weight))
                 weights += float(np.sum(weight, dtype=np.float64))
-        scores = {f"psnr_{self.channels}": decibels(error / count, data_range=255),
-                  f"ssim_{self.channels}": similarity / windows if windows else None}
+        scores = {
+            f"psnr_{self.channels}": decibels(error / count, data_range=255),
+            f"ssim_{self.channels}": similarity / windows if windows else None,
+        }
         if self.aliased:
             scores["psnr_y_aliased"] = decibels(aliased / weights, data_range=255) if weights else None
         return scores
@@ -373,24 +383,54 @@ def _table(*entries: Protocol) -> dict[str, Protocol]:
 
 
 _PROTOCOLS = _table(
-    Protocol("matlab-y", 1, "crop, MATLAB bicubic LR, 8-bit output, MATLAB Y, shave = scale",
-             MATLAB_PREPARATION, Scoring(rounded=True, channels="y", luma=MATLAB_LUMA, aliased=True)),
-    Protocol("matlab-y-rounded", 1, "as matlab-y, with Y rounded to an integer as rgb2ycbcr does on uint8",
-             MATLAB_PREPARATION,
-             Scoring(rounded=True, channels="y", luma=Luma(MATLAB_LUMA.coefficients, 255, rounded=True),
-                     aliased=True)),
-    Protocol("matlab-rgb", 1, "as matlab-y, over R, G and B together",
-             MATLAB_PREPARATION, Scoring(rounded=True, channels="rgb", luma=None)),
-    Protocol("div2k-rgb", 1, "given LR files, 8-bit output, R, G and B together, shave = scale + 6",
-             Preparation(MATLAB_PREPARATION.key, crop_to_multiple, matlab_bicubic, takes_lr=True, ships_lr=True),
-             Scoring(rounded=True, channels="rgb", luma=None, extra_shave=6)),
-    Protocol("bam2021", 1, "HR resized and LR made by Pillow, output not rounded, the BAM code's Y, shave = scale",
-             Preparation("resize, pillow bicubic", resize_to_multiple, pillow_bicubic),
-             Scoring(rounded=False, channels="y", luma=_BAM_LUMA)),
-    Protocol("bd", 1, "×3 only: LR by a 7×7 Gaussian and every third pixel; scored as matlab-y",
-             Preparation("bd", crop_to_multiple, blur_downsample, scales=(BD_DN_SCALE,)),
-             Scoring(rounded=True, channels="y", luma=MATLAB_LUMA)),
-    Protocol("dn-srbench1", 1, "×3 only: MATLAB bicubic LR with noise of level 30 fixed by the image name; as matlab-y",
-             Preparation("dn-srbench1", crop_to_multiple, noisy_downsample, scales=(BD_DN_SCALE,)),
-             Scoring(rounded=True, channels="y", luma=MATLAB_LUMA), ranked=False),
+    Protocol(
+        "matlab-y",
+        1,
+        "crop, MATLAB bicubic LR, 8-bit output, MATLAB Y, shave = scale",
+        MATLAB_PREPARATION,
+        Scoring(rounded=True, channels="y", luma=MATLAB_LUMA, aliased=True),
+    ),
+    Protocol(
+        "matlab-y-rounded",
+        1,
+        "as matlab-y, with Y rounded to an integer as rgb2ycbcr does on uint8",
+        MATLAB_PREPARATION,
+        Scoring(rounded=True, channels="y", luma=Luma(MATLAB_LUMA.coefficients, 255, rounded=True), aliased=True),
+    ),
+    Protocol(
+        "matlab-rgb",
+        1,
+        "as matlab-y, over R, G and B together",
+        MATLAB_PREPARATION,
+        Scoring(rounded=True, channels="rgb", luma=None),
+    ),
+    Protocol(
+        "div2k-rgb",
+        1,
+        "given LR files, 8-bit output, R, G and B together, shave = scale + 6",
+        Preparation(MATLAB_PREPARATION.key, crop_to_multiple, matlab_bicubic, takes_lr=True, ships_lr=True),
+        Scoring(rounded=True, channels="rgb", luma=None, extra_shave=6),
+    ),
+    Protocol(
+        "bam2021",
+        1,
+        "HR resized and LR made by Pillow, output not rounded, the BAM code's Y, shave = scale",
+        Preparation("resize, pillow bicubic", resize_to_multiple, pillow_bicubic),
+        Scoring(rounded=False, channels="y", luma=_BAM_LUMA),
+    ),
+    Protocol(
+        "bd",
+        1,
+        "×3 only: LR by a 7×7 Gaussian and every third pixel; scored as matlab-y",
+        Preparation("bd", crop_to_multiple, blur_downsample, scales=(BD_DN_SCALE,)),
+        Scoring(rounded=True, channels="y", luma=MATLAB_LUMA),
+    ),
+    Protocol(
+        "dn-srbench1",
+        1,
+        "×3 only: MATLAB bicubic LR with noise of level 30 fixed by the image name; as matlab-y",
+        Preparation("dn-srbench1", crop_to_multiple, noisy_downsample, scales=(BD_DN_SCALE,)),
+        Scoring(rounded=True, channels="y", luma=MATLAB_LUMA),
+        ranked=False,
+    ),
 )

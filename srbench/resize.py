@@ -239,7 +239,8 @@ def _pass_torch(image: torch.Tensor, ratio: Fraction, border: Border) -> torch.T
         count = len(range(phase.offset, out, kernel.up))
         if count:
             result[..., phase.offset :: kernel.up, :] = _weigh_torch(
-                padded[..., before + phase.first :, :], phase.weights, kernel.down, count)
+                padded[..., before + phase.first :, :], phase.weights, kernel.down, count
+            )
     if not exact:
         return (result / kernel.denominator).to(image.dtype)
     return ((result + kernel.denominator / 2) / kernel.denominator).floor().clamp(0, 255).to(image.dtype)

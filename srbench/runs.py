@@ -42,13 +42,16 @@ class Share:
         """
         rank, count = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
         if not (rank.isdecimal() and count.isdecimal() and int(rank) < int(count)):
-            raise ResultsError(f"expected $RANK below $WORLD_SIZE, as torchrun sets them, got {rank!r} and {count!r}; "
-                               "unset both to work alone")
+            raise ResultsError(
+                f"expected $RANK below $WORLD_SIZE, as torchrun sets them, got {rank!r} and {count!r}; "
+                "unset both to work alone"
+            )
         return cls(int(rank), int(count))
 
 
-def carry_out(plan: Plan, output: Path | None, *, share: Share = Share(),
-              watch: Watch = lambda batches, kept, total: batches) -> tuple[list[Row], Record] | None:
+def carry_out(
+    plan: Plan, output: Path | None, *, share: Share = Share(), watch: Watch = lambda batches, kept, total: batches
+) -> tuple[list[Row], Record] | None:
     """Evaluate a plan, keeping rows and record in the folder `output` if there is one; finished work is not repeated.
 
     Returns:
@@ -110,8 +113,12 @@ def local_device(name: str) -> str:
 
 def _of_others(plan: Plan, share: Share) -> set[RowId]:
     images = [(dataset.name, name) for dataset in plan.sets for name in dataset.names]
-    return {(dataset, protocol.name, name) for place, (dataset, name) in enumerate(images)
-            if place % share.count != share.rank for protocol in plan.protocols}
+    return {
+        (dataset, protocol.name, name)
+        for place, (dataset, name) in enumerate(images)
+        if place % share.count != share.rank
+        for protocol in plan.protocols
+    }
 
 
 def _await(folder: RunFolder, wanted: Iterable[RowId]) -> None:
@@ -119,9 +126,11 @@ def _await(folder: RunFolder, wanted: Iterable[RowId]) -> None:
     clock = time.monotonic()
     while missing := set(wanted) - {row_id(row) for row in folder.rows}:
         if time.monotonic() - clock > PATIENCE_SECONDS:
-            raise ResultsError(f"{folder.path}: expected the rows of the other processes, got none for "
-                               f"{PATIENCE_SECONDS:.0f} s while {len(missing)} are missing; see what stopped them, and "
-                               "repeat the command: what is already computed is kept")
+            raise ResultsError(
+                f"{folder.path}: expected the rows of the other processes, got none for "
+                f"{PATIENCE_SECONDS:.0f} s while {len(missing)} are missing; see what stopped them, and "
+                "repeat the command: what is already computed is kept"
+            )
         time.sleep(POLL_SECONDS)
         before = len(folder.rows)
         folder.reload()

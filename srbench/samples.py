@@ -56,8 +56,10 @@ def _write(images: Iterable[tuple[str, NDArray[np.uint8]]], folder: Path, scale:
     encoded = {name: _lossless(_crop(image, *CORNERS[name])) for name, image in images}
     total = sum(map(len, encoded.values()))
     if total > MAX_BYTES and scale == SCALE:
-        raise ImageError(f"expected sample crops of at most {MAX_BYTES} bytes together, got {total}: more detail than "
-                         "the photographs have; look at the model's output, or leave the samples out")
+        raise ImageError(
+            f"expected sample crops of at most {MAX_BYTES} bytes together, got {total}: more detail than "
+            "the photographs have; look at the model's output, or leave the samples out"
+        )
     files = {name: folder / (f"{name}.webp" if scale == SCALE else f"{name}_x{scale}.webp") for name in encoded}
     for name, data in encoded.items():
         write_atomic(files[name], data)

@@ -37,24 +37,26 @@ _CHECKED_SINCE = 3
 
 SCORES_NAME, RECORD_NAME = "scores.parquet", "run.json"
 
-SCHEMA = pa.schema([
-    ("model", pa.string()),
-    ("dataset", pa.string()),
-    ("scale", pa.int32()),
-    ("protocol", pa.string()),
-    ("protocol_version", pa.int32()),
-    ("image", pa.string()),
-    ("psnr_y", pa.float64()),
-    ("ssim_y", pa.float64()),
-    ("psnr_rgb", pa.float64()),
-    ("ssim_rgb", pa.float64()),
-    ("psnr_y_aliased", pa.float64()),
-    ("psnr_lr", pa.float64()),
-    ("seconds", pa.float64()),
-    ("lr_source", pa.string()),
-    ("hr_sha256", pa.string()),
-    ("lr_sha256", pa.string()),
-])
+SCHEMA = pa.schema(
+    [
+        ("model", pa.string()),
+        ("dataset", pa.string()),
+        ("scale", pa.int32()),
+        ("protocol", pa.string()),
+        ("protocol_version", pa.int32()),
+        ("image", pa.string()),
+        ("psnr_y", pa.float64()),
+        ("ssim_y", pa.float64()),
+        ("psnr_rgb", pa.float64()),
+        ("ssim_rgb", pa.float64()),
+        ("psnr_y_aliased", pa.float64()),
+        ("psnr_lr", pa.float64()),
+        ("seconds", pa.float64()),
+        ("lr_source", pa.string()),
+        ("hr_sha256", pa.string()),
+        ("lr_sha256", pa.string()),
+    ]
+)
 """Columns of the score table. PSNR in dB; `psnr_y`/`ssim_y` are null under RGB protocols and the other way round,
 `psnr_y_aliased` under all but the Y protocols that start with `matlab-`, and in runs of schema version 1. `seconds` is
 the upscaler's time, on the CPU on this image's share of the cores; `hr_sha256` is of the dataset's decoded HR,
@@ -120,8 +122,10 @@ class RunFolder:
             require_key(run.record.get("key"), self.key, self.path)
             self.rows, self.record = _to_rows(run.scores), run.record
         elif (self.path / SCORES_NAME).exists() and not journals_in(self.path) and not self._finished():
-            raise ResultsError(f"{self.path}: expected {RECORD_NAME} beside {SCORES_NAME}, got the table alone, which "
-                               "does not say what run it is of; move it away or choose another --output folder")
+            raise ResultsError(
+                f"{self.path}: expected {RECORD_NAME} beside {SCORES_NAME}, got the table alone, which "
+                "does not say what run it is of; move it away or choose another --output folder"
+            )
         else:
             self.rows = self._journal.read()
 
@@ -165,8 +169,7 @@ def read_run(path: Path) -> Run:
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise ResultsError(f"{folder}: expected a whole run, got damaged files ({error}); run it again") from error
     if document.get("scores_sha256") != sha256_of(scores):
-        raise ResultsError(f"{folder}: {SCORES_NAME} is not the table that {RECORD_NAME} was written for; "
-                           "run it again")
+        raise ResultsError(f"{folder}: {SCORES_NAME} is not the table that {RECORD_NAME} was written for; run it again")
     return Run(frame, document, folder)
 
 
@@ -186,8 +189,10 @@ def read_table(path: Path, *, version: Any = SCHEMA_VERSION) -> pd.DataFrame:
         OSError, ValueError, KeyError, pyarrow.ArrowException: not a score table.
     """
     if not isinstance(version, int) or version not in _ADDED:
-        raise ResultsError(f"{path}: expected a schema version out of {', '.join(map(str, _ADDED))}, got {version!r}; "
-                           "read it with the srbench that wrote it")
+        raise ResultsError(
+            f"{path}: expected a schema version out of {', '.join(map(str, _ADDED))}, got {version!r}; "
+            "read it with the srbench that wrote it"
+        )
     table = pq.read_table(path)
     for name in _ADDED[version]:
         table = table.append_column(name, pa.nulls(len(table), SCHEMA.field(name).type))
@@ -195,8 +200,9 @@ def read_table(path: Path, *, version: Any = SCHEMA_VERSION) -> pd.DataFrame:
     return frame
 
 
-def summarise(scores: pd.DataFrame, record: Mapping[str, Any], protocol: str,
-              columns: tuple[str, ...]) -> dict[str, Any]:
+def summarise(
+    scores: pd.DataFrame, record: Mapping[str, Any], protocol: str, columns: tuple[str, ...]
+) -> dict[str, Any]:
     """The JSON document of one protocol of a run: means per dataset, null unless just its images are there."""
     rows = scores[scores["protocol"] == protocol]
     datasets: dict[str, Any] = {}
@@ -205,8 +211,13 @@ def summarise(scores: pd.DataFrame, record: Mapping[str, Any], protocol: str,
         complete = len(part) == facts["n_expected"] > 0
         means = {column: json_number(mean(part[column]) if complete else None) for column in columns}
         datasets[name] = {"n": len(part), "n_expected": facts["n_expected"], **means}
-    return {"model": record["model"]["spec"], "scale": record["scale"], "protocol": protocol,
-            "datasets": datasets, "record": dict(record)}
+    return {
+        "model": record["model"]["spec"],
+        "scale": record["scale"],
+        "protocol": protocol,
+        "datasets": datasets,
+        "record": dict(record),
+    }
 
 
 def mean(values: pd.Series[float]) -> float | None:

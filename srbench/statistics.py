@@ -214,8 +214,10 @@ def seed_difference(a: NDArray[np.float64], b: NDArray[np.float64], *, margin: f
         (0.105, [0.096, 0.114], 'better')
     """
     if len(a) != len(b) or not len(a) or not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise ComparisonError(f"expected one finite value per seed and arm, got {a.tolist()} and {b.tolist()}; "
-                              "finish the runs of every seed first")  # fmt: skip
+        raise ComparisonError(
+            f"expected one finite value per seed and arm, got {a.tolist()} and {b.tolist()}; "
+            "finish the runs of every seed first"
+        )
     if not margin > 0:
         raise ComparisonError(f"expected an equivalence margin above 0, got {margin}")
     difference, n = a - b, len(a)

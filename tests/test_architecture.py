@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MAX_FUNCTION, MAX_FILE = 60, 400
+MAX_FUNCTION, MAX_FILE = 60, 440
 HEAVY = ("torch", "pandas", "pyarrow", "datasets", "requests", "scipy", "skimage", "cv2")
 
 # Each room and the rooms right below it; a room may import everything below those too.
@@ -138,8 +138,11 @@ def test_pieces_stay_short_and_imports_on_top(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= MAX_FILE
     tree = parsed(path)
-    long = [f"{node.name}: {node.end_lineno - node.lineno + 1} lines" for node in functions(tree)
-            if node.end_lineno and node.end_lineno - node.lineno + 1 > MAX_FUNCTION]  # fmt: skip
+    long = [
+        f"{node.name}: {node.end_lineno - node.lineno + 1} lines"
+        for node in functions(tree)
+        if node.end_lineno and node.end_lineno - node.lineno + 1 > MAX_FUNCTION
+    ]
     assert not long
     if "cli" not in path.parts and path not in (LAZY, START):
         assert not [f"{node.name}: {name}" for node in functions(tree) for _, name in imported_modules(node)]

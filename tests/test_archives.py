@@ -67,7 +67,9 @@ TRICKS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "tar-fifo": (lambda p: _tar(p, _special("a", tarfile.FIFOTYPE)), "special file"),
     "tar-nested": (lambda p: _tar(p, _named("d/" * 10_000 + "a")), "nested folders"),
     "tar-nested-folders": (
-        lambda p: _tar(p, *(_special("d/" * depth, tarfile.DIRTYPE) for depth in range(1, 100))), "nested folders"),
+        lambda p: _tar(p, *(_special("d/" * depth, tarfile.DIRTYPE) for depth in range(1, 100))),
+        "nested folders",
+    ),
     "tar-bomb": (lambda p: _tar(p, (tarfile.TarInfo("zeros"), bytes(70 << 20))), "bytes when unpacked"),
     "tar-twice": (lambda p: _tar(p, _named("a.png"), _named("A.png")), "comes twice"),
     "zip-absolute": (lambda p: _zip(p, {"/evil": b"x"}), "leaves the folder"),
@@ -78,7 +80,7 @@ TRICKS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "zip-bomb": (lambda p: _zip(p, {"zeros": bytes(70 << 20)}), "bytes when unpacked"),
     "zip-lies-about-its-size": (_lying_zip, "damaged|more bytes than it announces"),
     "not-an-archive": (_page, "zip or tar"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("trick", TRICKS)

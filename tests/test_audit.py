@@ -22,8 +22,12 @@ from srbench.images import save_png
 from srbench.protocols import Protocol, get_protocol
 
 # IMDN's authors' weights on BSD100 ×2, as measured; the rounded luma adds the rounding's own error.
-IMDN_BSD100_X2 = {"matlab-y": (32.1889, 0.8996), "matlab-y-rounded": (32.161, 0.8988), "matlab-rgb": (30.833, 0.8904),
-                  "bam2021": (34.108, 0.9263)}
+IMDN_BSD100_X2 = {
+    "matlab-y": (32.1889, 0.8996),
+    "matlab-y-rounded": (32.161, 0.8988),
+    "matlab-rgb": (30.833, 0.8904),
+    "bam2021": (34.108, 0.9263),
+}
 IMDN_SET5_X4 = {"matlab-y": (32.210, 0.8948), "matlab-y-rounded": (32.189, 0.8941), "bam2021": (32.252, 0.8954)}
 
 
@@ -56,15 +60,19 @@ def answer(audit: Audit) -> str | None:
     return str(audit.best.measured.form) if isinstance(audit.best, Finding) else audit.best
 
 
-@pytest.mark.parametrize(("printed", "own", "scores", "expected"), [
-    ("34.05/0.9259", False, IMDN_BSD100_X2, "bam2021"),
-    ("32.19/0.8996", True, IMDN_BSD100_X2, "matlab-y"),
-    ("32.24/0.8955", False, IMDN_SET5_X4, UNDECIDED),
-    ("33.00/0.9100", False, IMDN_BSD100_X2, None),
-    ("34.05/0.9259", True, IMDN_BSD100_X2, None),
-])  # fmt: skip
-def test_the_papers_claims(printed: str, own: bool, scores: dict[str, tuple[float, float]],
-                           expected: str | None) -> None:
+@pytest.mark.parametrize(
+    ("printed", "own", "scores", "expected"),
+    [
+        ("34.05/0.9259", False, IMDN_BSD100_X2, "bam2021"),
+        ("32.19/0.8996", True, IMDN_BSD100_X2, "matlab-y"),
+        ("32.24/0.8955", False, IMDN_SET5_X4, UNDECIDED),
+        ("33.00/0.9100", False, IMDN_BSD100_X2, None),
+        ("34.05/0.9259", True, IMDN_BSD100_X2, None),
+    ],
+)
+def test_the_papers_claims(
+    printed: str, own: bool, scores: dict[str, tuple[float, float]], expected: str | None
+) -> None:
     assert answer(audit_claim(claim(printed, own=own), Table(scores))) == expected
 
 
@@ -121,7 +129,9 @@ def test_what_differs_is_told() -> None:
     assert len(Form(get_protocol("bam2021")).differences()) == 3
     assert Form(get_protocol("matlab-rgb")).differences() == ["R, G and B together, not Y"]
     assert Form(get_protocol("matlab-y"), "edsr", True).differences() == [
-        "HR in the edsr variant, 24 gray levels one lower", "the mean over eight flips and rotations"]
+        "HR in the edsr variant, 24 gray levels one lower",
+        "the mean over eight flips and rotations",
+    ]
 
 
 def test_a_claim_without_weights_or_data_gets_no_protocol() -> None:
@@ -140,14 +150,17 @@ def test_what_is_not_a_claim_is_refused(text: str) -> None:
 HEAD = "network,scale,dataset,psnr,ssim,model,own_weights,source\n"
 
 
-@pytest.mark.parametrize(("text", "match"), [
-    ("network,scale\n", "missing dataset"),
-    (HEAD + "IMDN,5,Set5,32.1,0.9,bicubic,no,x\n", "line 2: expected a scale"),
-    (HEAD + "IMDN,2,Set5,32.1,0.9,bicubic,no,x\nIMDN,2,Set5,=1+1,0.9,bicubic,no,x\n", "line 3: expected PSNR"),
-    (HEAD + "IMDN,2,Set5,32.1,0.9,bicubic,maybe,x\n", "own_weights"),
-    (HEAD + "IMDN,2,Set5\n", "as many cells"),
-    (HEAD + "IMDN,2,Set5,32.1,0.9,bicubic,no,x,y\n", "as many cells"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("network,scale\n", "missing dataset"),
+        (HEAD + "IMDN,5,Set5,32.1,0.9,bicubic,no,x\n", "line 2: expected a scale"),
+        (HEAD + "IMDN,2,Set5,32.1,0.9,bicubic,no,x\nIMDN,2,Set5,=1+1,0.9,bicubic,no,x\n", "line 3: expected PSNR"),
+        (HEAD + "IMDN,2,Set5,32.1,0.9,bicubic,maybe,x\n", "own_weights"),
+        (HEAD + "IMDN,2,Set5\n", "as many cells"),
+        (HEAD + "IMDN,2,Set5,32.1,0.9,bicubic,no,x,y\n", "as many cells"),
+    ],
+)
 def test_a_csv_that_is_not_claims_is_refused_by_its_line(tmp_path: Path, text: str, match: str) -> None:
     (tmp_path / "claims.csv").write_text(text)
     with pytest.raises(AuditError, match=match):
@@ -181,8 +194,9 @@ def test_the_bench_measures_every_protocol_of_the_scale_once(tmp_path: Path, noi
     assert bench.variants(subject) == bench.ensembles(subject, []) == []
 
 
-def test_a_degradation_that_a_model_cannot_bear_is_left_out(tmp_path: Path, noise: NDArray[np.uint8],
-                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_degradation_that_a_model_cannot_bear_is_left_out(
+    tmp_path: Path, noise: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
     measured = evaluate
 
     def evaluated(*arguments: Any, protocol: tuple[str, ...], **options: Any) -> pd.DataFrame:
@@ -219,7 +233,10 @@ def test_imdn_on_set5_x4_is_undecided_with_other_weights(test_data: Path, mirror
 
 def test_reported_claims_are_readable() -> None:
     claims = read_claims(Path(__file__).parents[1] / "leaderboard/reported/claims.csv")
-    assert {claim.printed.psnr for claim in claims if claim.labels["network"] == "IMDN-BAM" and claim.scale == 2
-            and claim.dataset == "BSD100"} == {"34.05"}
+    assert {
+        claim.printed.psnr
+        for claim in claims
+        if claim.labels["network"] == "IMDN-BAM" and claim.scale == 2 and claim.dataset == "BSD100"
+    } == {"34.05"}
     assert all(claim.labels["source"] for claim in claims)
     assert sum(bool(claim.labels["misprint"]) for claim in claims) >= 12

@@ -62,8 +62,9 @@ def test_names_stand_around_points_and_are_dropped_where_none_fits() -> None:
 
 def test_the_last_tick_ends_with_the_drawing_where_half_of_it_would_be_cut() -> None:
     x = Axis("MACs", logarithmic=True, form=lambda value: f"{value / 1e9:g} G")
-    root = ElementTree.fromstring(scatter_chart([Series("a", ((2.1e10, 1.0), (9e10, 2.0)))], title="t", x=x, y=_Y,
-                                                layout=INLINE))  # fmt: skip
+    root = ElementTree.fromstring(
+        scatter_chart([Series("a", ((2.1e10, 1.0), (9e10, 2.0)))], title="t", x=x, y=_Y, layout=INLINE)
+    )
     ticks = {text.text: (text.get("x"), text.get("text-anchor")) for text in root.iter(f"{_SVG}text")}
     assert ticks["100 G"] == (f"{INLINE.width - 2:.1f}", "end")
     assert ticks["20 G"] == (f"{INLINE.left:.1f}", "middle")
@@ -110,8 +111,12 @@ def test_intervals_lie_where_the_axis_says_and_the_band_is_the_margin() -> None:
 
 
 def test_intervals_of_a_group_stand_below_its_name_with_room_for_their_labels() -> None:
-    found = [Interval("short", 0, 1, 2, group="p − q"), Interval("a longer label", 0, 1, 2, strong=True, group="p − q"),
-             Interval("short", 0, 1, 2, group="q − r"), Interval("x" * 200, 0, 1, 2)]  # fmt: skip
+    found = [
+        Interval("short", 0, 1, 2, group="p − q"),
+        Interval("a longer label", 0, 1, 2, strong=True, group="p − q"),
+        Interval("short", 0, 1, 2, group="q − r"),
+        Interval("x" * 200, 0, 1, 2),
+    ]
     root = ElementTree.fromstring(interval_chart(found[:3], title="t", x=_Y, margin=0.02))
     texts = list(root.iter(f"{_SVG}text"))[-5:]
     assert [text.text for text in texts] == ["p − q", "short", "a longer label", "q − r", "short"]

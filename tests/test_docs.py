@@ -32,9 +32,13 @@ from srbench.cli import COMMANDS, main
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
-    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"),
-                 ROOT / "studies" / "README.md", ROOT / "submissions" / "README.md")
-)  # fmt: skip
+    for path in (
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        ROOT / "studies" / "README.md",
+        ROOT / "submissions" / "README.md",
+    )
+)
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for name in ("srbench", "leaderboard")
@@ -91,8 +95,10 @@ def test_links_and_tables_are_of_use_in_the_repository(page: str) -> None:
 def anchors(path: Path) -> set[str]:
     """The addresses of a page's headings, as forges and the builder of the documentation give them."""
     prose = _FENCE.sub("", path.read_text(encoding="utf-8"))
-    return {"#" + re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
-            for title in re.findall(r"^#+ (.+)$", prose, re.MULTILINE)}  # fmt: skip
+    return {
+        "#" + re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    }
 
 
 @pytest.mark.parametrize("page", PAGES)

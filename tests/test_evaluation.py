@@ -25,9 +25,11 @@ from srbench.upscalers.base import Identity, Image, Options, Upscaler
 from srbench.upscalers.specs import open_upscaler
 
 # PROTOCOLS.md: IMDN with its authors' weights, measured under both protocols.
-IMDN_SET5 = {2: {"matlab-y": (37.996, 0.9605), "bam2021": (38.050, 0.9608)},
-             3: {"matlab-y": (34.360, 0.9270), "bam2021": (35.101, 0.9408)},
-             4: {"matlab-y": (32.210, 0.8948), "bam2021": (32.252, 0.8954)}}
+IMDN_SET5 = {
+    2: {"matlab-y": (37.996, 0.9605), "bam2021": (38.050, 0.9608)},
+    3: {"matlab-y": (34.360, 0.9270), "bam2021": (35.101, 0.9408)},
+    4: {"matlab-y": (32.210, 0.8948), "bam2021": (32.252, 0.8954)},
+}
 
 
 class Nearest(Upscaler):
@@ -56,8 +58,14 @@ def small_set(tmp_path: Path) -> ImageSet:
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_imdn_scores_what_its_paper_prints(test_data: Path, mirror: Path, scale: int) -> None:
-    scores = srbench.evaluate("zoo:imdn@authors", "Set5", scale=scale, protocol=["matlab-y", "bam2021"],
-                              data_root=test_data / "data", options=Options(device="cpu"))
+    scores = srbench.evaluate(
+        "zoo:imdn@authors",
+        "Set5",
+        scale=scale,
+        protocol=["matlab-y", "bam2021"],
+        data_root=test_data / "data",
+        options=Options(device="cpu"),
+    )
     for protocol, (psnr, ssim) in IMDN_SET5[scale].items():
         means = scores[scores["protocol"] == protocol][["psnr_y", "ssim_y"]].mean()
         assert means["psnr_y"] == pytest.approx(psnr, abs=0.001)
@@ -67,10 +75,19 @@ def test_imdn_scores_what_its_paper_prints(test_data: Path, mirror: Path, scale:
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_pan_meets_its_authors_log_image_by_image(test_data: Path, mirror: Path, scale: int) -> None:
     with (test_data / "reference" / "pan_authors_log.csv").open() as file:
-        log = {row["image"]: row for row in csv.DictReader(file)
-               if row["scale"] == str(scale) and row["dataset"] == "Set5" and row["image"] != "mean"}
-    scores = evaluate("zoo:pan@authors", "Set5", scale=scale, protocol=["matlab-y", "matlab-rgb"],
-                      data_root=test_data / "data", options=Options(device="cpu"))
+        log = {
+            row["image"]: row
+            for row in csv.DictReader(file)
+            if row["scale"] == str(scale) and row["dataset"] == "Set5" and row["image"] != "mean"
+        }
+    scores = evaluate(
+        "zoo:pan@authors",
+        "Set5",
+        scale=scale,
+        protocol=["matlab-y", "matlab-rgb"],
+        data_root=test_data / "data",
+        options=Options(device="cpu"),
+    )
     assert set(scores["image"]) == set(log)
     for score in scores.to_dict("records"):
         kind = "y" if score["protocol"] == "matlab-y" else "rgb"
@@ -79,8 +96,9 @@ def test_pan_meets_its_authors_log_image_by_image(test_data: Path, mirror: Path,
 
 
 def test_matlabs_lr_files_score_like_made_lr(test_data: Path) -> None:
-    made, given = (evaluate("bicubic", "Set5", scale=3, lr=source, data_root=test_data / "data")
-                   for source in ("made", "given"))
+    made, given = (
+        evaluate("bicubic", "Set5", scale=3, lr=source, data_root=test_data / "data") for source in ("made", "given")
+    )
     differing = [column for column in made if not made[column].equals(given[column])]
     assert set(differing) <= {"lr_source", "seconds"}
 
@@ -124,8 +142,9 @@ def test_a_failing_image_loses_nothing_before_it(small_set: ImageSet) -> None:
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_images_on_several_cores_keep_their_order(small_set: ImageSet, monkeypatch: pytest.MonkeyPatch,
-                                                  large: bool) -> None:
+def test_images_on_several_cores_keep_their_order(
+    small_set: ImageSet, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
     if large:
         monkeypatch.setattr("srbench.evaluation._LARGE", 0)
     threads = torch.get_num_threads()
@@ -186,8 +205,11 @@ def test_a_network_in_training_is_given_back_as_it_was(small_set: ImageSet) -> N
     network.deep_dtype = torch.float16
 
     def state() -> list[object]:
-        return [network.deep_dtype, *(part.training for part in network.modules()),
-                *(parameter.requires_grad for parameter in network.parameters())]
+        return [
+            network.deep_dtype,
+            *(part.training for part in network.modules()),
+            *(parameter.requires_grad for parameter in network.parameters()),
+        ]
 
     before = state()
     assert len(evaluate(network, small_set, scale=2, options=Options("cpu", "bf16"))) == 5
@@ -211,8 +233,10 @@ class VanishingSet(ImageSet):
 
 @pytest.mark.parametrize("model", ["zoo:imdn@authors", "zoo:pan@authors"])
 def test_optimised_inference_moves_no_score(test_data: Path, mirror: Path, model: str) -> None:
-    plain, fast = (evaluate(model, "Set5", scale=4, data_root=test_data / "data", options=Options("cpu", optimise=how))
-                   for how in ("none", "fold"))
+    plain, fast = (
+        evaluate(model, "Set5", scale=4, data_root=test_data / "data", options=Options("cpu", optimise=how))
+        for how in ("none", "fold")
+    )
     assert (plain["psnr_y"] - fast["psnr_y"]).abs().max() < 0.0005
 
 
@@ -253,7 +277,9 @@ def test_mistakes_are_named(small_set: ImageSet, tmp_path: Path, monkeypatch: py
 
 def test_a_protocol_of_given_files_takes_them_unasked(test_data: Path, small_set: ImageSet) -> None:
     scores = evaluate("bicubic", "Set5", scale=2, protocol=["div2k-rgb", "matlab-rgb"], data_root=test_data / "data")
-    assert set(zip(scores["protocol"], scores["lr_source"], strict=True)) == {("div2k-rgb", "given"),
-                                                                              ("matlab-rgb", "made")}
+    assert set(zip(scores["protocol"], scores["lr_source"], strict=True)) == {
+        ("div2k-rgb", "given"),
+        ("matlab-rgb", "made"),
+    }
     with pytest.raises(DatasetError, match=r"no given LR .*div2k-rgb is defined on such files"):
         evaluate(Nearest(), small_set, scale=2, protocol="div2k-rgb")

@@ -38,8 +38,14 @@ def with_profile_and_orientation() -> bytes:
 
 @pytest.mark.parametrize(
     "data",
-    [as_bytes(ramp()), as_bytes(ramp("LA")), as_bytes(rgba(255)), as_bytes(ramp("P")), as_bytes(ramp("RGB"), "BMP"),
-     with_profile_and_orientation()],
+    [
+        as_bytes(ramp()),
+        as_bytes(ramp("LA")),
+        as_bytes(rgba(255)),
+        as_bytes(ramp("P")),
+        as_bytes(ramp("RGB"), "BMP"),
+        with_profile_and_orientation(),
+    ],
     ids=["gray", "gray-alpha-255", "alpha-255", "palette", "bmp", "exif-icc-gamma"],
 )
 def test_accepted_kinds_give_the_stored_values(data: bytes) -> None:
@@ -55,11 +61,17 @@ def sixteen_bit_rgb() -> bytes:
 
 @pytest.mark.parametrize(
     ("data", "named"),
-    [(b"", "empty"), (as_bytes(ramp())[:-30], "does not decode"),
-     (b"<html>not found</html>", "its bytes are of no such format"),
-     (as_bytes(rgba(128)), "transparent"), (as_bytes(ramp("CMYK"), "JPEG"), "CMYK"), (sixteen_bit_rgb(), "8 bits"),
-     (as_bytes(Image.new("I;16", (4, 4), 3000)), "8 bits"), (as_bytes(ramp("F"), "TIFF"), "does not decode"),
-     (as_bytes(ramp("RGB"), "PNG", save_all=True, append_images=[Image.new("RGB", (8, 6))]), "animation")],
+    [
+        (b"", "empty"),
+        (as_bytes(ramp())[:-30], "does not decode"),
+        (b"<html>not found</html>", "its bytes are of no such format"),
+        (as_bytes(rgba(128)), "transparent"),
+        (as_bytes(ramp("CMYK"), "JPEG"), "CMYK"),
+        (sixteen_bit_rgb(), "8 bits"),
+        (as_bytes(Image.new("I;16", (4, 4), 3000)), "8 bits"),
+        (as_bytes(ramp("F"), "TIFF"), "does not decode"),
+        (as_bytes(ramp("RGB"), "PNG", save_all=True, append_images=[Image.new("RGB", (8, 6))]), "animation"),
+    ],
     ids=["empty", "truncated", "html", "alpha", "cmyk", "rgb16", "gray16", "float", "animation"],
 )
 def test_refused_kinds_are_named(data: bytes, named: str) -> None:

@@ -75,9 +75,14 @@ def test_small_images_have_psnr_but_no_ssim() -> None:
 
 @pytest.mark.parametrize(
     ("sr", "named"),
-    [(np.full((24, 24, 3), 128.0), "up to 128"), (np.full((24, 24, 3), np.nan), "NaN"),
-     (np.zeros((24, 20, 3), np.uint8), "20×24"), (np.zeros((24, 24, 3), np.int64), "int64"),
-     (np.zeros((24, 24), np.uint8), "H×W×3"), ([[1]], "list")],
+    [
+        (np.full((24, 24, 3), 128.0), "up to 128"),
+        (np.full((24, 24, 3), np.nan), "NaN"),
+        (np.zeros((24, 20, 3), np.uint8), "20×24"),
+        (np.zeros((24, 24, 3), np.int64), "int64"),
+        (np.zeros((24, 24), np.uint8), "H×W×3"),
+        ([[1]], "list"),
+    ],
     ids=["range", "nan", "size", "dtype", "gray", "list"],
 )
 def test_unusable_sr_is_refused(sr: object, named: str) -> None:

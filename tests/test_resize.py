@@ -16,8 +16,19 @@ from srbench.degradations import crop_to_multiple
 from srbench.images import decode, pixel_sha256
 from srbench.resize import imresize
 
-RATIOS = (Fraction(1, 2), Fraction(1, 3), Fraction(1, 4), Fraction(1, 8), Fraction(2), Fraction(3), Fraction(4),
-          Fraction(8), Fraction(3, 2), Fraction(5, 7), Fraction(89, 200))
+RATIOS = (
+    Fraction(1, 2),
+    Fraction(1, 3),
+    Fraction(1, 4),
+    Fraction(1, 8),
+    Fraction(2),
+    Fraction(3),
+    Fraction(4),
+    Fraction(8),
+    Fraction(3, 2),
+    Fraction(5, 7),
+    Fraction(89, 200),
+)
 
 
 def matlab_pass(image: NDArray[np.float64], scale: float, border: str) -> NDArray[np.float64]:
@@ -27,8 +38,7 @@ def matlab_pass(image: NDArray[np.float64], scale: float, border: str) -> NDArra
     u = np.arange(1, int(np.ceil(size * scale)) + 1) / scale + 0.5 * (1 - 1 / scale)
     index = np.floor(u - width / 2)[:, None] + np.arange(int(np.ceil(width)) + 2)
     x = np.abs((u[:, None] - index) * min(scale, 1))
-    weights = np.where(x <= 1, 1.5 * x**3 - 2.5 * x**2 + 1,
-                       np.where(x <= 2, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2, 0))
+    weights = np.where(x <= 1, 1.5 * x**3 - 2.5 * x**2 + 1, np.where(x <= 2, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2, 0))
     weights /= weights.sum(1, keepdims=True)
     mirrored = np.r_[0:size, size - 1 : -1 : -1]
     rows = index.astype(int) - 1
@@ -52,8 +62,10 @@ def test_float_follows_matlabs_algorithm(ratio: Fraction, border: str) -> None:
 def test_no_value_differs_from_matlabs_lr(test_data: Path, dataset: str, scale: int) -> None:
     published = json.loads((test_data / "reference" / "fingerprints.json").read_text())["datasets"]
     expected = {entry["name"]: entry["sha256_rgb"] for entry in published[f"{dataset}/LR_bicubic/X{scale}"]["images"]}
-    made = {f"{path.stem}x{scale}": pixel_sha256(imresize(crop_to_multiple(decode(path), scale=scale), 1 / scale))
-            for path in (test_data / "data" / dataset / "HR").iterdir()}
+    made = {
+        f"{path.stem}x{scale}": pixel_sha256(imresize(crop_to_multiple(decode(path), scale=scale), 1 / scale))
+        for path in (test_data / "data" / dataset / "HR").iterdir()
+    }
     assert made == expected
 
 

@@ -45,8 +45,23 @@ def plan_of(images: ImageSet) -> Plan:
 
 
 def command(output: str) -> list[str]:
-    return ["evaluate", "--model", "python:noting_model:make", "--scale", "2", "--dataset", "folder:set",
-            "--protocol", "bam2021", "--protocol", "matlab-rgb", "--output", output, "--device", "cpu"]
+    return [
+        "evaluate",
+        "--model",
+        "python:noting_model:make",
+        "--scale",
+        "2",
+        "--dataset",
+        "folder:set",
+        "--protocol",
+        "bam2021",
+        "--protocol",
+        "matlab-rgb",
+        "--output",
+        output,
+        "--device",
+        "cpu",
+    ]
 
 
 def srbench_here(output: str) -> Result:
@@ -61,8 +76,9 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 def test_torchrun_shares_the_images_and_gives_the_rows_of_a_plain_run(folder: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "srbench"]
-    shared = subprocess.run([*torchrun, *command("shared")], cwd=folder, env=environment(folder), check=True,
-                            capture_output=True, text=True)
+    shared = subprocess.run(
+        [*torchrun, *command("shared")], cwd=folder, env=environment(folder), check=True, capture_output=True, text=True
+    )
     calls = len((folder / "calls").read_text())
     plain = srbench_here("plain")
     assert calls == 14, "seven images under two preparations, none of them padded"
@@ -74,8 +90,11 @@ def test_torchrun_shares_the_images_and_gives_the_rows_of_a_plain_run(folder: Pa
 
 
 def test_a_dead_process_loses_nothing_that_it_had_done(folder: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-m", "srbench", *command("run")], cwd=folder,
-                               env=environment(folder, RANK="1", WORLD_SIZE="2", SECONDS_A_CALL="0.1"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "srbench", *command("run")],
+        cwd=folder,
+        env=environment(folder, RANK="1", WORLD_SIZE="2", SECONDS_A_CALL="0.1"),
+    )
     journal = folder / "run" / "journal-1.jsonl"
     deadline = time.monotonic() + 60
     while not journal.exists() or journal.read_bytes().count(b"\n") < 3:

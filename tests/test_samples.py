@@ -43,8 +43,9 @@ def test_crops_of_another_scale_are_for_looking_at(tmp_path: Path, monkeypatch: 
     arguments = ["samples", "--model", "bicubic", "--scale", "2", "--output", str(tmp_path)]
     result = CliRunner().invoke(main, arguments)
     assert result.stdout.splitlines() == [str(tmp_path / f"{name}_x2.webp") for name in SAMPLE_NAMES]
-    assert result.stderr == ("crops at ×2 are for looking at: the leaderboard shows ×4, and `srbench submit` takes no "
-                             "others\n")  # fmt: skip
+    assert result.stderr == (
+        "crops at ×2 are for looking at: the leaderboard shows ×4, and `srbench submit` takes no others\n"
+    )
     with pytest.raises(SubmissionError, match=r"got 'astronaut_x2\.webp'; make them with srbench samples --scale 4"):
         read_samples(tmp_path)
     crops = {f"{path.stem.removesuffix('_x2')}.webp": path.read_bytes() for path in tmp_path.glob("*_x2.webp")}

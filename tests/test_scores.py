@@ -21,9 +21,24 @@ RECORD = {"schema_version": SCHEMA_VERSION, "model": {"spec": "bicubic"}, "scale
 
 
 def row(image: str, psnr: float = 30.25) -> Row:
-    return {"model": "bicubic", "dataset": "Set5", "scale": 2, "protocol": "matlab-y", "protocol_version": 1,
-            "image": image, "psnr_y": psnr, "ssim_y": 0.9, "psnr_rgb": None, "ssim_rgb": None, "psnr_y_aliased": 27.5,
-            "psnr_lr": 40.0, "seconds": 0.1, "lr_source": "made", "hr_sha256": "h", "lr_sha256": "l"}
+    return {
+        "model": "bicubic",
+        "dataset": "Set5",
+        "scale": 2,
+        "protocol": "matlab-y",
+        "protocol_version": 1,
+        "image": image,
+        "psnr_y": psnr,
+        "ssim_y": 0.9,
+        "psnr_rgb": None,
+        "ssim_rgb": None,
+        "psnr_y_aliased": 27.5,
+        "psnr_lr": 40.0,
+        "seconds": 0.1,
+        "lr_source": "made",
+        "hr_sha256": "h",
+        "lr_sha256": "l",
+    }
 
 
 def test_a_finished_folder_holds_exactly_two_files(tmp_path: Path) -> None:

@@ -73,8 +73,12 @@ def yield_cache() -> None:
 
 def grid(**changes: Any) -> Grid:
     facts: dict[str, Any] = {
-        "models": ("bicubic", "python:noted_model:make"), "datasets": ("folder:first", "folder:second"),
-        "scales": (2, 3), "protocols": ("matlab-y", "bam2021", "matlab-rgb"), "options": Options(device="cpu")}
+        "models": ("bicubic", "python:noted_model:make"),
+        "datasets": ("folder:first", "folder:second"),
+        "scales": (2, 3),
+        "protocols": ("matlab-y", "bam2021", "matlab-rgb"),
+        "options": Options(device="cpu"),
+    }
     return Grid(**{**facts, **changes})
 
 
@@ -91,8 +95,13 @@ def settled(scores: pd.DataFrame) -> pd.DataFrame:
 def plain_run(folder: Path) -> pd.DataFrame:
     """The grid as single evaluations."""
     wanted = grid()
-    parts = [srbench.evaluate(model, list(wanted.datasets), scale=scale, protocol=list(wanted.protocols),
-                              options=wanted.options) for model in wanted.models for scale in wanted.scales]
+    parts = [
+        srbench.evaluate(
+            model, list(wanted.datasets), scale=scale, protocol=list(wanted.protocols), options=wanted.options
+        )
+        for model in wanted.models
+        for scale in wanted.scales
+    ]
     return settled(pd.concat(parts, ignore_index=True))
 
 
@@ -153,10 +162,15 @@ def test_a_combination_that_fails_is_reported_and_stops_no_other(folder: Path) -
     assert any("second" in problem and "empty file" in problem for problem in outcome.problems)
     assert set(outcome.scores["dataset"]) == {"first"}
     models = ("python:noted_model:failing", "python:noted_model:raising", "bicubic")
-    outcome = sweep(grid(models=models, scales=(2,), datasets=("folder:first",), protocols=("bd", "matlab-y")),
-                    folder / "out")
+    outcome = sweep(
+        grid(models=models, scales=(2,), datasets=("folder:first",), protocols=("bd", "matlab-y")), folder / "out"
+    )
     assert [problem.partition(" on folder")[0] for problem in outcome.problems] == [
-        "python:noted_model:failing ×2", "python:noted_model:raising ×2", "bicubic ×2", "python:noted_model:failing ×2"]
+        "python:noted_model:failing ×2",
+        "python:noted_model:raising ×2",
+        "bicubic ×2",
+        "python:noted_model:failing ×2",
+    ]
     assert sum("'bd' is defined for ×3" in problem for problem in outcome.problems) == 2
     assert "on first/0: the model raised ValueError: by design" in outcome.problems[3]
     assert len(outcome.scores) == 5
@@ -172,8 +186,9 @@ def test_one_set_under_two_names_is_one_and_two_sets_of_one_name_are_refused(fol
 
 def test_processes_give_the_same_rows(folder: Path) -> None:
     small = grid(scales=(2,), protocols=("matlab-y", "matlab-rgb"))
-    plain, shared = (sweep(small, folder / name, engine=engine)
-                     for name, engine in (("one", InProcess()), ("two", Processes(2))))
+    plain, shared = (
+        sweep(small, folder / name, engine=engine) for name, engine in (("one", InProcess()), ("two", Processes(2)))
+    )
     assert settled(plain.scores).equals(settled(shared.scores))
     assert len(set((folder / "calls").read_text().split())) >= 2
 
@@ -185,8 +200,9 @@ def test_other_weights_on_another_machine_are_not_scored(folder: Path) -> None:
             yield_cache()
             yield from super().results(jobs)
 
-    outcome = sweep(grid(datasets=("folder:first",), models=("bicubic",), scales=(2,)), folder / "out",
-                    engine=Elsewhere())
+    outcome = sweep(
+        grid(datasets=("folder:first",), models=("bicubic",), scales=(2,)), folder / "out", engine=Elsewhere()
+    )
     assert outcome.scores.empty
     assert "copy them anew" in outcome.problems[0]
 
@@ -222,8 +238,9 @@ def _sweep_while_a_node_dies(ray: Any, folder: Path) -> Sweep:
             yield result
 
     try:
-        return sweep(grid(models=("python:noted_model:make", "bicubic")), folder / "out", engine=RayCluster(),
-                     watch=killing)
+        return sweep(
+            grid(models=("python:noted_model:make", "bicubic")), folder / "out", engine=RayCluster(), watch=killing
+        )
     finally:
         ray.shutdown()
         cluster.shutdown()
@@ -231,8 +248,9 @@ def _sweep_while_a_node_dies(ray: Any, folder: Path) -> Sweep:
 
 def test_a_cluster_without_room_says_so() -> None:
     with pytest.raises(SweepError, match="1 CPU and 2 GPU"):
-        RayCluster(gpus=2)._require_room([{"Alive": True, "Resources": {"CPU": 8.0}},
-                                          {"Alive": False, "Resources": {"CPU": 8.0, "GPU": 4.0}}])
+        RayCluster(gpus=2)._require_room(
+            [{"Alive": True, "Resources": {"CPU": 8.0}}, {"Alive": False, "Resources": {"CPU": 8.0, "GPU": 4.0}}]
+        )
 
 
 def command(*arguments: object) -> Result:
@@ -240,14 +258,29 @@ def command(*arguments: object) -> Result:
 
 
 def test_the_command_prints_one_table_and_repeats_nothing(folder: Path) -> None:
-    arguments = ("--model", "bicubic", "--model", "bicubic:pillow", "--dataset", "folder:first", "--scale", 2,
-                 "--scale", 4, "--protocol", "matlab-y", "--output", "out")
+    arguments = (
+        "--model",
+        "bicubic",
+        "--model",
+        "bicubic:pillow",
+        "--dataset",
+        "folder:first",
+        "--scale",
+        2,
+        "--scale",
+        4,
+        "--protocol",
+        "matlab-y",
+        "--output",
+        "out",
+    )
     first = command(*arguments)
     assert first.exit_code == 0, first.output
     lines = first.stdout.splitlines()
     assert lines[0].split() == ["model", "scale", "protocol", "dataset", "images", "PSNR", "/", "SSIM"]
     assert [line.split()[:5] for line in lines[2:]] == [
-        [model, scale, "matlab-y", "first", "5"] for model in ("bicubic", "bicubic:pillow") for scale in ("×2", "×4")]
+        [model, scale, "matlab-y", "first", "5"] for model in ("bicubic", "bicubic:pillow") for scale in ("×2", "×4")
+    ]
     assert command(*arguments).stdout == first.stdout
     documents = json.loads(command(*arguments, "--format", "json").stdout)
     assert [document["scale"] for document in documents] == [2, 4, 2, 4]
@@ -255,12 +288,30 @@ def test_the_command_prints_one_table_and_repeats_nothing(folder: Path) -> None:
 
 
 def test_the_command_fails_with_what_failed(folder: Path) -> None:
-    result = command("--model", "bicubic", "--model", "bicubix", "--dataset", "folder:first", "--scale", 2,
-                     "--output", "out")
+    result = command(
+        "--model", "bicubic", "--model", "bicubix", "--dataset", "folder:first", "--scale", 2, "--output", "out"
+    )
     assert result.exit_code == 1
     assert "did you mean bicubic" in result.stderr
     assert "bicubic" in result.stdout
-    assert command("--model", "bicubic", "--dataset", "folder:first", "--scale", 2, "--output", "o", "--engine", "ray",
-                   "--jobs", 2).exit_code == 2
-    assert command("--model", "bicubic", "--dataset", "folder:first", "--scale", 2, "--output", "o",
-                   "--gpus", 1).exit_code == 2
+    assert (
+        command(
+            "--model",
+            "bicubic",
+            "--dataset",
+            "folder:first",
+            "--scale",
+            2,
+            "--output",
+            "o",
+            "--engine",
+            "ray",
+            "--jobs",
+            2,
+        ).exit_code
+        == 2
+    )
+    assert (
+        command("--model", "bicubic", "--dataset", "folder:first", "--scale", 2, "--output", "o", "--gpus", 1).exit_code
+        == 2
+    )

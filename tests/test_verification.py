@@ -48,11 +48,31 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Bicubic on the Sample under two preparations, submitted, with its SR images."""
     folder = tmp_path_factory.mktemp("sample")
     for protocol in ("matlab-y", "bam2021"):
-        result = srbench("evaluate", "--model", "bicubic", "--scale", 4, "--dataset", "Sample", "--protocol", protocol,
-                         "--output", folder / f"run-{protocol}", "--save-images", folder / "images" / protocol)
+        result = srbench(
+            "evaluate",
+            "--model",
+            "bicubic",
+            "--scale",
+            4,
+            "--dataset",
+            "Sample",
+            "--protocol",
+            protocol,
+            "--output",
+            folder / f"run-{protocol}",
+            "--save-images",
+            folder / "images" / protocol,
+        )
         assert result.exit_code == 0, result.output
-    result = srbench("submit", folder / "run-matlab-y", folder / "run-bam2021", "--id", "net",
-                     "--submissions", folder / "submissions")
+    result = srbench(
+        "submit",
+        folder / "run-matlab-y",
+        folder / "run-bam2021",
+        "--id",
+        "net",
+        "--submissions",
+        folder / "submissions",
+    )
     assert result.exit_code == 0, result.output
     return folder
 
@@ -78,10 +98,17 @@ def test_rescored_images_raise_the_level_until_the_entry_changes(root: Path, sam
     changed = read_submission(root / "net")
     assert (changed.level, changed.verification) == ("claimed", None)
     assert changed.digest != entry.digest
-    assert found(check_submissions(root), "net") == [
-        ("review", "changed since it was verified, so it shows as claimed; verify it again"),
-        ("note", "not compared with bicubic, which has no entry here on the same images: "
-                 "Sample ×4 under bam2021 and 1 more")][:1]  # fmt: skip
+    assert (
+        found(check_submissions(root), "net")
+        == [
+            ("review", "changed since it was verified, so it shows as claimed; verify it again"),
+            (
+                "note",
+                "not compared with bicubic, which has no entry here on the same images: "
+                "Sample ×4 under bam2021 and 1 more",
+            ),
+        ][:1]
+    )
 
 
 def test_scores_of_other_images_are_not_believed(root: Path, sample: Path, tmp_path: Path) -> None:
@@ -98,10 +125,15 @@ def test_scores_of_other_images_are_not_believed(root: Path, sample: Path, tmp_p
     assert "got no such file" in result.stderr
 
 
-@pytest.mark.parametrize(("column", "change", "shown"), [
-    ("psnr_y", 2e-6, "psnr"), ("ssim_y", -2e-6, "ssim"), ("psnr_lr", 1.0, "psnr_lr"),
-    ("psnr_y_aliased", 0.1, "psnr_y_aliased"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("column", "change", "shown"),
+    [
+        ("psnr_y", 2e-6, "psnr"),
+        ("ssim_y", -2e-6, "ssim"),
+        ("psnr_lr", 1.0, "psnr_lr"),
+        ("psnr_y_aliased", 0.1, "psnr_y_aliased"),
+    ],
+)
 def test_every_stated_score_is_held_against_the_images(
     root: Path, sample: Path, column: str, change: float, shown: str
 ) -> None:
@@ -153,8 +185,10 @@ def test_a_rerun_in_another_process_finds_the_one_score_that_is_wrong(sample: Pa
     rewrite(tmp_path / "net", lambda rows, _: rows[3].update(psnr_y=rows[3]["psnr_y"] + 0.01))
     result = srbench("leaderboard", "check", "net", "--rerun", "--submissions", tmp_path, "--device", "cpu")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: net: expected the stated scores within 0.001 dB and 1e-05 SSIM, for fp32 "
-                                    "on any device; Sample/coffee ×4 under matlab-y: psnr stated ")
+    assert result.stderr.startswith(
+        "Error: net: expected the stated scores within 0.001 dB and 1e-05 SSIM, for fp32 "
+        "on any device; Sample/coffee ×4 under matlab-y: psnr stated "
+    )
     assert result.stderr.count("stated ") == 2
 
 
@@ -185,8 +219,10 @@ def test_a_rerun_makes_the_crops_again_too(sample: Path, tmp_path: Path, monkeyp
     root, crops = tmp_path / "submissions", tmp_path / "crops"
     monkeypatch.setattr("srbench.verification.rerun._call", here)
     assert srbench("samples", "--model", "bicubic", "--output", crops).exit_code == 0
-    assert srbench("submit", sample / "run-matlab-y", "--id", "net", "--submissions", root,
-                   "--samples", crops).exit_code == 0  # fmt: skip
+    assert (
+        srbench("submit", sample / "run-matlab-y", "--id", "net", "--submissions", root, "--samples", crops).exit_code
+        == 0
+    )
     result = srbench("leaderboard", "check", "net", "--rerun", "--submissions", root, "--device", "cpu")
     assert "net: 7 scores and 7 sample crops made again, at most 0 dB" in result.stderr
     entry = read_submission(root / "net")
@@ -253,14 +289,17 @@ def test_only_maintainers_change_the_list(root: Path, sample: Path, tmp_path: Pa
     assert check_submissions(root).passed
     checked = check_submissions(root, base=base)
     assert found(checked, "verified.json") == [
-        ("error", "expected the base's list; only maintainers change it, on its own")]  # fmt: skip
+        ("error", "expected the base's list; only maintainers change it, on its own")
+    ]
     reason = "the change adds its verification.json, which only maintainers do; undo that"
     assert ("error", reason) in found(checked, "net")
     shutil.rmtree(base / "net")
     assert ("error", reason) in found(check_submissions(root, base=base), "net")
     (root / "net" / "verification.json").unlink()
     assert found(check_submissions(root), "net")[0] == (
-        "review", "verified.json lists it, but its verification.json is gone, so it shows as claimed")  # fmt: skip
+        "review",
+        "verified.json lists it, but its verification.json is gone, so it shows as claimed",
+    )
 
 
 def test_a_change_adds_one_entry_and_touches_nothing_else(root: Path, tmp_path: Path) -> None:
@@ -276,8 +315,11 @@ def test_a_change_adds_one_entry_and_touches_nothing_else(root: Path, tmp_path: 
     (root / "brief.study.json").write_text('{"mean": 9.99}')
     (root / "entry.zip").write_bytes(b"PK")
     (root / "new" / "link").symlink_to(tmp_path)
-    errors = {finding.id: finding.message for finding in check_submissions(root, ["net"], base=base).findings
-              if finding.severity == "error"}  # fmt: skip
+    errors = {
+        finding.id: finding.message
+        for finding in check_submissions(root, ["net"], base=base).findings
+        if finding.severity == "error"
+    }
     only = "a submission adds or changes one entry's folder and touches nothing else"
     assert errors["brief.study.json"] == f"the change modifies it; {only}"
     assert errors["entry.zip"] == f"the change adds it; {only}"
@@ -302,8 +344,15 @@ IMDN = "e660c38221147217a136debeb99eb304d62d9c0f73ac421ed66281b619719714"
 
 
 def _zoo(rows: list[dict[str, Any]], document: dict[str, Any], *, weights: str = IMDN, **model: Any) -> None:
-    document["model"] |= {"spec": "zoo:imdn@authors", "network": "imdn", "attention": "cca", "tag": "authors",
-                          "parameters": {"4": 715_176}, "macs": {"4": 61_328_796_672}, **model}  # fmt: skip
+    document["model"] |= {
+        "spec": "zoo:imdn@authors",
+        "network": "imdn",
+        "attention": "cca",
+        "tag": "authors",
+        "parameters": {"4": 715_176},
+        "macs": {"4": 61_328_796_672},
+        **model,
+    }
     document["runs"][0]["weights_sha256"] = weights
     for row in rows:
         row["model"] = "zoo:imdn@authors"
@@ -316,28 +365,52 @@ CASES: dict[str, tuple[Edit, str, str]] = {
     "shifted": (_all("psnr_lr", 46.0), "review", "psnr_lr far under bicubic's (3 dB on a set, 10 dB on an image) on "),
     "one foreign image": (lambda rows, _: rows[2].update(psnr_lr=37.0), "review", "on an image) on 1 score, such as"),
     "another LR": (lambda rows, _: [row.update(lr_sha256="0" * 64) for row in rows], "review", "another LR than"),
-    "another HR": (lambda rows, _: [row.update(hr_sha256="0" * 64) for row in rows if row["image"] == "baby"], "error",
-                   "Set5: the fingerprint is not that of the images' hashes"),
+    "another HR": (
+        lambda rows, _: [row.update(hr_sha256="0" * 64) for row in rows if row["image"] == "baby"],
+        "error",
+        "Set5: the fingerprint is not that of the images' hashes",
+    ),
     "changing HR": (lambda rows, _: rows[0].update(hr_sha256="0" * 64), "error", "expected the same HR images"),
-    "other variant": (lambda _, document: document["runs"][0]["datasets"]["Set5"].update(variant="edsr"), "error",
-                      "Set5: stated as edsr, but its pixels are canonical"),
-    "old protocol": (lambda rows, document: [
-        row.update(protocol_version=9) for row in rows if row["protocol"] == "bam2021"] and
-        document["runs"][0]["protocols"]["bam2021"].update(version=9), "error", "bam2021: expected version 1, got 9"),
-    "unknown network": (lambda rows, document: _zoo(rows, document, spec="zoo:imdn@authors", network="pan"), "error",
-                        "model.network: stated as pan, but zoo:imdn@authors has imdn"),
-    "too few parameters": (lambda rows, document: _zoo(rows, document, parameters={"4": 1}), "error",
-                           "model.parameters: stated as {'4': 1}, but zoo:imdn@authors has {'4': 715176}"),
-    "other weights": (lambda rows, document: _zoo(rows, document, weights="0" * 64), "error",
-                      "the weights' hash is not that of zoo:imdn@authors"),
-}  # fmt: skip
+    "other variant": (
+        lambda _, document: document["runs"][0]["datasets"]["Set5"].update(variant="edsr"),
+        "error",
+        "Set5: stated as edsr, but its pixels are canonical",
+    ),
+    "old protocol": (
+        lambda rows, document: (
+            [row.update(protocol_version=9) for row in rows if row["protocol"] == "bam2021"]
+            and document["runs"][0]["protocols"]["bam2021"].update(version=9)
+        ),
+        "error",
+        "bam2021: expected version 1, got 9",
+    ),
+    "unknown network": (
+        lambda rows, document: _zoo(rows, document, spec="zoo:imdn@authors", network="pan"),
+        "error",
+        "model.network: stated as pan, but zoo:imdn@authors has imdn",
+    ),
+    "too few parameters": (
+        lambda rows, document: _zoo(rows, document, parameters={"4": 1}),
+        "error",
+        "model.parameters: stated as {'4': 1}, but zoo:imdn@authors has {'4': 715176}",
+    ),
+    "other weights": (
+        lambda rows, document: _zoo(rows, document, weights="0" * 64),
+        "error",
+        "the weights' hash is not that of zoo:imdn@authors",
+    ),
+}
 
 
 @pytest.mark.parametrize(("edit", "severity", "message"), CASES.values(), ids=list(CASES))
 def test_numbers_are_held_against_what_is_known(tmp_path: Path, edit: Edit, severity: str, message: str) -> None:
     bicubic, folder = generate(tmp_path, 2)
-    rewrite(bicubic, lambda rows, document: [row.update(model="bicubic") for row in rows] and
-            document["model"].update(spec="bicubic"))  # fmt: skip
+    rewrite(
+        bicubic,
+        lambda rows, document: (
+            [row.update(model="bicubic") for row in rows] and document["model"].update(spec="bicubic")
+        ),
+    )
     baseline = bicubic_scores([read_submission(bicubic)])
     assert list(check_entry(read_submission(folder), baseline)) == []
     said = list(check_entry(read_submission(rewrite(folder, edit)), baseline))
@@ -356,8 +429,10 @@ def test_a_set_that_lacks_images_or_is_unknown_is_an_error(tmp_path: Path) -> No
     rewrite(other, lambda rows, document: _only(rows, document, names=("baby", "bird"), dataset="MySet"))
     checked = check_submissions(tmp_path)
     assert ("error", "Set5: expected 5 images, got 2") in found(checked, "net-00000")
-    assert any(kind == "error" and text.startswith("MySet: expected a dataset that srbench knows")
-               for kind, text in found(checked, "net-00001"))  # fmt: skip
+    assert any(
+        kind == "error" and text.startswith("MySet: expected a dataset that srbench knows")
+        for kind, text in found(checked, "net-00001")
+    )
 
 
 def test_titles_and_tables_of_others_are_reviewed(tmp_path: Path) -> None:
@@ -366,7 +441,9 @@ def test_titles_and_tables_of_others_are_reviewed(tmp_path: Path) -> None:
     rewrite(second, lambda _, document: document.update(title="Νet О", date="2026-02-01"))
     checked = check_submissions(tmp_path)
     assert {text for kind, text in found(checked, second.name) if kind == "review"} == {
-        "its title looks like that of 'net-00000'", "has the means of 'net-00000' to the last digit"}  # fmt: skip
+        "its title looks like that of 'net-00000'",
+        "has the means of 'net-00000' to the last digit",
+    }
 
 
 def test_means_taken_from_another_entry_are_reviewed(tmp_path: Path) -> None:
@@ -396,5 +473,8 @@ def test_means_far_above_what_was_run_again_are_reviewed(tmp_path: Path) -> None
     run_again, high, near = read_submissions(tmp_path).entries
     assert not list(_check_records([run_again, high, near]))
     [finding] = _check_records([replace(run_again, level="model-rerun"), high, near])
-    assert (finding.id, finding.severity, finding.message) == (high.id, "review", "mean PSNR more than 1 dB over every "
-            "network that was run again on 2 sets, such as Set5 ×4 under matlab-y")  # fmt: skip
+    assert (finding.id, finding.severity, finding.message) == (
+        high.id,
+        "review",
+        "mean PSNR more than 1 dB over every network that was run again on 2 sets, such as Set5 ×4 under matlab-y",
+    )

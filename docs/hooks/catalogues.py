@@ -34,8 +34,15 @@ def filled(markdown: str) -> str:
 
 def datasets() -> str:
     """The datasets and their splits."""
-    rows = ((f"`{entry.name}`", ", ".join(f"{split.count or 'unknown'} ({split.name})" for split in entry.splits),
-             entry.licence, entry.access) for entry in DATASETS.values())  # fmt: skip
+    rows = (
+        (
+            f"`{entry.name}`",
+            ", ".join(f"{split.count or 'unknown'} ({split.name})" for split in entry.splits),
+            entry.licence,
+            entry.access,
+        )
+        for entry in DATASETS.values()
+    )
     return _table(("dataset", "images", "terms", "how to get it"), rows)
 
 
@@ -47,23 +54,41 @@ def citations() -> str:
 def recipes() -> str:
     """The recipes that ship with the package."""
     found = [load_recipe(name) for name in recipe_names()]
-    rows = ((f"`{recipe.name}`", recipe.summary, f"{recipe.steps:,}", str(recipe.batch), str(recipe.patch),
-             f"`{recipe.sha256[:12]}…`") for recipe in found)  # fmt: skip
+    rows = (
+        (
+            f"`{recipe.name}`",
+            recipe.summary,
+            f"{recipe.steps:,}",
+            str(recipe.batch),
+            str(recipe.patch),
+            f"`{recipe.sha256[:12]}…`",
+        )
+        for recipe in found
+    )
     return _table(("recipe", "", "steps", "batch", "LR patch", "sha256"), rows)
 
 
 def networks() -> str:
     """The networks at the size of their papers, with their cost at ×4 for 1280×720 output."""
-    rows = ((f"`{network.name}`", network.title, f"`{network.attention}`", network.slot,
-             f"{COSTS[network.name, 4].parameters / 1e3:,.1f}", f"{COSTS[network.name, 4].macs / 1e9:,.1f}")
-            for network in NETWORKS.values())  # fmt: skip
+    rows = (
+        (
+            f"`{network.name}`",
+            network.title,
+            f"`{network.attention}`",
+            network.slot,
+            f"{COSTS[network.name, 4].parameters / 1e3:,.1f}",
+            f"{COSTS[network.name, 4].macs / 1e9:,.1f}",
+        )
+        for network in NETWORKS.values()
+    )
     return _table(("name", "network", "its attention", "where that sits", "parameters ×4, K", "MACs ×4, G"), rows)
 
 
 def attentions() -> str:
     """The kinds of attention."""
-    return ", ".join(f"`{name}`" + (f" ({kind.title})" if kind.title.lower() != name else "")
-                     for name, kind in ATTENTIONS.items())  # fmt: skip
+    return ", ".join(
+        f"`{name}`" + (f" ({kind.title})" if kind.title.lower() != name else "") for name, kind in ATTENTIONS.items()
+    )
 
 
 def weights() -> str:
@@ -71,18 +96,32 @@ def weights() -> str:
     kinds: dict[str, list[WeightsEntry]] = {}
     for entry in WEIGHTS:
         kinds.setdefault(entry.spec, []).append(entry)
-    rows = ((f"`{spec}`", times(sorted({scale for entry in entries for scale in entry.scales})),
-             "pinned" if all(entry.pinned for entry in entries) else "unpinned", entries[0].licence,
-             entries[0].training_data) for spec, entries in kinds.items())  # fmt: skip
+    rows = (
+        (
+            f"`{spec}`",
+            times(sorted({scale for entry in entries for scale in entry.scales})),
+            "pinned" if all(entry.pinned for entry in entries) else "unpinned",
+            entries[0].licence,
+            entries[0].training_data,
+        )
+        for spec, entries in kinds.items()
+    )
     return _table(("model spec", "scales", "hash", "licence", "trained on"), rows)
 
 
 def trained() -> str:
     """What was trained here: how, and its PSNR beside bicubic's and that of the authors' own weights."""
-    rows = ([f"`{record['network']}` ×{record['scale']}", f"`{record['training']['recipe']}`",
-             f"{record['training']['steps']:,}", f"{record['training']['patches']:,}",
-             f"{record['training']['psnr']:.3f}", *(_beside(record, name) for name in ("Set5", "Set14", "BSD100"))]
-            for record in _trained_records())  # fmt: skip
+    rows = (
+        [
+            f"`{record['network']}` ×{record['scale']}",
+            f"`{record['training']['recipe']}`",
+            f"{record['training']['steps']:,}",
+            f"{record['training']['patches']:,}",
+            f"{record['training']['psnr']:.3f}",
+            *(_beside(record, name) for name in ("Set5", "Set14", "BSD100")),
+        ]
+        for record in _trained_records()
+    )
     return _table(("weights", "recipe", "steps", "patches", "held out", "Set5", "Set14", "BSD100"), rows)
 
 
@@ -105,8 +144,9 @@ def curve_charts() -> dict[str, str]:
 def curve_images() -> str:
     """Those charts as images."""
     charts = dict.fromkeys(map(_chart_of, _trained_records()))
-    return "\n\n".join(f"![Loss and held-out PSNR of {name} ×{scale}]({_chart_file(name, scale)})"
-                       for name, scale in charts)  # fmt: skip
+    return "\n\n".join(
+        f"![Loss and held-out PSNR of {name} ×{scale}]({_chart_file(name, scale)})" for name, scale in charts
+    )
 
 
 def _chart_of(record: Record) -> tuple[str, int]:
@@ -136,7 +176,14 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "attentions": attentions, "citations": citations, "curves": curve_images, "datasets": datasets,
-    "networks": networks, "recipes": recipes, "studies": studies, "trained": trained, "weights": weights,
-}  # fmt: skip
+    "attentions": attentions,
+    "citations": citations,
+    "curves": curve_images,
+    "datasets": datasets,
+    "networks": networks,
+    "recipes": recipes,
+    "studies": studies,
+    "trained": trained,
+    "weights": weights,
+}
 """The tables by the name that pages use."""

@@ -93,8 +93,9 @@ class Bench:
         tell: is given a line before each evaluation.
     """
 
-    def __init__(self, *, data_root: Path | None = None, device: str = "auto",
-                 tell: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(
+        self, *, data_root: Path | None = None, device: str = "auto", tell: Callable[[str], None] = lambda line: None
+    ) -> None:
         self._root, self._device, self._tell = data_root, device, tell
         self._known: dict[tuple[Subject, str, bool, tuple[str, ...]], list[Measured]] = {}
 
@@ -105,18 +106,28 @@ class Bench:
         """
         images = self._images(subject)
         groups = groupby(self._protocols(subject.scale, images), key=lambda protocol: protocol.preparation.key)
-        return [measured for key, group in groups
-                for measured in self._measure(subject, images, "", list(group), foreign=key != MATLAB_PREPARATION.key)]
+        return [
+            measured
+            for key, group in groups
+            for measured in self._measure(subject, images, "", list(group), foreign=key != MATLAB_PREPARATION.key)
+        ]
 
     def variants(self, subject: Subject) -> list[Measured]:
         """The pixel variants that circulate and can be made from the pixels at hand, under the cropping protocols."""
         images = self._images(subject)
         if isinstance(self._upscaler(subject), FinishedImages) or images.variant != "canonical":
             return []
-        protocols = [protocol for protocol in self._protocols(subject.scale, images)
-                     if protocol.preparation == MATLAB_PREPARATION]
-        return [measured for name, variant in _VARIANTS.items() if variant.applies(images, subject.scale)
-                for measured in self._measure(subject, VariantSet(images, variant), name, protocols)]
+        protocols = [
+            protocol
+            for protocol in self._protocols(subject.scale, images)
+            if protocol.preparation == MATLAB_PREPARATION
+        ]
+        return [
+            measured
+            for name, variant in _VARIANTS.items()
+            if variant.applies(images, subject.scale)
+            for measured in self._measure(subject, VariantSet(images, variant), name, protocols)
+        ]
 
     def ensembles(self, subject: Subject, protocols: Iterable[Protocol]) -> list[Measured]:
         """Self-ensemble on the pixels at hand, eight times the work; nothing for what is not a network."""
@@ -127,21 +138,35 @@ class Bench:
     def _images(self, subject: Subject) -> ImageSet:
         images = open_dataset(subject.dataset, data_root=self._root)
         if len(images) != images.n_expected:
-            raise AuditError(f"{subject.dataset}: expected all {images.n_expected} images that a claim is about, got "
-                             f"{len(images)}; complete the set")
+            raise AuditError(
+                f"{subject.dataset}: expected all {images.n_expected} images that a claim is about, got "
+                f"{len(images)}; complete the set"
+            )
         return images
 
     def _protocols(self, scale: int, images: ImageSet) -> list[Protocol]:
         protocols = [get_protocol(name) for name in protocol_names()]
-        return [protocol for protocol in protocols if scale in protocol.preparation.scales
-                and (not protocol.preparation.ships_lr or scale in images.given_scales)]
+        return [
+            protocol
+            for protocol in protocols
+            if scale in protocol.preparation.scales
+            and (not protocol.preparation.ships_lr or scale in images.given_scales)
+        ]
 
     def _upscaler(self, subject: Subject, self_ensemble: bool = False) -> Upscaler:
         options = Options(device=self._device, self_ensemble=self_ensemble)
         return open_upscaler(subject.model, scale=subject.scale, options=options)
 
-    def _measure(self, subject: Subject, images: ImageSet, variant: str, protocols: list[Protocol], *,
-                 self_ensemble: bool = False, foreign: bool = False) -> list[Measured]:
+    def _measure(
+        self,
+        subject: Subject,
+        images: ImageSet,
+        variant: str,
+        protocols: list[Protocol],
+        *,
+        self_ensemble: bool = False,
+        foreign: bool = False,
+    ) -> list[Measured]:
         names = tuple(protocol.name for protocol in protocols)
         key = subject, variant, self_ensemble, names
         if key not in self._known and protocols:
@@ -195,8 +220,11 @@ def _differs_cropped(images: ImageSet, scale: int) -> bool:
 
 _VARIANTS = {
     "edsr": Variant("HR in the edsr variant, 24 gray levels one lower", edsr_levels, _circulates_as_edsr),
-    f"mod{_COMMON_MULTIPLE}": Variant(f"HR cropped to a multiple of {_COMMON_MULTIPLE}",
-                                        partial(crop_to_multiple, scale=_COMMON_MULTIPLE), _differs_cropped),
+    f"mod{_COMMON_MULTIPLE}": Variant(
+        f"HR cropped to a multiple of {_COMMON_MULTIPLE}",
+        partial(crop_to_multiple, scale=_COMMON_MULTIPLE),
+        _differs_cropped,
+    ),
 }
 
 

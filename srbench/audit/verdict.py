@@ -64,8 +64,11 @@ class Audit:
         finding = self.best or self.nearest
         if finding is None:
             return None
-        return {"protocol": self.best.measured.form.protocol.name if self.best else None,
-                "distance_db": json_number(finding.distance_db), "margin_db": self.claim.margin}
+        return {
+            "protocol": self.best.measured.form.protocol.name if self.best else None,
+            "distance_db": json_number(finding.distance_db),
+            "margin_db": self.claim.margin,
+        }
 
 
 def audit_claim(claim: Claim, bench: Bench, *, thorough: bool = False) -> Audit:
@@ -109,13 +112,20 @@ def _rounds(claim: Claim, bench: Bench, thorough: bool) -> Iterator[Callable[[li
     subject = Subject(claim.model, claim.scale, claim.dataset)
 
     def variants(so_far: list[Finding]) -> list[Measured]:
-        near = any(finding.distance_db <= _REACH for finding in so_far
-                   if finding.measured.form.protocol.preparation == MATLAB_PREPARATION)
+        near = any(
+            finding.distance_db <= _REACH
+            for finding in so_far
+            if finding.measured.form.protocol.preparation == MATLAB_PREPARATION
+        )
         return bench.variants(subject) if near or thorough else []
 
     def ensembles(so_far: list[Finding]) -> list[Measured]:
-        below = [finding.measured.form.protocol for finding in so_far if not finding.measured.form.variant
-                 and (thorough or 0 < float(claim.printed.psnr) - finding.measured.psnr <= _REACH)]
+        below = [
+            finding.measured.form.protocol
+            for finding in so_far
+            if not finding.measured.form.variant
+            and (thorough or 0 < float(claim.printed.psnr) - finding.measured.psnr <= _REACH)
+        ]
         return bench.ensembles(subject, below)
 
     yield lambda so_far: bench.plain(subject)
@@ -142,9 +152,15 @@ def _decide(found: list[Finding]) -> Finding | str | None:
 def _entry(finding: Finding) -> dict[str, Any]:
     measured, form = finding.measured, finding.measured.form
     return {
-        "protocol": form.protocol.name, "version": form.protocol.version, "variant": form.variant or None,
-        "self_ensemble": form.self_ensemble, "psnr": json_number(measured.psnr), "ssim": json_number(measured.ssim),
-        "psnr_y_aliased": json_number(measured.psnr_aliased), "distance_db": json_number(finding.distance_db),
-        "ssim_distance": json_number(finding.ssim_distance), "fits": finding.fits,
+        "protocol": form.protocol.name,
+        "version": form.protocol.version,
+        "variant": form.variant or None,
+        "self_ensemble": form.self_ensemble,
+        "psnr": json_number(measured.psnr),
+        "ssim": json_number(measured.ssim),
+        "psnr_y_aliased": json_number(measured.psnr_aliased),
+        "distance_db": json_number(finding.distance_db),
+        "ssim_distance": json_number(finding.ssim_distance),
+        "fits": finding.fits,
         "differs_from_matlab_y": form.differences(),
     }

@@ -102,9 +102,14 @@ def scatter_chart(
 
 
 def histogram_chart(
-    values: Sequence[float], labels: Sequence[str], *, title: str, x: Axis, description: str = "",
+    values: Sequence[float],
+    labels: Sequence[str],
+    *,
+    title: str,
+    x: Axis,
+    description: str = "",
     layout: Layout = STANDALONE,
-) -> str:  # fmt: skip
+) -> str:
     """How values spread: bars of equal width count them, a tick on the axis marks each, a line the mean.
 
     Raises ValueError where there is no value or one is not finite.
@@ -117,8 +122,10 @@ def histogram_chart(
     parts = [_opening(title, description, layout), *_axes(across, upward, x, y, layout)]
     for low, high, count in zip(edges, edges[1:], counts, strict=False):
         parts += _bar(across(low), across(high), bottom, upward(count), f"{x.form(low)} to {x.form(high)}: {count}")
-    parts += [_vertical("rug axis", across(value), bottom - 7, bottom, f"{label}: {value:.5g}")
-              for value, label in zip(values, labels, strict=True)]  # fmt: skip
+    parts += [
+        _vertical("rug axis", across(value), bottom - 7, bottom, f"{label}: {value:.5g}")
+        for value, label in zip(values, labels, strict=True)
+    ]
     return "\n".join([*parts, _vertical("mean axis", middle, layout.top, bottom, "mean"), "</svg>", ""])
 
 
@@ -127,17 +134,22 @@ def interval_chart(intervals: Sequence[Interval], *, title: str, x: Axis, margin
 
     Raises ValueError where there is no interval or an end of one is not finite.
     """
-    rows = [row for group, members in groupby(intervals, key=lambda one: one.group)
-            for row in (*([group] if group else []), *members)]  # fmt: skip
+    rows = [
+        row
+        for group, members in groupby(intervals, key=lambda one: one.group)
+        for row in (*([group] if group else []), *members)
+    ]
     layout = replace(INLINE, height=_HEAD + _ROW * len(rows) + INLINE.bottom, top=_HEAD, left=_room(intervals))
     ends = [end for one in intervals for end in (one.low, one.high)]
     across = Scale.over([*ends, -margin, margin], x, layout.left, layout.width - layout.right)
     bottom = layout.height - layout.bottom
     parts = [_opening(title, description, layout), *_ticks(across, x, layout)]
-    parts += [f'<rect class="band" x="{across(-margin):.1f}" y="{layout.top}" '
-              f'width="{across(margin) - across(-margin):.1f}" height="{bottom - layout.top}"/>',
-              f'<path class="axis" d="M{layout.left} {bottom}H{layout.width - layout.right}"/>',
-              _vertical("axis", across(0), layout.top, bottom, "no difference")]  # fmt: skip
+    parts += [
+        f'<rect class="band" x="{across(-margin):.1f}" y="{layout.top}" '
+        f'width="{across(margin) - across(-margin):.1f}" height="{bottom - layout.top}"/>',
+        f'<path class="axis" d="M{layout.left} {bottom}H{layout.width - layout.right}"/>',
+        _vertical("axis", across(0), layout.top, bottom, "no difference"),
+    ]
     for row, one in enumerate(rows):
         parts += _row(one, across, x, layout, layout.top + _ROW * (row + 0.5))
     return "\n".join([*parts, "</svg>", ""])
@@ -176,21 +188,26 @@ def _row(one: Interval | str, across: Scale, x: Axis, layout: Layout, at: float)
     kind = ' class="strong"' if one.strong else ""
     label = _fitting(one.label, layout.left - _GAP, layout, bold=one.strong)
     yield f'<text{kind} x="{layout.left - _GAP}" y="{at + 4:.1f}" text-anchor="end">{label}</text>'
-    yield (f'<path class="line s{colour}" stroke="{PALETTE[colour]}" d="M{across(one.low):.1f} {at:.1f}'
-           f'H{across(one.high):.1f}"/>')  # fmt: skip
-    yield (f'<circle cx="{across(one.mean):.1f}" cy="{at:.1f}" {_marker(colour)}>'
-           f"<title>{text}</title></circle>")  # fmt: skip
+    yield (
+        f'<path class="line s{colour}" stroke="{PALETTE[colour]}" d="M{across(one.low):.1f} {at:.1f}'
+        f'H{across(one.high):.1f}"/>'
+    )
+    yield (f'<circle cx="{across(one.mean):.1f}" cy="{at:.1f}" {_marker(colour)}><title>{text}</title></circle>')
 
 
 def _bar(left: float, right: float, bottom: float, top: float, text: str) -> Iterable[str]:
     if top < bottom:
-        yield (f'<rect class="bar" fill="{PALETTE[0]}" fill-opacity="0.6" x="{left + 0.5:.1f}" y="{top:.1f}" '
-               f'width="{right - left - 1:.1f}" height="{bottom - top:.1f}"><title>{escape(text)}</title></rect>')
+        yield (
+            f'<rect class="bar" fill="{PALETTE[0]}" fill-opacity="0.6" x="{left + 0.5:.1f}" y="{top:.1f}" '
+            f'width="{right - left - 1:.1f}" height="{bottom - top:.1f}"><title>{escape(text)}</title></rect>'
+        )
 
 
 def _vertical(kind: str, at: float, top: float, bottom: float, text: str) -> str:
-    return (f'<line class="{kind}" x1="{at:.1f}" y1="{top:.1f}" x2="{at:.1f}" y2="{bottom:.1f}">'
-            f"<title>{escape(text)}</title></line>")  # fmt: skip
+    return (
+        f'<line class="{kind}" x1="{at:.1f}" y1="{top:.1f}" x2="{at:.1f}" y2="{bottom:.1f}">'
+        f"<title>{escape(text)}</title></line>"
+    )
 
 
 def _chart(
@@ -282,8 +299,10 @@ def _series(one: Series, placed: Sequence[tuple[float, float]], across: Axis, *,
     for (x, y), (left, top), label, link in zip(one.points, placed, labels, links, strict=True):
         text = escape(f"{label}: {across.form(x)}, {y:.5g}")
         target = f" data-href={quoteattr(link)}" if link else ""
-        yield (f'<circle cx="{left:.1f}" cy="{top:.1f}" {_marker(one.colour, hollow=one.dashed)}{target}>'
-               f"<title>{text}</title></circle>")  # fmt: skip
+        yield (
+            f'<circle cx="{left:.1f}" cy="{top:.1f}" {_marker(one.colour, hollow=one.dashed)}{target}>'
+            f"<title>{text}</title></circle>"
+        )
 
 
 def _path(one: Series, placed: Sequence[tuple[float, float]]) -> str:
@@ -299,9 +318,14 @@ def _names(series: Sequence[Series], across: Scale, upward: Scale, layout: Layou
     taken = [_Box(left - _RADIUS, top - _RADIUS, left + _RADIUS, top + _RADIUS) for left, top in places]
     for one in series:
         for (x, y), label in zip(one.points, one.labels if one.named else (), strict=False):
-            box = next((box for box in _beside(across(x), upward(y), label, layout)
-                        if layout.left < box.left and box.right < layout.width and not any(map(box.meets, taken))),
-                       None)  # fmt: skip
+            box = next(
+                (
+                    box
+                    for box in _beside(across(x), upward(y), label, layout)
+                    if layout.left < box.left and box.right < layout.width and not any(map(box.meets, taken))
+                ),
+                None,
+            )
             if box is not None:
                 taken.append(box)
                 place = f'x="{box.right:.1f}" text-anchor="end"' if box.right < across(x) else f'x="{box.left:.1f}"'
@@ -318,8 +342,9 @@ class _Box:
     bottom: float
 
     def meets(self, other: _Box) -> bool:
-        return (self.left < other.right and other.left < self.right
-                and self.top < other.bottom and other.top < self.bottom)  # fmt: skip
+        return (
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+        )
 
 
 def _beside(x: float, y: float, label: str, layout: Layout) -> Iterable[_Box]:
@@ -344,8 +369,10 @@ def _legend(one: Series, index: int, layout: Layout, *, lines: bool) -> Iterable
 def _marker(number: int, *, hollow: bool = False) -> str:
     """Filled, or hollow on a dashed line: two lines that lie on each other can still be told apart."""
     colour = PALETTE[number % len(PALETTE)]
-    return (f'class="point s{number}{" hollow" if hollow else ""}" r="4" stroke="{colour}" stroke-width="1.5" '
-            f'fill="{"#fff" if hollow else colour}"')  # fmt: skip
+    return (
+        f'class="point s{number}{" hollow" if hollow else ""}" r="4" stroke="{colour}" stroke-width="1.5" '
+        f'fill="{"#fff" if hollow else colour}"'
+    )
 
 
 def _dash(one: Series) -> str:

@@ -67,8 +67,11 @@ class Scale:
 
 def _round_ends(low: float, high: float) -> tuple[float, float]:
     """The nearest of 1, 2, 5, 10, … below and above a positive range."""
-    steps = [factor * 10.0**decade for decade in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 2)
-             for factor in (1, 2, 5)]  # fmt: skip
+    steps = [
+        factor * 10.0**decade
+        for decade in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 2)
+        for factor in (1, 2, 5)
+    ]
     first = max(value for value in steps if value <= low * (1 + 1e-9))
     return first, min(value for value in steps if value > first and value >= high * (1 - 1e-9))
 

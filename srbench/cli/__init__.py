@@ -55,8 +55,9 @@ class _LazyGroup(click.Group):
             # The last door: a user's own model can raise anything.
             if ctx.params.get("debug"):
                 raise
-            raise click.ClickException(f"unexpected {type(error).__name__}: {error}; "
-                                       "see where with srbench --debug …") from error
+            raise click.ClickException(
+                f"unexpected {type(error).__name__}: {error}; see where with srbench --debug …"
+            ) from error
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -37,23 +37,50 @@ class _PrintedType(click.ParamType[Printed]):
 @click.option("--model", metavar="SPEC", help="Whose scores the claim is held against; see srbench evaluate.")
 @click.option("--scale", type=click.Choice([str(scale) for scale in SCALES]))
 @click.option("--dataset", metavar="NAME", help="The set that the claim is a mean over.")
-@click.option("--claim", "printed", type=_PrintedType(), metavar="PSNR/SSIM",
-              help="As printed: its last digit says how far it was rounded.")
-@click.option("--own-weights", is_flag=True,
-              help="The model's weights are the claimant's: the margin is 0.005 dB and the claim's rounding, "
-                   "not 0.15 dB.")
-@click.option("--claims", "table", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="CSV",
-              help="Many claims: network, scale, dataset, psnr, ssim, model, own_weights.")
-@click.option("--thorough", is_flag=True,
-              help="Measure pixel variants and self-ensemble also where a protocol already fits.")
+@click.option(
+    "--claim",
+    "printed",
+    type=_PrintedType(),
+    metavar="PSNR/SSIM",
+    help="As printed: its last digit says how far it was rounded.",
+)
+@click.option(
+    "--own-weights",
+    is_flag=True,
+    help="The model's weights are the claimant's: the margin is 0.005 dB and the claim's rounding, not 0.15 dB.",
+)
+@click.option(
+    "--claims",
+    "table",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="CSV",
+    help="Many claims: network, scale, dataset, psnr, ssim, model, own_weights.",
+)
+@click.option(
+    "--thorough", is_flag=True, help="Measure pixel variants and self-ensemble also where a protocol already fits."
+)
 @click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
-@click.option("--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-              help="Also write DIR/audit.json and DIR/audit.md.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Also write DIR/audit.json and DIR/audit.md.",
+)
 @click.option("--format", "form", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
-def command(model: str | None, scale: str | None, dataset: str | None, printed: Printed | None, own_weights: bool,
-            table: Path | None, thorough: bool, data_root: Path | None, device: str, output: Path | None,
-            form: str) -> None:
+def command(
+    model: str | None,
+    scale: str | None,
+    dataset: str | None,
+    printed: Printed | None,
+    own_weights: bool,
+    table: Path | None,
+    thorough: bool,
+    data_root: Path | None,
+    device: str,
+    output: Path | None,
+    form: str,
+) -> None:
     """Hold a claimed score against every protocol.
 
     Every protocol of the scale is asked first, then the pixel variants that circulate, then self-ensemble; each only
@@ -63,8 +90,10 @@ def command(model: str | None, scale: str | None, dataset: str | None, printed: 
     single = (model, scale, dataset, printed)
     if table is not None:
         if any(single) or own_weights:
-            raise click.UsageError("--claims names models, scales, datasets and claims in its file; leave out "
-                                   "--model, --scale, --dataset, --claim and --own-weights")
+            raise click.UsageError(
+                "--claims names models, scales, datasets and claims in its file; leave out "
+                "--model, --scale, --dataset, --claim and --own-weights"
+            )
         audits = list(audit_claims(read_claims(table), bench, thorough=thorough))
         _tell(partial(_render_many, audits), form, output)
         return
@@ -86,15 +115,18 @@ def _render_one(audit: Audit, form: str) -> str:
         return json.dumps(audit.document(), indent=1, allow_nan=False)
     claim = audit.claim
     draw = markdown_table if form == "markdown" else text_table
-    title = (f"{claim.printed} on {claim.dataset} ×{claim.scale} against {claim.model}, margin {claim.margin:.4g} dB"
-             f" ({'own weights' if claim.own_weights else 'other weights'})")
+    title = (
+        f"{claim.printed} on {claim.dataset} ×{claim.scale} against {claim.model}, margin {claim.margin:.4g} dB"
+        f" ({'own weights' if claim.own_weights else 'other weights'})"
+    )
     return "\n".join([title, "", draw(_HEAD, [_cells(finding) for finding in audit.findings]), "", verdict(audit)])
 
 
 def _render_many(audits: Sequence[Audit], form: str) -> str:
     if form == "json":
-        documents = [{"claim": _claim(audit.claim), **audit.document(), "reason": audit.reason or None}
-                     for audit in audits]
+        documents = [
+            {"claim": _claim(audit.claim), **audit.document(), "reason": audit.reason or None} for audit in audits
+        ]
         return json.dumps(documents, indent=1, allow_nan=False)
     draw = markdown_table if form == "markdown" else text_table
     return draw(_HEAD_OF_MANY, [_line(audit) for audit in audits])
@@ -108,9 +140,15 @@ def _cells(finding: Finding) -> tuple[str, ...]:
     measured = finding.measured
     aliased = "-" if measured.psnr_aliased is None else f"{measured.psnr_aliased:.3f}"
     ssim = "-" if measured.ssim is None else f"{measured.ssim:.4f}"
-    return (str(measured.form), f"{measured.psnr:.3f} / {ssim}", f"{finding.distance_db:.3f}",
-            "-" if finding.ssim_distance is None else f"{finding.ssim_distance:.4f}", aliased,
-            "yes" if finding.fits else "no", "; ".join(measured.form.differences()) or "-")
+    return (
+        str(measured.form),
+        f"{measured.psnr:.3f} / {ssim}",
+        f"{finding.distance_db:.3f}",
+        "-" if finding.ssim_distance is None else f"{finding.ssim_distance:.4f}",
+        aliased,
+        "yes" if finding.fits else "no",
+        "; ".join(measured.form.differences()) or "-",
+    )
 
 
 def _line(audit: Audit) -> tuple[str, ...]:
@@ -118,8 +156,16 @@ def _line(audit: Audit) -> tuple[str, ...]:
     found = ("-", "-") if nearest is None else (str(nearest.measured.form), f"{nearest.distance_db:.3f}")
     against = f"{claim.model or '-'}{' (own)' if claim.own_weights else ''}"
     margin = f"{claim.margin:.3g}" if claim.model else "-"
-    return (claim.labels.get("network", ""), f"×{claim.scale}", claim.dataset, str(claim.printed), against, margin,
-            *found, audit.reason or _short(audit))
+    return (
+        claim.labels.get("network", ""),
+        f"×{claim.scale}",
+        claim.dataset,
+        str(claim.printed),
+        against,
+        margin,
+        *found,
+        audit.reason or _short(audit),
+    )
 
 
 def _short(audit: Audit) -> str:
@@ -156,5 +202,12 @@ def _no_fit(audit: Audit, margin: str) -> str:
 
 
 def _claim(claim: Claim) -> dict[str, Any]:
-    return {**claim.labels, "scale": claim.scale, "dataset": claim.dataset, "psnr": claim.printed.psnr,
-            "ssim": claim.printed.ssim or None, "model": claim.model or None, "own_weights": claim.own_weights}
+    return {
+        **claim.labels,
+        "scale": claim.scale,
+        "dataset": claim.dataset,
+        "psnr": claim.printed.psnr,
+        "ssim": claim.printed.ssim or None,
+        "model": claim.model or None,
+        "own_weights": claim.own_weights,
+    }

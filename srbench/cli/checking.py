@@ -20,8 +20,16 @@ from srbench.verification.rerun import rerun as run_again
 from srbench.verification.rescoring import rescore
 
 
-def verify(entry: Submission, *, images: Path | None, rerun: bool, weights: Path | None, data_root: Path | None,
-           device: str, timeout: float) -> None:
+def verify(
+    entry: Submission,
+    *,
+    images: Path | None,
+    rerun: bool,
+    weights: Path | None,
+    data_root: Path | None,
+    device: str,
+    timeout: float,
+) -> None:
     """Re-score and re-run an entry as asked, saying on stderr how far the scores lay apart."""
     if images is not None:
         outcome = rescore(entry, images, data_root=data_root)
@@ -41,22 +49,30 @@ def report(checked: Checked, form: str, output: Path | None) -> str:
 
 def _announce(entry: Submission, outcome: Outcome) -> None:
     crops = f" and {counted(outcome.crops, 'sample crop')}" if outcome.crops else ""
-    click.echo(f"{entry.id}: {counted(outcome.rows, 'score')}{crops} made again, at most {outcome.psnr:.2g} dB and "
-               f"{outcome.ssim:.2g} SSIM away ({outcome.tolerance}); level {entry.level}", err=True)
+    click.echo(
+        f"{entry.id}: {counted(outcome.rows, 'score')}{crops} made again, at most {outcome.psnr:.2g} dB and "
+        f"{outcome.ssim:.2g} SSIM away ({outcome.tolerance}); level {entry.level}",
+        err=True,
+    )
 
 
 def _document(checked: Checked) -> dict[str, Any]:
-    entries = [{"id": entry.id, "title": entry.title, "level": entry.level, "verification": entry.verification}
-               for entry in checked.entries]  # fmt: skip
-    findings = [{"id": finding.id, "severity": finding.severity, "message": finding.message}
-                for finding in checked.findings]  # fmt: skip
+    entries = [
+        {"id": entry.id, "title": entry.title, "level": entry.level, "verification": entry.verification}
+        for entry in checked.entries
+    ]
+    findings = [
+        {"id": finding.id, "severity": finding.severity, "message": finding.message} for finding in checked.findings
+    ]
     return {"passed": checked.passed, "entries": entries, "findings": findings}
 
 
 def _table(checked: Checked) -> str:
     counts = Counter((finding.id, finding.severity) for finding in checked.findings)
-    rows = [[entry.id, entry.level, *(str(counts[entry.id, kind]) for kind in ("error", "review", "note"))]
-            for entry in checked.entries]  # fmt: skip
+    rows = [
+        [entry.id, entry.level, *(str(counts[entry.id, kind]) for kind in ("error", "review", "note"))]
+        for entry in checked.entries
+    ]
     lines = [f"{finding.severity:6}  {finding.id}: {finding.message}" for finding in checked.findings]
     table = text_table(["entry", "level", "errors", "reviews", "notes"], rows, rule=True)
     return "\n".join([table, "", *lines] if lines else [table])

@@ -88,4 +88,3 @@ def _cells(metric: str, found: PairedDifference) -> list[str]:
         "-" if found.won is None else f"{found.won:.0%}",
         "-" if found.lost is None else f"{found.lost:.0%}",
     ]
-

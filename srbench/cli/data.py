@@ -56,9 +56,7 @@ def download(names: tuple[str, ...], data_root: Path | None, allow_unpinned: boo
     from srbench.datasets.download import download_dataset
 
     for entry in [find_entry(name) for name in names]:
-        reports = download_dataset(
-            entry.name, data_root=data_root, allow_unpinned=allow_unpinned, replace=replace
-        )
+        reports = download_dataset(entry.name, data_root=data_root, allow_unpinned=allow_unpinned, replace=replace)
         for report in reports:
             _tell(report)
 
@@ -118,8 +116,7 @@ def verify(ctx: click.Context, names: tuple[str, ...], data_root: Path | None) -
 @click.option("--count", default=4, show_default=True, help="Images on a sheet.")
 @click.option("--weight", is_flag=True, help="Also show where psnr_y_aliased looks.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path(), help="Folder of the sheets; default: here.")
-def preview(names: tuple[str, ...], data_root: Path | None, scale: int, count: int, weight: bool,
-            output: Path) -> None:
+def preview(names: tuple[str, ...], data_root: Path | None, scale: int, count: int, weight: bool, output: Path) -> None:
     """Draw contact sheets.
 
     A sheet shows HR, LR, bicubic and the five crops; without NAMES, of the datasets found locally, else of Sample.
@@ -132,12 +129,13 @@ def preview(names: tuple[str, ...], data_root: Path | None, scale: int, count: i
     for name in dict.fromkeys(names or available_datasets(data_root) or ["Sample"]):
         path = output / f"{open_dataset(name, data_root=data_root).name}_x{scale}.png"
         if path in sheets:
-            raise DatasetError(f"{path} would be the sheet of {sheets[path]} and of {name}; draw one of them into "
-                               "another folder, with --output")
+            raise DatasetError(
+                f"{path} would be the sheet of {sheets[path]} and of {name}; draw one of them into "
+                "another folder, with --output"
+            )
         sheets[path] = name
     for path, name in sheets.items():
-        click.echo(contact_sheet(name, scale=scale, data_root=data_root, output=path, count=count,
-                                 weight=weight))
+        click.echo(contact_sheet(name, scale=scale, data_root=data_root, output=path, count=count, weight=weight))
 
 
 def _tell(report: ImportReport) -> None:
@@ -154,8 +152,9 @@ def _tell(report: ImportReport) -> None:
     if len(report.names) < report.n_expected:
         click.echo(f"warning: {report.name} lacks {counted(report.n_expected - len(report.names), 'image')}", err=True)
     for scale, count in report.partial_lr.items():
-        click.echo(f"warning: given LR ×{scale} lacks {len(report.names) - count} of its {len(report.names)} images",
-                   err=True)
+        click.echo(
+            f"warning: given LR ×{scale} lacks {len(report.names) - count} of its {len(report.names)} images", err=True
+        )
 
 
 def _size(size: int) -> str:

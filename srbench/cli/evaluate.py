@@ -24,32 +24,74 @@ from srbench.upscalers.specs import open_upscaler
 
 
 @click.command("evaluate", short_help="Score a model on benchmark sets under named protocols.")
-@click.option("--model", required=True, metavar="SPEC",
-              help="zoo:NAME[@TAG], spandrel:FILE, onnx:FILE, images:DIR, python:pkg.module:factory, bicubic or "
-                   "bicubic:pillow.")
+@click.option(
+    "--model",
+    required=True,
+    metavar="SPEC",
+    help="zoo:NAME[@TAG], spandrel:FILE, onnx:FILE, images:DIR, python:pkg.module:factory, bicubic or bicubic:pillow.",
+)
 @click.option("--scale", required=True, type=click.Choice([str(scale) for scale in SCALES]))
-@click.option("--dataset", "datasets", multiple=True, metavar="NAME|folder:DIR",
-              help="May be repeated. Without it: every benchmark set found locally, else the embedded Sample.")
-@click.option("--protocol", "protocols", multiple=True, default=["matlab-y"], show_default=True, metavar="NAME",
-              help="May be repeated.")
-@click.option("--lr", type=click.Choice(["made", "given"]), default="made", show_default=True,
-              help="Make LR from HR, or use the dataset's own LR files, which are MATLAB's bicubic.")
+@click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    metavar="NAME|folder:DIR",
+    help="May be repeated. Without it: every benchmark set found locally, else the embedded Sample.",
+)
+@click.option(
+    "--protocol",
+    "protocols",
+    multiple=True,
+    default=["matlab-y"],
+    show_default=True,
+    metavar="NAME",
+    help="May be repeated.",
+)
+@click.option(
+    "--lr",
+    type=click.Choice(["made", "given"]),
+    default="made",
+    show_default=True,
+    help="Make LR from HR, or use the dataset's own LR files, which are MATLAB's bicubic.",
+)
 @click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
-@click.option("--output", type=click.Path(path_type=Path), metavar="DIR",
-              help="Keep scores.parquet and run.json there; an interrupted run goes on from it.")
-@click.option("--save-images", type=click.Path(path_type=Path), metavar="DIR",
-              help="Write SR images as PNG; those of a run that goes on are made again where they are missing.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep scores.parquet and run.json there; an interrupted run goes on from it.",
+)
+@click.option(
+    "--save-images",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write SR images as PNG; those of a run that goes on are made again where they are missing.",
+)
 @inference_options
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
-def command(model: str, scale: str, datasets: tuple[str, ...], protocols: tuple[str, ...], lr: LrSource,
-            data_root: Path | None, output: Path | None, save_images: Path | None, device: str, precision: str,
-            tile: int | None, self_ensemble: bool, optimise: str, form: str) -> None:
+def command(
+    model: str,
+    scale: str,
+    datasets: tuple[str, ...],
+    protocols: tuple[str, ...],
+    lr: LrSource,
+    data_root: Path | None,
+    output: Path | None,
+    save_images: Path | None,
+    device: str,
+    precision: str,
+    tile: int | None,
+    self_ensemble: bool,
+    optimise: str,
+    form: str,
+) -> None:
     """Score a model on benchmark sets under named protocols."""
     chosen = [get_protocol(name) for name in dict.fromkeys(protocols)]
     sets = [open_dataset(name, data_root=data_root) for name in dict.fromkeys(datasets) or _found(data_root)]
     share = Share.from_environment()
-    options = Options(device=local_device(device), precision=precision, tile=tile, self_ensemble=self_ensemble,
-                      optimise=optimise)
+    options = Options(
+        device=local_device(device), precision=precision, tile=tile, self_ensemble=self_ensemble, optimise=optimise
+    )
     upscaler = open_upscaler(model, scale=int(scale), options=options)
     plan = Plan(upscaler, sets, chosen, lr, save_images)
     outcome = carry_out(plan, output, share=share, watch=_watch(upscaler.identity.spec, output, share))
@@ -65,8 +107,11 @@ def _found(data_root: Path | None) -> list[str]:
     found = available_datasets(data_root)
     if found:
         return found
-    click.echo("no benchmark sets found locally: using the embedded Sample; get the standard ones with "
-               "`srbench data download Set5 Set14 BSD100 Urban100` or point --data-root at them", err=True)
+    click.echo(
+        "no benchmark sets found locally: using the embedded Sample; get the standard ones with "
+        "`srbench data download Set5 Set14 BSD100 Urban100` or point --data-root at them",
+        err=True,
+    )
     return ["Sample"]
 
 
@@ -83,8 +128,11 @@ def _warn_about_gaps(document: dict[str, Any]) -> None:
     for name, facts in document["datasets"].items():
         if facts["n"] != facts["n_expected"]:
             count = f"{facts['n']} of" if facts["n"] < facts["n_expected"] else f"{facts['n']} instead of"
-            click.echo(f"warning: {name} has {count} {facts['n_expected']} images here: no means are given, "
-                       "since they could not be compared", err=True)
+            click.echo(
+                f"warning: {name} has {count} {facts['n_expected']} images here: no means are given, "
+                "since they could not be compared",
+                err=True,
+            )
 
 
 def _render(documents: list[dict[str, Any]], form: str) -> str:

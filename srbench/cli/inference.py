@@ -16,8 +16,13 @@ _OPTIONS = (
     click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True),
     click.option("--tile", type=click.IntRange(min=1), metavar="N", help="Side of the LR tiles; changes the score."),
     click.option("--self-ensemble", is_flag=True, help="Average over eight flips and rotations."),
-    click.option("--optimise", type=click.Choice(OPTIMISATIONS), default="none", show_default=True,
-                 help="Faster inference of zoo networks; moves scores by less than 0.0005 dB."),
+    click.option(
+        "--optimise",
+        type=click.Choice(OPTIMISATIONS),
+        default="none",
+        show_default=True,
+        help="Faster inference of zoo networks; moves scores by less than 0.0005 dB.",
+    ),
 )
 
 

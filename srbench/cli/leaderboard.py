@@ -16,10 +16,22 @@ def command() -> None:
     """Build, check, export and serve the leaderboard: a static site from a folder of submissions."""
 
 
-_submissions = click.option("--submissions", type=click.Path(path_type=Path), default=Path("submissions"),
-                            show_default=True, metavar="DIR", help="Where entries lie.")
-_output = click.option("--output", type=click.Path(path_type=Path), default=Path("site"), show_default=True,
-                       metavar="DIR", help="An empty folder, or a site built before.")  # fmt: skip
+_submissions = click.option(
+    "--submissions",
+    type=click.Path(path_type=Path),
+    default=Path("submissions"),
+    show_default=True,
+    metavar="DIR",
+    help="Where entries lie.",
+)
+_output = click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("site"),
+    show_default=True,
+    metavar="DIR",
+    help="An empty folder, or a site built before.",
+)
 
 
 @command.command("build")
@@ -37,24 +49,57 @@ def build_command(submissions: Path, output: Path) -> None:
 @command.command("check")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @_submissions
-@click.option("--base", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-              help="The submissions before a change: new entries may not bring a verification.")
-@click.option("--rescore", "images", type=click.Path(path_type=Path), metavar="IMAGES",
-              help="Score SR images, IMAGES/DATASET/NAME.png, against the one ID given.")
+@click.option(
+    "--base",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The submissions before a change: new entries may not bring a verification.",
+)
+@click.option(
+    "--rescore",
+    "images",
+    type=click.Path(path_type=Path),
+    metavar="IMAGES",
+    help="Score SR images, IMAGES/DATASET/NAME.png, against the one ID given.",
+)
 @click.option("--rerun", is_flag=True, help="Run the weights of the one ID given again, in a process of its own.")
-@click.option("--weights", type=click.Path(path_type=Path, exists=True), metavar="PATH",
-              help="With --rerun: file or folder of weights that no catalogue has.")
-@click.option("--data-root", type=click.Path(path_type=Path),
-              help="With --rescore or --rerun: where datasets lie; default $SRBENCH_DATA.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="PATH",
+    help="With --rerun: file or folder of weights that no catalogue has.",
+)
+@click.option(
+    "--data-root",
+    type=click.Path(path_type=Path),
+    help="With --rescore or --rerun: where datasets lie; default $SRBENCH_DATA.",
+)
 @click.option("--device", default="auto", show_default=True, help="With --rerun: auto, cpu, cuda, …")
-@click.option("--timeout", type=click.FloatRange(min=1), default=3600, show_default=True, metavar="SECONDS",
-              help="With --rerun: how long one run may take.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=3600,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --rerun: how long one run may take.",
+)
 @click.option("--strict", is_flag=True, help="Fail also where a person should look.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Also write DIR/check.json.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def check_command(ids: tuple[str, ...], submissions: Path, base: Path | None, images: Path | None, rerun: bool,
-                  weights: Path | None, data_root: Path | None, device: str, timeout: float, strict: bool,
-                  output: Path | None, form: str) -> None:
+def check_command(
+    ids: tuple[str, ...],
+    submissions: Path,
+    base: Path | None,
+    images: Path | None,
+    rerun: bool,
+    weights: Path | None,
+    data_root: Path | None,
+    device: str,
+    timeout: float,
+    strict: bool,
+    output: Path | None,
+    form: str,
+) -> None:
     """Check entries: schema, hashes, coverage, means, plausibility, names; --rescore and --rerun verify one.
 
     Without an ID the results of studies that lie beside the entries are looked at too.
@@ -72,16 +117,26 @@ def check_command(ids: tuple[str, ...], submissions: Path, base: Path | None, im
         raise click.UsageError("--rescore and --rerun verify one entry: give one ID")
     checked = check_submissions(submissions, ids, base=base)
     if (images or rerun) and checked.passed:
-        verify(checked.entries[0], images=images, rerun=rerun, weights=weights, data_root=data_root, device=device,
-               timeout=timeout)  # fmt: skip
+        verify(
+            checked.entries[0],
+            images=images,
+            rerun=rerun,
+            weights=weights,
+            data_root=data_root,
+            device=device,
+            timeout=timeout,
+        )
         checked = check_submissions(submissions, ids, base=base)
     if not ids:
         _, damaged = read_studies(submissions)
         findings = [Finding(problem.id, "error", problem.message) for problem in damaged]
         checked = replace(checked, findings=[*checked.findings, *findings])
     click.echo(report(checked, form, output))
-    grave = [finding for finding in checked.findings if finding.severity == "error" or
-             (strict and finding.severity == "review")]  # fmt: skip
+    grave = [
+        finding
+        for finding in checked.findings
+        if finding.severity == "error" or (strict and finding.severity == "review")
+    ]
     if grave:
         raise SubmissionError(f"expected entries that pass, got {counted(len(grave), 'finding')} against them")
 
@@ -97,11 +152,22 @@ def _require_their_use(context: click.Context, *, rescore: bool, rerun: bool) ->
 
 @command.command("export")
 @_submissions
-@click.option("--output", type=click.Path(path_type=Path), default=Path("exports"), show_default=True, metavar="DIR",
-              help="Where the files go.")
-@click.option("--format", "forms", multiple=True, metavar="NAME",
-              type=click.Choice(["latex", "markdown", "csv", "model-index", "eval-results"]),
-              help="latex, markdown, csv, model-index or eval-results; may be repeated. Default: all.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("exports"),
+    show_default=True,
+    metavar="DIR",
+    help="Where the files go.",
+)
+@click.option(
+    "--format",
+    "forms",
+    multiple=True,
+    metavar="NAME",
+    type=click.Choice(["latex", "markdown", "csv", "model-index", "eval-results"]),
+    help="latex, markdown, csv, model-index or eval-results; may be repeated. Default: all.",
+)
 def export_command(submissions: Path, output: Path, forms: tuple[str, ...]) -> None:
     """Write the tables for papers (LaTeX), Markdown and CSV, and results in the hub's two formats."""
     from leaderboard.exports import FORMATS, export
@@ -131,5 +197,8 @@ def _build(submissions: Path, output: Path) -> None:
     report = build(submissions, output)
     for problem in report.problems:
         click.echo(f"left out {problem.id}: {problem.message}", err=True)
-    click.echo(f"{counted(report.entries, 'entry', 'entries')}; {counted(report.written, 'file')} written, "
-               f"{report.unchanged:,} unchanged, {report.removed:,} removed", err=True)  # fmt: skip
+    click.echo(
+        f"{counted(report.entries, 'entry', 'entries')}; {counted(report.written, 'file')} written, "
+        f"{report.unchanged:,} unchanged, {report.removed:,} removed",
+        err=True,
+    )

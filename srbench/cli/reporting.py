@@ -16,8 +16,10 @@ _ALIASED = "aliased: PSNR dB where the HR holds texture above the LR's Nyquist l
 def score_table(documents: list[Document]) -> str:
     """PSNR / SSIM of each dataset, the protocols side by side, and under them how they were made."""
     header = ["dataset", "images", *(title for document in documents for title in _titles(document))]
-    rows = [[name, _coverage(facts), *(cell for document in documents for cell in _cells(document, name))]
-            for name, facts in documents[0]["datasets"].items()]
+    rows = [
+        [name, _coverage(facts), *(cell for document in documents for cell in _cells(document, name))]
+        for name, facts in documents[0]["datasets"].items()
+    ]
     table = text_table(header, rows, rule=True)
     notes = [_ALIASED] if any(map(_has_aliased, documents)) else []
     return "\n".join([_title(documents[0]), "", table, "", *map(_provenance, documents), *notes])
@@ -27,13 +29,23 @@ def score_csv(documents: list[Document]) -> str:
     """One line per dataset and protocol; a missing mean is an empty cell."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["model", "scale", "protocol", "dataset", "n", "n_expected", "psnr", "ssim",
-                     "psnr_y_aliased"])
+    writer.writerow(["model", "scale", "protocol", "dataset", "n", "n_expected", "psnr", "ssim", "psnr_y_aliased"])
     for document in documents:
         for name, facts in document["datasets"].items():
             psnr, ssim = _scores(facts)
-            writer.writerow([document["model"], document["scale"], document["protocol"], name, facts["n"],
-                             facts["n_expected"], psnr, ssim, facts.get("psnr_y_aliased")])
+            writer.writerow(
+                [
+                    document["model"],
+                    document["scale"],
+                    document["protocol"],
+                    name,
+                    facts["n"],
+                    facts["n_expected"],
+                    psnr,
+                    ssim,
+                    facts.get("psnr_y_aliased"),
+                ]
+            )
     return buffer.getvalue().rstrip("\n")
 
 
@@ -60,8 +72,10 @@ def _coverage(facts: Document) -> str:
 
 
 def _scores(facts: Document) -> tuple[Any, Any]:
-    return (next(value for name, value in facts.items() if name.startswith("psnr")),
-            next(value for name, value in facts.items() if name.startswith("ssim")))
+    return (
+        next(value for name, value in facts.items() if name.startswith("psnr")),
+        next(value for name, value in facts.items() if name.startswith("ssim")),
+    )
 
 
 def _titles(document: Document) -> list[str]:
@@ -92,5 +106,7 @@ def _provenance(document: Document) -> str:
     extras += ["self-ensemble"] if record["self_ensemble"] else []
     extras += [f"inference: {record['optimise']}"] if record["optimise"] != "none" else []
     extras += [record["precision"]] if record["precision"] != "fp32" else []
-    return (f"PSNR dB / SSIM under {document['protocol']} v{protocol['version']} ({protocol['summary']}); "
-            f"LR {protocol['lr_source']}" + "".join(f"; {extra}" for extra in extras))
+    return (
+        f"PSNR dB / SSIM under {document['protocol']} v{protocol['version']} ({protocol['summary']}); "
+        f"LR {protocol['lr_source']}" + "".join(f"; {extra}" for extra in extras)
+    )

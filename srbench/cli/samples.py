@@ -13,10 +13,20 @@ from srbench.upscalers.base import Options
 
 @click.command()
 @click.option("--model", required=True, metavar="SPEC", help="What to run: zoo:imdn@authors, bicubic, …")
-@click.option("--scale", type=int, default=SCALE, show_default=True,
-              help=f"The leaderboard shows ×{SCALE}; crops of another scale are for looking at, as NAME_x2.webp.")
-@click.option("--output", required=True, metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
-              help="A folder of their own, which `srbench submit --samples` takes.")
+@click.option(
+    "--scale",
+    type=int,
+    default=SCALE,
+    show_default=True,
+    help=f"The leaderboard shows ×{SCALE}; crops of another scale are for looking at, as NAME_x2.webp.",
+)
+@click.option(
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder of their own, which `srbench submit --samples` takes.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
 @click.option("--self-ensemble", is_flag=True, help="Average over the eight flips and rotations.")
 def command(model: str, scale: int, output: Path, device: str, self_ensemble: bool) -> None:
@@ -25,5 +35,8 @@ def command(model: str, scale: int, output: Path, device: str, self_ensemble: bo
     for path in make_samples(model, output, scale, options=options).values():
         click.echo(path)
     if scale != SCALE:
-        click.echo(f"crops at ×{scale} are for looking at: the leaderboard shows ×{SCALE}, and `srbench submit` takes "
-                   "no others", err=True)
+        click.echo(
+            f"crops at ×{scale} are for looking at: the leaderboard shows ×{SCALE}, and `srbench submit` takes "
+            "no others",
+            err=True,
+        )

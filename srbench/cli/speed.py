@@ -27,9 +27,12 @@ from srbench.tables import text_table
 )
 @click.option("--warmup", type=click.IntRange(1), default=3, show_default=True, help="Runs before the timed ones.")
 @click.option(
-    "--seconds", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True,
-    help="Per size; at least 3 runs are made."
-)  # fmt: skip
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Per size; at least 3 runs are made.",
+)
 @click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Write FPS over input size as SVG.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def command(

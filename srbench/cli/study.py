@@ -8,8 +8,13 @@ from pathlib import Path
 import click
 
 _PLAN = click.Path(path_type=Path, exists=True, dir_okay=False)
-_OUTPUT = click.option("--output", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-                       help="The study's folder: trainings, scores, results.json and report.md.")  # fmt: skip
+_OUTPUT = click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The study's folder: trainings, scores, results.json and report.md.",
+)
 
 
 @click.group()
@@ -31,8 +36,12 @@ def command() -> None:
     metavar="N",
     help="Steps between checkpoints of each training; default: one a minute.",
 )
-@click.option("--scores/--no-scores", default=True, show_default=True,
-              help="Score what is trained; without, the same command does it later, here or on another machine.")
+@click.option(
+    "--scores/--no-scores",
+    default=True,
+    show_default=True,
+    help="Score what is trained; without, the same command does it later, here or on another machine.",
+)
 def run(
     plan: Path,
     output: Path,
@@ -54,8 +63,18 @@ def run(
 
     study = load_study(plan)
     speed = Speed(compiled=compiled, graphs=graphs)
-    run_study(study, output, Machine(data_root=data_root, device=device, workers=jobs, speed=speed,
-                                     checkpoint_every=checkpoint_every, scores=scores))  # fmt: skip
+    run_study(
+        study,
+        output,
+        Machine(
+            data_root=data_root,
+            device=device,
+            workers=jobs,
+            speed=speed,
+            checkpoint_every=checkpoint_every,
+            scores=scores,
+        ),
+    )
     if scores:
         _report(plan, output)
 

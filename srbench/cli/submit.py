@@ -27,28 +27,61 @@ def _print_schema(context: click.Context, _: click.Parameter, asked: bool) -> No
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path, exists=True))
 @click.option("--id", "name", required=True, metavar="ID", help="The entry's name: a-z 0-9 . and -.")
-@click.option("--about", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE",
-              help="TOML or JSON: title, authors, paper, code, license, date, training, runtime, claims, footnotes.")
+@click.option(
+    "--about",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="TOML or JSON: title, authors, paper, code, license, date, training, runtime, claims, footnotes.",
+)
 @click.option("--title", help="Default: the model's name; a folder of images has none.")
 @click.option("--author", "authors", multiple=True, help="May be repeated.")
 @click.option("--code", metavar="URL", help="https address of the code.")
 @click.option("--license", "licence", help="Licence of the weights or images.")
-@click.option("--samples", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
-              help="SR crops of the Sample set, NAME.png or NAME.webp, at most 100 kB together.")
-@click.option("--submissions", type=click.Path(path_type=Path), default=Path("submissions"), show_default=True,
-              metavar="DIR", help="Where entries lie.")
-@click.option("--schema", is_flag=True, is_eager=True, expose_value=False, callback=_print_schema,
-              help="Print the JSON Schema of submission.json.")
-def command(runs: tuple[Path, ...], name: str, about: Path | None, title: str | None, authors: tuple[str, ...],
-            code: str | None, licence: str | None, samples: Path | None, submissions: Path) -> None:
+@click.option(
+    "--samples",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="SR crops of the Sample set, NAME.png or NAME.webp, at most 100 kB together.",
+)
+@click.option(
+    "--submissions",
+    type=click.Path(path_type=Path),
+    default=Path("submissions"),
+    show_default=True,
+    metavar="DIR",
+    help="Where entries lie.",
+)
+@click.option(
+    "--schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_schema,
+    help="Print the JSON Schema of submission.json.",
+)
+def command(
+    runs: tuple[Path, ...],
+    name: str,
+    about: Path | None,
+    title: str | None,
+    authors: tuple[str, ...],
+    code: str | None,
+    licence: str | None,
+    samples: Path | None,
+    submissions: Path,
+) -> None:
     """Make a submission to the leaderboard from runs of one model.
 
     RUN is a folder that `srbench evaluate --output` wrote. All need the same model and options, and whole datasets.
     """
     loaded = [read_run(run) for run in runs]
     said = complete_about(_read_about(about), str(about)) if about else {}
-    flags = {"title": ("--title", title), "authors": ("--author", list(authors) or None), "code": ("--code", code),
-             "license": ("--license", licence)}  # fmt: skip
+    flags = {
+        "title": ("--title", title),
+        "authors": ("--author", list(authors) or None),
+        "code": ("--code", code),
+        "license": ("--license", licence),
+    }
     said |= {name: complete_field(name, value, flag) for name, (flag, value) in flags.items() if value is not None}
     facts = model_facts(spec_of([run.record for run in loaded]), sorted({run.record["scale"] for run in loaded}))
     draft = draft_submission(loaded, id=name, about=said, model=facts)

@@ -22,27 +22,71 @@ from srbench.upscalers.base import Options
 @click.command("sweep", short_help="Score every model on every set at every scale under every protocol.")
 @click.option("--model", "models", multiple=True, required=True, metavar="SPEC", help="May be repeated.")
 @click.option("--dataset", "datasets", multiple=True, required=True, metavar="NAME|folder:DIR", help="May be repeated.")
-@click.option("--scale", "scales", multiple=True, required=True, type=click.Choice([str(scale) for scale in SCALES]),
-              help="May be repeated.")
-@click.option("--protocol", "protocols", multiple=True, default=["matlab-y"], show_default=True, metavar="NAME",
-              help="May be repeated.")
-@click.option("--output", required=True, type=click.Path(path_type=Path), metavar="DIR",
-              help="A folder per run, and one table of all; what is already there is not computed again.")
-@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
-              help="This machine, or a Ray cluster.")
+@click.option(
+    "--scale",
+    "scales",
+    multiple=True,
+    required=True,
+    type=click.Choice([str(scale) for scale in SCALES]),
+    help="May be repeated.",
+)
+@click.option(
+    "--protocol",
+    "protocols",
+    multiple=True,
+    default=["matlab-y"],
+    show_default=True,
+    metavar="NAME",
+    help="May be repeated.",
+)
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="A folder per run, and one table of all; what is already there is not computed again.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="This machine, or a Ray cluster.",
+)
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes of this machine; default 1.")
 @click.option("--cpus", type=click.FloatRange(min=0), metavar="N", help="Cores of a job on a Ray cluster; default 1.")
 @click.option("--gpus", type=click.FloatRange(min=0), metavar="N", help="GPUs of a job on a Ray cluster; default 0.")
-@click.option("--lr", type=click.Choice(["made", "given"]), default="made", show_default=True,
-              help="Make LR from HR, or use the dataset's own LR files, which are MATLAB's bicubic.")
+@click.option(
+    "--lr",
+    type=click.Choice(["made", "given"]),
+    default="made",
+    show_default=True,
+    help="Make LR from HR, or use the dataset's own LR files, which are MATLAB's bicubic.",
+)
 @click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
 @inference_options
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 @click.pass_context
-def command(context: click.Context, models: tuple[str, ...], datasets: tuple[str, ...], scales: tuple[str, ...],
-            protocols: tuple[str, ...], output: Path, engine: str, jobs: int | None, cpus: float | None,
-            gpus: float | None, lr: LrSource, data_root: Path | None, device: str, precision: str, tile: int | None,
-            self_ensemble: bool, optimise: str, form: str) -> None:
+def command(
+    context: click.Context,
+    models: tuple[str, ...],
+    datasets: tuple[str, ...],
+    scales: tuple[str, ...],
+    protocols: tuple[str, ...],
+    output: Path,
+    engine: str,
+    jobs: int | None,
+    cpus: float | None,
+    gpus: float | None,
+    lr: LrSource,
+    data_root: Path | None,
+    device: str,
+    precision: str,
+    tile: int | None,
+    self_ensemble: bool,
+    optimise: str,
+    form: str,
+) -> None:
     """Score every model on every set at every scale under every protocol.
 
     Combinations that the output folder already holds are not computed again. On a Ray cluster each node needs srbench,
@@ -61,8 +105,9 @@ def command(context: click.Context, models: tuple[str, ...], datasets: tuple[str
 def _engine(name: str, jobs: int | None, cpus: float | None, gpus: float | None) -> Engine:
     if name == "ray":
         if jobs is not None:
-            raise click.UsageError("--jobs is for --engine local; a Ray cluster runs as many jobs as --cpus and --gpus "
-                                   "leave room for")
+            raise click.UsageError(
+                "--jobs is for --engine local; a Ray cluster runs as many jobs as --cpus and --gpus leave room for"
+            )
         return RayCluster(cpus=1 if cpus is None else cpus, gpus=gpus or 0)
     if cpus is not None or gpus is not None:
         raise click.UsageError("--cpus and --gpus are for --engine ray; use --jobs here")
@@ -81,6 +126,9 @@ def _render(documents: list[dict[str, Any]], form: str) -> str:
         return json.dumps(documents, indent=1, allow_nan=False)
     if form == "csv":
         return score_csv(documents)
-    lines = [[document["model"], f"×{document['scale']}", document["protocol"], name, *score_cells(facts)]
-             for document in documents for name, facts in document["datasets"].items()]
+    lines = [
+        [document["model"], f"×{document['scale']}", document["protocol"], name, *score_cells(facts)]
+        for document in documents
+        for name, facts in document["datasets"].items()
+    ]
     return text_table(["model", "scale", "protocol", "dataset", "images", "PSNR / SSIM"], lines, rule=True)

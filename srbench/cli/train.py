@@ -13,10 +13,15 @@ from srbench.training.options import OPTIONS, Option, misuse
 def _option(option: Option) -> click.Option:
     kind: Any = click.Choice(option.choices) if option.choices else click.Path(path_type=Path)
     return click.Option(
-        [option.name, option.key], help=option.help, multiple=option.many,
-        is_flag=option.flag, default=() if option.many else False if option.flag else option.default,
-        show_default=option.default is not None, metavar=option.metavar,
-        type=kind if option.choices or option.kind is Path else bool if option.flag else option.kind)
+        [option.name, option.key],
+        help=option.help,
+        multiple=option.many,
+        is_flag=option.flag,
+        default=() if option.many else False if option.flag else option.default,
+        show_default=option.default is not None,
+        metavar=option.metavar,
+        type=kind if option.choices or option.kind is Path else bool if option.flag else option.kind,
+    )
 
 
 def _run(**values: Any) -> None:
@@ -30,8 +35,11 @@ def _run(**values: Any) -> None:
 
 
 command = click.Command(
-    "train", callback=_run, params=[_option(option) for option in OPTIONS],
+    "train",
+    callback=_run,
+    params=[_option(option) for option in OPTIONS],
     short_help="Train a network by a recipe.",
     help="Train a network by a recipe.\n\nStarted by torchrun, every process joins the same training. The last "
-         "averaged weights are the result; progress is measured on held-out training images alone.")
+    "averaged weights are the result; progress is measured on held-out training images alone.",
+)
 """The command, made from the table that the plain command line is made from, too."""

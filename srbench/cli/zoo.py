@@ -136,9 +136,16 @@ def publish(folder: Path, replace: bool, licence: str, data_root: Path | None) -
     record, path = published.record, published.weights
     click.echo(f"{path}: {path.stat().st_size} bytes, sha256 {record['file']['sha256'][:12]}…")
     head = ("dataset", "images", "PSNR / SSIM", "bicubic", "change by half precision")
-    rows = [(name, str(means["images"]), _means(means), _means(record["bicubic"][name]),
-             f"{record['half_precision']['psnr_y_change'][name]:+z.5f} dB")
-            for name, means in record["scores"].items()]  # fmt: skip
+    rows = [
+        (
+            name,
+            str(means["images"]),
+            _means(means),
+            _means(record["bicubic"][name]),
+            f"{record['half_precision']['psnr_y_change'][name]:+z.5f} dB",
+        )
+        for name, means in record["scores"].items()
+    ]
     click.echo(text_table(head, rows))
     for remark in published.remarks:
         click.echo(remark)
@@ -189,8 +196,13 @@ def _tags_of(network: Network) -> str:
     served: dict[str, set[int]] = {}
     for entry in entries_of(network.name):
         served.setdefault(f"@{entry.tag}", set()).update(entry.scales)
-    return " ".join(tag if scales >= set(network.scales) else f"{tag} ({times(sorted(scales))})"
-                    for tag, scales in served.items()) or "-"  # fmt: skip
+    return (
+        " ".join(
+            tag if scales >= set(network.scales) else f"{tag} ({times(sorted(scales))})"
+            for tag, scales in served.items()
+        )
+        or "-"
+    )
 
 
 def _verbose_rows(variant: Variant) -> Iterable[tuple[str, ...]]:

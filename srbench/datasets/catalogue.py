@@ -15,8 +15,31 @@ from srbench.errors import DatasetError, UnknownNameError
 from srbench.files import RemoteFile
 
 EDSR_LEVELS = (
-    33, 37, 41, 45, 49, 53, 57, 61, 66, 74, 82, 90, 98, 106, 114, 122, 132, 148, 164, 180, 196, 212, 228, 244,
-)  # fmt: skip
+    33,
+    37,
+    41,
+    45,
+    49,
+    53,
+    57,
+    61,
+    66,
+    74,
+    82,
+    90,
+    98,
+    106,
+    114,
+    122,
+    132,
+    148,
+    164,
+    180,
+    196,
+    212,
+    228,
+    244,
+)
 """The 24 gray levels that are one lower in the edsr variant of B100 and Urban100: v becomes floor(v·(1/255)·255)."""
 
 

@@ -69,8 +69,10 @@ class ImageSet:
     def partly_given(self) -> dict[int, frozenset[str]]:
         """The names that have a given LR, by scale, for the scales at which others lack theirs."""
         incomplete = (scale for scale in LR_SCALES if scale not in self.given_scales)
-        found = {scale: frozenset(name for name in self.names if self.store.lr(name, scale) is not None)
-                 for scale in incomplete}  # fmt: skip
+        found = {
+            scale: frozenset(name for name in self.names if self.store.lr(name, scale) is not None)
+            for scale in incomplete
+        }
         return {scale: names for scale, names in found.items() if names}
 
     def given_lr(self, name: str, *, scale: int) -> NDArray[np.uint8]:
@@ -107,9 +109,11 @@ class ImageSet:
         """Raises ImageError if an image's pixels are not those that the fingerprint, where it is known, was made of."""
         known = self.__dict__.get("pixel_hashes", {}).get(name, sha256)
         if known != sha256:
-            raise ImageError(f"{self.name}/{name}: expected the pixels that the dataset's fingerprint was made of "
-                             f"({known[:12]}…), got {sha256[:12]}…, which are not those; check the file and the disk, "
-                             "and run again")
+            raise ImageError(
+                f"{self.name}/{name}: expected the pixels that the dataset's fingerprint was made of "
+                f"({known[:12]}…), got {sha256[:12]}…, which are not those; check the file and the disk, "
+                "and run again"
+            )
 
     @property
     def variant(self) -> str:
@@ -131,12 +135,15 @@ def distinct_sets(sets: Iterable[ImageSet]) -> list[ImageSet]:
     kept: dict[str, ImageSet] = {}
     for images in sets:
         first = kept.setdefault(images.name, images)
-        if first is images or (first.location.resolve() == images.location.resolve()
-                               and first.pixel_hashes == images.pixel_hashes):
+        if first is images or (
+            first.location.resolve() == images.location.resolve() and first.pixel_hashes == images.pixel_hashes
+        ):
             continue
-        raise DatasetError(f"expected one dataset of each name, got two called {images.name}: {first.location} "
-                           f"({first.split}, {len(first)} images) and {images.location} ({images.split}, "
-                           f"{len(images)} images); rename a folder, or score them in runs of their own")
+        raise DatasetError(
+            f"expected one dataset of each name, got two called {images.name}: {first.location} "
+            f"({first.split}, {len(first)} images) and {images.location} ({images.split}, "
+            f"{len(images)} images); rename a folder, or score them in runs of their own"
+        )
     return list(kept.values())
 
 
@@ -223,9 +230,11 @@ def _fullest(store: ParquetStore, split: Split) -> Store:
     """Raises DatasetError where an imported part of a set stands before a folder that holds more of it."""
     for folder in (store.location.parent / name for name in split.hr_folders):
         if len(store.names) != split.count and folder.is_dir() and len(images_in(folder)) > len(store.names):
-            raise DatasetError(f"{store.location}: expected the whole set, got {len(store.names)} images while "
-                               f"{folder} beside it has {len(images_in(folder))}; move away the one that is not meant, "
-                               "or import the whole set")
+            raise DatasetError(
+                f"{store.location}: expected the whole set, got {len(store.names)} images while "
+                f"{folder} beside it has {len(images_in(folder))}; move away the one that is not meant, "
+                "or import the whole set"
+            )
     return store
 
 
@@ -243,8 +252,10 @@ def _open_folder(folder: Path) -> ImageSet:
     if not folder.is_dir():
         raise DatasetError(f"{folder}: expected a folder of images, found none; check the path after folder:")
     if unread := sorted(path.name for path in folder.iterdir() if path.suffix.lower() in _UNREAD_SUFFIXES):
-        raise DatasetError(f"{folder}: expected PNG, JPEG and BMP images alone, got {listed(unread)}, which would be "
-                           "missing in every mean; convert or move them")  # fmt: skip
+        raise DatasetError(
+            f"{folder}: expected PNG, JPEG and BMP images alone, got {listed(unread)}, which would be "
+            "missing in every mean; convert or move them"
+        )
     return ImageSet(_name_of(folder), FolderStore(folder, lr_folders=[folder.parent / "LR_bicubic"]))
 
 

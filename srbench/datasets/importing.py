@@ -313,9 +313,7 @@ def _half_size(entry: Entry, items: list[_Found], skipped: Counter[str]) -> bool
     return half
 
 
-def _named(
-    entry: Entry, items: list[_Found], renamed: dict[str, str], skipped: Counter[str]
-) -> dict[str, _Found]:
+def _named(entry: Entry, items: list[_Found], renamed: dict[str, str], skipped: Counter[str]) -> dict[str, _Found]:
     """The files by the set's own names in string order; those with foreign names are known by their pixels."""
     named: dict[str, _Found] = {}
     foreign: list[str] = []

@@ -73,8 +73,13 @@ def lr_origin(hr: Images, lr: Images, *, scale: int, data: bytes = b"") -> LrOri
     for label, made in _candidates(hr, lr, scale):
         if np.array_equal(made, lr):
             return LrOrigin(label, True, float("inf"), 0.0)
-        found = LrOrigin(label, False, psnr(made, lr, data_range=255), float(np.mean(made != lr)),
-                         data.startswith(_JPEG_START) or _looks_like_jpeg(lr, made))
+        found = LrOrigin(
+            label,
+            False,
+            psnr(made, lr, data_range=255),
+            float(np.mean(made != lr)),
+            data.startswith(_JPEG_START) or _looks_like_jpeg(lr, made),
+        )
         if best is None or found.psnr > best.psnr:
             best = found
     return best or LrOrigin("nothing (its size does not pair with the HR)", False, 0.0, 1.0)

@@ -78,8 +78,10 @@ class PatchStore:
         self.lr = _map(folder / _LR, int(areas.sum()))
         self.hr = _map(folder / _HR, int(areas.sum()) * self.scale**2)
         if check and (damaged := self.damaged()):
-            raise DatasetError(f"{folder}: expected the packed bytes as written, got others for {len(damaged)} of "
-                               f"{len(self)} images ({', '.join(damaged[:5])}); delete the folder and pack again")
+            raise DatasetError(
+                f"{folder}: expected the packed bytes as written, got others for {len(damaged)} of "
+                f"{len(self)} images ({', '.join(damaged[:5])}); delete the folder and pack again"
+            )
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -90,8 +92,10 @@ class PatchStore:
     def image(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """(LR, HR) of one pair, views 3×H×W."""
         pair = self.pairs[index]
-        return (_view(self.lr, int(self.lr_starts[index]), pair, 1),
-                _view(self.hr, int(self.hr_starts[index]), pair, self.scale))
+        return (
+            _view(self.lr, int(self.lr_starts[index]), pair, 1),
+            _view(self.hr, int(self.hr_starts[index]), pair, self.scale),
+        )
 
     def damaged(self) -> list[str]:
         """Names of the images whose bytes are not those that were written."""
@@ -116,8 +120,9 @@ Source = Path | StoredImage
 """Where an HR image comes from."""
 
 
-def build_store(images: Mapping[str, Source], folder: Path, *, make: PairMaker, workers: int | None = None,
-                progress: bool = True) -> PatchStore:
+def build_store(
+    images: Mapping[str, Source], folder: Path, *, make: PairMaker, workers: int | None = None, progress: bool = True
+) -> PatchStore:
     """The store of `images` (name -> HR, in this order) in `folder`, made by `make`; built where it is missing.
 
     A store of the same files (name, size, time) and the same `make.key` is checked and opened; any other store there is
@@ -146,21 +151,35 @@ def build_store(images: Mapping[str, Source], folder: Path, *, make: PairMaker, 
     return PatchStore(folder, check=built_before)
 
 
-def _build(images: list[tuple[str, Source]], stamps: list[list[Any]], folder: Path, identity: dict[str, Any],
-           make: PairMaker, workers: int, progress: bool) -> None:
+def _build(
+    images: list[tuple[str, Source]],
+    stamps: list[list[Any]],
+    folder: Path,
+    identity: dict[str, Any],
+    make: PairMaker,
+    workers: int,
+    progress: bool,
+) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
     partial.mkdir(exist_ok=True)
     sources = _resume(partial, identity, stamps)
-    todo = images[len(sources):]
+    todo = images[len(sources) :]
     made = _in_order(lambda item: _make(item, make), todo, workers)
     with (
-        (partial / _HR).open("ab") as hr, (partial / _LR).open("ab") as lr, (partial / _JOURNAL).open("ab") as journal,
-        tqdm(total=len(images), initial=len(sources), desc=f"packing {folder.name}", unit="image",
-             disable=None if progress else True) as bar,
+        (partial / _HR).open("ab") as hr,
+        (partial / _LR).open("ab") as lr,
+        (partial / _JOURNAL).open("ab") as journal,
+        tqdm(
+            total=len(images),
+            initial=len(sources),
+            desc=f"packing {folder.name}",
+            unit="image",
+            disable=None if progress else True,
+        ) as bar,
     ):
         if not sources:
             _append_line(journal, identity)
-        for stamp, (pairs, blocks) in zip(stamps[len(sources):], made, strict=True):
+        for stamp, (pairs, blocks) in zip(stamps[len(sources) :], made, strict=True):
             for hr_block, lr_block in blocks:
                 hr.write(hr_block)
                 lr.write(lr_block)
@@ -187,8 +206,10 @@ def _make(item: tuple[str, Source], make: PairMaker) -> tuple[list[PackedPair], 
     for number, (hr, lr) in enumerate(made):
         height, width = lr.shape[:2]
         if hr.shape[:2] != (height * make.scale, width * make.scale):
-            raise DatasetError(f"{label}: expected HR of {make.scale} times its LR's {width}×{height} pixels, got "
-                               f"{hr.shape[1]}×{hr.shape[0]}; these do not pair at ×{make.scale}")
+            raise DatasetError(
+                f"{label}: expected HR of {make.scale} times its LR's {width}×{height} pixels, got "
+                f"{hr.shape[1]}×{hr.shape[0]}; these do not pair at ×{make.scale}"
+            )
         planes = tuple(pixels.transpose(2, 0, 1).tobytes() for pixels in (hr, lr))
         part = f"{name}#{number}" if len(made) > 1 else name
         pairs.append(PackedPair(part, height, width, _sha256(planes[0]), _sha256(planes[1])))
@@ -284,11 +305,14 @@ def _read_header(folder: Path) -> dict[str, Any]:
         if not isinstance(header, dict):
             raise ValueError("not a JSON object")
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{folder}: expected a packed store, got no readable {_HEADER} ({error}); "
-                           "make one with build_store") from error
+        raise DatasetError(
+            f"{folder}: expected a packed store, got no readable {_HEADER} ({error}); make one with build_store"
+        ) from error
     if header.get("format") != FORMAT:
-        raise DatasetError(f"{folder}: expected a packed store of format {FORMAT}, got {header.get('format')}; "
-                           "delete it and pack again")
+        raise DatasetError(
+            f"{folder}: expected a packed store of format {FORMAT}, got {header.get('format')}; "
+            "delete it and pack again"
+        )
     if header.pop("sha256", None) != _header_sha256(header):
         raise DatasetError(f"{folder}: expected {_HEADER} as it was written, got another; delete it and pack again")
     return header
@@ -321,8 +345,9 @@ def _stamp(name: str, image: Source) -> list[Any]:
     try:
         status = image.stat()
     except OSError as error:
-        raise DatasetError(f"{image}: expected an image file, got {error.strerror}; "
-                           "check the training folder") from error
+        raise DatasetError(
+            f"{image}: expected an image file, got {error.strerror}; check the training folder"
+        ) from error
     return [name, status.st_size, status.st_mtime_ns]
 
 

@@ -31,8 +31,9 @@ class ImageWriter:
         fields = [pa.field("name", pa.string()), *(pa.field(column, image) for column in self._columns)]
         self._schema = pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": self._features()}})})
         # Encoded images do not shrink any further.
-        self._file = pq.ParquetWriter(path, self._schema, compression="none", use_dictionary=False,
-                                      write_page_checksum=True)
+        self._file = pq.ParquetWriter(
+            path, self._schema, compression="none", use_dictionary=False, write_page_checksum=True
+        )
         self._rows: list[dict[str, Any]] = []
         self._bytes = 0
 

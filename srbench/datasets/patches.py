@@ -68,8 +68,10 @@ class PatchPlan:
 
     def __post_init__(self) -> None:
         if min(self.patch, self.repeat, self.world_size) < 1 or not 0 <= self.rank < self.world_size or self.seed < 0:
-            raise DatasetError("expected patch, repeat and world_size of at least 1, 0 <= rank < world_size and a seed "
-                               f"of at least 0, got {self!r}")
+            raise DatasetError(
+                "expected patch, repeat and world_size of at least 1, 0 <= rank < world_size and a seed "
+                f"of at least 0, got {self!r}"
+            )
         object.__setattr__(self, "windows", self._all_windows())
 
     def __len__(self) -> int:
@@ -85,8 +87,12 @@ class PatchPlan:
         own = _random(self.seed, number, _FIRST_RANK_STREAM + self.rank)
         down, right = own.random((2, len(mine)))
         symmetry = own.integers(SYMMETRIES, size=len(mine)) if self.symmetries else np.zeros(len(mine), np.int64)
-        return Draw(pair, top + (down * (height - self.patch + 1)).astype(np.int64),
-                    left + (right * (width - self.patch + 1)).astype(np.int64), symmetry)
+        return Draw(
+            pair,
+            top + (down * (height - self.patch + 1)).astype(np.int64),
+            left + (right * (width - self.patch + 1)).astype(np.int64),
+            symmetry,
+        )
 
     def _all_windows(self) -> Numbers:
         """Rows of (pair, top, left, height, width) in LR pixels."""
@@ -101,7 +107,8 @@ class PatchPlan:
             raise DatasetError(
                 f"expected at least {self.patch}×{self.patch} LR pixels to cut patches from, got {smallest[4]}×"
                 f"{smallest[3]} in {self.store.pairs[smallest[0]].name}; use a smaller patch"
-                f"{' or no five-crop' if self.five_crop else ''}")
+                f"{' or no five-crop' if self.five_crop else ''}"
+            )
         return windows
 
 
@@ -131,10 +138,19 @@ class PatchSampler:
     def state_dict(self) -> dict[str, Any]:
         """Where the stream stands, and what it is a stream of; plain numbers and strings."""
         plan = self.plan
-        return {"epoch": self.epoch, "position": self.position, "seed": plan.seed, "rank": plan.rank,
-                "world_size": plan.world_size, "patch": plan.patch, "five_crop": plan.five_crop,
-                "symmetries": plan.symmetries, "repeat": plan.repeat, "windows": len(plan.windows),
-                "store": plan.store.key}
+        return {
+            "epoch": self.epoch,
+            "position": self.position,
+            "seed": plan.seed,
+            "rank": plan.rank,
+            "world_size": plan.world_size,
+            "patch": plan.patch,
+            "five_crop": plan.five_crop,
+            "symmetries": plan.symmetries,
+            "repeat": plan.repeat,
+            "windows": len(plan.windows),
+            "store": plan.store.key,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken.
@@ -143,11 +159,16 @@ class PatchSampler:
             DatasetError: the state is of another stream (other seed, rank, patch, store, …).
         """
         here = self.state_dict()
-        other = [f"{name} {state.get(name)!r} instead of {value!r}" for name, value in here.items()
-                 if name not in ("epoch", "position") and state.get(name) != value]
+        other = [
+            f"{name} {state.get(name)!r} instead of {value!r}"
+            for name, value in here.items()
+            if name not in ("epoch", "position") and state.get(name) != value
+        ]
         if other:
-            raise DatasetError(f"expected the state of this patch stream, got one with {', '.join(other)}; "
-                               "resume with the same recipe, or start anew")
+            raise DatasetError(
+                f"expected the state of this patch stream, got one with {', '.join(other)}; "
+                "resume with the same recipe, or start anew"
+            )
         self._go_to(int(state["epoch"]), int(state["position"]))
 
     def _go_to(self, epoch: int, position: int) -> None:
@@ -156,8 +177,9 @@ class PatchSampler:
         self.epoch, self.position = epoch, position
 
 
-def read_patches(store: PatchStore, draw: Draw, *, patch: int,
-                 out: tuple[Bytes, Bytes] | None = None) -> tuple[Bytes, Bytes]:
+def read_patches(
+    store: PatchStore, draw: Draw, *, patch: int, out: tuple[Bytes, Bytes] | None = None
+) -> tuple[Bytes, Bytes]:
     """(LR, HR) patches of a draw from the memory-mapped store: uint8 N×3×p×p and N×3×sp×sp, s the scale.
 
     `out` takes them, if given: two C-ordered arrays of these shapes.
@@ -184,8 +206,10 @@ class ResidentPatches:
         try:
             self._lr, self._hr = (torch.from_numpy(flat).to(self.device) for flat in (store.lr, store.hr))
         except torch.OutOfMemoryError as error:
-            raise DatasetError(f"expected {(len(store.lr) + len(store.hr)) / 2**30:.1f} GiB free on {device} for the "
-                               "patch store, got less; read it from disk instead (resident=False)") from error
+            raise DatasetError(
+                f"expected {(len(store.lr) + len(store.hr)) / 2**30:.1f} GiB free on {device} for the "
+                "patch store, got less; read it from disk instead (resident=False)"
+            ) from error
 
     def read(self, draw: Draw, *, patch: int) -> tuple[torch.Tensor, torch.Tensor]:
         """(LR, HR) patches on the device: uint8 N×3×p×p and N×3×sp×sp, the same bytes that `read_patches` gives."""
@@ -203,8 +227,9 @@ class ResidentPatches:
 class PatchFeed:
     """Training batches: float32 N×3×p×p and N×3×sp×sp in [0, 1] on a device, endless, reproducible, resumable."""
 
-    def __init__(self, plan: PatchPlan, *, batch: int, device: str | torch.device = "cpu",
-                 resident: bool = False) -> None:
+    def __init__(
+        self, plan: PatchPlan, *, batch: int, device: str | torch.device = "cpu", resident: bool = False
+    ) -> None:
         """With `resident` the store is held on the device; else patches are read from disk and cross as uint8."""
         self.sampler, self.batch, self.device = PatchSampler(plan), batch, torch.device(device)
         self._resident = ResidentPatches(plan.store, device) if resident else None
@@ -218,8 +243,11 @@ class PatchFeed:
         """
         return self.read(self.sampler.draw(self.batch), out)
 
-    def read(self, draw: Draw, out: tuple[torch.Tensor, torch.Tensor] | None = None,
-             ) -> tuple[torch.Tensor, torch.Tensor]:
+    def read(
+        self,
+        draw: Draw,
+        out: tuple[torch.Tensor, torch.Tensor] | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """The patches of a draw of `batch` patches or another number, as `next` gives them."""
         plan = self.sampler.plan
         if self._resident:
@@ -288,8 +316,9 @@ def _rows(draw: Draw) -> list[tuple[int, int, int, int]]:
 
 
 def _join(parts: list[Draw]) -> Draw:
-    return Draw(*(np.concatenate([getattr(part, name) for part in parts])
-                  for name in ("pair", "top", "left", "symmetry")))
+    return Draw(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("pair", "top", "left", "symmetry"))
+    )
 
 
 def _lay(source: Bytes, symmetry: int, out: Bytes) -> None:
@@ -323,6 +352,10 @@ def _gather(flat: torch.Tensor, table: torch.Tensor, size: int) -> torch.Tensor:
     origin, down, right, area = (values[:, None, None, None] for values in table)
     steps = torch.arange(size, device=flat.device)
     planes = torch.arange(3, device=flat.device)
-    index = (origin + planes[None, :, None, None] * area + steps[None, None, :, None] * down
-             + steps[None, None, None, :] * right)
+    index = (
+        origin
+        + planes[None, :, None, None] * area
+        + steps[None, None, :, None] * down
+        + steps[None, None, None, :] * right
+    )
     return flat[index]

@@ -24,8 +24,9 @@ _GAP, _CAPTION = 8, 14
 _PAPER, _INK = (255, 255, 255), (30, 30, 30)
 
 
-def contact_sheet(spec: str, *, scale: int, data_root: Path | None = None, output: Path, count: int = 4,
-                  weight: bool = False) -> Path:
+def contact_sheet(
+    spec: str, *, scale: int, data_root: Path | None = None, output: Path, count: int = 4, weight: bool = False
+) -> Path:
     """Write a PNG with one row for each of `count` images, evenly spread over the dataset; return `output`.
 
     A row shows HR (cropped to the scale), LR by MATLAB's bicubic with its pixels enlarged to squares, MATLAB's bicubic
@@ -48,9 +49,11 @@ def contact_sheet(spec: str, *, scale: int, data_root: Path | None = None, outpu
 def _row(images: ImageSet, name: str, scale: int, weight: bool) -> list[tuple[str, Image.Image]]:
     hr, lr = MATLAB_PREPARATION.prepare(images.hr(name), scale=scale)
     size = f"{hr.shape[1]}x{hr.shape[0]}"  # Pillow's own font has no multiplication sign
-    pictures = [(f"{name} HR {size}", _fit(hr)),
-                (f"LR x{scale}", _fit(lr, Image.Resampling.NEAREST)),
-                ("bicubic", _fit(imresize(lr, scale)))]
+    pictures = [
+        (f"{name} HR {size}", _fit(hr)),
+        (f"LR x{scale}", _fit(lr, Image.Resampling.NEAREST)),
+        ("bicubic", _fit(imresize(lr, scale))),
+    ]
     if weight:
         pictures.append(("aliasing weight", _fit(_weight_picture(hr, scale))))
     boxes = five_boxes(*hr.shape[:2])

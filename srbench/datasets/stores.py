@@ -147,8 +147,10 @@ class ParquetStore:
         try:
             yield
         except self._damage as error:
-            raise DatasetError(f"{self.location}: expected an imported dataset, got a file that is not whole "
-                               f"({type(error).__name__}: {error}); import it again") from error
+            raise DatasetError(
+                f"{self.location}: expected an imported dataset, got a file that is not whole "
+                f"({type(error).__name__}: {error}); import it again"
+            ) from error
 
     def __reduce__(self) -> tuple[type[ParquetStore], tuple[Path]]:
         # Workers of a DataLoader open the file themselves.

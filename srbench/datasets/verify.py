@@ -80,8 +80,10 @@ def verify_dataset(spec: str, *, data_root: Path | None = None) -> VerifyReport:
 
 
 def _without_record(images: ImageSet) -> VerifyReport:
-    lines = [f"{images.name}: {counted(len(images), 'image')}, fingerprint {images.fingerprint[:16]}; "
-             "no canonical pixels of it are on record to compare with"]
+    lines = [
+        f"{images.name}: {counted(len(images), 'image')}, fingerprint {images.fingerprint[:16]}; "
+        "no canonical pixels of it are on record to compare with"
+    ]
     if len(images) != images.n_expected:
         lines.append(f"{images.name}: expected {images.n_expected} images, got {len(images)}")
     return VerifyReport(images.name, "different", "own", lines)
@@ -102,8 +104,12 @@ def _against_record(images: ImageSet) -> VerifyReport:
         status, variant = "variant", f"{variant}, reordered"
     elif problems:
         status = "different"
-    return VerifyReport(images.name, status, variant if status != "different" else "unknown",
-                        [_summary(images, status, variant, len(strangers)), *problems])
+    return VerifyReport(
+        images.name,
+        status,
+        variant if status != "different" else "unknown",
+        [_summary(images, status, variant, len(strangers)), *problems],
+    )
 
 
 def _look_at(images: ImageSet, file: str) -> _Finding:
@@ -135,8 +141,12 @@ def _kinds_by_pixels(dataset: str, known: KnownImage, pixels: NDArray[np.uint8])
         return frozenset({HALF + BY_SIZE})
     if known_thumbnail(dataset, known.name) is not None:
         return frozenset()
-    return frozenset(f"mod{m}{BY_SIZE}" for m in MULTIPLES if (height, width) != (known.height, known.width)
-                     and cropped_size(known.height, known.width, m) == (height, width))
+    return frozenset(
+        f"mod{m}{BY_SIZE}"
+        for m in MULTIPLES
+        if (height, width) != (known.height, known.width)
+        and cropped_size(known.height, known.width, m) == (height, width)
+    )
 
 
 def _difference(dataset: str, known: KnownImage, pixels: NDArray[np.uint8]) -> str:
@@ -179,8 +189,9 @@ def _common_kind(findings: Iterable[_Finding]) -> str:
 
 def _misplaced(findings: Iterable[_Finding]) -> list[_Finding]:
     """Files that hold known pixels under a name that is not theirs."""
-    return [finding for finding in findings if finding.pixels and not finding.problem and
-            finding.pixels != finding.name]
+    return [
+        finding for finding in findings if finding.pixels and not finding.problem and finding.pixels != finding.name
+    ]
 
 
 def _missing(known: Iterable[KnownImage], findings: Iterable[_Finding]) -> list[str]:
@@ -199,8 +210,11 @@ def _twice(findings: list[_Finding]) -> list[tuple[str, str]]:
 
 def _is_reordered(findings: list[_Finding], count: int) -> bool:
     """Whether all images are there under numbers or other names, none of them a canonical name of the set."""
-    return (bool(_misplaced(findings)) and all(finding.file != finding.name for finding in findings)
-            and len({finding.pixels for finding in findings if not finding.problem}) == len(findings) == count)
+    return (
+        bool(_misplaced(findings))
+        and all(finding.file != finding.name for finding in findings)
+        and len({finding.pixels for finding in findings if not finding.problem}) == len(findings) == count
+    )
 
 
 def _tell(finding: _Finding, variant: str, findings: list[_Finding]) -> str:
@@ -219,16 +233,19 @@ def _tell(finding: _Finding, variant: str, findings: list[_Finding]) -> str:
 
 def _summary(images: ImageSet, status: Status, variant: str, strangers: int) -> str:
     label = variant if status == "variant" else status
-    return (f"{images.name}: {label}, {len(images)} of {images.n_expected} images"
-            f"{f', {strangers} not as expected' if strangers and status == 'different' else ''}, "
-            f"fingerprint {images.fingerprint[:16]}")
+    return (
+        f"{images.name}: {label}, {len(images)} of {images.n_expected} images"
+        f"{f', {strangers} not as expected' if strangers and status == 'different' else ''}, "
+        f"fingerprint {images.fingerprint[:16]}"
+    )
 
 
 def _given_lr(images: ImageSet) -> list[str]:
-    whole = [f"{images.name} LR ×{scale}: {line}" for scale in images.given_scales
-             for line in _lr_lines(images, scale)]
-    return whole + [f"{images.name} LR ×{scale}: incomplete, {len(names)} of {len(images)} images"
-                    for scale, names in images.partly_given().items()]
+    whole = [f"{images.name} LR ×{scale}: {line}" for scale in images.given_scales for line in _lr_lines(images, scale)]
+    return whole + [
+        f"{images.name} LR ×{scale}: incomplete, {len(names)} of {len(images)} images"
+        for scale, names in images.partly_given().items()
+    ]
 
 
 def _lr_lines(images: ImageSet, scale: int) -> list[str]:

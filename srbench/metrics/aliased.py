@@ -48,16 +48,18 @@ def aliasing_weight(reference: NDArray[Any], *, cutoff: float, lobes: int, sigma
     if reference.ndim != 2 or not reference.size:
         raise ValueError(f"aliasing_weight: expected luma of shape H×W, got shape {reference.shape}")
     if min(cutoff, lobes, sigma) <= 0:
-        raise ValueError(f"aliasing_weight: expected a positive cut-off, lobes and sigma, got {cutoff}, {lobes}, "
-                         f"{sigma}")
+        raise ValueError(
+            f"aliasing_weight: expected a positive cut-off, lobes and sigma, got {cutoff}, {lobes}, {sigma}"
+        )
     # A filter of unit sum leaves a constant as it is up to rounding; without the constant it leaves exactly 0.
     values = (reference - reference.flat[0]).astype(np.float32)
     high = values - _filter(values, _windowed_sinc(cutoff, lobes))
     return _filter(np.square(high), _gaussian(sigma))
 
 
-def weighted_psnr(first: NDArray[Any], second: NDArray[Any], weight: NDArray[Any], *,
-                  data_range: float) -> float | None:
+def weighted_psnr(
+    first: NDArray[Any], second: NDArray[Any], weight: NDArray[Any], *, data_range: float
+) -> float | None:
     """10 log10(data_range² / (Σ w·e² / Σ w)) in dB, summed in float64.
 
     Args:

@@ -31,8 +31,9 @@ def luma(image: NDArray[Any], *, coefficients: tuple[float, float, float], divis
     return 16.0 + (coefficients[0] * red + coefficients[1] * green + coefficients[2] * blue) / divisor
 
 
-def luma_rounded(image: NDArray[Any], *, coefficients: tuple[float, float, float],
-                 divisor: float) -> NDArray[np.float64]:
+def luma_rounded(
+    image: NDArray[Any], *, coefficients: tuple[float, float, float], divisor: float
+) -> NDArray[np.float64]:
     """Y rounded to an integer, as MATLAB's ``rgb2ycbcr`` gives it for uint8: whole numbers as float64.
 
     MATLAB multiplies by c · (1/divisor), sums left to right, adds 16 and rounds half up; the order of the
@@ -60,8 +61,10 @@ def shave(image: NDArray[Any], *, border: int) -> NDArray[Any]:
     """
     height, width = image.shape[:2]
     if min(height, width) <= 2 * border:
-        raise ValueError(f"expected an image larger than {2 * border} pixels on both sides to shave {border} "
-                         f"from each, got {width}×{height}; score a larger image")
+        raise ValueError(
+            f"expected an image larger than {2 * border} pixels on both sides to shave {border} "
+            f"from each, got {width}×{height}; score a larger image"
+        )
     return image[border : height - border, border : width - border]
 
 

@@ -14,8 +14,9 @@ from srbench.metrics.psnr import require_same_shape
 _STRIP = 118
 
 
-def ssim(first: NDArray[Any], second: NDArray[Any], *, data_range: float, window: int, sigma: float,
-         k1: float, k2: float) -> float:
+def ssim(
+    first: NDArray[Any], second: NDArray[Any], *, data_range: float, window: int, sigma: float, k1: float, k2: float
+) -> float:
     """Mean SSIM over the region where the Gaussian window lies wholly inside the image, in float64.
 
     Args:
@@ -45,14 +46,25 @@ def ssim(first: NDArray[Any], second: NDArray[Any], *, data_range: float, window
     if sigma <= 0:
         raise ValueError(f"ssim: expected a positive sigma, got {sigma}")
     if first.ndim == 3:
-        values = [ssim(first[..., channel], second[..., channel], data_range=data_range, window=window,
-                       sigma=sigma, k1=k1, k2=k2) for channel in range(first.shape[2])]
+        values = [
+            ssim(
+                first[..., channel],
+                second[..., channel],
+                data_range=data_range,
+                window=window,
+                sigma=sigma,
+                k1=k1,
+                k2=k2,
+            )
+            for channel in range(first.shape[2])
+        ]
         return float(np.mean(values))
     total, count = 0.0, 0
     for start in range(0, first.shape[0] - window + 1, _STRIP):
         rows = slice(start, start + _STRIP + window - 1)
-        part = _ssim_map(first[rows], second[rows], _gaussian(window, sigma), (k1 * data_range) ** 2,
-                         (k2 * data_range) ** 2)
+        part = _ssim_map(
+            first[rows], second[rows], _gaussian(window, sigma), (k1 * data_range) ** 2, (k2 * data_range) ** 2
+        )
         total, count = total + float(part.sum()), count + part.size
     return total / count
 
@@ -64,8 +76,9 @@ def _gaussian(window: int, sigma: float) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
-def _ssim_map(first: NDArray[Any], second: NDArray[Any], kernel: NDArray[np.float64], c1: float,
-              c2: float) -> NDArray[np.float64]:
+def _ssim_map(
+    first: NDArray[Any], second: NDArray[Any], kernel: NDArray[np.float64], c1: float, c2: float
+) -> NDArray[np.float64]:
     x, y = first.astype(np.float64), second.astype(np.float64)
     mean_x, mean_y = _blur(x, kernel), _blur(y, kernel)
     product, squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y

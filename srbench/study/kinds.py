@@ -66,20 +66,26 @@ _TEXT: Kind = (_text, "text for {}")
 _SEED = _whole(0, LARGEST_SEED)
 
 STUDY: Mapping[str, Kind] = {
-    "name": _TEXT, "question": _TEXT, "recipe": _TEXT, "train_set": _TEXT, "protocol": _TEXT,
+    "name": _TEXT,
+    "question": _TEXT,
+    "recipe": _TEXT,
+    "train_set": _TEXT,
+    "protocol": _TEXT,
     "scale": (_whole(1, 8), "a whole number for {}"),
     "recipe_sha256": (_sha256, "the 64 hexadecimal digits of a hash for {}"),
     "learning_rates": (_rates, "{} as a list of finite numbers above 0, each once"),
     "search_seed": (_SEED, f"a whole number {SEED_RANGE} for {{}}"),
     "percentages": (_percentages, "{} as a list of whole numbers between 1 and 100, each once, 100 among them"),
     "margin_db": (_positive, "a finite {} above 0"),
-}  # fmt: skip
+}
 """The kinds of a plan's own values."""
 
 ENDPOINT: Mapping[str, Kind] = {
-    "dataset": _TEXT, "metric": _TEXT, "role": _TEXT,
+    "dataset": _TEXT,
+    "metric": _TEXT,
+    "role": _TEXT,
     "needed": (lambda value: isinstance(value, bool), "true or false for {}"),
-}  # fmt: skip
+}
 """The kinds of an endpoint's values."""
 
 GROUP: Mapping[str, Kind] = {

@@ -105,15 +105,29 @@ def load_study(path: Path) -> Study:
 def study_from(content: Mapping[str, Any]) -> Study:
     """A study of plain values, as they stand in TOML or JSON. Errors as for `load_study`."""
     values = _known(content, Study, "study key", leave=("sha256",))
-    parts = {key: [_known(table, kind, f"key of [[{key}]]") for table in _tables(values, key)]
-             for key, kind in (("endpoints", Endpoint), ("groups", Group))}  # fmt: skip
-    if wrong := [*kinds.problems(values, kinds.STUDY, ""),
-                 *(problem for key, table in (("endpoints", kinds.ENDPOINT), ("groups", kinds.GROUP))
-                   for one in parts[key] for problem in kinds.problems(one, table, f" in a table of [[{key}]]"))]:
+    parts = {
+        key: [_known(table, kind, f"key of [[{key}]]") for table in _tables(values, key)]
+        for key, kind in (("endpoints", Endpoint), ("groups", Group))
+    }
+    if wrong := [
+        *kinds.problems(values, kinds.STUDY, ""),
+        *(
+            problem
+            for key, table in (("endpoints", kinds.ENDPOINT), ("groups", kinds.GROUP))
+            for one in parts[key]
+            for problem in kinds.problems(one, table, f" in a table of [[{key}]]")
+        ),
+    ]:
         raise StudyError(f"study {values.get('name', '')}: expected {'; expected '.join(wrong)}")
     try:
-        study = Study(**{**values, "endpoints": tuple(Endpoint(**one) for one in parts["endpoints"]),
-                         "groups": tuple(Group(**one) for one in parts["groups"])}, sha256="")  # fmt: skip
+        study = Study(
+            **{
+                **values,
+                "endpoints": tuple(Endpoint(**one) for one in parts["endpoints"]),
+                "groups": tuple(Group(**one) for one in parts["groups"]),
+            },
+            sha256="",
+        )
     except TypeError as error:
         raise StudyError(f"expected a whole study, got one with a value missing: {error}") from error
     _resolve(study)
@@ -163,8 +177,11 @@ def _resolve(study: Study) -> None:
         # By another name its folder and its record would not be found again.
         _require_known("network", arm, [find_variant(arm).name])
     measured = [metric for metric in METRICS if metric in protocol.columns]
-    wrong = [f"a metric of {study.protocol} for {endpoint.name} ({', '.join(measured) or 'it has none in dB'})"
-             for endpoint in study.endpoints if endpoint.metric not in measured]  # fmt: skip
+    wrong = [
+        f"a metric of {study.protocol} for {endpoint.name} ({', '.join(measured) or 'it has none in dB'})"
+        for endpoint in study.endpoints
+        if endpoint.metric not in measured
+    ]
     if wrong := [*wrong, *_problems(study)]:
         raise StudyError(f"study {study.name}: expected {'; '.join(wrong)}")
 

@@ -21,8 +21,12 @@ def report(results: Results) -> str:
 
 def answer(results: Results) -> str:
     """One sentence: the outcome of the study's question."""
-    asked = next(one for group in results["groups"] for one in (*group["differences"], *group.get("unmeasured", ()))
-                 if one["is_the_question"])  # fmt: skip
+    asked = next(
+        one
+        for group in results["groups"]
+        for one in (*group["differences"], *group.get("unmeasured", ()))
+        if one["is_the_question"]
+    )
     where = f"on {asked['endpoint']}, {results['study']['protocol']}"
     if lost := asked.get("diverged"):
         verdict = f"Undecided between {asked['a']} and {asked['b']}, since {_lost(lost)}"
@@ -47,19 +51,26 @@ def _head(results: Results) -> str:
 
 def _plan(results: Results) -> str:
     study, recipe, images = results["study"], results["recipe"], results["train_set"]
-    tried = [[f"`{arm}`", f"{rates['chosen']:g}", _tried(rates["tried"])]
-             for arm, rates in results["learning_rates"].items()]  # fmt: skip
-    text = (f"All arms ×{study['scale']}, recipe `{recipe['name']}` (sha256 `{recipe['sha256'][:12]}…`): "
-            f"{recipe['steps']:,} steps, {recipe['patches']:,} patches of {images['images']} images of "
-            f"{images['name']}. Learning rate by arm: the best of {len(study['learning_rates'])} on the held-out "
-            f"training images with seed {study['search_seed']}, then frozen.")  # fmt: skip
+    tried = [
+        [f"`{arm}`", f"{rates['chosen']:g}", _tried(rates["tried"])] for arm, rates in results["learning_rates"].items()
+    ]
+    text = (
+        f"All arms ×{study['scale']}, recipe `{recipe['name']}` (sha256 `{recipe['sha256'][:12]}…`): "
+        f"{recipe['steps']:,} steps, {recipe['patches']:,} patches of {images['images']} images of "
+        f"{images['name']}. Learning rate by arm: the best of {len(study['learning_rates'])} on the held-out "
+        f"training images with seed {study['search_seed']}, then frozen."
+    )
     parts = ["## Plan", text, table_of_markdown(["arm", "learning rate", "held-out PSNR by rate"], tried)]
     if edge := _at_the_edge(results):
-        parts.append(f"The best rate of {' and of '.join(edge)} lies at the end of those tried: a wider search might "
-                     "find a better one.")  # fmt: skip
+        parts.append(
+            f"The best rate of {' and of '.join(edge)} lies at the end of those tried: a wider search might "
+            "find a better one."
+        )
     if len({found["chosen"] for found in results["learning_rates"].values()}) > 1:
-        parts.append("The arms took different rates: a difference between such arms is that of the network together "
-                     "with the rate that it bears, and not of the network alone.")  # fmt: skip
+        parts.append(
+            "The arms took different rates: a difference between such arms is that of the network together "
+            "with the rate that it bears, and not of the network alone."
+        )
     return "\n\n".join(parts)
 
 
@@ -69,8 +80,11 @@ def _tried(rates: dict[str, float | None]) -> str:
 
 def _at_the_edge(results: Results) -> list[str]:
     rates = results["study"]["learning_rates"]
-    return [arm for arm, found in results["learning_rates"].items()
-            if len(rates) > 1 and found["chosen"] in (min(rates), max(rates))]  # fmt: skip
+    return [
+        arm
+        for arm, found in results["learning_rates"].items()
+        if len(rates) > 1 and found["chosen"] in (min(rates), max(rates))
+    ]
 
 
 def _group(results: Results, group: dict[str, Any]) -> Iterator[str]:
@@ -78,29 +92,43 @@ def _group(results: Results, group: dict[str, Any]) -> Iterator[str]:
     names = [endpoint["name"] for endpoint in group["endpoints"]]
     means = [[f"`{arm}`", *(_spread(group["means"][arm][name]["100"]) for name in names)] for arm in group["arms"]]
     if lost := group.get("diverged"):
-        told = "; ".join(f"`{arm}` with {len(seeds)} of {len(group['seeds'])} seeds ({_listed(seeds)})"
-                         for arm, seeds in lost.items())  # fmt: skip
-        yield (f"Diverged, their loss no longer finite, and so without a score: {told}. A contrast that needs them is "
-               "undecided: its numbers are those of the other seeds, which are a selection.")  # fmt: skip
+        told = "; ".join(
+            f"`{arm}` with {len(seeds)} of {len(group['seeds'])} seeds ({_listed(seeds)})"
+            for arm, seeds in lost.items()
+        )
+        yield (
+            f"Diverged, their loss no longer finite, and so without a score: {told}. A contrast that needs them is "
+            "undecided: its numbers are those of the other seeds, which are a selection."
+        )
     yield table_of_markdown(["mean ± standard deviation over seeds, dB", *map(_label, group["endpoints"])], means)
     seeds = {arm: group["means"][arm][names[0]]["100"] for arm in group["arms"]}
-    yield table_of_markdown([f"{names[0]}, dB", *(f"seed {seed}" for seed in group["seeds"])],
-                            [[f"`{arm}`", *("diverged" if value is None else f"{value:.3f}" for value in values)]
-                             for arm, values in seeds.items()])
+    yield table_of_markdown(
+        [f"{names[0]}, dB", *(f"seed {seed}" for seed in group["seeds"])],
+        [
+            [f"`{arm}`", *("diverged" if value is None else f"{value:.3f}" for value in values)]
+            for arm, values in seeds.items()
+        ],
+    )
     if apart := [f"`{arm}` ({np.ptp(_finished(values)):.2f} dB)" for arm, values in seeds.items() if far_apart(values)]:
-        yield (f"Far apart lie the seeds of {', '.join(apart)}, as where some trainings break down: a mean and "
-               "Student's interval say little of such an arm, its seeds one by one say more.")
+        yield (
+            f"Far apart lie the seeds of {', '.join(apart)}, as where some trainings break down: a mean and "
+            "Student's interval say little of such an arm, its seeds one by one say more."
+        )
     yield table_of_markdown(
         ["A - B", "endpoint", "difference, 95 % interval", "p", "p (equivalent)", "detectable", "outcome"],
-        map(_row, (*group["differences"], *group.get("unmeasured", ()))))  # fmt: skip
+        map(_row, (*group["differences"], *group.get("unmeasured", ()))),
+    )
     if not group["differences"]:
         return
     yield "The difference on the way, dB:"
     shares = [str(percent) for percent in results["study"]["percentages"]]
     yield table_of_markdown(
         ["A - B", "endpoint", *(f"{share} % of the steps" for share in shares)],
-        [[_pair(one), _label_of(one), *(_difference(one["by_percentage"][share]) for share in shares)]
-         for one in group["differences"]])  # fmt: skip
+        [
+            [_pair(one), _label_of(one), *(_difference(one["by_percentage"][share]) for share in shares)]
+            for one in group["differences"]
+        ],
+    )
 
 
 def _row(one: dict[str, Any]) -> list[str]:
@@ -108,8 +136,15 @@ def _row(one: dict[str, Any]) -> list[str]:
     if "by_percentage" not in one:
         return [_pair(one), _label_of(one), *["-"] * 4, f"{mark}undecided{mark}"]
     found = one["by_percentage"]["100"]
-    return [_pair(one), _label_of(one), _difference(found), _p(found["p_value"]), _p(found["p_equivalent"]),
-            f"{found['detectable']:.3f}", f"{mark}{found['outcome']}{mark}"]  # fmt: skip
+    return [
+        _pair(one),
+        _label_of(one),
+        _difference(found),
+        _p(found["p_value"]),
+        _p(found["p_equivalent"]),
+        f"{found['detectable']:.3f}",
+        f"{mark}{found['outcome']}{mark}",
+    ]
 
 
 def _pair(one: dict[str, Any]) -> str:
@@ -141,8 +176,9 @@ def _finished(values: Sequence[float | None]) -> list[float]:
 
 
 def _lost(diverged: dict[str, list[int]]) -> str:
-    return " and ".join(f"{arm} diverged with seed{'s' if len(seeds) > 1 else ''} {_listed(seeds)}"
-                        for arm, seeds in diverged.items())  # fmt: skip
+    return " and ".join(
+        f"{arm} diverged with seed{'s' if len(seeds) > 1 else ''} {_listed(seeds)}" for arm, seeds in diverged.items()
+    )
 
 
 def _listed(seeds: Sequence[int]) -> str:
@@ -158,8 +194,8 @@ def _reach(results: Results) -> str:
     return (
         "## How to read this\n\n"
         "The seed is the unit: each contributes one mean over a set's images, and arms are paired by seed, which also "
-        "fixes the order of the patches. The interval and p are Student's paired t; \"p (equivalent)\" is the larger "
-        f"of two one-sided tests against ±{margin:g} dB, and below 0.05 the outcome is \"equivalent\"; \"detectable\" "
+        'fixes the order of the patches. The interval and p are Student\'s paired t; "p (equivalent)" is the larger '
+        f'of two one-sided tests against ±{margin:g} dB, and below 0.05 the outcome is "equivalent"; "detectable" '
         "is the true difference in dB that this many seeds would find in four studies of five. Only the outcome in "
         "bold answers the study's question; the other p-values are not corrected for their number.\n\n"
         f"All of it holds for this budget: {recipe['steps']:,} steps of `{recipe['name']}`. A longer training may "

@@ -60,20 +60,30 @@ def collect(output: Path, plan: Study | None = None) -> Results:
     trained = [record for record in records.values() if record]
     if not trained:
         raise StudyError(f"{output}: expected a training whose loss stayed finite, got none; plan lower learning rates")
-    runs = {(arm, seed, percent): read_run(score_folder(run_folder(output, arm, seed), percent))
-            for (arm, seed), record in records.items() if record for percent in study.percentages}  # fmt: skip
+    runs = {
+        (arm, seed, percent): read_run(score_folder(run_folder(output, arm, seed), percent))
+        for (arm, seed), record in records.items()
+        if record
+        for percent in study.percentages
+    }
     _require_alike(trained, runs)
     return {
         "schema_version": SCHEMA_VERSION,
-        "study": study.document(), "sha256": study.sha256,
-        "recipe": {"name": recipe.name, "summary": recipe.summary, "sha256": recipe.sha256, "steps": recipe.steps,
-                   "patches": recipe.steps * recipe.batch},
+        "study": study.document(),
+        "sha256": study.sha256,
+        "recipe": {
+            "name": recipe.name,
+            "summary": recipe.summary,
+            "sha256": recipe.sha256,
+            "steps": recipe.steps,
+            "patches": recipe.steps * recipe.batch,
+        },
         "train_set": _named(trained[0]["train_set"]),
         "learning_rates": frozen,
         "hours": round(sum(record["seconds"] for record in trained) / 3600, 2),
         "devices": sorted({record["environment"]["device"] for record in trained}),
         "groups": [_group(study, group, runs) for group in study.groups],
-    }  # fmt: skip
+    }
 
 
 def _named(train_set: dict[str, Any]) -> dict[str, Any]:
@@ -96,30 +106,46 @@ def _group(study: Study, group: Group, runs: Runs) -> dict[str, Any]:
     lost = {arm: [seed for seed in group.seeds if (arm, seed, 100) not in runs] for arm in group.arms}
     diverged = {arm: seeds for arm, seeds in lost.items() if seeds}
     differences = list(_differences(study, group, endpoints, means, diverged))
-    unmeasured = [{key: value for key, value in one.items() if key != "by_percentage"}
-                  for one in differences if not one["by_percentage"]]  # fmt: skip
-    return {"name": group.name, "arms": list(group.arms), "seeds": list(group.seeds),
-            "endpoints": [{"name": endpoint.name, "role": endpoint.role} for endpoint in endpoints],
-            **({"diverged": diverged} if diverged else {}),
-            "means": means, "differences": [one for one in differences if one["by_percentage"]],
-            **({"unmeasured": unmeasured} if unmeasured else {})}  # fmt: skip
+    unmeasured = [
+        {key: value for key, value in one.items() if key != "by_percentage"}
+        for one in differences
+        if not one["by_percentage"]
+    ]
+    return {
+        "name": group.name,
+        "arms": list(group.arms),
+        "seeds": list(group.seeds),
+        "endpoints": [{"name": endpoint.name, "role": endpoint.role} for endpoint in endpoints],
+        **({"diverged": diverged} if diverged else {}),
+        "means": means,
+        "differences": [one for one in differences if one["by_percentage"]],
+        **({"unmeasured": unmeasured} if unmeasured else {}),
+    }
 
 
-def _differences(study: Study, group: Group, endpoints: list[Endpoint], means: Means, diverged: dict[str, list[int]]
-                 ) -> Iterator[dict[str, Any]]:
+def _differences(
+    study: Study, group: Group, endpoints: list[Endpoint], means: Means, diverged: dict[str, list[int]]
+) -> Iterator[dict[str, Any]]:
     """Every contrast on every endpoint; `by_percentage` is empty where no more than one seed is left to compare."""
     question = (study.groups[0], study.groups[0].contrasts[0], study.endpoints[0])
     for a, b in group.contrasts:
         lost = {arm: diverged[arm] for arm in (a, b) if arm in diverged}
         for endpoint in endpoints:
-            found = {percent: _difference(means[a][endpoint.name][percent], means[b][endpoint.name][percent],
-                                          margin=study.margin_db)
-                     for percent in means[a][endpoint.name]}  # fmt: skip
-            yield {"a": a, "b": b, "endpoint": endpoint.name, "role": endpoint.role,
-                   "is_the_question": (group, (a, b), endpoint) == question,
-                   **({"diverged": lost} if lost else {}),
-                   "by_percentage": {percent: asdict(difference) for percent, difference in found.items()
-                                     if difference}}  # fmt: skip
+            found = {
+                percent: _difference(
+                    means[a][endpoint.name][percent], means[b][endpoint.name][percent], margin=study.margin_db
+                )
+                for percent in means[a][endpoint.name]
+            }
+            yield {
+                "a": a,
+                "b": b,
+                "endpoint": endpoint.name,
+                "role": endpoint.role,
+                "is_the_question": (group, (a, b), endpoint) == question,
+                **({"diverged": lost} if lost else {}),
+                "by_percentage": {percent: asdict(difference) for percent, difference in found.items() if difference},
+            }
 
 
 def _difference(a: list[float | None], b: list[float | None], *, margin: float) -> SeedDifference | None:
@@ -139,13 +165,16 @@ def _claimed(output: Path) -> tuple[Study, Recipe]:
     """The plan and the recipe that a folder belongs to."""
     claimed = read_document(output / CLAIM)
     if not (isinstance(claimed.get("study"), dict) and isinstance(claimed.get("recipe"), dict)):
-        raise StudyError(f"{output / CLAIM}: expected a study and its recipe, got {', '.join(claimed) or 'nothing'}; "
-                         "carry the study out with srbench study run")  # fmt: skip
+        raise StudyError(
+            f"{output / CLAIM}: expected a study and its recipe, got {', '.join(claimed) or 'nothing'}; "
+            "carry the study out with srbench study run"
+        )
     return study_from(claimed["study"]), recipe_from(claimed["recipe"])
 
 
-def _trainings(study: Study, recipe: Recipe, frozen: Frozen, output: Path
-               ) -> Iterator[tuple[tuple[str, int], dict[str, Any] | None]]:
+def _trainings(
+    study: Study, recipe: Recipe, frozen: Frozen, output: Path
+) -> Iterator[tuple[tuple[str, int], dict[str, Any] | None]]:
     """By arm and seed the record of each training, held to the plan; None for one that diverged."""
     for arm, seed in trainings(study):
         folder = run_folder(output, arm, seed)
@@ -169,8 +198,9 @@ def _require_alike(trained: list[dict[str, Any]], runs: Runs) -> None:
 
 def _inputs(run: Run) -> dict[str, Any]:
     told: dict[str, Any] = {f"HR of {name}": facts["fingerprint"] for name, facts in run.record["datasets"].items()}
-    told |= {f"LR of {name}": tuple(rows.sort_values("image")["lr_sha256"])
-             for name, rows in run.scores.groupby("dataset")}
+    told |= {
+        f"LR of {name}": tuple(rows.sort_values("image")["lr_sha256"]) for name, rows in run.scores.groupby("dataset")
+    }
     told |= {f"version of {name}": facts["version"] for name, facts in run.record["protocols"].items()}
     return told | {"precision": run.record["precision"], "optimisation": run.record["optimise"]}
 
@@ -197,6 +227,8 @@ def _mean(run: Run | None, study: Study, endpoint: Endpoint) -> float | None:
     values = run.scores.loc[chosen, endpoint.metric]
     found = mean(values) if len(values) == expected else None
     if found is None:
-        raise StudyError(f"{run.path}: expected {endpoint.name} of every image of {endpoint.dataset}, got "
-                         f"{values.notna().sum()} of {expected}; score the whole set")  # fmt: skip
+        raise StudyError(
+            f"{run.path}: expected {endpoint.name} of every image of {endpoint.dataset}, got "
+            f"{values.notna().sum()} of {expected}; score the whole set"
+        )
     return found

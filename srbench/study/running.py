@@ -71,8 +71,10 @@ def run_study(study: Study, output: Path, machine: Machine) -> None:
         TrainingError: trainings that failed; the others are kept.
     """
     if (together := started_together()) > 1:
-        raise StudyError(f"expected a study in one process, got {together} that torchrun has started; leave torchrun "
-                         "out: --jobs N carries out N trainings at once")  # fmt: skip
+        raise StudyError(
+            f"expected a study in one process, got {together} that torchrun has started; leave torchrun "
+            "out: --jobs N carries out N trainings at once"
+        )
     recipe = _planned_recipe(study)
     sets = _sets(study, machine.data_root) if machine.scores else []
     open_training_data(study.train_set, recipe, scale=study.scale, root=machine.data_root)
@@ -122,25 +124,35 @@ def has_diverged(folder: Path, wanted: Mapping[str, Any]) -> bool:
 def require_facts(folder: Path, record: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Raises StudyError unless a stored training is the one that the plan asks for."""
     if wrong := {name: record.get(name) for name, value in wanted.items() if record.get(name) != value}:
-        raise StudyError(f"{folder}: expected the training that the plan asks for, got one with {wrong}; move it away "
-                         "and run the study again")  # fmt: skip
+        raise StudyError(
+            f"{folder}: expected the training that the plan asks for, got one with {wrong}; move it away "
+            "and run the study again"
+        )
 
 
 def _planned_recipe(study: Study) -> Recipe:
     recipe = load_recipe(study.recipe)
     if study.recipe_sha256 not in (None, recipe.sha256):
-        raise StudyError(f"study {study.name}: expected the recipe {study.recipe} of sha256 {study.recipe_sha256}, got "
-                         f"one of {recipe.sha256}; a plan holds for the recipe it was made for")  # fmt: skip
+        raise StudyError(
+            f"study {study.name}: expected the recipe {study.recipe} of sha256 {study.recipe_sha256}, got "
+            f"one of {recipe.sha256}; a plan holds for the recipe it was made for"
+        )
     if not recipe.held_out:
-        raise StudyError(f"recipe {recipe.name}: expected held-out images to choose learning rates on, got none; "
-                         "name some with held_out in a recipe of your own")  # fmt: skip
+        raise StudyError(
+            f"recipe {recipe.name}: expected held-out images to choose learning rates on, got none; "
+            "name some with held_out in a recipe of your own"
+        )
     return recipe
 
 
 def claim(study: Study, recipe: Recipe, output: Path) -> None:
     """Mark the folder as this study's. Raises StudyError where it is another's: no plan changes under its runs."""
-    document = {"study": study.document(), "sha256": study.sha256, "recipe": recipe.document(),
-                "recipe_sha256": recipe.sha256}  # fmt: skip
+    document = {
+        "study": study.document(),
+        "sha256": study.sha256,
+        "recipe": recipe.document(),
+        "recipe_sha256": recipe.sha256,
+    }
     path = output / CLAIM
     if not path.exists():
         write_atomic(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n", error=StudyError)
@@ -148,8 +160,10 @@ def claim(study: Study, recipe: Recipe, output: Path) -> None:
     found = read_document(path)
     for key, now in (("study", study.document()), ("recipe", recipe.document())):
         if names := differing(found.get(key, {}), now):
-            raise StudyError(f"{output} holds the runs of another {key}: {', '.join(names)} differ; a plan is "
-                             "fixed before its results: choose another --output for this one")  # fmt: skip
+            raise StudyError(
+                f"{output} holds the runs of another {key}: {', '.join(names)} differ; a plan is "
+                "fixed before its results: choose another --output for this one"
+            )
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -157,8 +171,10 @@ def read_document(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise StudyError(f"{path}: expected a file of a study's folder, got none or a damaged one ({error}); "
-                         "carry the study out with srbench study run") from error  # fmt: skip
+        raise StudyError(
+            f"{path}: expected a file of a study's folder, got none or a damaged one ({error}); "
+            "carry the study out with srbench study run"
+        ) from error
     if not isinstance(document, dict):
         raise StudyError(f"{path}: expected a JSON object, got a {type(document).__name__}")
     return document
@@ -201,8 +217,10 @@ def _search(study: Study, recipe: Recipe, output: Path, machine: Machine) -> Fro
     ]
     finished = _trained(jobs, machine, _note_if_diverged)
     # A rate too high for an arm is a finding of its search, not a failure of the study.
-    found = [(arm, rate, finished[job.output]["psnr"] if job.output in finished else None)
-             for (arm, rate), job in zip(places, jobs, strict=True)]  # fmt: skip
+    found = [
+        (arm, rate, finished[job.output]["psnr"] if job.output in finished else None)
+        for (arm, rate), job in zip(places, jobs, strict=True)
+    ]
     frozen: Frozen = {}
     for arm in study.arms:
         tried = [(rate, psnr) for name, rate, psnr in found if name == arm]
@@ -217,8 +235,10 @@ def read_frozen(study: Study, output: Path) -> Frozen:
     for arm in study.arms:
         found = frozen.get(arm)
         if not isinstance(found, dict) or found.get("chosen") not in study.learning_rates or "tried" not in found:
-            raise StudyError(f"{output / FROZEN}: expected a learning rate of the plan for {arm}, got {found!r}; "
-                             "delete the file to have the search's results read again")  # fmt: skip
+            raise StudyError(
+                f"{output / FROZEN}: expected a learning rate of the plan for {arm}, got {found!r}; "
+                "delete the file to have the search's results read again"
+            )
     return frozen
 
 
@@ -232,10 +252,19 @@ def _facts(job: Job) -> dict[str, Any]:
 
 
 def _job(study: Study, arm: str, seed: int, recipe: Recipe, output: Path, machine: Machine) -> Job:
-    return Job(network=arm, scale=study.scale, recipe=recipe, train_set=study.train_set, output=output, seed=seed,
-               data_root=machine.data_root, device=machine.device, speed=machine.speed,
-               checkpoint_every=machine.checkpoint_every,
-               snapshots=tuple(percent for percent in study.percentages if percent < 100))  # fmt: skip
+    return Job(
+        network=arm,
+        scale=study.scale,
+        recipe=recipe,
+        train_set=study.train_set,
+        output=output,
+        seed=seed,
+        data_root=machine.data_root,
+        device=machine.device,
+        speed=machine.speed,
+        checkpoint_every=machine.checkpoint_every,
+        snapshots=tuple(percent for percent in study.percentages if percent < 100),
+    )
 
 
 def _needs_no_weights(study: Study, job: Job, sets: list[ImageSet]) -> bool:
@@ -248,8 +277,10 @@ def _needs_no_weights(study: Study, job: Job, sets: list[ImageSet]) -> bool:
 
 def _sets(study: Study, root: Path | None) -> list[ImageSet]:
     if find_spec("cv2") is None:
-        raise StudyError("expected OpenCV to score with, got none; install opencv-python-headless, or train with "
-                         "--no-scores and score on another machine")  # fmt: skip
+        raise StudyError(
+            "expected OpenCV to score with, got none; install opencv-python-headless, or train with "
+            "--no-scores and score on another machine"
+        )
     found = available_datasets(root)
     wanted = {endpoint.dataset: endpoint.needed for endpoint in study.endpoints}
     wanted |= {endpoint.dataset: True for endpoint in study.endpoints if endpoint.needed}
@@ -262,8 +293,9 @@ def _sets(study: Study, root: Path | None) -> list[ImageSet]:
 def _score(study: Study, job: Job, percent: int, sets: list[ImageSet], machine: Machine) -> None:
     if _is_scored(job.output, percent, study, sets):
         return
-    upscaler = open_upscaler(f"zoo:{job.network}@{_weights(job.output, percent)}", scale=study.scale,
-                             options=Options(device=machine.device))  # fmt: skip
+    upscaler = open_upscaler(
+        f"zoo:{job.network}@{_weights(job.output, percent)}", scale=study.scale, options=Options(device=machine.device)
+    )
     # Scoring clamps, too, but refuses an image far outside [0, 1] as one of another range. What a training that broke
     # down gives is far outside, and its low score is an outcome.
     module_of(upscaler).register_forward_hook(lambda network, lr, sr: sr.clamp(0, 1))
@@ -284,5 +316,6 @@ def _is_scored(folder: Path, percent: int, study: Study, sets: list[ImageSet]) -
         return False
     record = read_run(scores).record
     same = not weights.exists() or record["model"]["weights_sha256"] == sha256_of(weights)
-    return bool(same and study.protocol in record["protocols"]
-                and {images.name for images in sets} <= set(record["datasets"]))  # fmt: skip
+    return bool(
+        same and study.protocol in record["protocols"] and {images.name for images in sets} <= set(record["datasets"])
+    )

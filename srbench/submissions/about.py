@@ -45,8 +45,11 @@ def _complete(kind: Kind, value: Any) -> Any:
     if isinstance(kind, Several) and isinstance(value, list):
         return [_complete(kind.kind, entry) for entry in value]
     if isinstance(kind, Fields) and isinstance(value, dict):
-        known = {name: _complete(inner, value.get(name)) for name, inner in kind.fields.items()
-                 if name in value or isinstance(inner, Maybe)}  # fmt: skip
+        known = {
+            name: _complete(inner, value.get(name))
+            for name, inner in kind.fields.items()
+            if name in value or isinstance(inner, Maybe)
+        }
         return known | {name: entry for name, entry in value.items() if name not in known}
     if isinstance(kind, Day) and type(value) is date:
         return value.isoformat()

@@ -195,8 +195,18 @@ def _read(folder: Path, verified: Verified, trusted: Container[str]) -> Submissi
             require_come(document["date"], f"{DOCUMENT_NAME}.date")
             for index, run in enumerate(document["runs"]):
                 require_come(run["started"], f"{DOCUMENT_NAME}.runs[{index}].started")
-    return Submission(document["id"], document["title"], document, folder, level, verification, files.checked_sha256,
-                      digest, tuple(files.samples), files.samples_sha256)
+    return Submission(
+        document["id"],
+        document["title"],
+        document,
+        folder,
+        level,
+        verification,
+        files.checked_sha256,
+        digest,
+        tuple(files.samples),
+        files.samples_sha256,
+    )
 
 
 def _check(document: Any, files: _Files, name: str) -> None:
@@ -206,8 +216,10 @@ def _check(document: Any, files: _Files, name: str) -> None:
     _require_hash(files.table, document)
     check_rows(read_table(files.table, rows=_row_count(document)), document)
     if files.samples and all(run["scale"] != SCALE for run in document["runs"]):
-        raise SubmissionError(f"{SAMPLES_NAME}: expected scores at ×{SCALE} beside crops of that scale, got none; "
-                              "leave the crops out, or submit such a run too")
+        raise SubmissionError(
+            f"{SAMPLES_NAME}: expected scores at ×{SCALE} beside crops of that scale, got none; "
+            "leave the crops out, or submit such a run too"
+        )
     for sample, data in files.samples.items():
         check_sample(data, sample)
 
@@ -227,8 +239,9 @@ def require_known_files(folder: Path) -> None:
     """Raises SubmissionError where an entry's folder holds anything but the files of an entry."""
     known = {DOCUMENT_NAME, SCORES_NAME, VERIFICATION_NAME, SAMPLES_NAME}
     if strange := sorted(entry.name for entry in os.scandir(folder) if entry.name not in known):
-        raise SubmissionError(f"expected only {', '.join(sorted(known))}, got {shown(strange[0])}; archives and other "
-                              "files are not taken")
+        raise SubmissionError(
+            f"expected only {', '.join(sorted(known))}, got {shown(strange[0])}; archives and other files are not taken"
+        )
 
 
 def _trusted_verification(name: str, files: _Files, verified: Verified) -> dict[str, Any] | None:
@@ -243,14 +256,19 @@ def _trusted_verification(name: str, files: _Files, verified: Verified) -> dict[
         document = {**document, "samples_sha256": None}
     VERIFICATION.check(document, VERIFICATION_NAME)
     fits = (document["id"], document["level"], document["checked_sha256"]) == (
-        name, listed["level"], files.checked_sha256)  # fmt: skip
+        name,
+        listed["level"],
+        files.checked_sha256,
+    )
     return document if fits else None
 
 
 def _require_hash(table: bytes, document: dict[str, Any]) -> None:
     if hashlib.sha256(table).hexdigest() != document["scores_sha256"]:
-        raise SubmissionError(f"{SCORES_NAME}: expected the table whose hash {DOCUMENT_NAME} gives, got another; "
-                              "make the entry again with srbench submit")
+        raise SubmissionError(
+            f"{SCORES_NAME}: expected the table whose hash {DOCUMENT_NAME} gives, got another; "
+            "make the entry again with srbench submit"
+        )
 
 
 def _row_count(document: dict[str, Any]) -> int:

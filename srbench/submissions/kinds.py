@@ -24,9 +24,11 @@ _HARMFUL = re.compile(r"[^A-Za-z0-9 ._,/@+-]")
 _FORMULA_STARTS = ("=", "+", "-", "@")
 # Default_Ignorable_Code_Point of Unicode, apart from those of category C, which are refused anyway; what fonts draw as
 # nothing (Braille blank, null notehead, two hieroglyphs, Khitan filler); every blank but the plain and the ideographic.
-_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff"
-                        "\u2800\U0001d159\U00013441\U00013442\U00016fe4"
-                        "\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f]")  # fmt: skip
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff"
+    "\u2800\U0001d159\U00013441\U00013442\U00016fe4"
+    "\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f]"
+)
 _MOST_MARKS = 2
 _TIME = r"\d{4}-\d{2}-\d{2}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|\+00:00)"
 _URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~:/?#@!$&()*+,;=%-]*)?")
@@ -136,8 +138,12 @@ class Time:
         Day().check(value[:10], where)
 
     def schema(self) -> Schema:
-        return {"type": "string", "format": "date-time", "pattern": f"^(?:{_TIME})$",
-                "description": "a UTC time in ISO 8601, from 2000-01-01 to today"}
+        return {
+            "type": "string",
+            "format": "date-time",
+            "pattern": f"^(?:{_TIME})$",
+            "description": "a UTC time in ISO 8601, from 2000-01-01 to today",
+        }
 
 
 @dataclass(frozen=True)
@@ -250,8 +256,13 @@ class Named:
             self.kind.check(entry, f"{where}.{name}")
 
     def schema(self) -> Schema:
-        return {"type": "object", "propertyNames": self.names.schema(), "additionalProperties": self.kind.schema(),
-                "minProperties": self.fewest, "maxProperties": self.most}
+        return {
+            "type": "object",
+            "propertyNames": self.names.schema(),
+            "additionalProperties": self.kind.schema(),
+            "minProperties": self.fewest,
+            "maxProperties": self.most,
+        }
 
 
 @dataclass(frozen=True)
@@ -269,8 +280,12 @@ class Fields:
             kind.check(value[name], f"{where}.{name}")
 
     def schema(self) -> Schema:
-        return {"type": "object", "properties": {name: kind.schema() for name, kind in self.fields.items()},
-                "required": list(self.fields), "additionalProperties": False}
+        return {
+            "type": "object",
+            "properties": {name: kind.schema() for name, kind in self.fields.items()},
+            "required": list(self.fields),
+            "additionalProperties": False,
+        }
 
     def _explain(self, value: dict[str, Any], where: str) -> None:
         unknown = sorted(value.keys() - self.fields.keys())
@@ -289,8 +304,9 @@ def _require_visible(value: str, where: str) -> None:
     for char in unicodedata.normalize("NFC", value):  # an accent that makes a letter of its own with its letter is none
         marks = marks + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
         if marks > _MOST_MARKS:
-            raise SubmissionError(f"{where}: expected at most {_MOST_MARKS} combining marks on a letter, got more, "
-                                  f"with U+{ord(char):04X}")
+            raise SubmissionError(
+                f"{where}: expected at most {_MOST_MARKS} combining marks on a letter, got more, with U+{ord(char):04X}"
+            )
 
 
 def require_come(day: str, where: str) -> None:

@@ -65,8 +65,12 @@ def named_facts(spec: str) -> dict[str, Any]:
     entry = next(iter(served_weights(spec).values()), None)
     variant = find_variant(entry.network if entry else name)
     tag = tag or DEFAULT_TAG
-    return {"name": variant.title, "network": variant.network.name, "attention": variant.attention,
-            "tag": tag if tag in TAGS else None}  # fmt: skip
+    return {
+        "name": variant.title,
+        "network": variant.network.name,
+        "attention": variant.attention,
+        "tag": tag if tag in TAGS else None,
+    }
 
 
 def served_weights(spec: str) -> dict[int, WeightsEntry]:
@@ -90,7 +94,8 @@ def _protocol_errors(run: Mapping[str, Any]) -> Iterator[str]:
 
 def _dataset_errors(name: str, stated: Mapping[str, Any], hashes: Mapping[str, str]) -> Iterator[str]:
     counts = {"Sample": {len(SAMPLE_NAMES)}} | {
-        entry.name: {split.count for split in entry.splits} for entry in CATALOGUE.values()}  # fmt: skip
+        entry.name: {split.count for split in entry.splits} for entry in CATALOGUE.values()
+    }
     if name not in counts:
         yield f"{name}: expected a dataset that srbench knows ({', '.join(counts)})"
         return

@@ -51,8 +51,9 @@ class Draft:
     table: pa.Table
 
 
-def draft_submission(runs: Sequence[Run], *, id: str, about: Mapping[str, Any] | None = None,
-                     model: Mapping[str, Any] | None = None) -> Draft:
+def draft_submission(
+    runs: Sequence[Run], *, id: str, about: Mapping[str, Any] | None = None, model: Mapping[str, Any] | None = None
+) -> Draft:
     """A submission of one model from its finished runs.
 
     Args:
@@ -160,8 +161,10 @@ def _require_replaceable(folder: Path) -> None:
     if folder.is_symlink() or not folder.is_dir():
         raise SubmissionError(f"{folder}: expected a folder or nothing, got a link or a file; choose another --id")
     if os.path.lexists(folder / VERIFICATION_NAME):
-        raise SubmissionError(f"{folder}: expected a new entry, got one with {VERIFICATION_NAME}; a submission may not "
-                              "bring its own: remove the folder, or choose another --id")
+        raise SubmissionError(
+            f"{folder}: expected a new entry, got one with {VERIFICATION_NAME}; a submission may not "
+            "bring its own: remove the folder, or choose another --id"
+        )
     try:
         require_known_files(folder)
     except SubmissionError as error:
@@ -199,8 +202,10 @@ def _only(records: Sequence[Mapping[str, Any]], name: str, value: Any) -> Any:
         raise SubmissionError("expected at least one run, got none; make one with srbench evaluate --output")
     if any(other != found[0] for other in found):
         listed = ", ".join(dict.fromkeys(str(other) for other in found))
-        raise SubmissionError(f"{name}: expected one for all runs, since a submission is one model with one set of "
-                              f"options, got {listed}; submit them under ids of their own")
+        raise SubmissionError(
+            f"{name}: expected one for all runs, since a submission is one model with one set of "
+            f"options, got {listed}; submit them under ids of their own"
+        )
     return found[0]
 
 
@@ -209,24 +214,42 @@ def _model(records: Sequence[Mapping[str, Any]], spec: str) -> dict[str, Any]:
     source = _by_scale(records, "source", limit=MODEL_SOURCE)
     parameters = {str(record["scale"]): record["model"].get("parameters") for record in records}
     known = {scale: count for scale, count in parameters.items() if count is not None}
-    return {"spec": spec, "name": spec, "network": None, "attention": None, "tag": None, "parameters": known or None,
-            "macs": None, "source": source, "weights_licence": first.get("licence")}  # fmt: skip
+    return {
+        "spec": spec,
+        "name": spec,
+        "network": None,
+        "attention": None,
+        "tag": None,
+        "parameters": known or None,
+        "macs": None,
+        "source": source,
+        "weights_licence": first.get("licence"),
+    }
 
 
 def _about(given: Mapping[str, Any], records: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
     filled: dict[str, Any] = {
-        "title": name, "authors": [], "paper": None, "code": None, "license": None,
-        "date": datetime.now(UTC).date().isoformat(), "training": _training(records),
-        "runtime": None, "claims": [], "footnotes": [],
-    }  # fmt: skip
+        "title": name,
+        "authors": [],
+        "paper": None,
+        "code": None,
+        "license": None,
+        "date": datetime.now(UTC).date().isoformat(),
+        "training": _training(records),
+        "runtime": None,
+        "claims": [],
+        "footnotes": [],
+    }
     return {**filled, **given}
 
 
 def _title_of_images(about: Mapping[str, Any]) -> str:
     """What the author calls the model whose images were scored: the folder that they lay in has any name."""
     if "title" not in about:
-        raise SubmissionError("title: expected one, since the name of a folder of images says nothing of the model "
-                              "that made them; give --title, or title in the file of --about")
+        raise SubmissionError(
+            "title: expected one, since the name of a folder of images says nothing of the model "
+            "that made them; give --title, or title in the file of --about"
+        )
     return str(about["title"])
 
 
@@ -237,8 +260,13 @@ def _training(records: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """
     if (data := _by_scale(records, "training_data", limit=TRAINING_FACT)) is None:
         return None
-    fields = {"recipe_sha256": "recipe_sha256", "fingerprint": "training_fingerprint", "steps": "steps",
-              "seed": "seed", "tag": "tag"}  # fmt: skip
+    fields = {
+        "recipe_sha256": "recipe_sha256",
+        "fingerprint": "training_fingerprint",
+        "steps": "steps",
+        "seed": "seed",
+        "tag": "tag",
+    }
     values = {field: {json.dumps(record["model"].get(key)) for record in records} for field, key in fields.items()}
     same = {field: json.loads(found.pop()) if len(found) == 1 else None for field, found in values.items()}
     recipes = {record["scale"]: record["model"].get("recipe_sha256") for record in records}

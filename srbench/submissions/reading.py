@@ -59,8 +59,9 @@ def parse_json(data: bytes, name: str) -> Any:
     try:
         return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise SubmissionError(f"{name}: expected a JSON document in UTF-8, got one that does not parse "
-                              f"({shown(str(error))})") from error
+        raise SubmissionError(
+            f"{name}: expected a JSON document in UTF-8, got one that does not parse ({shown(str(error))})"
+        ) from error
 
 
 def read_table(data: bytes, *, rows: int) -> pa.Table:
@@ -78,8 +79,9 @@ def read_table(data: bytes, *, rows: int) -> pa.Table:
             _require_short(table[name], name)
         return table.cast(SCHEMA)
     except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
-        raise SubmissionError(f"scores.parquet: expected a whole score table, got one that does not read "
-                              f"({shown(str(error))})") from error
+        raise SubmissionError(
+            f"scores.parquet: expected a whole score table, got one that does not read ({shown(str(error))})"
+        ) from error
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -95,21 +97,28 @@ def _no_constant(name: str) -> float:
 
 def _require_shape(metadata: pq.FileMetaData, rows: int) -> None:
     if metadata.num_rows != rows:
-        raise SubmissionError(f"scores.parquet: expected {rows} rows (images × protocols of the runs), got "
-                              f"{metadata.num_rows}")
+        raise SubmissionError(
+            f"scores.parquet: expected {rows} rows (images × protocols of the runs), got {metadata.num_rows}"
+        )
     if metadata.schema.names != SCHEMA.names:
         found = ", ".join(shown(name) for name in metadata.schema.names[:30])
-        raise SubmissionError(f"scores.parquet: expected the columns {', '.join(SCHEMA.names)}, got {found}; make it "
-                              "with srbench submit")
+        raise SubmissionError(
+            f"scores.parquet: expected the columns {', '.join(SCHEMA.names)}, got {found}; make it with srbench submit"
+        )
     if metadata.num_row_groups > _MAX_ROW_GROUPS:
         raise SubmissionError(f"scores.parquet: expected few row groups, got {metadata.num_row_groups}")
-    chunks = [metadata.row_group(group).column(column)
-              for group in range(metadata.num_row_groups) for column in range(metadata.num_columns)]
+    chunks = [
+        metadata.row_group(group).column(column)
+        for group in range(metadata.num_row_groups)
+        for column in range(metadata.num_columns)
+    ]
     strange = {chunk.compression for chunk in chunks} - _CODECS
     strange |= {encoding for chunk in chunks for encoding in chunk.encodings} - _ENCODINGS
     if strange:
-        raise SubmissionError(f"scores.parquet: expected Snappy compression and plain or dictionary encoding, got "
-                              f"{', '.join(sorted(strange))}; make it with srbench submit")
+        raise SubmissionError(
+            f"scores.parquet: expected Snappy compression and plain or dictionary encoding, got "
+            f"{', '.join(sorted(strange))}; make it with srbench submit"
+        )
     if sum(chunk.total_uncompressed_size for chunk in chunks) > _MAX_UNPACKED:
         raise SubmissionError(f"scores.parquet: expected at most {_MAX_UNPACKED:,} bytes when unpacked, got more")
 

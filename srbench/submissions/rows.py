@@ -36,12 +36,16 @@ def expected_cells(document: Mapping[str, Any]) -> dict[Cell, tuple[int, int, st
     for number, run in enumerate(document["runs"]):
         found = (run["weights_sha256"], run["images_sha256"])
         if weights.setdefault(run["scale"], found) != found:
-            raise SubmissionError(f"runs[{number}]: expected the weights of the other runs at ×{run['scale']}, got "
-                                  "others; one submission is one model")
+            raise SubmissionError(
+                f"runs[{number}]: expected the weights of the other runs at ×{run['scale']}, got "
+                "others; one submission is one model"
+            )
         for dataset, facts in run["datasets"].items():
             if facts["n"] != facts["n_expected"]:
-                raise SubmissionError(f"runs[{number}]: expected all {facts['n_expected']} images of {dataset}, got "
-                                      f"{facts['n']}; evaluate the whole set")
+                raise SubmissionError(
+                    f"runs[{number}]: expected all {facts['n_expected']} images of {dataset}, got "
+                    f"{facts['n']}; evaluate the whole set"
+                )
             if pixels.setdefault(dataset, facts["fingerprint"]) != facts["fingerprint"]:
                 raise SubmissionError(f"runs[{number}]: expected the pixels that {dataset} has in the other runs")
             for protocol, how in run["protocols"].items():
@@ -106,8 +110,10 @@ def _require_means(columns: Mapping[str, list[Any]], document: Mapping[str, Any]
         for (scale, protocol, dataset), mean in stated.items():
             for name, value in found[scale, protocol, dataset].items():
                 if _differs(value, mean[name]):
-                    raise SubmissionError(f"runs[{number}].means: expected {name} of {dataset} ×{scale} under "
-                                          f"{protocol} as its rows give it, {value}, got {mean[name]}")
+                    raise SubmissionError(
+                        f"runs[{number}].means: expected {name} of {dataset} ×{scale} under "
+                        f"{protocol} as its rows give it, {value}, got {mean[name]}"
+                    )
 
 
 def _differs(first: Any, second: Any) -> bool:
@@ -128,8 +134,9 @@ def _require_each(name: str, values: list[Any], fits: Callable[[Any], bool]) -> 
     for value in dict.fromkeys(values):  # most columns hold few different values
         if not fits(value):
             row = values.index(value)
-            raise SubmissionError(f"scores.parquet, row {row}, {name}: expected a value that is possible here, got "
-                                  f"{shown(value)}")
+            raise SubmissionError(
+                f"scores.parquet, row {row}, {name}: expected a value that is possible here, got {shown(value)}"
+            )
 
 
 def _require_coverage(columns: Mapping[str, list[Any]], cells: Mapping[Cell, tuple[int, int, str]]) -> None:
@@ -138,15 +145,19 @@ def _require_coverage(columns: Mapping[str, list[Any]], cells: Mapping[Cell, tup
     for scale, protocol, dataset, image, version, source in _lines(columns, names):
         cell = (scale, protocol, dataset)
         if cell not in cells or cells[cell][1:] != (version, source):
-            raise SubmissionError(f"scores.parquet: expected only what submission.json lists, got {shown(dataset)} "
-                                  f"×{scale} under {shown(protocol)} v{version} with LR {shown(source)}")
+            raise SubmissionError(
+                f"scores.parquet: expected only what submission.json lists, got {shown(dataset)} "
+                f"×{scale} under {shown(protocol)} v{version} with LR {shown(source)}"
+            )
         if image in seen[cell]:
             raise SubmissionError(f"scores.parquet: {dataset}/{image} ×{scale} under {protocol} is there twice")
         seen[cell].add(image)
     for (scale, protocol, dataset), images in seen.items():
         if len(images) != cells[scale, protocol, dataset][0]:
-            raise SubmissionError(f"scores.parquet: expected {cells[scale, protocol, dataset][0]} images of {dataset} "
-                                  f"×{scale} under {protocol}, got {len(images)}")
+            raise SubmissionError(
+                f"scores.parquet: expected {cells[scale, protocol, dataset][0]} images of {dataset} "
+                f"×{scale} under {protocol}, got {len(images)}"
+            )
 
 
 def _require_scores(columns: Mapping[str, list[Any]]) -> None:

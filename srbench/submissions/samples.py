@@ -74,15 +74,18 @@ def check_sample(data: bytes, name: str) -> None:
         with Image.open(BytesIO(data), formats=(_FORMATS[name.rpartition(".")[2]],)) as image:
             frames = getattr(image, "n_frames", 1)
             if image.size != (SIDE, SIDE) or frames != 1:
-                raise SubmissionError(f"{name}: expected one picture of {SIDE}×{SIDE} pixels as srbench samples writes "
-                                      f"it, got {image.width}×{image.height}, {frames} frame(s)")
+                raise SubmissionError(
+                    f"{name}: expected one picture of {SIDE}×{SIDE} pixels as srbench samples writes "
+                    f"it, got {image.width}×{image.height}, {frames} frame(s)"
+                )
             if image.mode != "RGB" or not _SHOWN_OTHERWISE.isdisjoint(image.info):
                 found = ", ".join([image.mode, *sorted(_SHOWN_OTHERWISE.intersection(image.info))])
                 raise SubmissionError(f"{name}: expected plain RGB as srbench samples writes it, got {found}")
             image.load()
     except DECODER_ERRORS as error:
-        raise SubmissionError(f"{name}: expected a PNG or WebP picture, as its name says, got one that does not "
-                              "decode") from error
+        raise SubmissionError(
+            f"{name}: expected a PNG or WebP picture, as its name says, got one that does not decode"
+        ) from error
 
 
 def _require_names(names: list[str]) -> None:
@@ -90,7 +93,9 @@ def _require_names(names: list[str]) -> None:
     for name in names:
         stem, _, suffix = name.rpartition(".")
         if stem not in CORNERS or suffix not in _FORMATS:
-            raise SubmissionError(f"{SAMPLES_NAME}: expected NAME.png or NAME.webp, NAME being {', '.join(CORNERS)}, "
-                                  f"got {shown(name)}; make them with srbench samples --scale {SCALE}")
+            raise SubmissionError(
+                f"{SAMPLES_NAME}: expected NAME.png or NAME.webp, NAME being {', '.join(CORNERS)}, "
+                f"got {shown(name)}; make them with srbench samples --scale {SCALE}"
+            )
         if (other := stems.setdefault(stem, name)) != name:
             raise SubmissionError(f"{SAMPLES_NAME}: expected one file of {stem}, got {other} and {name}")

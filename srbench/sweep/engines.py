@@ -55,8 +55,10 @@ class Processes(Engine):
             for future in as_completed([pool.submit(compute, job) for job in jobs]):
                 yield future.result()
         except BrokenProcessPool as error:
-            raise SweepError("a process of the sweep was ended from outside, perhaps for want of memory; use fewer "
-                             "--jobs and repeat the command: what is already computed is kept") from error
+            raise SweepError(
+                "a process of the sweep was ended from outside, perhaps for want of memory; use fewer "
+                "--jobs and repeat the command: what is already computed is kept"
+            ) from error
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -93,15 +95,19 @@ class RayCluster(Engine):
             try:
                 yield ray.get(ready)
             except ray.exceptions.RayError as error:
-                raise SweepError(f"a job of the sweep failed on the cluster: {_last_line(error)}; repeat the command: "
-                                 "what is already computed is kept") from error
+                raise SweepError(
+                    f"a job of the sweep failed on the cluster: {_last_line(error)}; repeat the command: "
+                    "what is already computed is kept"
+                ) from error
 
     def _require_room(self, nodes: list[dict[str, Any]]) -> None:
         alive = [node["Resources"] for node in nodes if node["Alive"]]
         wanted = {"CPU": self._resources["num_cpus"], "GPU": self._resources["num_gpus"]}
         if not any(all(node.get(kind, 0) >= amount for kind, amount in wanted.items()) for node in alive):
-            raise SweepError(f"expected a node with {wanted['CPU']:g} CPU and {wanted['GPU']:g} GPU for a job, got a "
-                             f"cluster of {len(alive)} without one; ask for less with --cpus and --gpus")
+            raise SweepError(
+                f"expected a node with {wanted['CPU']:g} CPU and {wanted['GPU']:g} GPU for a job, got a "
+                f"cluster of {len(alive)} without one; ask for less with --cpus and --gpus"
+            )
 
 
 def _begin(numbers: Synchronized[int], threads: int) -> None:

@@ -89,8 +89,9 @@ class _Task:
 
     def jobs(self, chunk: int | None) -> Iterator[Job]:
         have = {row_id(row) for row in self.folder.rows}
-        names = list(dict.fromkeys(image for dataset, protocol, image in self.order
-                                   if (dataset, protocol, image) not in have))
+        names = list(
+            dict.fromkeys(image for dataset, protocol, image in self.order if (dataset, protocol, image) not in have)
+        )
         size = chunk or max(1, len(names))
         settings = {name: value for name, value in os.environ.items() if name.startswith("SRBENCH_")}
         for start in range(0, len(names), size):
@@ -117,17 +118,22 @@ class _Task:
     def _circumstances(self) -> Record:
         if not self.results:
             return {}
-        machines = list({json.dumps(result.environment, sort_keys=True): result.environment
-                         for result in self.results}.values())
+        machines = list(
+            {json.dumps(result.environment, sort_keys=True): result.environment for result in self.results}.values()
+        )
         began = min(result.began for result in self.results)
         started = datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds")
-        facts = {"environment": machines[0], "started": started,
-                 "seconds": round(max(result.ended for result in self.results) - began, 3)}
+        facts = {
+            "environment": machines[0],
+            "started": started,
+            "seconds": round(max(result.ended for result in self.results) - began, 3),
+        }
         return facts if len(machines) == 1 else {**facts, "further_environments": machines[1:]}
 
 
-def sweep(grid: Grid, output: Path, *, engine: Engine | None = None,
-          watch: Watch = lambda results, images: results) -> Sweep:
+def sweep(
+    grid: Grid, output: Path, *, engine: Engine | None = None, watch: Watch = lambda results, images: results
+) -> Sweep:
     """Compute what a grid lacks in the folder `output`, and merge the whole grid's rows into one table there.
 
     A combination that is there, under the same weights, pixels, protocol version and options, is not computed again;
@@ -147,8 +153,11 @@ def sweep(grid: Grid, output: Path, *, engine: Engine | None = None,
     for task in tasks:
         if task.folder.record is not None:
             finished |= _parts(read_run(task.folder.path))
-    return _merge(output, [(cell, finished[cell.identity]) for cell in cells if cell.identity in finished],
-                  list(dict.fromkeys(problems)))
+    return _merge(
+        output,
+        [(cell, finished[cell.identity]) for cell in cells if cell.identity in finished],
+        list(dict.fromkeys(problems)),
+    )
 
 
 def _require_distinct(grid: Grid) -> None:
@@ -213,8 +222,12 @@ def _task(plan: Plan, subject: Subject, runs: Path) -> _Task:
 
 def _folder_name(plan: Plan, key: Key) -> str:
     """Readable, and unlike that of every other run."""
-    words = [plan.upscaler.identity.spec, f"x{plan.upscaler.scale}", plan.sets[0].name,
-             *(protocol.name for protocol in plan.protocols)]
+    words = [
+        plan.upscaler.identity.spec,
+        f"x{plan.upscaler.scale}",
+        plan.sets[0].name,
+        *(protocol.name for protocol in plan.protocols),
+    ]
     readable = "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", word).strip("-.") for word in words)
     return f"{readable[:120]}_{hashlib.sha256(_identity(key).encode()).hexdigest()[:10]}"
 
@@ -233,8 +246,11 @@ def _finished(runs: Path) -> dict[str, Run]:
 
 def _parts(run: Run) -> dict[str, Run]:
     key = run.record["key"]
-    return {_identity({**key, "protocols": {protocol: version}, "datasets": {dataset: pixels}}): run
-            for protocol, version in key["protocols"].items() for dataset, pixels in key["datasets"].items()}
+    return {
+        _identity({**key, "protocols": {protocol: version}, "datasets": {dataset: pixels}}): run
+        for protocol, version in key["protocols"].items()
+        for dataset, pixels in key["datasets"].items()
+    }
 
 
 def _carry_out(tasks: list[_Task], engine: Engine, watch: Watch, problems: list[str]) -> None:
@@ -258,9 +274,16 @@ def _merge(output: Path, parts: list[tuple[_Cell, Run]], problems: list[str]) ->
     merged = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     if frames:
         digest = write_scores(output / TABLE_NAME, merged)
-        runs = [{"model": document["model"], "scale": document["scale"], "dataset": cell.dataset,
-                 "protocol": cell.protocol, "run": f"{RUNS_FOLDER}/{run.path.name}"}
-                for document, (cell, run) in zip(documents, parts, strict=True)]
+        runs = [
+            {
+                "model": document["model"],
+                "scale": document["scale"],
+                "dataset": cell.dataset,
+                "protocol": cell.protocol,
+                "run": f"{RUNS_FOLDER}/{run.path.name}",
+            }
+            for document, (cell, run) in zip(documents, parts, strict=True)
+        ]
         summary = {"scores_sha256": digest, "combinations": runs, "problems": problems}
         write_atomic(output / SUMMARY_NAME, json.dumps(summary, indent=1) + "\n", error=ResultsError)
     return Sweep(merged, documents, problems)

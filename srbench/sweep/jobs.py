@@ -117,12 +117,18 @@ def _here(options: Options) -> Options:
 
 
 def _others(plan: Plan, job: Job) -> set[tuple[str, str, str]]:
-    return {(images.name, protocol.name, name) for images in plan.sets for protocol in plan.protocols
-            for name in set(images.names) - set(job.names)}
+    return {
+        (images.name, protocol.name, name)
+        for images in plan.sets
+        for protocol in plan.protocols
+        for name in set(images.names) - set(job.names)
+    }
 
 
 def _require_same(found: Key, wanted: Key) -> None:
     differences = [f"{name}: {found.get(name)!r} here, {wanted.get(name)!r} there" for name in differing(found, wanted)]
     if differences:
-        raise SweepError("expected the same weights and pixels on every machine, got others "
-                         f"({'; '.join(differences)}); copy them anew")
+        raise SweepError(
+            "expected the same weights and pixels on every machine, got others "
+            f"({'; '.join(differences)}); copy them anew"
+        )

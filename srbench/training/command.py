@@ -21,17 +21,33 @@ from srbench.training.trainer import Job, train
 
 def job_of(values: Mapping[str, Any]) -> Job:
     """The job that the values of `OPTIONS` describe. Errors as for `load_recipe` and `Recipe.changed`."""
-    return Job(network=values["model"], scale=values["scale"], train_set=values["train_set"], output=values["output"],
-               recipe=load_recipe(values["recipe"]).changed(recipe_settings(values)), seed=values["seed"],
-               start=values["start"], **_way(values))
+    return Job(
+        network=values["model"],
+        scale=values["scale"],
+        train_set=values["train_set"],
+        output=values["output"],
+        recipe=load_recipe(values["recipe"]).changed(recipe_settings(values)),
+        seed=values["seed"],
+        start=values["start"],
+        **_way(values),
+    )
 
 
 def _way(values: Mapping[str, Any]) -> dict[str, Any]:
     """What the options say of how any job is carried out."""
-    speed = Speed(accumulate=values["accumulate"], channels_last=values["layout"] == "channels-last",
-                  compiled=values["compile"], graphs=values["graphs"])
-    return {"data_root": values["data_root"], "device": values["device"], "speed": speed,
-            "checkpoint_every": values["checkpoint_every"], "snapshots": tuple(values["snapshot"] or ())}
+    speed = Speed(
+        accumulate=values["accumulate"],
+        channels_last=values["layout"] == "channels-last",
+        compiled=values["compile"],
+        graphs=values["graphs"],
+    )
+    return {
+        "data_root": values["data_root"],
+        "device": values["device"],
+        "speed": speed,
+        "checkpoint_every": values["checkpoint_every"],
+        "snapshots": tuple(values["snapshot"] or ()),
+    }
 
 
 def run_command(values: Mapping[str, Any]) -> str:
@@ -53,12 +69,14 @@ def run_command(values: Mapping[str, Any]) -> str:
     broken = outbreak(loss_curve(job.output))
     images = counted(len(record["held_out"]), "held-out image")
     held_out = f"{record['psnr']:.3f} dB on {images}" if record["held_out"] else "-"
-    return (f"{record['network']} ×{record['scale']}, recipe {record['recipe']['name']} (sha256 "
-            f"{record['recipe_sha256'][:12]}…), seed {record['seed']}: {record['steps']} steps on "
-            f"{counted(record['train_set']['images'], 'image')} in {record['seconds'] / 60:.1f} min\n"
-            f"PSNR under {record['protocol']}: {held_out}\n"
-            f"score it: srbench evaluate --model zoo:{record['network']}@{job.output / 'weights.safetensors'} "
-            f"--scale {record['scale']}" + (f"\nwarning: {broken}" if broken else ""))
+    return (
+        f"{record['network']} ×{record['scale']}, recipe {record['recipe']['name']} (sha256 "
+        f"{record['recipe_sha256'][:12]}…), seed {record['seed']}: {record['steps']} steps on "
+        f"{counted(record['train_set']['images'], 'image')} in {record['seconds'] / 60:.1f} min\n"
+        f"PSNR under {record['protocol']}: {held_out}\n"
+        f"score it: srbench evaluate --model zoo:{record['network']}@{job.output / 'weights.safetensors'} "
+        f"--scale {record['scale']}" + (f"\nwarning: {broken}" if broken else "")
+    )
 
 
 def main(arguments: Sequence[str]) -> int:

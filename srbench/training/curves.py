@@ -20,10 +20,15 @@ def curves(runs: Mapping[str, Sequence[Line]], *, title: str) -> str:
     Raises ValueError where no training has either.
     """
     step = Axis("step")
-    kinds = (("loss", "training loss", Axis("loss")),
-             ("psnr", "PSNR on held-out images", Axis("PSNR in dB (matlab-y)")))
-    charts = [line_chart(series, title=f"{title}: {what}", x=step, y=axis)
-              for value, what, axis in kinds if (series := _series(runs, value))]  # fmt: skip
+    kinds = (
+        ("loss", "training loss", Axis("loss")),
+        ("psnr", "PSNR on held-out images", Axis("PSNR in dB (matlab-y)")),
+    )
+    charts = [
+        line_chart(series, title=f"{title}: {what}", x=step, y=axis)
+        for value, what, axis in kinds
+        if (series := _series(runs, value))
+    ]
     return _stacked(charts)
 
 
@@ -36,8 +41,10 @@ def thinned(lines: Sequence[Line], value: str) -> list[Line]:
 
 
 def _series(runs: Mapping[str, Sequence[Line]], value: str) -> list[Series]:
-    points = {name: tuple((float(line["step"]), float(line[value])) for line in thinned(lines, value))
-              for name, lines in runs.items()}  # fmt: skip
+    points = {
+        name: tuple((float(line["step"]), float(line[value])) for line in thinned(lines, value))
+        for name, lines in runs.items()
+    }
     return [Series(name, points[name], colour) for colour, name in enumerate(points) if points[name]]
 
 
@@ -46,7 +53,9 @@ def _stacked(charts: Sequence[str]) -> str:
     if not charts:
         raise ValueError("expected a loss or a PSNR to draw, got none")
     width, height = (float(side) for side in re.findall(r'viewBox="0 0 (\S+) (\S+)"', charts[0])[0])
-    parts = [chart.replace("<svg ", f'<svg y="{height * index:g}" height="{height:g}" ', 1)
-             for index, chart in enumerate(charts)]
+    parts = [
+        chart.replace("<svg ", f'<svg y="{height * index:g}" height="{height:g}" ', 1)
+        for index, chart in enumerate(charts)
+    ]
     size = f'viewBox="0 0 {width:g} {height * len(charts):g}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n{"".join(parts)}</svg>\n'

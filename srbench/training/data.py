@@ -41,8 +41,14 @@ class TrainingData:
         """
         # Pairs that were packed crop by crop are windows already.
         five_crop = recipe.crops == "five" and recipe.lr == "matlab"
-        return PatchPlan(self.train, patch=recipe.patch, seed=seed, five_crop=five_crop, symmetries=recipe.symmetries,
-                         repeat=recipe.repeat)
+        return PatchPlan(
+            self.train,
+            patch=recipe.patch,
+            seed=seed,
+            five_crop=five_crop,
+            symmetries=recipe.symmetries,
+            repeat=recipe.repeat,
+        )
 
 
 def open_training_data(name: str, recipe: Recipe, *, scale: int, root: Path | None = None) -> TrainingData:
@@ -56,14 +62,18 @@ def open_training_data(name: str, recipe: Recipe, *, scale: int, root: Path | No
     _require_held_out(recipe, images)
     train = [stem for stem in images.names if stem not in recipe.held_out]
     if not train:
-        raise TrainingError(f"{images.location}: expected images besides the {len(recipe.held_out)} held out, got "
-                            "none; hold out fewer")
+        raise TrainingError(
+            f"{images.location}: expected images besides the {len(recipe.held_out)} held out, got none; hold out fewer"
+        )
     whole = pair_maker("matlab", scale=scale)
     return TrainingData(
-        name=images.name, fingerprint=images.fingerprint, pixels=tuple(sorted(images.pixel_hashes.values())),
+        name=images.name,
+        fingerprint=images.fingerprint,
+        pixels=tuple(sorted(images.pixel_hashes.values())),
         images=len(train),
         train=_packed(images, train, pair_maker(recipe.lr, scale=scale)),
-        held_out=_packed(images, recipe.held_out, whole) if recipe.held_out else None)
+        held_out=_packed(images, recipe.held_out, whole) if recipe.held_out else None,
+    )
 
 
 def find_training_images(name: str, root: Path | None = None) -> ImageSet:
@@ -80,19 +90,28 @@ def find_training_images(name: str, root: Path | None = None) -> ImageSet:
     for folder in (named / "HR", named, Path(name).expanduser() / "HR", Path(name).expanduser()):
         if folder.is_dir():
             return ImageSet(named.name, FolderStore(folder))
-    raise DatasetError(f"training set {name!r} was not found: looked for {named} and for a folder of that path; "
-                       "--data-root names another root")
+    raise DatasetError(
+        f"training set {name!r} was not found: looked for {named} and for a folder of that path; "
+        "--data-root names another root"
+    )
 
 
 def _catalogued(name: str, root: Path | None) -> ImageSet | None:
     title, _, split = name.partition(":")
-    entry = next((entry for entry in CATALOGUE.values()
-                  if title.lower() in (alias.lower() for alias in (entry.name, *entry.aliases))), None)
+    entry = next(
+        (
+            entry
+            for entry in CATALOGUE.values()
+            if title.lower() in (alias.lower() for alias in (entry.name, *entry.aliases))
+        ),
+        None,
+    )
     if entry is None:
         return None
     named = {known.name for known in entry.splits}
-    return open_dataset(f"{entry.name}:{split or ('train' if 'train' in named else entry.default_split)}",
-                        data_root=root)
+    return open_dataset(
+        f"{entry.name}:{split or ('train' if 'train' in named else entry.default_split)}", data_root=root
+    )
 
 
 def _require_held_out(recipe: Recipe, images: ImageSet) -> None:
@@ -104,7 +123,8 @@ def _require_held_out(recipe: Recipe, images: ImageSet) -> None:
     raise TrainingError(
         f"{images.location}: expected all {len(recipe.held_out)} images that recipe {recipe.name} holds out, missing "
         f"are {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}{hint}; take the recipe's own training set, or "
-        "name others with --set held_out=NAME,NAME (empty for none)")
+        "name others with --set held_out=NAME,NAME (empty for none)"
+    )
 
 
 def _packed(images: ImageSet, names: Sequence[str], make: PairMaker) -> PatchStore:

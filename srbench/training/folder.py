@@ -58,8 +58,10 @@ class TrainingFolder:
             try:
                 stack.enter_context(locked(self.path, wait=False))
             except BlockingIOError as error:
-                raise TrainingError(f"{self.path}: expected a folder that nothing else is training in, got one that "
-                                    "another process holds; let it finish, or choose another output folder") from error
+                raise TrainingError(
+                    f"{self.path}: expected a folder that nothing else is training in, got one that "
+                    "another process holds; let it finish, or choose another output folder"
+                ) from error
             except OSError:
                 pass  # a file system without locks
             yield
@@ -71,8 +73,10 @@ class TrainingFolder:
         try:
             record = whole_record(self.path)
         except (OSError, ValueError) as error:
-            raise TrainingError(f"{self.path / RECORD}: expected the record of a training, got a file that is none "
-                                f"({error}); choose another output folder") from error
+            raise TrainingError(
+                f"{self.path / RECORD}: expected the record of a training, got a file that is none "
+                f"({error}); choose another output folder"
+            ) from error
         self._require_same(record["key"], record["recipe"])
         if not (self.path / WEIGHTS).exists():
             return None
@@ -87,8 +91,10 @@ class TrainingFolder:
         try:
             state = read_pickled(path)
         except WeightsError as error:
-            raise TrainingError(f"{path}: expected a checkpoint, got a file that is none or not whole ({error}); "
-                                "delete it to start anew") from error
+            raise TrainingError(
+                f"{path}: expected a checkpoint, got a file that is none or not whole ({error}); "
+                "delete it to start anew"
+            ) from error
         if not isinstance(state, dict) or state.get("format") != FORMAT:
             raise TrainingError(f"{path}: expected a checkpoint of format {FORMAT}; delete it to start anew")
         # Checkpoints from before they held it have the hash alone.
@@ -136,8 +142,10 @@ class TrainingFolder:
         if differences := _differences(found, self.key):
             values = {name: recipe[name] for name in self.recipe if name in recipe and name not in ("name", "summary")}
             differences += _differences(values, {name: self.recipe[name] for name in values})
-            raise TrainingError(f"{self.path} holds another training: {'; '.join(differences)}; choose another output "
-                                "folder, or ask for the same training to go on with it")
+            raise TrainingError(
+                f"{self.path} holds another training: {'; '.join(differences)}; choose another output "
+                "folder, or ask for the same training to go on with it"
+            )
 
 
 def _differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

@@ -74,13 +74,19 @@ class Learner:
         self.trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.average = [parameter.detach().clone() for parameter in self.trained]
         self.optimiser = _OPTIMISERS[recipe.optimiser](
-            self.trained, lr=recipe.learning_rate, betas=(recipe.beta1, recipe.beta2), eps=recipe.epsilon,
-            weight_decay=recipe.weight_decay, fused=on_gpu)
+            self.trained,
+            lr=recipe.learning_rate,
+            betas=(recipe.beta1, recipe.beta2),
+            eps=recipe.epsilon,
+            weight_decay=recipe.weight_decay,
+            fused=on_gpu,
+        )
         self._loss = _LOSSES[recipe.loss]
         if speed.compiled:
             allow_many_networks()
         self._forward: nn.Module | Callable[[Tensor], Tensor] = (
-            torch.compile(self.network) if speed.compiled else self.network)
+            torch.compile(self.network) if speed.compiled else self.network
+        )
         self._backward = _Recorded(self._plain_backward) if speed.graphs else self._plain_backward
         self.optimiser.zero_grad()
 
@@ -131,8 +137,7 @@ class Learner:
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, their average and the optimiser's state: everything that the next step depends on."""
-        return {"network": self.network.state_dict(), "average": self.average,
-                "optimiser": self.optimiser.state_dict()}
+        return {"network": self.network.state_dict(), "average": self.average, "optimiser": self.optimiser.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state."""

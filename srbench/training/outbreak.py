@@ -24,5 +24,7 @@ def outbreak(loss: Sequence[Line]) -> str | None:
         lowest = min(lowest, line["loss"])
     if highest is None:
         return None
-    return (f"the loss broke out, from {before:.2g} to {highest['loss']:.2g} by step {highest['step']}, and the "
-            "training began anew; at a lower learning rate it may not")
+    return (
+        f"the loss broke out, from {before:.2g} to {highest['loss']:.2g} by step {highest['step']}, and the "
+        "training began anew; at a lower learning rate it may not"
+    )

@@ -67,8 +67,10 @@ class World:
             dist.all_gather(found, torch.tensor(number, device=self.device))
         numbers = {int(one) for one in found}
         if len(numbers) > 1:
-            raise TrainingError(f"expected the same {what} in all processes, got {sorted(numbers)}; let all hosts see "
-                                "the same output folder and the same images")
+            raise TrainingError(
+                f"expected the same {what} in all processes, got {sorted(numbers)}; let all hosts see "
+                "the same output folder and the same images"
+            )
 
 
 def leads() -> bool:
@@ -89,8 +91,9 @@ def join_world(device: str) -> Iterator[World]:
     each other, UpscalerError for a device that this machine does not have.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-        raise TrainingError("--device: expected a device of this machine to train on, auto, cpu, cuda or cuda:N, got "
-                            f"{device!r}")
+        raise TrainingError(
+            f"--device: expected a device of this machine to train on, auto, cpu, cuda or cuda:N, got {device!r}"
+        )
     size = started_together()
     if size == 1:
         place = pick_device(device)
@@ -99,8 +102,10 @@ def join_world(device: str) -> Iterator[World]:
             yield World(0, 1, place)
         return
     if ":" in device and int(os.environ.get("LOCAL_WORLD_SIZE", size)) > 1:
-        raise TrainingError("--device: expected auto, cpu or cuda under torchrun, whose processes take a GPU each, "
-                            f"got {device}; CUDA_VISIBLE_DEVICES chooses among several")
+        raise TrainingError(
+            "--device: expected auto, cpu or cuda under torchrun, whose processes take a GPU each, "
+            f"got {device}; CUDA_VISIBLE_DEVICES chooses among several"
+        )
     on_gpus = device == "cuda" or (device == "auto" and torch.cuda.is_available())
     place = pick_device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if on_gpus else device)
     if place.type == "cuda":
@@ -109,11 +114,14 @@ def join_world(device: str) -> Iterator[World]:
         store, rank, _ = next(rendezvous("env://", timeout=PATIENCE))
         # Under a name of its own: a second training would find the first one's addresses, and wait there for ever.
         store = dist.PrefixStore(f"training-{next(_JOINED)}", store)  # type: ignore[attr-defined]  # missing in its stubs
-        dist.init_process_group("nccl" if place.type == "cuda" else "gloo", store=store, rank=rank, world_size=size,
-                                timeout=PATIENCE)
+        dist.init_process_group(
+            "nccl" if place.type == "cuda" else "gloo", store=store, rank=rank, world_size=size, timeout=PATIENCE
+        )
     except (RuntimeError, ValueError) as error:
-        raise TrainingError(f"expected {size} processes to find each other, got: {error}; start them with torchrun, "
-                            "every host with the same address") from error
+        raise TrainingError(
+            f"expected {size} processes to find each other, got: {error}; start them with torchrun, "
+            "every host with the same address"
+        ) from error
     try:
         yield World(dist.get_rank(), size, place)
     finally:
@@ -125,6 +133,8 @@ def _others_alive() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise TrainingError(f"expected all processes of this run to answer, but one has ended or hangs "
-                            f"({str(error).splitlines()[0]}); see its own message, then start the same command again: "
-                            "it goes on from the last checkpoint") from error
+        raise TrainingError(
+            f"expected all processes of this run to answer, but one has ended or hangs "
+            f"({str(error).splitlines()[0]}); see its own message, then start the same command again: "
+            "it goes on from the last checkpoint"
+        ) from error

@@ -56,8 +56,15 @@ class Published:
     remarks: tuple[str, ...] = ()
 
 
-def publish(folder: Path, *, data_root: Path | None = None, licence: str = "Apache-2.0", replace: bool = False,
-            packaged: Path = FOLDER, larger: Path = WEIGHTS_FOLDER) -> Published:
+def publish(
+    folder: Path,
+    *,
+    data_root: Path | None = None,
+    licence: str = "Apache-2.0",
+    replace: bool = False,
+    packaged: Path = FOLDER,
+    larger: Path = WEIGHTS_FOLDER,
+) -> Published:
     """Store the weights of a finished training in half precision, scored on every benchmark set found locally.
 
     Sets that share images with the training set are left out, and the record says so.
@@ -74,8 +81,10 @@ def publish(folder: Path, *, data_root: Path | None = None, licence: str = "Apac
     name = weights_name(told["network"], told["scale"])
     record_path = (packaged / name).with_suffix(".json")
     if record_path.exists() and not replace:
-        raise WeightsError(f"{record_path} is there already, from seed {read_record(record_path)['training']['seed']}; "
-                           "--replace publishes over it")
+        raise WeightsError(
+            f"{record_path} is there already, from seed {read_record(record_path)['training']['seed']}; "
+            "--replace publishes over it"
+        )
     fit = Fit(told["network"], told["scale"])
     sets, remarks = _unseen(benchmark_sets(data_root), told, data_root)
     training = _training(told, folder)
@@ -87,12 +96,18 @@ def publish(folder: Path, *, data_root: Path | None = None, licence: str = "Apac
     scores = _means(half, sets, fit.scale)
     changes = _changes(_means(full, sets, fit.scale), scores)
     record = {
-        "schema_version": RECORD_VERSION, "network": fit.network, "scale": fit.scale, "options": {},
-        "licence": licence, "training": training, "protocol": PROTOCOL, "scores": scores,
+        "schema_version": RECORD_VERSION,
+        "network": fit.network,
+        "scale": fit.scale,
+        "options": {},
+        "licence": licence,
+        "training": training,
+        "protocol": PROTOCOL,
+        "scores": scores,
         "bicubic": _means("bicubic", sets, fit.scale),
         "half_precision": {"psnr_y_change": changes},
         "note": "; ".join([*([_CPU_NOTE] if told["environment"]["device"] == "cpu" else []), *remarks]),
-    }  # fmt: skip
+    }
     weights = _write_weights(state, record, name, packaged, larger)
     size, sha256 = weights.stat().st_size, sha256_of(weights)
     record["file"] = {"name": name, "size": size, "sha256": sha256}
@@ -102,11 +117,12 @@ def publish(folder: Path, *, data_root: Path | None = None, licence: str = "Apac
 
 def halved(network: nn.Module) -> dict[str, Tensor]:
     """A network's state with its floating tensors in float16. Raises WeightsError where a value does not fit."""
-    state = {key: value.half() if value.is_floating_point() else value
-             for key, value in network.state_dict().items()}
+    state = {key: value.half() if value.is_floating_point() else value for key, value in network.state_dict().items()}
     if large := [key for key, value in state.items() if not bool(torch.isfinite(value).all())]:
-        raise WeightsError(f"expected weights within ±65504, the range of float16, got larger ones in "
-                           f"{', '.join(large)}; the training diverged")  # fmt: skip
+        raise WeightsError(
+            f"expected weights within ±65504, the range of float16, got larger ones in "
+            f"{', '.join(large)}; the training diverged"
+        )
     return {key: value.contiguous() for key, value in state.items()}
 
 
@@ -120,12 +136,17 @@ def _unseen(sets: list[ImageSet], told: Mapping[str, Any], data_root: Path | Non
     """The sets without an image that the training set has, else the embedded Sample; and a remark on each other one."""
     seen = _training_pixels(told, data_root)
     shared = {images.name: len(seen & set(images.pixel_hashes.values())) for images in sets}
-    remarks = [f"not scored on {name}, {count} of whose images are in the training set"
-               for name, count in shared.items() if count]  # fmt: skip
+    remarks = [
+        f"not scored on {name}, {count} of whose images are in the training set"
+        for name, count in shared.items()
+        if count
+    ]
     left = [images for images in sets if not shared[images.name]] or [open_dataset("Sample")]
     if seen & {pixels for images in left for pixels in images.pixel_hashes.values()}:
-        raise WeightsError("expected a benchmark set without images of the training set, got none; name a folder that "
-                           "holds one with --data-root")  # fmt: skip
+        raise WeightsError(
+            "expected a benchmark set without images of the training set, got none; name a folder that "
+            "holds one with --data-root"
+        )
     return left, remarks
 
 
@@ -152,11 +173,16 @@ def _training(told: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     name = Path(images["name"].removeprefix("folder:")).name
     whole = images["images"] + len(told["held_out"])
     return {
-        **as_one(told), **end_to_end(told, loss_curve(folder)),
-        "data": f"{name}, {images['images']} of {whole} images", "fingerprint": images["fingerprint"],
-        "seed": told["seed"], "device": told["environment"]["device"], "recipe_values": recipe,
-        **{key: told[key] for key in _KEPT}, "stages": [_stage(stage) for stage in told.get("stages", ())],
-    }  # fmt: skip
+        **as_one(told),
+        **end_to_end(told, loss_curve(folder)),
+        "data": f"{name}, {images['images']} of {whole} images",
+        "fingerprint": images["fingerprint"],
+        "seed": told["seed"],
+        "device": told["environment"]["device"],
+        "recipe_values": recipe,
+        **{key: told[key] for key in _KEPT},
+        "stages": [_stage(stage) for stage in told.get("stages", ())],
+    }
 
 
 def _stage(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,15 +193,19 @@ def _stage(told: Mapping[str, Any]) -> dict[str, Any]:
 
 def _means(model: nn.Module | str, sets: Sequence[ImageSet], scale: int) -> dict[str, dict[str, float]]:
     scores = evaluate(model, sets, scale=scale, protocol=PROTOCOL)
-    return {str(name): {**{metric: round(float(rows[metric].mean()), 5) for metric in _METRICS}, "images": len(rows)}
-            for name, rows in scores.groupby("dataset", sort=False)}
+    return {
+        str(name): {**{metric: round(float(rows[metric].mean()), 5) for metric in _METRICS}, "images": len(rows)}
+        for name, rows in scores.groupby("dataset", sort=False)
+    }
 
 
 def _changes(full: Mapping[str, Mapping[str, float]], half: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     changes = {name: round(half[name]["psnr_y"] - means["psnr_y"], 5) for name, means in full.items()}
     if moved := {name: change for name, change in changes.items() if abs(change) >= LARGEST_CHANGE}:
-        raise WeightsError(f"expected half precision to move the mean PSNR by less than {LARGEST_CHANGE} dB, "
-                           f"got {moved}; these weights cannot be kept in half precision")  # fmt: skip
+        raise WeightsError(
+            f"expected half precision to move the mean PSNR by less than {LARGEST_CHANGE} dB, "
+            f"got {moved}; these weights cannot be kept in half precision"
+        )
     return changes
 
 
@@ -185,8 +215,12 @@ def _write_weights(state: dict[str, Tensor], record: Record, name: str, packaged
         raise WeightsError(f"expected weights of at most {LARGEST_KEPT} bytes, got {size}; larger ones are not kept")
     target = (packaged if size <= 0.98 * LARGEST_PACKAGED else larger) / name
     training = record["training"]
-    told = {"network": record["network"], "scales": [record["scale"]], "options": record["options"],
-            "train_set": training["data"],
-            **{key: training[key] for key in ("recipe", "recipe_sha256", "steps", "seed")}}  # fmt: skip
+    told = {
+        "network": record["network"],
+        "scales": [record["scale"]],
+        "options": record["options"],
+        "train_set": training["data"],
+        **{key: training[key] for key in ("recipe", "recipe_sha256", "steps", "seed")},
+    }
     write_atomic(target, with_record(state, told), error=WeightsError)
     return target

@@ -29,7 +29,11 @@ PRECISIONS = ("fp32", "tf32", "bf16")
 LOSSES = ("l1", "l2")
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
-    "crops": CROPS, "lr": LR_MODES, "loss": LOSSES, "optimiser": OPTIMISERS, "schedule": SCHEDULES,
+    "crops": CROPS,
+    "lr": LR_MODES,
+    "loss": LOSSES,
+    "optimiser": OPTIMISERS,
+    "schedule": SCHEDULES,
     "precision": PRECISIONS,
 }
 _POSITIVE = ("steps", "batch", "patch", "repeat", "learning_rate", "halve_every", "validate_every", "epsilon")
@@ -97,8 +101,9 @@ class Recipe:
 
     def document(self) -> dict[str, Any]:
         """The whole recipe, ready for JSON and for `recipe_from`."""
-        return {key: list(value) if isinstance(value, tuple) else value
-                for key in _TYPES for value in (getattr(self, key),)}
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key in _TYPES for value in (getattr(self, key),)
+        }
 
     def changed(self, settings: Sequence[str]) -> Recipe:
         """This recipe with `KEY=VALUE` settings laid over it; a changed one says so in its name.
@@ -144,8 +149,11 @@ def recipe_from(document: Mapping[str, Any]) -> Recipe:
     for key in document:
         if key not in _TYPES:
             raise UnknownNameError("recipe key", key, _TYPES)
-    missing = [item.name for item in dataclasses.fields(Recipe)
-               if item.init and item.default is dataclasses.MISSING and item.name not in document]
+    missing = [
+        item.name
+        for item in dataclasses.fields(Recipe)
+        if item.init and item.default is dataclasses.MISSING and item.name not in document
+    ]
     if missing:
         raise TrainingError(f"expected a recipe with {', '.join(missing)}, got none of it; add it to the file")
     return Recipe(**{key: _typed(key, value) for key, value in document.items()})
@@ -196,13 +204,14 @@ def _check(recipe: Recipe) -> None:
     for key, choices in _CHOICES.items():
         if getattr(recipe, key) not in choices:
             raise UnknownNameError(f"{key} of a recipe", getattr(recipe, key), choices)
-    wrong = [f"a finite {key}" for key, kind in _TYPES.items()
-             if kind is float and not math.isfinite(getattr(recipe, key))]  # fmt: skip
+    wrong = [
+        f"a finite {key}" for key, kind in _TYPES.items() if kind is float and not math.isfinite(getattr(recipe, key))
+    ]
     wrong += [f"{key} above 0" for key in _POSITIVE if not getattr(recipe, key) > 0]
     wrong += [f"{key} of at least 0 and below 1" for key in _SHARES if not 0 <= getattr(recipe, key) < 1]
     wrong += [f"{key} of at least 0" for key in ("clip", "weight_decay") if not getattr(recipe, key) >= 0]
     if recipe.lr == "pil-per-crop" and recipe.crops != "five":
-        wrong.append("crops = \"five\" with lr = \"pil-per-crop\", which makes the LR of each crop")
+        wrong.append('crops = "five" with lr = "pil-per-crop", which makes the LR of each crop')
     if len(set(recipe.held_out)) != len(recipe.held_out):
         wrong.append("each held-out name once")
     if wrong:

@@ -17,15 +17,31 @@ WEIGHTS, RECORD = "weights.safetensors", "training.json"
 """What a finished training is: its weights, and the record of how they came about."""
 
 STAGE: Mapping[str, tuple[type, ...]] = {
-    "recipe": (dict,), "recipe_sha256": (str,), "steps": (int,), "patches": (int,), "seed": (int,),
-    "seconds": (int, float), "train_set": (dict,), "history": (list,),
-}  # fmt: skip
+    "recipe": (dict,),
+    "recipe_sha256": (str,),
+    "steps": (int,),
+    "patches": (int,),
+    "seed": (int,),
+    "seconds": (int, float),
+    "train_set": (dict,),
+    "history": (list,),
+}
 """What a record says of a training that another went on from, and of what types."""
 _KINDS: Mapping[str, tuple[type, ...]] = {
-    **STAGE, "network": (str,), "scale": (int,), "held_out": (list,), "protocol": (str,), "started": (str,),
-    "psnr": (int, float, type(None)), "processes": (int,), "accumulate": (int,), "compiled": (bool,), "graphs": (bool,),
-    "environment": (dict,), "key": (dict,),
-}  # fmt: skip
+    **STAGE,
+    "network": (str,),
+    "scale": (int,),
+    "held_out": (list,),
+    "protocol": (str,),
+    "started": (str,),
+    "psnr": (int, float, type(None)),
+    "processes": (int,),
+    "accumulate": (int,),
+    "compiled": (bool,),
+    "graphs": (bool,),
+    "environment": (dict,),
+    "key": (dict,),
+}
 _INSIDE: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "recipe": {"name": (str,), "held_out": (list,)},
     "train_set": {"name": (str,), "fingerprint": (str,), "images": (int,)},
@@ -44,8 +60,10 @@ def read_training(folder: Path) -> dict[str, Any]:
     try:
         record = whole_record(folder)
     except (OSError, ValueError) as error:
-        raise TrainingError(f"{folder}: expected the folder of a finished training, got no readable {RECORD} "
-                            f"({error}); finish it by repeating its srbench train") from error  # fmt: skip
+        raise TrainingError(
+            f"{folder}: expected the folder of a finished training, got no readable {RECORD} "
+            f"({error}); finish it by repeating its srbench train"
+        ) from error
     require_own_weights(folder, record)
     return record
 
@@ -66,14 +84,21 @@ def require_own_weights(folder: Path, record: Mapping[str, Any]) -> None:
     """Raises TrainingError unless the weights in a folder are there and those that its record speaks of."""
     path = folder / WEIGHTS
     try:
-        own = _says_the_same(path, record) if "weights_sha256" not in record else (
-            sha256_of(path) == record["weights_sha256"])  # fmt: skip
+        own = (
+            _says_the_same(path, record)
+            if "weights_sha256" not in record
+            else (sha256_of(path) == record["weights_sha256"])
+        )
     except (OSError, ValueError, WeightsError) as error:
-        raise TrainingError(f"{folder}: expected the weights of a finished training, got none ({error}); train it anew "
-                            "in another folder") from error  # fmt: skip
+        raise TrainingError(
+            f"{folder}: expected the weights of a finished training, got none ({error}); train it anew "
+            "in another folder"
+        ) from error
     if not own:
-        raise TrainingError(f"{path}: expected the weights that {RECORD} beside it speaks of, got others; put those "
-                            "back, or train anew in another folder")  # fmt: skip
+        raise TrainingError(
+            f"{path}: expected the weights that {RECORD} beside it speaks of, got others; put those "
+            "back, or train anew in another folder"
+        )
 
 
 def as_one(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,11 +35,15 @@ class Stage:
             name = stage["recipe"]["name"]
             if stage["train_set"]["fingerprint"] != fingerprint:
                 other = stage["train_set"]["name"]
-                raise TrainingError(f"--start: expected a training on the same images, got one on {other} ({name}); "
-                                    "stages share their images")
+                raise TrainingError(
+                    f"--start: expected a training on the same images, got one on {other} ({name}); "
+                    "stages share their images"
+                )
             if seen := sorted(set(recipe.held_out) - set(stage["recipe"]["held_out"])):
-                raise TrainingError(f"--start: expected a training that held out all that {recipe.name} holds out, got "
-                                    f"{name}, which trained on {', '.join(seen[:5])}")  # fmt: skip
+                raise TrainingError(
+                    f"--start: expected a training that held out all that {recipe.name} holds out, got "
+                    f"{name}, which trained on {', '.join(seen[:5])}"
+                )
 
 
 def read_stage(folder: Path, *, network: str, scale: int) -> Stage:
@@ -51,11 +55,15 @@ def read_stage(folder: Path, *, network: str, scale: int) -> Stage:
     try:
         weights, sha256 = read_checkpoint(folder / WEIGHTS).state, sha256_of(folder / WEIGHTS)
     except (OSError, WeightsError) as error:
-        raise TrainingError(f"--start {folder}: expected the weights of a finished training, got none ({error}); train "
-                            "it anew in another folder") from error  # fmt: skip
+        raise TrainingError(
+            f"--start {folder}: expected the weights of a finished training, got none ({error}); train "
+            "it anew in another folder"
+        ) from error
     if (record["network"], record["scale"]) != (network, scale):
-        raise TrainingError(f"--start {folder}: expected a training of {network} ×{scale}, got one of "
-                            f"{record['network']} ×{record['scale']}; stages share network and scale")  # fmt: skip
+        raise TrainingError(
+            f"--start {folder}: expected a training of {network} ×{scale}, got one of "
+            f"{record['network']} ×{record['scale']}; stages share network and scale"
+        )
     told = {key: record[key] for key in STAGE}
     told |= {"loss": loss_curve(folder), "weights_sha256": sha256}
     return Stage(weights, sha256, (*record.get("stages", ()), told))

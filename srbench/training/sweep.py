@@ -62,14 +62,21 @@ def read_sweep(path: Path, output: Path, template: Callable[..., Job] = Job) -> 
     recipe, images = load_recipe(values["recipe"]).changed(values["set"]), values["train_set"]
     networks = [find_variant(network).name for network in values["networks"]]
     return [
-        template(network=network, scale=scale, recipe=recipe, train_set=images, seed=seed,
-                 output=output / f"{network}-x{scale}-seed{seed}")
-        for seed in values["seeds"] for scale in values["scales"] for network in networks
-    ]  # fmt: skip
+        template(
+            network=network,
+            scale=scale,
+            recipe=recipe,
+            train_set=images,
+            seed=seed,
+            output=output / f"{network}-x{scale}-seed{seed}",
+        )
+        for seed in values["seeds"]
+        for scale in values["scales"]
+        for network in networks
+    ]
 
 
-def run_jobs(jobs: Sequence[Job], *, workers: int = 1, told: Callable[[Outcome], None] | None = None
-             ) -> list[Outcome]:
+def run_jobs(jobs: Sequence[Job], *, workers: int = 1, told: Callable[[Outcome], None] | None = None) -> list[Outcome]:
     """Carry out trainings in order, `workers` at a time, each in a process of its own where there are several.
 
     A training that fails, or whose process dies, does not stop the others. Folders that hold their training finished
@@ -84,8 +91,10 @@ def run_jobs(jobs: Sequence[Job], *, workers: int = 1, told: Callable[[Outcome],
     if workers < 1:
         raise TrainingError(f"--jobs: expected at least 1, got {workers}")
     if workers > 1 and (together := started_together()) > 1:
-        raise TrainingError(f"--jobs: expected 1 under torchrun, whose {together} processes share each training, got "
-                            f"{workers}; leave out one of the two")
+        raise TrainingError(
+            f"--jobs: expected 1 under torchrun, whose {together} processes share each training, got "
+            f"{workers}; leave out one of the two"
+        )
     if not jobs:
         return []
     if len({job.output for job in jobs}) != len(jobs):
@@ -105,8 +114,10 @@ def require_all(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     outcomes = list(outcomes)
     if failed := [outcome for outcome in outcomes if outcome.record is None]:
         told = "; ".join(f"{outcome.job.output.name}: {outcome.problem}" for outcome in failed[:3])
-        raise TrainingError(f"{len(failed)} of {len(outcomes)} trainings failed ({told}); what is finished is kept: "
-                            "see to the cause and repeat the command")  # fmt: skip
+        raise TrainingError(
+            f"{len(failed)} of {len(outcomes)} trainings failed ({told}); what is finished is kept: "
+            "see to the cause and repeat the command"
+        )
     return [outcome.record for outcome in outcomes if outcome.record is not None]
 
 
@@ -121,8 +132,10 @@ def sweep_report(outcomes: Iterable[Outcome]) -> str:
     table = "\n".join([text_table(_HEAD, map(_row, outcomes)), *warnings])
     if failed := [outcome for outcome in outcomes if outcome.record is None]:
         told = "\n".join(f"{outcome.job.output.name}: {outcome.problem}" for outcome in failed)
-        raise TrainingError(f"{len(failed)} of {len(outcomes)} trainings failed\n{table}\n{told}\nsee to the cause and "
-                            "repeat the command: what is finished is kept")  # fmt: skip
+        raise TrainingError(
+            f"{len(failed)} of {len(outcomes)} trainings failed\n{table}\n{told}\nsee to the cause and "
+            "repeat the command: what is finished is kept"
+        )
     return table
 
 

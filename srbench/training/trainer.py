@@ -68,8 +68,10 @@ class Job:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        ranges = [("seed", self.seed, range(LARGEST_SEED + 1), SEED_RANGE),
-                  *(("snapshot", percent, range(1, 101), "from 1 to 100") for percent in self.snapshots)]
+        ranges = [
+            ("seed", self.seed, range(LARGEST_SEED + 1), SEED_RANGE),
+            *(("snapshot", percent, range(1, 101), "from 1 to 100") for percent in self.snapshots),
+        ]
         if self.checkpoint_every is not None:
             ranges.append(("checkpoint-every", self.checkpoint_every, range(1, LARGEST_SEED), "of at least 1"))
         for name, value, allowed, told in ranges:
@@ -108,17 +110,21 @@ def train(job: Job) -> dict[str, Any]:
 
 
 def _key(job: Job, network: str, data: TrainingData, stage: Stage | None) -> dict[str, Any]:
-    key = {"network": network, "scale": job.scale, "recipe": job.recipe.name, "recipe_sha256": job.recipe.sha256,
-           "train_set": data.fingerprint, "seed": job.seed}  # fmt: skip
+    key = {
+        "network": network,
+        "scale": job.scale,
+        "recipe": job.recipe.name,
+        "recipe_sha256": job.recipe.sha256,
+        "train_set": data.fingerprint,
+        "seed": job.seed,
+    }
     return key | ({"start": stage.sha256} if stage else {})
 
 
 class _Training:
     """One run of `train`: what it holds between the steps."""
 
-    def __init__(
-        self, job: Job, world: World, data: TrainingData, folder: TrainingFolder, stage: Stage | None
-    ) -> None:
+    def __init__(self, job: Job, world: World, data: TrainingData, folder: TrainingFolder, stage: Stage | None) -> None:
         self.job, self.world, self.data, self.folder = job, world, data, folder
         self.stages = stage.told if stage else ()
         self.share = _share(job, world)
@@ -128,8 +134,12 @@ class _Training:
             if stage:
                 network.load_state_dict(stage.weights, strict=True)
             self.learner = Learner(network, job.recipe, world, job.speed)
-            self.feed = PatchFeed(data.plan(job.recipe, job.seed), batch=job.recipe.batch, device=world.device,
-                                  resident=_fits(data, world.device))
+            self.feed = PatchFeed(
+                data.plan(job.recipe, job.seed),
+                batch=job.recipe.batch,
+                device=world.device,
+                resident=_fits(data, world.device),
+            )
         self.step, self.seconds, self.psnr = 0, 0.0, float("nan")
         self.losses: list[Tensor] = []
         self.history: list[Line] = []
@@ -180,10 +190,16 @@ class _Training:
         """Log the mean loss since the last report; asking for it is what makes a GPU's queue run dry, so it is rare."""
         mean, norm = self._checked_losses().mean(0).tolist()
         self.losses = []
-        self._log({"step": self.step, "loss": mean, "gradient_norm": norm,
-                   "learning_rate": learning_rate(self.job.recipe, self.step - 1),
-                   "seconds": round(self.seconds, 3),
-                   "patches_per_second": round(self.step * self.job.recipe.batch / self.seconds, 1)})
+        self._log(
+            {
+                "step": self.step,
+                "loss": mean,
+                "gradient_norm": norm,
+                "learning_rate": learning_rate(self.job.recipe, self.step - 1),
+                "seconds": round(self.seconds, 3),
+                "patches_per_second": round(self.step * self.job.recipe.batch / self.seconds, 1),
+            }
+        )
         bar.set_postfix(loss=f"{mean:.4f}", psnr=f"{self.psnr:.3f}" if self.history else "-", refresh=False)
 
     def _validate(self) -> None:
@@ -206,11 +222,18 @@ class _Training:
         losses = self._checked_losses()
         if not self.world.leads:
             return
-        self.folder.keep({
-            "step": self.step, "seconds": self.seconds, "losses": losses, "history": self.history,
-            "started": self.started, "learner": self.learner.state_dict(), "sampler": self.feed.state_dict(),
-            "random": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()},
-        })
+        self.folder.keep(
+            {
+                "step": self.step,
+                "seconds": self.seconds,
+                "losses": losses,
+                "history": self.history,
+                "started": self.started,
+                "learner": self.learner.state_dict(),
+                "sampler": self.feed.state_dict(),
+                "random": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()},
+            }
+        )
 
     def _resume(self) -> None:
         state = self.folder.checkpoint()
@@ -245,9 +268,11 @@ class _Training:
             data = save({"lr": lr.cpu().contiguous(), "hr": hr.cpu().contiguous()}, metadata={"step": str(step)})
             write_atomic(path, data, error=TrainingError)
         loss, norm = losses[bad[0]].tolist()
-        raise DivergedError(f"expected a finite loss and gradient, got {loss} and {norm} at step {step}; its batch is "
-                            f"in {path}; the last checkpoint is from before it: try a lower learning_rate, clip=1 or "
-                            "precision=fp32 in another output folder")
+        raise DivergedError(
+            f"expected a finite loss and gradient, got {loss} and {norm} at step {step}; its batch is "
+            f"in {path}; the last checkpoint is from before it: try a lower learning_rate, clip=1 or "
+            "precision=fp32 in another output folder"
+        )
 
     def _draw_of(self, step: int) -> Draw:
         """The global batch of a step again: the stream of patches is a function of the seed."""
@@ -262,15 +287,23 @@ class _Training:
 
     def _bar(self) -> tqdm[Any]:
         recipe, shown = self.job.recipe, self.job.progress and self.world.leads
-        return tqdm(total=recipe.steps * recipe.batch, initial=self.step * recipe.batch, unit="patch",
-                    desc=f"{self.job.network} ×{self.job.scale}", disable=None if shown else True)
+        return tqdm(
+            total=recipe.steps * recipe.batch,
+            initial=self.step * recipe.batch,
+            unit="patch",
+            desc=f"{self.job.network} ×{self.job.scale}",
+            disable=None if shown else True,
+        )
 
     def _finish(self) -> dict[str, Any]:
         record = self._record()
         if self.world.leads:
             whole = as_one(record)
-            facts = {**{key: whole[key] for key in ("recipe", "recipe_sha256", "steps")}, "seed": record["seed"],
-                     "train_set": record["train_set"]["name"]}  # fmt: skip
+            facts = {
+                **{key: whole[key] for key in ("recipe", "recipe_sha256", "steps")},
+                "seed": record["seed"],
+                "train_set": record["train_set"]["name"],
+            }
             self.folder.finish(self.learner.result(), facts, record)
         self.world.wait()
         return record
@@ -279,16 +312,28 @@ class _Training:
         job, recipe = self.job, self.job.recipe
         epochs = self.step * recipe.batch / len(self.feed.sampler.plan)
         return {
-            "network": self.folder.key["network"], "scale": job.scale, "seed": job.seed, "steps": self.step,
-            "recipe": recipe.document(), "recipe_sha256": recipe.sha256,
+            "network": self.folder.key["network"],
+            "scale": job.scale,
+            "seed": job.seed,
+            "steps": self.step,
+            "recipe": recipe.document(),
+            "recipe_sha256": recipe.sha256,
             **({"stages": list(self.stages)} if self.stages else {}),
             "train_set": {"name": self.data.name, "fingerprint": self.data.fingerprint, "images": self.data.images},
-            "held_out": list(recipe.held_out), "patches": self.step * recipe.batch, "epochs": round(epochs, 2),
-            "protocol": PROTOCOL, "history": self.history, "psnr": self.history[-1]["psnr"] if self.history else None,
-            "started": self.started, "seconds": round(self.seconds, 1),
+            "held_out": list(recipe.held_out),
+            "patches": self.step * recipe.batch,
+            "epochs": round(epochs, 2),
+            "protocol": PROTOCOL,
+            "history": self.history,
+            "psnr": self.history[-1]["psnr"] if self.history else None,
+            "started": self.started,
+            "seconds": round(self.seconds, 1),
             "pixels": list(self.data.pixels),
-            "processes": self.world.size, "accumulate": job.speed.accumulate, "compiled": job.speed.compiled,
-            "graphs": job.speed.graphs, "environment": describe_environment(self.world.device),
+            "processes": self.world.size,
+            "accumulate": job.speed.accumulate,
+            "compiled": job.speed.compiled,
+            "graphs": job.speed.graphs,
+            "environment": describe_environment(self.world.device),
         }
 
 
@@ -300,17 +345,21 @@ def _require_snapshots(job: Job, step: int) -> None:
     """Raises TrainingError where weights are asked for that should have been kept at a step which has passed."""
     for percent in job.snapshots:
         if _step_of(percent, job) <= step and not (job.output / snapshot_name(percent)).exists():
-            raise TrainingError(f"{job.output}: expected weights at {percent} % of the steps to be there by now, for "
-                                f"step {_step_of(percent, job)} has passed, got none; leave out --snapshot {percent}, "
-                                "or train anew in another output folder")
+            raise TrainingError(
+                f"{job.output}: expected weights at {percent} % of the steps to be there by now, for "
+                f"step {_step_of(percent, job)} has passed, got none; leave out --snapshot {percent}, "
+                "or train anew in another output folder"
+            )
 
 
 def _share(job: Job, world: World) -> int:
     """Patches of one forward pass. Raises TrainingError unless the batch divides into such parts."""
     parts = world.size * job.speed.accumulate
     if parts < 1 or job.recipe.batch % parts:
-        raise TrainingError(f"expected a batch that divides into {world.size} processes × {job.speed.accumulate} "
-                            f"accumulations, got {job.recipe.batch}; take numbers whose product divides it")
+        raise TrainingError(
+            f"expected a batch that divides into {world.size} processes × {job.speed.accumulate} "
+            f"accumulations, got {job.recipe.batch}; take numbers whose product divides it"
+        )
     return job.recipe.batch // parts
 
 
@@ -340,8 +389,16 @@ def _little(world: World, what: str, way: str = "") -> str:
 
 def _too_large(job: Job, world: World) -> str:
     now = job.speed.accumulate
-    larger = next((now * factor for factor in range(2, job.recipe.batch + 1)
-                   if job.recipe.batch % (world.size * now * factor) == 0), None)
+    larger = next(
+        (
+            now * factor
+            for factor in range(2, job.recipe.batch + 1)
+            if job.recipe.batch % (world.size * now * factor) == 0
+        ),
+        None,
+    )
     way = f"try --accumulate {larger}: the same training in smaller pieces" if larger else "use a device with more"
-    return (f"expected enough memory on {world.device} for {_share(job, world)} patches of {job.recipe.patch}×"
-            f"{job.recipe.patch} LR pixels at a time, got too little; {way}")
+    return (
+        f"expected enough memory on {world.device} for {_share(job, world)} patches of {job.recipe.patch}×"
+        f"{job.recipe.patch} LR pixels at a time, got too little; {way}"
+    )

@@ -29,5 +29,6 @@ def _image_psnr(network: SRNetwork, store: PatchStore, index: int, device: torch
     # The protocol's own PSNR without its SSIM, which would double the time.
     pair = (scoring.quantise(sr), hr.permute(1, 2, 0).numpy())
     first, second = (shave(image, border=border) for image in pair)
-    return psnr(*((first, second) if scoring.luma is None else (scoring.luma(first), scoring.luma(second))),
-                data_range=255)
+    return psnr(
+        *((first, second) if scoring.luma is None else (scoring.luma(first), scoring.luma(second))), data_range=255
+    )

@@ -85,14 +85,17 @@ class Upscaler(ABC):
         if not isinstance(sr, np.ndarray):
             raise UpscalerError(f"{where}: expected a NumPy array, got {type(sr).__name__}")
         if sr.shape != (height, width, 3):
-            raise UpscalerError(f"{where}: expected {height}×{width}×3 at ×{self.scale} from an LR of "
-                                f"{lr.shape[0]}×{lr.shape[1]}, got shape {sr.shape}")
+            raise UpscalerError(
+                f"{where}: expected {height}×{width}×3 at ×{self.scale} from an LR of "
+                f"{lr.shape[0]}×{lr.shape[1]}, got shape {sr.shape}"
+            )
         if sr.dtype not in (np.uint8, np.float32):
             raise UpscalerError(f"{where}: expected uint8, or float32 in [0, 1], got {sr.dtype}")
         # Extremes tell it all, NaN included, without a map of the image's size.
         if sr.dtype == np.float32 and not (np.isfinite(sr.min()) and np.isfinite(sr.max())):
-            raise UpscalerError(f"{where}: expected finite values, got NaN or infinity; check the weights, "
-                                "or use --precision fp32")
+            raise UpscalerError(
+                f"{where}: expected finite values, got NaN or infinity; check the weights, or use --precision fp32"
+            )
         return sr
 
 
@@ -111,5 +114,6 @@ def blaming(where: str, who: str) -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:
         text = " ".join(str(error).split())
-        raise UpscalerError(f"{where}: {who} raised {type(error).__name__}{': ' * bool(text)}{text}; "
-                            "see where with srbench --debug …") from error
+        raise UpscalerError(
+            f"{where}: {who} raised {type(error).__name__}{': ' * bool(text)}{text}; see where with srbench --debug …"
+        ) from error

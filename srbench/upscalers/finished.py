@@ -25,8 +25,10 @@ class FinishedImages(Upscaler):
 
     def __init__(self, folder: Path, *, scale: int) -> None:
         if not folder.is_dir():
-            raise UpscalerError(f"images:{folder}: expected a folder of SR images, got none; "
-                                "write them with srbench evaluate --save-images, or check the path")
+            raise UpscalerError(
+                f"images:{folder}: expected a folder of SR images, got none; "
+                "write them with srbench evaluate --save-images, or check the path"
+            )
         if not any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.rglob("*")):
             raise UpscalerError(f"images:{folder}: expected {', '.join(IMAGE_SUFFIXES)} files, got an empty folder")
         self._folder = folder
@@ -50,12 +52,15 @@ class FinishedImages(Upscaler):
         wanted = {name + suffix for suffix in suffixes}
         for folder in (self._folder / dataset, self._folder):
             candidates = folder.iterdir() if folder.is_dir() else ()
-            found = sorted(path for path in candidates
-                           if path.stem in wanted and path.suffix.lower() in IMAGE_SUFFIXES)
+            found = sorted(path for path in candidates if path.stem in wanted and path.suffix.lower() in IMAGE_SUFFIXES)
             if len(found) > 1:
-                raise UpscalerError(f"{folder}: expected one SR image for {name!r}, got "
-                                    f"{' and '.join(path.name for path in found)}; keep one of them")
+                raise UpscalerError(
+                    f"{folder}: expected one SR image for {name!r}, got "
+                    f"{' and '.join(path.name for path in found)}; keep one of them"
+                )
             if found:
                 return found[0]
-        raise UpscalerError(f"expected {self._folder / dataset / name}.png (or {self._folder / name}.png, with or "
-                            f"without _x{self.scale}, x{self.scale} or _SR), got no such file")
+        raise UpscalerError(
+            f"expected {self._folder / dataset / name}.png (or {self._folder / name}.png, with or "
+            f"without _x{self.scale}, x{self.scale} or _SR), got no such file"
+        )

@@ -57,8 +57,13 @@ def _session(model: bytes, path: Path, device: torch.device) -> Any:
         )
     try:
         return onnxruntime.InferenceSession(model, providers=[provider])
-    except (failures.Fail, failures.InvalidArgument, failures.InvalidProtobuf, failures.InvalidGraph,
-            failures.NotImplemented) as error:  # fmt: skip
+    except (
+        failures.Fail,
+        failures.InvalidArgument,
+        failures.InvalidProtobuf,
+        failures.InvalidGraph,
+        failures.NotImplemented,
+    ) as error:
         reason = str(error).partition("\n")[0]
         raise UpscalerError(f"onnx:{path}: expected an ONNX model that onnxruntime can run; {reason}") from error
 
@@ -77,9 +82,11 @@ def _require_one_file(model: bytes, path: Path) -> None:
         raise UpscalerError(f"onnx:{path}: expected an ONNX model, got another format ({error})") from error
     if any(getattr(part, "data_location", None) == onnx.TensorProto.EXTERNAL for part in _parts(read)):
         whole = path.with_stem(f"{path.stem}-whole").name
-        raise UpscalerError(f"onnx:{path}: expected all weights in this file, whose hash the run is known by, got some "
-                            "in another beside it; put them together with "
-                            f"python -c \"import onnx; onnx.save(onnx.load('{path.name}'), '{whole}')\"")  # fmt: skip
+        raise UpscalerError(
+            f"onnx:{path}: expected all weights in this file, whose hash the run is known by, got some "
+            "in another beside it; put them together with "
+            f"python -c \"import onnx; onnx.save(onnx.load('{path.name}'), '{whole}')\""
+        )
 
 
 def _parts(message: Any) -> Iterator[Any]:

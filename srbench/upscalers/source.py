@@ -57,8 +57,11 @@ def _origin(name: str) -> str | None:
 
 
 def _is_installed(file: Path) -> bool:
-    return (not _PACKAGE_FOLDERS.isdisjoint(file.parts) or file.is_relative_to(Path(__file__).resolve().parents[1])
-            or any(file.is_relative_to(folder) for folder in _STANDARD))  # fmt: skip
+    return (
+        not _PACKAGE_FOLDERS.isdisjoint(file.parts)
+        or file.is_relative_to(Path(__file__).resolve().parents[1])
+        or any(file.is_relative_to(folder) for folder in _STANDARD)
+    )
 
 
 def _imported(name: str, file: Path) -> Iterator[str]:

@@ -73,11 +73,15 @@ def as_upscaler(model: str | nn.Module | Upscaler, *, scale: int, options: Optio
     if isinstance(model, nn.Module):
         return _open_module(Identity(type(model).__qualname__), model, scale, _known(options))
     if not isinstance(model, Upscaler):
-        raise UpscalerError(f"expected a model spec, a torch module or an Upscaler, got {type(model).__name__}; wrap a "
-                            "function of tensors in a torch module, or name its factory as python:pkg.module:factory")
+        raise UpscalerError(
+            f"expected a model spec, a torch module or an Upscaler, got {type(model).__name__}; wrap a "
+            "function of tensors in a torch module, or name its factory as python:pkg.module:factory"
+        )
     if model.scale != scale or options not in (None, model.options):
-        raise UpscalerError(f"expected an upscaler for ×{scale} with the options asked for, got "
-                            f"{model.identity.spec} for ×{model.scale}; open it with them instead")
+        raise UpscalerError(
+            f"expected an upscaler for ×{scale} with the options asked for, got "
+            f"{model.identity.spec} for ×{model.scale}; open it with them instead"
+        )
     return model
 
 
@@ -121,8 +125,9 @@ def _known(options: Options | None) -> Options:
 def _require_plain(spec: str, options: Options) -> None:
     pick_device(options.device)
     if options != Options(device=options.device):
-        raise UpscalerError(f"{spec}: --tile, --self-ensemble, --precision and --optimise are for networks; "
-                            "leave them out")
+        raise UpscalerError(
+            f"{spec}: --tile, --self-ensemble, --precision and --optimise are for networks; leave them out"
+        )
 
 
 def _open_images(folder: str, scale: int, options: Options) -> Upscaler:
@@ -145,13 +150,23 @@ def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
 def _provenance(entry: WeightsEntry) -> dict[str, Any]:
     """What an entry says of its weights, for the record; `compare` reads from it whether two trainings were alike."""
     variant = find_variant(entry.network)
-    told = {"network": variant.network.name, "attention": variant.attention, "training_data": entry.training_data,
-            "source": entry.source, "licence": entry.licence}  # fmt: skip
+    told = {
+        "network": variant.network.name,
+        "attention": variant.attention,
+        "training_data": entry.training_data,
+        "source": entry.source,
+        "licence": entry.licence,
+    }
     made = entry.training
     if made is None:
         return told
-    return told | {"recipe": made.recipe, "recipe_sha256": made.recipe_sha256, "steps": made.steps, "seed": made.seed,
-                   "training_fingerprint": made.fingerprint}  # fmt: skip
+    return told | {
+        "recipe": made.recipe,
+        "recipe_sha256": made.recipe_sha256,
+        "steps": made.steps,
+        "seed": made.seed,
+        "training_fingerprint": made.fingerprint,
+    }
 
 
 def _told_by_file(name: str, metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -178,19 +193,25 @@ def _open_python(rest: str, scale: int, options: Options) -> Upscaler:
         if isinstance(model, nn.Module):
             return _open_module(identity, model, scale, options)
     if not callable(model):
-        raise UpscalerError(f"{spec}: expected the factory to return a torch module or a function of tensors, "
-                            f"got {type(model).__name__}")
+        raise UpscalerError(
+            f"{spec}: expected the factory to return a torch module or a function of tensors, "
+            f"got {type(model).__name__}"
+        )
     require_plain_arithmetic(spec, options, "for zoo networks")
     return TensorUpscaler(model, identity, scale=scale, options=options)
 
 
 def _open_module(identity: Identity, module: nn.Module, scale: int, options: Options) -> Upscaler:
     if any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
-        raise UpscalerError(f"{identity.spec}: expected a module whose parameters have their sizes, got lazy ones; "
-                            "call it once on a small image first")
+        raise UpscalerError(
+            f"{identity.spec}: expected a module whose parameters have their sizes, got lazy ones; "
+            "call it once on a small image first"
+        )
     if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
-        raise UpscalerError(f"{identity.spec}: expected a module with values, got one on the device meta; build it on "
-                            "another, or give it values there with to_empty and load_state_dict")
+        raise UpscalerError(
+            f"{identity.spec}: expected a module with values, got one on the device meta; build it on "
+            "another, or give it values there with to_empty and load_state_dict"
+        )
     identity = replace(identity, weights_sha256=_state_sha256(module), parameters=count_parameters(module))
     return network_upscaler(module, identity, scale=scale, options=options)
 
@@ -203,11 +224,14 @@ def _find_factory(spec: str, module_name: str, name: str) -> tuple[ModuleType, C
             module = importlib.import_module(module_name)
             factory: Callable[..., Any] = getattr(module, name)
         except (ImportError, AttributeError) as error:
-            raise UpscalerError(f"{spec}: expected an importable module with that factory, got {error}; "
-                                "run srbench where the module can be found, or set PYTHONPATH") from error
+            raise UpscalerError(
+                f"{spec}: expected an importable module with that factory, got {error}; "
+                "run srbench where the module can be found, or set PYTHONPATH"
+            ) from error
     if not callable(factory):
-        raise UpscalerError(f"{spec}: expected a function or class that is called with scale=…, got "
-                            f"{type(factory).__name__}")
+        raise UpscalerError(
+            f"{spec}: expected a function or class that is called with scale=…, got {type(factory).__name__}"
+        )
     return module, factory
 
 

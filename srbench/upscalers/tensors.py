@@ -44,8 +44,9 @@ class TensorUpscaler(Upscaler):
         shareable: on the CPU several threads may call `forward` at once, each with an image of its own.
     """
 
-    def __init__(self, forward: Forward, identity: Identity, *, scale: int, options: Options,
-                 shareable: bool = False) -> None:
+    def __init__(
+        self, forward: Forward, identity: Identity, *, scale: int, options: Options, shareable: bool = False
+    ) -> None:
         self.identity, self.options, self.scale = identity, options, scale
         self.device = pick_device(options.device)
         self.fills_all_cores = self.device.type == "cpu"
@@ -65,12 +66,15 @@ class TensorUpscaler(Upscaler):
                 raise
             height, width = lr.shape[:2]
             tile = "256" if self.options.tile is None else f"below {self.options.tile}"
-            raise UpscalerError(f"{dataset}/{name}: not enough memory on {self.device} for an LR of {width}×{height}; "
-                                f"try --tile {tile} (it changes the score, and is recorded)") from error
+            raise UpscalerError(
+                f"{dataset}/{name}: not enough memory on {self.device} for an LR of {width}×{height}; "
+                f"try --tile {tile} (it changes the score, and is recorded)"
+            ) from error
         if not isinstance(sr, Tensor) or sr.ndim != 4 or sr.shape[:2] != (1, 3) or not sr.is_floating_point():
             got = f"{sr.dtype} {tuple(sr.shape)}" if isinstance(sr, Tensor) else type(sr).__name__
-            raise UpscalerError(f"{self.identity.spec} on {dataset}/{name}: expected a floating tensor 1×3×H×W, "
-                                f"got {got}")
+            raise UpscalerError(
+                f"{self.identity.spec} on {dataset}/{name}: expected a floating tensor 1×3×H×W, got {got}"
+            )
         return sr[0].float().permute(1, 2, 0).contiguous().cpu().numpy()
 
     def _run(self, lr: NDArray[np.uint8]) -> Any:

@@ -112,8 +112,10 @@ def _check_heights(scores: pd.DataFrame, baseline: pd.DataFrame, protocols: Mapp
     gain = (beside["psnr"] - beside["psnr_bicubic"]).where(same & (beside["psnr_bicubic"] != math.inf))
     yield from _flag(beside[beside["psnr"] > HIGHEST_PSNR], f"PSNR over {HIGHEST_PSNR:g} dB")
     yield from _flag(beside[gain > HIGHEST_GAIN], f"PSNR more than {HIGHEST_GAIN:g} dB over bicubic's")
-    yield from _flag(beside[(lost > BELOW_LR_IMAGE) | (lost_by_set > BELOW_LR_MEAN)],
-                     f"psnr_lr far under bicubic's ({BELOW_LR_MEAN:g} dB on a set, {BELOW_LR_IMAGE:g} dB on an image)")
+    yield from _flag(
+        beside[(lost > BELOW_LR_IMAGE) | (lost_by_set > BELOW_LR_MEAN)],
+        f"psnr_lr far under bicubic's ({BELOW_LR_MEAN:g} dB on a set, {BELOW_LR_IMAGE:g} dB on an image)",
+    )
     yield from _flag(beside[same & (beside["lr_sha256"] != beside["lr_sha256_bicubic"])], "another LR than bicubic's")
     if lacking := sorted({f"{key[0]} ×{key[1]} under {key[2]}" for key in beside.index[~same]}):
         yield "note", f"not compared with bicubic, which has no entry here on the same images: {listed(lacking)}"

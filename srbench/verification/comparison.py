@@ -78,20 +78,24 @@ def compare_scores(stated: pd.DataFrame, fresh: pd.DataFrame, bound: Bound, *, t
     for column in ("psnr_fresh", "hr_sha256", "lr_sha256", "protocol_version"):
         wrong = both[both[column].isna() if column == "psnr_fresh" else both[column] != both[f"{column}_fresh"]]
         if not wrong.empty:
-            raise SubmissionError(f"expected every score to be made again from the same pixels, but {column} of "
-                                  f"{_named(wrong.index[0])} is missing or another; check the images and --data-root")
+            raise SubmissionError(
+                f"expected every score to be made again from the same pixels, but {column} of "
+                f"{_named(wrong.index[0])} is missing or another; check the images and --data-root"
+            )
     both["ssim"], both["ssim_fresh"] = (both[f"ssim_y{end}"].fillna(both[f"ssim_rgb{end}"]) for end in ("", "_fresh"))
     bounds = [bound(get_protocol(row[2]), psnr) for row, psnr in zip(both.index, both["psnr_fresh"], strict=True)]
     allowed = pd.DataFrame(bounds, index=both.index, columns=["psnr", "ssim"])
     moved = {column: _distances(both, column) for column in ("psnr", "ssim")}
-    failures = [message for column in ("psnr", "ssim") for message in _beyond(both, column, moved[column],
-                                                                              allowed[column])]  # fmt: skip
+    failures = [
+        message for column in ("psnr", "ssim") for message in _beyond(both, column, moved[column], allowed[column])
+    ]
     for column in ("psnr_lr", "psnr_y_aliased"):  # where it was stated at all
         distances = _distances(both, column).where(both[column].notna(), 0.0)
         failures += _beyond(both, column, distances, _SENSITIVE * allowed["psnr"])
     more = [f"and {len(failures) - _MAX_SHOWN} more"] if len(failures) > _MAX_SHOWN else []
-    return Outcome(len(both), float(moved["psnr"].max()), float(moved["ssim"].max()), tolerance,
-                   (*failures[:_MAX_SHOWN], *more))  # fmt: skip
+    return Outcome(
+        len(both), float(moved["psnr"].max()), float(moved["ssim"].max()), tolerance, (*failures[:_MAX_SHOWN], *more)
+    )
 
 
 def _distances(both: pd.DataFrame, column: str) -> pd.Series[float]:
@@ -104,8 +108,10 @@ def _distances(both: pd.DataFrame, column: str) -> pd.Series[float]:
 
 def _beyond(both: pd.DataFrame, column: str, moved: pd.Series[float], allowed: pd.Series[float]) -> list[str]:
     rows = both[moved > allowed]
-    return [f"{_named(row)}: {column} stated {stated:.5f}, found {found:.5f}"
-            for row, stated, found in zip(rows.index, rows[column], rows[f"{column}_fresh"], strict=True)]
+    return [
+        f"{_named(row)}: {column} stated {stated:.5f}, found {found:.5f}"
+        for row, stated, found in zip(rows.index, rows[column], rows[f"{column}_fresh"], strict=True)
+    ]
 
 
 def _named(row: Any) -> str:

@@ -26,8 +26,10 @@ def model_facts(spec: str, scales: Iterable[int]) -> dict[str, Any]:
     served = served_weights(spec)
     name = spec.removeprefix("zoo:").partition("@")[0]
     counted = {str(scale): _costs(name, scale, served.get(scale)) for scale in scales}
-    return facts | {"parameters": {scale: parameters for scale, (parameters, _) in counted.items()},
-                    "macs": {scale: macs for scale, (_, macs) in counted.items()}}  # fmt: skip
+    return facts | {
+        "parameters": {scale: parameters for scale, (parameters, _) in counted.items()},
+        "macs": {scale: macs for scale, (_, macs) in counted.items()},
+    }
 
 
 def _costs(name: str, scale: int, entry: WeightsEntry | None) -> tuple[int, int]:

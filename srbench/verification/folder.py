@@ -110,23 +110,35 @@ def _check_records(entries: Sequence[Submission]) -> Iterator[Finding]:
     for entry in (entry for entry in entries if entry.level != LEVELS[-1]):
         if high := [group for group, psnr in _psnr_means(entry) if psnr > best.get(group, math.inf) + FAR_ABOVE]:
             scale, dataset, protocol, *_ = high[0]
-            yield Finding(entry.id, "review", f"mean PSNR more than {FAR_ABOVE:g} dB over every network that was run "
-                          f"again on {counted(len(high), 'set')}, such as {dataset} ×{scale} under {protocol}")
+            yield Finding(
+                entry.id,
+                "review",
+                f"mean PSNR more than {FAR_ABOVE:g} dB over every network that was run "
+                f"again on {counted(len(high), 'set')}, such as {dataset} ×{scale} under {protocol}",
+            )
 
 
 def _psnr_means(entry: Submission) -> Iterator[tuple[tuple[object, ...], float]]:
     """Each mean PSNR of an entry, by what has to be equal where two are compared."""
     for run in entry.document["runs"]:
         for mean in run["means"]:
-            group = (run["scale"], mean["dataset"], mean["protocol"], run["datasets"][mean["dataset"]]["fingerprint"],
-                     run["protocols"][mean["protocol"]]["lr_source"])  # fmt: skip
+            group = (
+                run["scale"],
+                mean["dataset"],
+                mean["protocol"],
+                run["datasets"][mean["dataset"]]["fingerprint"],
+                run["protocols"][mean["protocol"]]["lr_source"],
+            )
             yield group, math.inf if mean["psnr"] == "inf" else mean["psnr"]
 
 
 def _means(entry: Submission) -> list[str]:
     """Each mean of the entry, as one text: no two models agree in one by chance."""
-    return [json.dumps([run["scale"], mean["dataset"], mean["protocol"], str(mean["psnr"]), str(mean["ssim"])])
-            for run in entry.document["runs"] for mean in run["means"]]  # fmt: skip
+    return [
+        json.dumps([run["scale"], mean["dataset"], mean["protocol"], str(mean["psnr"]), str(mean["ssim"])])
+        for run in entry.document["runs"]
+        for mean in run["means"]
+    ]
 
 
 def _differ_by_options(entry: Submission, other: Submission) -> bool:
@@ -150,8 +162,11 @@ def _check_base(root: Path, base: Path) -> Iterator[Finding]:
         elif inner == VERIFICATION_NAME:
             yield Finding(harmless(top), "error", f"the change {how} its {inner}, which only maintainers do; undo that")
         elif not inner or not any(other.startswith(f"{top}/") for other in after):
-            yield Finding(harmless(top), "error", f"the change {how} it; a submission adds or changes one entry's "
-                          "folder and touches nothing else")  # fmt: skip
+            yield Finding(
+                harmless(top),
+                "error",
+                f"the change {how} it; a submission adds or changes one entry's folder and touches nothing else",
+            )
     for name in entries[1:]:
         message = f"expected a change of one entry, got one of {harmless(entries[0])} too; submit them apart"
         yield Finding(harmless(name), "error", message)

@@ -39,13 +39,19 @@ def check_pictures(crops: Mapping[str, bytes]) -> Said:
     What model made them it does not tell.
     """
     shown = {name.rpartition(".")[0]: _spectrum(_decoded(data)) for name, data in crops.items()}
-    coarse, fine = ({name: _correlation(crop, _truth(name), band) for name, crop in shown.items()}
-                    for band in (_COARSE, _FINE))  # fmt: skip
+    coarse, fine = (
+        {name: _correlation(crop, _truth(name), band) for name, crop in shown.items()} for band in (_COARSE, _FINE)
+    )
     if other := [name for name, found in coarse.items() if found < LEAST_COARSE]:
         yield "review", f"samples that do not show the photograph of their name: {', '.join(other)}"
     if known := [name for name, found in fine.items() if name not in other and found > MOST_FINE[name]]:
-        yield "review", (f"samples with detail that no LR ×{SCALE} tells, as crops of a smaller scale or of the HR "
-                         f"have: {', '.join(known)}")  # fmt: skip
+        yield (
+            "review",
+            (
+                f"samples with detail that no LR ×{SCALE} tells, as crops of a smaller scale or of the HR "
+                f"have: {', '.join(known)}"
+            ),
+        )
 
 
 def compare_crops(entry: Submission, fresh: Path) -> list[str]:
@@ -55,9 +61,12 @@ def compare_crops(entry: Submission, fresh: Path) -> list[str]:
         files = (entry.folder / SAMPLES_NAME / name, fresh / f"{Path(name).stem}.webp")
         shown, own = (_decoded(file.read_bytes()).astype(np.int16) for file in files)
         moved[name] = np.abs(shown - own).max()
-    return [f"{SAMPLES_NAME}/{name}: a value lies {change} levels from that of the model's own crop; make them again "
-            "with srbench samples"
-            for name, change in moved.items() if change > LARGEST_CHANGE]  # fmt: skip
+    return [
+        f"{SAMPLES_NAME}/{name}: a value lies {change} levels from that of the model's own crop; make them again "
+        "with srbench samples"
+        for name, change in moved.items()
+        if change > LARGEST_CHANGE
+    ]
 
 
 def _decoded(data: bytes) -> NDArray[np.uint8]:

@@ -28,8 +28,9 @@ def record_outcome(entry: Submission, outcome: Outcome, level: str, *, device: s
         SubmissionError: scores or crops beyond tolerance, or files that cannot be written.
     """
     if outcome.failures:
-        raise SubmissionError(f"{entry.id}: expected the stated scores within {outcome.tolerance}; "
-                              + "; ".join(outcome.failures))
+        raise SubmissionError(
+            f"{entry.id}: expected the stated scores within {outcome.tolerance}; " + "; ".join(outcome.failures)
+        )
     if LEVELS.index(entry.level) > LEVELS.index(level):
         return entry
     text = json.dumps(_document(entry, outcome, level, device), indent=1, allow_nan=False) + "\n"

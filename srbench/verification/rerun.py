@@ -36,8 +36,14 @@ _MAX_WRITTEN = 4 << 30
 _FILE_KINDS = ("onnx", "spandrel")
 
 
-def rerun(entry: Submission, *, weights: Path | None = None, data_root: Path | None = None, device: str = "auto",
-          timeout: float = TIMEOUT) -> Outcome:
+def rerun(
+    entry: Submission,
+    *,
+    weights: Path | None = None,
+    data_root: Path | None = None,
+    device: str = "auto",
+    timeout: float = TIMEOUT,
+) -> Outcome:
     """Evaluate the entry's model again, scale by scale, and compare every score; then its sample crops in the same way.
 
     Args:
@@ -59,8 +65,12 @@ def rerun(entry: Submission, *, weights: Path | None = None, data_root: Path | N
             frames.append(_require_weights(read_run(Path(folder) / "run"), facts).scores)
     precision = entry.document["options"]["precision"]
     psnr, ssim = rerun_bounds(precision)
-    outcome = compare_scores(entry.scores, pd.concat(frames), lambda protocol, found: (psnr, ssim),
-                             tolerance=f"{psnr:g} dB and {ssim:g} SSIM, for {precision} on any device")
+    outcome = compare_scores(
+        entry.scores,
+        pd.concat(frames),
+        lambda protocol, found: (psnr, ssim),
+        tolerance=f"{psnr:g} dB and {ssim:g} SSIM, for {precision} on any device",
+    )
     if outcome.failures or not entry.samples:
         return outcome
     made_by = next(facts["weights_sha256"] for facts in entry.document["runs"] if facts["scale"] == SCALE)
@@ -75,8 +85,12 @@ def _with_crops(outcome: Outcome, entry: Submission, spec: str, device: str, tim
         command += ["--self-ensemble"] if entry.document["options"]["self_ensemble"] else []
         _call([*command, "--output", f"{folder}/crops"], Path(folder), timeout)
         wrong = compare_crops(entry, Path(folder) / "crops")
-    return replace(outcome, failures=tuple(wrong), crops=len(entry.samples),
-                   tolerance=f"{outcome.tolerance}, and crops within {LARGEST_CHANGE} of 255 levels")
+    return replace(
+        outcome,
+        failures=tuple(wrong),
+        crops=len(entry.samples),
+        tolerance=f"{outcome.tolerance}, and crops within {LARGEST_CHANGE} of 255 levels",
+    )
 
 
 def _runnable(spec: str, sha256: str | None, weights: Path | None) -> str:
@@ -86,8 +100,10 @@ def _runnable(spec: str, sha256: str | None, weights: Path | None) -> str:
     if spec in BASELINES or (kind == "zoo" and not tag.endswith(WEIGHTS_SUFFIXES)):
         return spec
     if kind != "zoo" and kind not in _FILE_KINDS:
-        raise SubmissionError(f"{spec}: expected a model that runs without its author's code (zoo:, onnx:, spandrel:); "
-                              "score its SR images with --rescore instead")
+        raise SubmissionError(
+            f"{spec}: expected a model that runs without its author's code (zoo:, onnx:, spandrel:); "
+            "score its SR images with --rescore instead"
+        )
     file = _find_weights(spec, sha256, weights)
     return f"zoo:{name}@{file}" if kind == "zoo" else f"{kind}:{file}"
 
@@ -102,10 +118,25 @@ def _find_weights(spec: str, sha256: str | None, weights: Path | None) -> Path:
     raise SubmissionError(f"{weights}: expected a file with the sha256 {sha256} that the entry states, got none")
 
 
-def _command(spec: str, facts: dict[str, Any], options: dict[str, Any], device: str,
-             data_root: Path | None) -> list[str]:
-    command = [*_SRBENCH, "evaluate", "--model", spec, "--scale", str(facts["scale"]), "--lr", options["lr_source"],
-               "--precision", options["precision"], "--optimise", options["optimise"], "--device", device]  # fmt: skip
+def _command(
+    spec: str, facts: dict[str, Any], options: dict[str, Any], device: str, data_root: Path | None
+) -> list[str]:
+    command = [
+        *_SRBENCH,
+        "evaluate",
+        "--model",
+        spec,
+        "--scale",
+        str(facts["scale"]),
+        "--lr",
+        options["lr_source"],
+        "--precision",
+        options["precision"],
+        "--optimise",
+        options["optimise"],
+        "--device",
+        device,
+    ]
     command += [part for name in facts["datasets"] for part in ("--dataset", name)]
     command += [part for name in facts["protocols"] for part in ("--protocol", name)]
     command += ["--tile", str(options["tile"])] if options["tile"] else []
@@ -118,14 +149,26 @@ def _call(command: list[str], folder: Path, timeout: float) -> None:
     paths = [str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     messages = folder / "messages.txt"
-    with messages.open("wb") as errors, subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
-            start_new_session=True, preexec_fn=_limit if sys.platform != "win32" else None) as process:
+    with (
+        messages.open("wb") as errors,
+        subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+            preexec_fn=_limit if sys.platform != "win32" else None,
+        ) as process,
+    ):
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired as error:
-            raise SubmissionError(f"expected the run to end within {timeout:g} s, got none; allow more with --timeout, "
-                                  "or use a faster --device") from error
+            raise SubmissionError(
+                f"expected the run to end within {timeout:g} s, got none; allow more with --timeout, "
+                "or use a faster --device"
+            ) from error
         finally:
             _end(process)
     if code != 0:

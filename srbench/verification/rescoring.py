@@ -21,8 +21,10 @@ MAX_PIXELS = 24_000_000
 MAX_BYTES = 100_000_000
 """The largest file that is opened as an SR image."""
 
-_TOLERANCE = ("1e-6 dB and SSIM where the protocol rounds its output; elsewhere 0.002 dB plus twice what rounding to "
-              "8 bit costs, 0.3 dB at the most, and 0.001 SSIM")
+_TOLERANCE = (
+    "1e-6 dB and SSIM where the protocol rounds its output; elsewhere 0.002 dB plus twice what rounding to "
+    "8 bit costs, 0.3 dB at the most, and 0.001 SSIM"
+)
 
 
 def rescore(entry: Submission, images: Path, *, data_root: Path | None = None) -> Outcome:
@@ -35,8 +37,12 @@ def rescore(entry: Submission, images: Path, *, data_root: Path | None = None) -
         SubmissionError: missing, foreign or oversized images, or HR images other than the entry's.
     """
     require_harmless(images)
-    rows = [row for facts in entry.document["runs"]
-            for batch in _rescored(entry.document, facts, images, data_root) for row in batch]  # fmt: skip
+    rows = [
+        row
+        for facts in entry.document["runs"]
+        for batch in _rescored(entry.document, facts, images, data_root)
+        for row in batch
+    ]
     return compare_scores(entry.scores, to_frame(rows), images_bound, tolerance=_TOLERANCE)
 
 
@@ -60,14 +66,17 @@ def open_same_datasets(facts: dict[str, Any], data_root: Path | None) -> list[Im
     sets = [open_dataset(name, data_root=data_root) for name in facts]
     for found in sets:
         if found.fingerprint != facts[found.name]["fingerprint"]:
-            raise SubmissionError(f"{found.name}: expected the pixels that the entry was scored on "
-                                  f"({facts[found.name]['variant']}), got {found.variant} at {found.location}; "
-                                  "name another --data-root")
+            raise SubmissionError(
+                f"{found.name}: expected the pixels that the entry was scored on "
+                f"({facts[found.name]['variant']}), got {found.variant} at {found.location}; "
+                "name another --data-root"
+            )
     return sets
 
 
-def _rescored(document: dict[str, Any], facts: dict[str, Any], images: Path,
-              data_root: Path | None) -> Iterator[list[Any]]:
+def _rescored(
+    document: dict[str, Any], facts: dict[str, Any], images: Path, data_root: Path | None
+) -> Iterator[list[Any]]:
     sets = open_same_datasets(facts["datasets"], data_root)
     alone = len(_by_preparation(name for run in document["runs"] for name in run["protocols"])) == 1
     for protocols in _by_preparation(facts["protocols"]):
@@ -91,8 +100,10 @@ def _place(images: Path, scale: int, protocols: list[str], *, alone: bool) -> Pa
         if place.is_dir():
             return place
     wanted = " or ".join(f"x{scale}/{name}" for name in protocols)
-    raise SubmissionError(f"{images}: expected SR images at ×{scale} for {', '.join(protocols)} in a folder {wanted}, "
-                          "since the entry's protocols need different LR; got no such folder")
+    raise SubmissionError(
+        f"{images}: expected SR images at ×{scale} for {', '.join(protocols)} in a folder {wanted}, "
+        "since the entry's protocols need different LR; got no such folder"
+    )
 
 
 def _require_moderate(path: Path) -> None:

@@ -25,13 +25,15 @@ def _head(record: Record) -> str:
         Result(dataset, record["scale"], record["protocol"], {metric: means[metric] for metric in _METRICS})
         for dataset, means in record["scores"].items()
     ]
-    return yaml_head({
-        "license": record["licence"].lower(),
-        "library_name": "srbench",
-        "pipeline_tag": TASK,
-        "tags": ["super-resolution", f"x{record['scale']}", record["network"]],
-        "model-index": model_index(_name(record), results),
-    })  # fmt: skip
+    return yaml_head(
+        {
+            "license": record["licence"].lower(),
+            "library_name": "srbench",
+            "pipeline_tag": TASK,
+            "tags": ["super-resolution", f"x{record['scale']}", record["network"]],
+            "model-index": model_index(_name(record), results),
+        }
+    )
 
 
 def _name(record: Record) -> str:
@@ -59,12 +61,21 @@ def _title(record: Record) -> str:
 
 
 def _scores(record: Record) -> str:
-    authors = {dataset: f"{score.psnr_y:.3f} / {score.ssim_y:.4f}"
-               for dataset, score in authors_scores(record["network"], scale=record["scale"]).items()}  # fmt: skip
+    authors = {
+        dataset: f"{score.psnr_y:.3f} / {score.ssim_y:.4f}"
+        for dataset, score in authors_scores(record["network"], scale=record["scale"]).items()
+    }
     head = ["set", "images", "PSNR dB / SSIM", "bicubic", *(["authors' weights"] if authors else [])]
-    rows = [[dataset, str(means["images"]), _pair(means), _pair(record["bicubic"][dataset]),
-             *([authors.get(dataset, "-")] if authors else [])]
-            for dataset, means in record["scores"].items()]  # fmt: skip
+    rows = [
+        [
+            dataset,
+            str(means["images"]),
+            _pair(means),
+            _pair(record["bicubic"][dataset]),
+            *([authors.get(dataset, "-")] if authors else []),
+        ]
+        for dataset, means in record["scores"].items()
+    ]
     moved = max(abs(change) for change in record["half_precision"]["psnr_y_change"].values())
     stored = f"Storing the weights in half precision moved no mean PSNR by more than {moved:.5f} dB."
     title, table = f"## Scores under `{record['protocol']}`", table_of_markdown(head, rows)

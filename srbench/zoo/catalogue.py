@@ -98,8 +98,13 @@ def entries_of(name: str) -> tuple[WeightsEntry, ...]:
 
 def authors_scores(name: str, *, scale: int) -> dict[str, ExpectedScore]:
     """By set, what the authors' own weights of a network score at `scale`; empty where the catalogue knows none."""
-    return {score.dataset: score for entry in entries_of(name) if entry.tag == "authors"
-            for score in entry.scores if score.scale == scale}  # fmt: skip
+    return {
+        score.dataset: score
+        for entry in entries_of(name)
+        if entry.tag == "authors"
+        for score in entry.scores
+        if score.scale == scale
+    }
 
 
 def find_weights(name: str, *, tag: str | None, scale: int) -> WeightsEntry:

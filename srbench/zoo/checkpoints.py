@@ -107,8 +107,10 @@ def fetch_weights(entry: WeightsEntry, *, allow_unpinned: bool = False) -> Path:
         path = fetch(entry.file, allow_unpinned=allow_unpinned)
     except FetchError as error:
         if entry.tag == DEFAULT_TAG:
-            raise FetchError(f"{error}: files of this size lie in the folder weights of a checkout of srbench, in no "
-                             "installed package") from error
+            raise FetchError(
+                f"{error}: files of this size lie in the folder weights of a checkout of srbench, in no "
+                "installed package"
+            ) from error
         if entry.pinned or allow_unpinned:
             raise
         command = f"srbench zoo fetch {entry.name}@{entry.tag} --unpinned"

@@ -33,5 +33,7 @@ def explained(error: type[SrbenchError], option: str) -> Iterator[None]:
         if compiler is None or not isinstance(problem, compiler.TorchDynamoException):
             raise
         said = " ".join(str(problem).strip().split("\n\n")[0].split())  # what follows is advice on debugging torch
-        raise error(f"{option}: expected a machine on which torch.compile works, got {said}; install what it needs "
-                    "(on the CPU a C++ compiler such as g++), or leave the option out") from problem
+        raise error(
+            f"{option}: expected a machine on which torch.compile works, got {said}; install what it needs "
+            "(on the CPU a C++ compiler such as g++), or leave the option out"
+        ) from problem

@@ -218,8 +218,9 @@ def _globals(data: bytes) -> Iterator[str]:
 def _check_values(state: State, path: Path) -> None:
     for key, tensor in state.items():
         if not bool(torch.isfinite(tensor).all()):
-            raise WeightsError(f"{path} has values that are not finite in {_plain(key)}; the training or "
-                               "the file went wrong")
+            raise WeightsError(
+                f"{path} has values that are not finite in {_plain(key)}; the training or the file went wrong"
+            )
 
 
 def _kind(content: object) -> str:

@@ -32,8 +32,19 @@ def printed(folder: str, protocol: str) -> str:
 
 
 def test_json_is_the_contract(folder: str) -> None:
-    result = audit("--model", "bicubic", "--scale", 2, "--dataset", folder, "--claim", printed(folder, "bam2021"),
-                   "--own-weights", "--format", "json")
+    result = audit(
+        "--model",
+        "bicubic",
+        "--scale",
+        2,
+        "--dataset",
+        folder,
+        "--claim",
+        printed(folder, "bam2021"),
+        "--own-weights",
+        "--format",
+        "json",
+    )
     document = json.loads(result.stdout)
     assert result.exit_code == 0
     assert set(document) == {"best", "protocols"}
@@ -44,8 +55,9 @@ def test_json_is_the_contract(folder: str) -> None:
 
 
 def test_the_table_ends_in_the_answer(folder: str) -> None:
-    result = audit("--model", "bicubic", "--scale", 2, "--dataset", folder, "--claim", printed(folder, "bam2021"),
-                   "--own-weights")
+    result = audit(
+        "--model", "bicubic", "--scale", 2, "--dataset", folder, "--claim", printed(folder, "bam2021"), "--own-weights"
+    )
     *table, _, best, differs = result.stdout.splitlines()
     assert table[2].split("  ")[0] == "form"
     assert best.startswith("best fit: bam2021, 0.000 dB away (margin 0.00505 dB)")
@@ -57,10 +69,14 @@ def test_the_table_ends_in_the_answer(folder: str) -> None:
 def test_a_claim_that_fits_but_in_its_ssim_is_told_so(folder: str, tmp_path: Path) -> None:
     psnr, _ = printed(folder, "matlab-y").split("/")
     none = audit("--model", "bicubic", "--scale", 2, "--dataset", folder, "--claim", f"{psnr}/0.1", "--own-weights")
-    assert re.fullmatch(r"none fits: no score lies within 0.00505 dB and 0.05 SSIM of the claim; the nearest is "
-                        r"matlab-y, 0.000 dB and 0\.\d{4} SSIM away", none.stdout.splitlines()[-1])  # fmt: skip
-    (tmp_path / "claims.csv").write_text("network,scale,dataset,psnr,ssim,model,own_weights\n"
-                                         f"any,2,{folder},{psnr},0.1,bicubic,yes\n")  # fmt: skip
+    assert re.fullmatch(
+        r"none fits: no score lies within 0.00505 dB and 0.05 SSIM of the claim; the nearest is "
+        r"matlab-y, 0.000 dB and 0\.\d{4} SSIM away",
+        none.stdout.splitlines()[-1],
+    )
+    (tmp_path / "claims.csv").write_text(
+        f"network,scale,dataset,psnr,ssim,model,own_weights\nany,2,{folder},{psnr},0.1,bicubic,yes\n"
+    )
     assert audit("--claims", tmp_path / "claims.csv").stdout.rstrip().endswith("none fits in SSIM")
 
 
@@ -70,7 +86,8 @@ def test_many_claims_as_markdown_and_json(folder: str, tmp_path: Path) -> None:
         "network,scale,dataset,psnr,ssim,model,own_weights,source\n"
         f"a|b <script>,2,{folder},{psnr},{ssim},bicubic,yes,x\n"
         f"none,2,{folder},30.00,0.9,,,x\n"
-        "gone,2,Set5,30.00,0.9,bicubic,no,x\n")
+        "gone,2,Set5,30.00,0.9,bicubic,no,x\n"
+    )
     markdown = audit("--claims", tmp_path / "claims.csv", "--format", "markdown").stdout.splitlines()
     assert len(markdown) == 5
     assert markdown[2].startswith(r"| a\|b \<script\> | ×2 |")
@@ -85,12 +102,15 @@ def test_many_claims_as_markdown_and_json(folder: str, tmp_path: Path) -> None:
     assert documents[2]["reason"].startswith("Set5 (test) was not found")
 
 
-@pytest.mark.parametrize(("arguments", "says"), [
-    ((), "expected --model, --scale, --dataset and --claim"),
-    (("--model", "bicubic", "--scale", 2, "--dataset", "Set5", "--claim", "good"), "as printed"),
-    (("--claims", "setup.cfg"), "does not exist"),
-    (("--scale", 5), "is not one of"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((), "expected --model, --scale, --dataset and --claim"),
+        (("--model", "bicubic", "--scale", 2, "--dataset", "Set5", "--claim", "good"), "as printed"),
+        (("--claims", "setup.cfg"), "does not exist"),
+        (("--scale", 5), "is not one of"),
+    ],
+)
 def test_misuse_exits_2(arguments: tuple[object, ...], says: str) -> None:
     result = audit(*arguments)
     assert result.exit_code == 2

@@ -29,15 +29,27 @@ This speaks of two checkpoints on these images, not of their architectures.
 
 def write_run(folder: Path, spec: str, scores: dict[str, list[float]], *, protocol: str = "matlab-y") -> Path:
     run = RunFolder(folder, {"precision": "fp32", "tile": None, "self_ensemble": False})
-    run.append([
-        {
-            "model": spec, "dataset": dataset, "scale": 4, "protocol": protocol, "protocol_version": 1,
-            "image": f"i{index}", "psnr_y": value, "ssim_y": 0.9, "psnr_lr": 50.0, "seconds": 0.1, "lr_source": "made",
-            "hr_sha256": f"hr{index}", "lr_sha256": f"lr{index}",
-        }
-        for dataset, values in scores.items()
-        for index, value in enumerate(values)
-    ])  # fmt: skip
+    run.append(
+        [
+            {
+                "model": spec,
+                "dataset": dataset,
+                "scale": 4,
+                "protocol": protocol,
+                "protocol_version": 1,
+                "image": f"i{index}",
+                "psnr_y": value,
+                "ssim_y": 0.9,
+                "psnr_lr": 50.0,
+                "seconds": 0.1,
+                "lr_source": "made",
+                "hr_sha256": f"hr{index}",
+                "lr_sha256": f"lr{index}",
+            }
+            for dataset, values in scores.items()
+            for index, value in enumerate(values)
+        ]
+    )
     run.finish({"schema_version": SCHEMA_VERSION, "model": {"spec": spec}})
     return folder
 
@@ -59,7 +71,9 @@ def test_table(runs: tuple[Path, Path]) -> None:
     assert result.exit_code == 0
     assert result.stdout == TABLE
     assert _cells("psnr_y", PairedDifference(12, -1e-5, (-2e-5, 0.0), None, None, 0.5, 0.5))[:2] == [
-        "+0.000 dB", "+0.000 to +0.000"]  # fmt: skip
+        "+0.000 dB",
+        "+0.000 to +0.000",
+    ]
 
 
 def test_json_from_the_parquet_files(runs: tuple[Path, Path]) -> None:

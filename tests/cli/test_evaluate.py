@@ -51,16 +51,31 @@ def five(tmp_path: Path) -> Path:
 
 
 def test_table_is_exact(test_data: Path) -> None:
-    result = srbench("--model", "bicubic", "--scale", 4, "--dataset", "Set5", "--data-root", test_data / "data",
-                     "--protocol", "matlab-y", "--protocol", "bam2021")
+    result = srbench(
+        "--model",
+        "bicubic",
+        "--scale",
+        4,
+        "--dataset",
+        "Set5",
+        "--data-root",
+        test_data / "data",
+        "--protocol",
+        "matlab-y",
+        "--protocol",
+        "bam2021",
+    )
     assert (result.exit_code, result.stdout) == (0, SET5_TABLE)
 
 
 def test_the_default_weights_of_rcan_bam_are_far_above_bicubic(test_data: Path) -> None:
     result = srbench("--model", "zoo:rcan-bam", "--scale", 3, "--dataset", "Set5", "--data-root", test_data / "data")
     first, *_, row = result.stdout.partition("\n\nPSNR")[0].splitlines()
-    assert re.match(r"zoo:rcan-bam@srbench ×3, weights rcan-bam-x3.safetensors \(sha256 77d8ec2b3807…\), trained on "
-                    r"BSDS400_train, 380 of 400 images, recipe budget-cpu-deep, then more-cpu-deep", first)  # fmt: skip
+    assert re.match(
+        r"zoo:rcan-bam@srbench ×3, weights rcan-bam-x3.safetensors \(sha256 77d8ec2b3807…\), trained on "
+        r"BSDS400_train, 380 of 400 images, recipe budget-cpu-deep, then more-cpu-deep",
+        first,
+    )
     name, images, psnr, *_ = row.split()
     assert (name, images) == ("Set5", "5") and float(psnr) > 30.40 + 1.5
 
@@ -76,27 +91,77 @@ def test_json_of_one_protocol_is_one_document(five: Path) -> None:
 
 
 def test_json_of_two_protocols_is_a_list(five: Path) -> None:
-    result = srbench("--model", "bicubic", "--scale", 2, "--dataset", "Set5", "--data-root", five, "--format", "json",
-                     "--protocol", "matlab-rgb", "--protocol", "matlab-y")
+    result = srbench(
+        "--model",
+        "bicubic",
+        "--scale",
+        2,
+        "--dataset",
+        "Set5",
+        "--data-root",
+        five,
+        "--format",
+        "json",
+        "--protocol",
+        "matlab-rgb",
+        "--protocol",
+        "matlab-y",
+    )
     documents = json.loads(result.stdout)
     assert [document["protocol"] for document in documents] == ["matlab-rgb", "matlab-y"]
     assert "psnr_rgb" in documents[0]["datasets"]["Set5"]
 
 
 def test_infinite_means_are_the_string_inf(five: Path) -> None:
-    result = srbench("--model", f"images:{five / 'Set5/HR'}", "--scale", 2, "--dataset", "Set5", "--data-root", five,
-                     "--format", "json")
+    result = srbench(
+        "--model",
+        f"images:{five / 'Set5/HR'}",
+        "--scale",
+        2,
+        "--dataset",
+        "Set5",
+        "--data-root",
+        five,
+        "--format",
+        "json",
+    )
     assert result.exit_code == 1, "HR is 40×37 and its crop 40×36: the size must not be forgiven"
     for path in (five / "Set5/HR").iterdir():
         save_png(path, np.zeros((40, 36, 3), np.uint8))
-    result = srbench("--model", f"images:{five / 'Set5/HR'}", "--scale", 2, "--dataset", "Set5", "--data-root", five,
-                     "--format", "json")
+    result = srbench(
+        "--model",
+        f"images:{five / 'Set5/HR'}",
+        "--scale",
+        2,
+        "--dataset",
+        "Set5",
+        "--data-root",
+        five,
+        "--format",
+        "json",
+    )
     assert json.loads(result.stdout)["datasets"]["Set5"]["psnr_y"] == "inf"
 
 
 def test_csv_has_a_line_per_dataset_and_protocol(five: Path) -> None:
-    result = srbench("--model", "bicubic", "--scale", 2, "--dataset", "Set5", "--dataset", f"folder:{five}/Set5/HR",
-                     "--data-root", five, "--format", "csv", "--protocol", "matlab-y", "--protocol", "matlab-rgb")
+    result = srbench(
+        "--model",
+        "bicubic",
+        "--scale",
+        2,
+        "--dataset",
+        "Set5",
+        "--dataset",
+        f"folder:{five}/Set5/HR",
+        "--data-root",
+        five,
+        "--format",
+        "csv",
+        "--protocol",
+        "matlab-y",
+        "--protocol",
+        "matlab-rgb",
+    )
     lines = result.stdout.splitlines()
     assert lines[0] == "model,scale,protocol,dataset,n,n_expected,psnr,ssim,psnr_y_aliased"
     assert len(lines) == 5
@@ -145,16 +210,32 @@ def test_output_holds_table_and_record_and_only_takes_the_same_run(five: Path, t
     assert "scale: 2 there, 3 now" in other.stderr
 
 
-def test_a_run_killed_half_way_goes_on_without_repeating(five: Path, tmp_path: Path,
-                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_killed_half_way_goes_on_without_repeating(
+    five: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "noting_model.py").write_text(FACTORY)
     monkeypatch.delitem(sys.modules, "noting_model", raising=False)
-    arguments = ["--model", "python:noting_model:make", "--scale", "2", "--dataset", "Set5", "--data-root", str(five),
-                 "--device", "cpu", "--output"]
+    arguments = [
+        "--model",
+        "python:noting_model:make",
+        "--scale",
+        "2",
+        "--dataset",
+        "Set5",
+        "--data-root",
+        str(five),
+        "--device",
+        "cpu",
+        "--output",
+    ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), "SECONDS_A_CALL": "0.15"}
     journal = tmp_path / "run" / JOURNAL_NAME
-    process = subprocess.Popen([sys.executable, "-m", "srbench", "evaluate", *arguments, "run"], cwd=tmp_path,
-                               env=environment, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "srbench", "evaluate", *arguments, "run"],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+    )
     deadline = time.monotonic() + 60
     while not journal.exists() or journal.read_bytes().count(b"\n") < 3:
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
@@ -180,14 +261,16 @@ def test_a_run_killed_half_way_goes_on_without_repeating(five: Path, tmp_path: P
 
 @pytest.mark.parametrize(
     ("arguments", "code", "named"),
-    [(["--model", "bicubic", "--scale", "5"], 2, "'5' is not one of"),
-     (["--model", "bicubic"], 2, "Missing option '--scale'"),
-     (["--model", "bicubik", "--scale", "2"], 1, "did you mean bicubic"),
-     (["--model", "bicubic", "--scale", "2", "--protocol", "matlab-z"], 1, "matlab-y"),
-     (["--model", "bicubic", "--scale", "2", "--dataset", "Set6"], 1, "Set5"),
-     (["--model", "bicubic", "--scale", "2", "--dataset", "Set5", "--data-root", "nowhere"], 1, "nowhere"),
-     (["--model", "zoo:imdn@authors", "--scale", "8"], 1, "8"),
-     (["--model", "bicubic", "--scale", "2", "--tile", "0"], 2, "--tile")],
+    [
+        (["--model", "bicubic", "--scale", "5"], 2, "'5' is not one of"),
+        (["--model", "bicubic"], 2, "Missing option '--scale'"),
+        (["--model", "bicubik", "--scale", "2"], 1, "did you mean bicubic"),
+        (["--model", "bicubic", "--scale", "2", "--protocol", "matlab-z"], 1, "matlab-y"),
+        (["--model", "bicubic", "--scale", "2", "--dataset", "Set6"], 1, "Set5"),
+        (["--model", "bicubic", "--scale", "2", "--dataset", "Set5", "--data-root", "nowhere"], 1, "nowhere"),
+        (["--model", "zoo:imdn@authors", "--scale", "8"], 1, "8"),
+        (["--model", "bicubic", "--scale", "2", "--tile", "0"], 2, "--tile"),
+    ],
     ids=["scale", "no-scale", "model", "protocol", "dataset", "root", "lacking-scale", "tile"],
 )
 def test_mistakes_have_an_exit_code_and_a_next_step(arguments: list[str], code: int, named: str) -> None:

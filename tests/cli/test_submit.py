@@ -25,13 +25,16 @@ def run(tmp_path: Path) -> Path:
 
 def test_submit_and_check(run: Path, tmp_path: Path) -> None:
     about = tmp_path / "about.toml"
-    about.write_text('title = "My net"\nauthors = ["A. Author"]\n'
-                     '[[claims]]\nscale = 4\ndataset = "Set5"\npsnr = 30.5\nssim = 0.88\nsource = "Table 1"\n')
+    about.write_text(
+        'title = "My net"\nauthors = ["A. Author"]\n'
+        '[[claims]]\nscale = 4\ndataset = "Set5"\npsnr = 30.5\nssim = 0.88\nsource = "Table 1"\n'
+    )
     root = tmp_path / "submissions"
     result = srbench("submit", run, "--id", "my-net", "--about", about, "--license", "MIT", "--submissions", root)
     assert result.exit_code == 0, result.output
-    assert result.stdout == (f"wrote {root / 'my-net'}; see it with `srbench leaderboard check my-net "
-                             f"--submissions {root}`\n")  # fmt: skip
+    assert result.stdout == (
+        f"wrote {root / 'my-net'}; see it with `srbench leaderboard check my-net --submissions {root}`\n"
+    )
     assert sorted(path.name for path in (root / "my-net").iterdir()) == ["scores.parquet", "submission.json"]
     entry = read_submission(root / "my-net")
     assert (entry.title, entry.document["license"]) == ("My net", "MIT")
@@ -61,25 +64,59 @@ def test_the_example_of_the_readme_is_taken_and_whole(run: Path, tmp_path: Path)
     said = tomllib.loads(readme_example())
     assert said.keys() == ABOUT.fields.keys()
     assert {name: document[name] for name in said} == said | {"date": "2026-01-31"}
-    for name, inner in (("paper", document["paper"]), ("training", document["training"]),
-                        ("runtime", document["runtime"]), ("claims", document["claims"][0])):  # fmt: skip
+    for name, inner in (
+        ("paper", document["paper"]),
+        ("training", document["training"]),
+        ("runtime", document["runtime"]),
+        ("claims", document["claims"][0]),
+    ):
         assert None not in inner.values(), f"the example leaves something of {name} out"
 
 
-@pytest.mark.parametrize(("text", "field", "expected"), [
-    ('paper = {title = "P"}', "paper", {"title": "P", "url": None, "year": None}),
-    ('training = {data = "DIV2K"}', "training", {
-        "data": "DIV2K", "recipe": None, "recipe_sha256": None, "fingerprint": None, "steps": None, "seed": None,
-        "tag": None}),
-    ('training = {seed = 3, data = "DIV2K"}', "training", {
-        "data": "DIV2K", "recipe": None, "recipe_sha256": None, "fingerprint": None, "steps": None, "seed": 3,
-        "tag": None}),
-    ('runtime = {device = "CPU", size = [1, 2]}', "runtime", {
-        "device": "CPU", "size": [1, 2], "fps": None, "seconds_per_image": None}),
-    ('[[claims]]\nscale = 4\ndataset = "Set5"\npsnr = 30\nsource = "T"', "claims", [
-        {"scale": 4, "dataset": "Set5", "psnr": 30, "ssim": None, "source": "T"}]),
-    ("date = 2026-01-02", "date", "2026-01-02"), ('date = "2026-01-02"', "date", "2026-01-02"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "field", "expected"),
+    [
+        ('paper = {title = "P"}', "paper", {"title": "P", "url": None, "year": None}),
+        (
+            'training = {data = "DIV2K"}',
+            "training",
+            {
+                "data": "DIV2K",
+                "recipe": None,
+                "recipe_sha256": None,
+                "fingerprint": None,
+                "steps": None,
+                "seed": None,
+                "tag": None,
+            },
+        ),
+        (
+            'training = {seed = 3, data = "DIV2K"}',
+            "training",
+            {
+                "data": "DIV2K",
+                "recipe": None,
+                "recipe_sha256": None,
+                "fingerprint": None,
+                "steps": None,
+                "seed": 3,
+                "tag": None,
+            },
+        ),
+        (
+            'runtime = {device = "CPU", size = [1, 2]}',
+            "runtime",
+            {"device": "CPU", "size": [1, 2], "fps": None, "seconds_per_image": None},
+        ),
+        (
+            '[[claims]]\nscale = 4\ndataset = "Set5"\npsnr = 30\nsource = "T"',
+            "claims",
+            [{"scale": 4, "dataset": "Set5", "psnr": 30, "ssim": None, "source": "T"}],
+        ),
+        ("date = 2026-01-02", "date", "2026-01-02"),
+        ('date = "2026-01-02"', "date", "2026-01-02"),
+    ],
+)
 def test_what_toml_cannot_say_may_be_left_out(
     run: Path, tmp_path: Path, text: str, field: str, expected: object
 ) -> None:
@@ -92,23 +129,32 @@ def test_what_toml_cannot_say_may_be_left_out(
     assert json.dumps(document[field]) == json.dumps(expected), "in the order of the schema"
 
 
-@pytest.mark.parametrize(("text", "reason"), [
-    ('title = ""', ", title: expected text of 1 to 120 characters without blanks around it, got ''"),
-    ('authors = "A. Author"', ", authors: expected a list of 0 to 200 entries, got 'A. Author'"),
-    ("paper = {year = 2021}", ", paper: expected the fields title, url, year; missing field 'title'"),
-    ('paper = {title = "P", pages = 3}', ", paper: expected the fields title, url, year; unknown field 'pages'"),
-    ('paper = {title = "P", url = "http://x.org"}', ", paper.url: expected an https:// address in ASCII, got "),
-    ("paper = 2021", ", paper: expected an object, got 2021"),
-    ("[[claims]]\nscale = 4", ", claims[0]: expected the fields scale, dataset, psnr, ssim, source; missing field "),
-    ("date = 2026-01-02T00:00:00", ", date: expected a date YYYY-MM-DD, got datetime"),
-    ("date = 1999-01-02", ", date: expected a date from 2000-01-01 on, got '1999-01-02'"),
-    ("date = 9999-12-31", ", date: expected a date that has come, up to "),
-    ("claims = [3]", ", claims[0]: expected an object, got 3"),
-    (f"paper = {{title = 'P', year = 0x{'f' * 5000}}}", ", paper.year: expected an integer from 1990 to 2100, got an "),
-    ("id = 'x'", ": expected the fields title, authors, paper, code, license, date, training, runtime, claims, "),
-    ("title = ", ": expected TOML or JSON, got a file that does not parse (Invalid value"),
-    ("a = " + "[" * 9999, ": expected TOML or JSON, got a file that does not parse ("),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('title = ""', ", title: expected text of 1 to 120 characters without blanks around it, got ''"),
+        ('authors = "A. Author"', ", authors: expected a list of 0 to 200 entries, got 'A. Author'"),
+        ("paper = {year = 2021}", ", paper: expected the fields title, url, year; missing field 'title'"),
+        ('paper = {title = "P", pages = 3}', ", paper: expected the fields title, url, year; unknown field 'pages'"),
+        ('paper = {title = "P", url = "http://x.org"}', ", paper.url: expected an https:// address in ASCII, got "),
+        ("paper = 2021", ", paper: expected an object, got 2021"),
+        (
+            "[[claims]]\nscale = 4",
+            ", claims[0]: expected the fields scale, dataset, psnr, ssim, source; missing field ",
+        ),
+        ("date = 2026-01-02T00:00:00", ", date: expected a date YYYY-MM-DD, got datetime"),
+        ("date = 1999-01-02", ", date: expected a date from 2000-01-01 on, got '1999-01-02'"),
+        ("date = 9999-12-31", ", date: expected a date that has come, up to "),
+        ("claims = [3]", ", claims[0]: expected an object, got 3"),
+        (
+            f"paper = {{title = 'P', year = 0x{'f' * 5000}}}",
+            ", paper.year: expected an integer from 1990 to 2100, got an ",
+        ),
+        ("id = 'x'", ": expected the fields title, authors, paper, code, license, date, training, runtime, claims, "),
+        ("title = ", ": expected TOML or JSON, got a file that does not parse (Invalid value"),
+        ("a = " + "[" * 9999, ": expected TOML or JSON, got a file that does not parse ("),
+    ],
+)
 def test_what_is_wrong_in_the_file_is_said_of_the_file(run: Path, tmp_path: Path, text: str, reason: str) -> None:
     about = tmp_path / "about.toml"
     about.write_text(text)
@@ -118,13 +164,16 @@ def test_what_is_wrong_in_the_file_is_said_of_the_file(run: Path, tmp_path: Path
     assert not (tmp_path / "s").exists()
 
 
-@pytest.mark.parametrize(("flag", "value", "reason"), [
-    ("--title", "<b>Net</b>", "--title: expected plain text without markup, got '?b?Net?/b?'"),
-    ("--title", "", "--title: expected text of 1 to 120 characters without blanks around it, got ''"),
-    ("--author", "=A", "--author[0]: expected text that no spreadsheet takes for a formula"),
-    ("--code", "http://x.org", "--code: expected an https:// address in ASCII, got 'http?//x.org'"),
-    ("--license", " ", "--license: expected text of 1 to 100 characters without blanks around it, got ' '"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("flag", "value", "reason"),
+    [
+        ("--title", "<b>Net</b>", "--title: expected plain text without markup, got '?b?Net?/b?'"),
+        ("--title", "", "--title: expected text of 1 to 120 characters without blanks around it, got ''"),
+        ("--author", "=A", "--author[0]: expected text that no spreadsheet takes for a formula"),
+        ("--code", "http://x.org", "--code: expected an https:// address in ASCII, got 'http?//x.org'"),
+        ("--license", " ", "--license: expected text of 1 to 100 characters without blanks around it, got ' '"),
+    ],
+)
 def test_what_is_wrong_with_a_flag_is_said_of_the_flag(
     run: Path, tmp_path: Path, flag: str, value: str, reason: str
 ) -> None:
@@ -138,7 +187,8 @@ def test_images_without_a_title_are_refused(tmp_path: Path) -> None:
     arguments = ["submit", run, "--id", "net", "--submissions", tmp_path / "s"]
     assert srbench(*arguments).stderr == (
         "Error: title: expected one, since the name of a folder of images says nothing of the model that made them; "
-        "give --title, or title in the file of --about\n")  # fmt: skip
+        "give --title, or title in the file of --about\n"
+    )
     assert srbench(*arguments, "--title", "My net").exit_code == 0
 
 
@@ -162,8 +212,9 @@ def test_samples_that_are_dropped_are_said(run: Path, tmp_path: Path) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     assert len(read_submission(tmp_path / "submissions" / "net").samples) == 7
     result = srbench(*arguments)
-    assert result.stderr == ("removed the entry's samples, which may show another model; give new ones with "
-                             "--samples\n")  # fmt: skip
+    assert result.stderr == (
+        "removed the entry's samples, which may show another model; give new ones with --samples\n"
+    )
     assert read_submission(tmp_path / "submissions" / "net").samples == ()
     assert srbench(*arguments).stderr == ""
 
@@ -176,13 +227,18 @@ def test_the_schema_is_published() -> None:
 NEEDS_RERUN = "is for --rerun alone: give that too, or leave it out"
 
 
-@pytest.mark.parametrize(("options", "reason"), [
-    (("--weights", "."), f"--weights {NEEDS_RERUN}"), (("--device", "auto"), f"--device {NEEDS_RERUN}"),
-    (("--timeout", "3600"), f"--timeout {NEEDS_RERUN}"),
-    (("--rescore", ".", "--device", "cpu"), f"--device {NEEDS_RERUN}"),
-    (("--rescore", ".", "--weights", "."), f"--weights {NEEDS_RERUN}"),
-    (("--data-root", "."), "--data-root is for --rescore or --rerun alone: give that too, or leave it out"),
-], ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--weights", "."), f"--weights {NEEDS_RERUN}"),
+        (("--device", "auto"), f"--device {NEEDS_RERUN}"),
+        (("--timeout", "3600"), f"--timeout {NEEDS_RERUN}"),
+        (("--rescore", ".", "--device", "cpu"), f"--device {NEEDS_RERUN}"),
+        (("--rescore", ".", "--weights", "."), f"--weights {NEEDS_RERUN}"),
+        (("--data-root", "."), "--data-root is for --rescore or --rerun alone: give that too, or leave it out"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
 def test_an_option_that_a_check_would_not_look_at_is_refused(
     tmp_path: Path, options: tuple[str, ...], reason: str
 ) -> None:
@@ -190,10 +246,14 @@ def test_an_option_that_a_check_would_not_look_at_is_refused(
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, f"Error: {reason}")
 
 
-@pytest.mark.parametrize("options", [
-    ("--rerun", "--weights", ".", "--device", "cpu", "--timeout", "9", "--data-root", "."),
-    ("--rescore", ".", "--data-root", "."),
-], ids=" ".join)  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--rerun", "--weights", ".", "--device", "cpu", "--timeout", "9", "--data-root", "."),
+        ("--rescore", ".", "--data-root", "."),
+    ],
+    ids=" ".join,
+)
 def test_an_option_that_a_check_looks_at_is_taken(tmp_path: Path, options: tuple[str, ...]) -> None:
     result = srbench("leaderboard", "check", "net", *options, "--submissions", tmp_path)
     assert (result.exit_code, result.stderr) == (1, "Error: unknown submission 'net'; known: none\n")
@@ -210,5 +270,6 @@ def test_a_broken_entry_fails_the_check_and_nothing_else(run: Path, tmp_path: Pa
     assert result.stderr == "Error: expected entries that pass, got 1 finding against them\n"
     assert srbench("leaderboard", "check", "good", "--submissions", root).exit_code == 0
     assert srbench("leaderboard", "check", "brokem", "--submissions", root).stderr == (
-        "Error: unknown submission 'brokem'; did you mean broken?\n")  # fmt: skip
+        "Error: unknown submission 'brokem'; did you mean broken?\n"
+    )
     assert srbench("leaderboard", "check", "--rerun", "--submissions", root).exit_code == 2

@@ -30,8 +30,10 @@ def test_training_says_what_came_of_it_and_the_same_command_again_keeps_it(image
     done = srbench(arguments)
     assert done.exit_code == 0, done.output
     first, second, third = done.stdout.splitlines()
-    assert first.startswith(f"imdn ×2, recipe small[batch=2] (sha256 {recipe.changed(['batch=2']).sha256[:12]}…), "
-                            "seed 3: 2 steps on 4 images in ")
+    assert first.startswith(
+        f"imdn ×2, recipe small[batch=2] (sha256 {recipe.changed(['batch=2']).sha256[:12]}…), "
+        "seed 3: 2 steps on 4 images in "
+    )
     assert second.startswith("PSNR under matlab-y: ") and second.endswith(" dB on 2 held-out images")
     assert third == f"score it: srbench evaluate --model zoo:imdn@{output / 'weights.safetensors'} --scale 2"
     assert srbench(arguments).stdout == done.stdout
@@ -54,20 +56,23 @@ def test_the_command_line_without_click_is_the_same(
     assert "did you mean steps" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("change", "code", "message"), [
-    (["--recipe", "papr"], 1, "unknown recipe 'papr'; did you mean paper"),
-    (["--set", "batchs=4"], 1, "unknown recipe key 'batchs'; did you mean batch"),
-    (["--model", "imdm"], 1, "unknown network 'imdm'; did you mean imdn"),
-    (["--scale", "8"], 1, "IMDN has scales (2, 3, 4), got 8"),
-    (["--train-set", "BSDS400_trian"], 1, "training set 'BSDS400_trian' was not found"),
-    (["--set", "held_out=i1,i9"], 1, "missing are i9"),
-    (["--set", "patch=32"], 1, "expected at least 32×32 LR pixels"),
-    (["--device", "gpu"], 1, "--device: expected a device of this machine"),
-    (["--device", "meta"], 1, "auto, cpu, cuda or cuda:N, got 'meta'"),
-    (["--snapshot", "0"], 1, "snapshot: expected a whole number from 1 to 100, got 0"),
-    (["--graphs"], 1, "CUDA graphs: expected an NVIDIA GPU"),
-    (["--layout", "sideways"], 2, "'sideways' is not one of"),
-])
+@pytest.mark.parametrize(
+    ("change", "code", "message"),
+    [
+        (["--recipe", "papr"], 1, "unknown recipe 'papr'; did you mean paper"),
+        (["--set", "batchs=4"], 1, "unknown recipe key 'batchs'; did you mean batch"),
+        (["--model", "imdm"], 1, "unknown network 'imdm'; did you mean imdn"),
+        (["--scale", "8"], 1, "IMDN has scales (2, 3, 4), got 8"),
+        (["--train-set", "BSDS400_trian"], 1, "training set 'BSDS400_trian' was not found"),
+        (["--set", "held_out=i1,i9"], 1, "missing are i9"),
+        (["--set", "patch=32"], 1, "expected at least 32×32 LR pixels"),
+        (["--device", "gpu"], 1, "--device: expected a device of this machine"),
+        (["--device", "meta"], 1, "auto, cpu, cuda or cuda:N, got 'meta'"),
+        (["--snapshot", "0"], 1, "snapshot: expected a whole number from 1 to 100, got 0"),
+        (["--graphs"], 1, "CUDA graphs: expected an NVIDIA GPU"),
+        (["--layout", "sideways"], 2, "'sideways' is not one of"),
+    ],
+)
 def test_mistakes_are_told(
     change: list[str], code: int, message: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

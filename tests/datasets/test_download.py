@@ -67,8 +67,10 @@ def test_import_tells_what_it_took_and_what_not(tmp_path: Path) -> None:
     assert "warning: Set5 lacks 1 image\n" in result.stderr
     (tmp_path / "given" / "notes.txt").unlink()
     result = _run("import", "Set14", str(tmp_path / "given"), "--data-root", str(tmp_path / "root"))
-    assert result.stderr == ("Error: Set14: expected its images, found none; 4 files left out: not one of the names of "
-                             "Set14 (baby and 3 more)\n")  # fmt: skip
+    assert result.stderr == (
+        "Error: Set14: expected its images, found none; 4 files left out: not one of the names of "
+        "Set14 (baby and 3 more)\n"
+    )
 
 
 def test_list_shows_every_dataset(tmp_path: Path) -> None:

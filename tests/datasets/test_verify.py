@@ -98,8 +98,9 @@ def test_the_real_sets_are_canonical(name: str, count: int, test_data: Path) -> 
     report = verify_dataset(name, data_root=test_data / "data")
     assert (report.status, report.variant, report.ok) == ("canonical", "canonical", True)
     assert report.lines[0].startswith(f"{name}: canonical, {count} of {count} images, fingerprint ")
-    assert all(line.endswith(f"MATLAB bicubic, symmetric border, {count} of {count} images") for line in
-               report.lines[1:])
+    assert all(
+        line.endswith(f"MATLAB bicubic, symmetric border, {count} of {count} images") for line in report.lines[1:]
+    )
 
 
 def test_each_spoiled_image_is_named_with_what_happened_to_it(set5: Path) -> None:
@@ -147,8 +148,9 @@ def test_one_image_of_another_variant_is_named(test_data: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("multiple", MULTIPLES)
 @pytest.mark.parametrize("levels", ["", "edsr "])
-def test_crops_and_gray_levels_of_bsd100_are_known_variants(multiple: int, levels: str, test_data: Path,
-                                                            tmp_path: Path) -> None:
+def test_crops_and_gray_levels_of_bsd100_are_known_variants(
+    multiple: int, levels: str, test_data: Path, tmp_path: Path
+) -> None:
     hashes = {}
     for path in (test_data / "data/BSD100/HR").iterdir():
         pixels = edsr_levels(decode(path)) if levels else decode(path)
@@ -180,8 +182,9 @@ def test_selfexsr_numbers_in_their_order_are_canonical(set5: Path) -> None:
 
 def test_half_size_is_known_and_said_to_be_judged_by_size(tmp_path: Path) -> None:
     for image in known_images("Urban100"):
-        save_png(tmp_path / f"Urban100/HR/{image.name}.png",
-                 np.full((image.height // 2, image.width // 2, 3), 9, np.uint8))
+        save_png(
+            tmp_path / f"Urban100/HR/{image.name}.png", np.full((image.height // 2, image.width // 2, 3), 9, np.uint8)
+        )
     report = verify_dataset("Urban100", data_root=tmp_path)
     assert (report.status, report.variant) == ("variant", "half size (by size)")
 
@@ -197,17 +200,23 @@ HR = HR.round().astype(np.uint8)
 CROPPED = HR[:96, :120]
 
 
-@pytest.mark.parametrize(("lr", "label"), [
-    (imresize(CROPPED, 1 / 4), "MATLAB bicubic, symmetric border"),
-    (imresize(CROPPED, 1 / 4, border="replicate"), "MATLAB bicubic, replicate border"),
-    (imresize(HR, 1 / 4), "MATLAB bicubic, symmetric border"),
-    (np.clip(np.floor(imresize(CROPPED.astype(float), 1 / 4) + 0.5), 0, 255).astype(np.uint8),
-     "MATLAB bicubic without rounding between the passes (one rounding at the end)"),
-    (np.asarray(Image.fromarray(CROPPED).resize((30, 24), Image.Resampling.BICUBIC)), "Pillow bicubic"),
-    (cv2.resize(CROPPED, (30, 24), interpolation=cv2.INTER_CUBIC), "OpenCV bicubic (no antialiasing)"),
-    (jpeg(imresize(CROPPED, 1 / 4), 90), "JPEG of "),
-    (255 - imresize(CROPPED, 1 / 4), "none of the known ways"),
-], ids=["symmetric", "replicate", "whole", "one-rounding", "pillow", "opencv", "jpeg", "none"])
+@pytest.mark.parametrize(
+    ("lr", "label"),
+    [
+        (imresize(CROPPED, 1 / 4), "MATLAB bicubic, symmetric border"),
+        (imresize(CROPPED, 1 / 4, border="replicate"), "MATLAB bicubic, replicate border"),
+        (imresize(HR, 1 / 4), "MATLAB bicubic, symmetric border"),
+        (
+            np.clip(np.floor(imresize(CROPPED.astype(float), 1 / 4) + 0.5), 0, 255).astype(np.uint8),
+            "MATLAB bicubic without rounding between the passes (one rounding at the end)",
+        ),
+        (np.asarray(Image.fromarray(CROPPED).resize((30, 24), Image.Resampling.BICUBIC)), "Pillow bicubic"),
+        (cv2.resize(CROPPED, (30, 24), interpolation=cv2.INTER_CUBIC), "OpenCV bicubic (no antialiasing)"),
+        (jpeg(imresize(CROPPED, 1 / 4), 90), "JPEG of "),
+        (255 - imresize(CROPPED, 1 / 4), "none of the known ways"),
+    ],
+    ids=["symmetric", "replicate", "whole", "one-rounding", "pillow", "opencv", "jpeg", "none"],
+)
 def test_given_lr_is_recognised(lr: np.ndarray, label: str) -> None:
     origin = lr_origin(HR, lr, scale=4)
     assert origin.kind.startswith(label)
@@ -242,5 +251,7 @@ def test_given_lr_of_another_make_is_reported_with_the_odd_image(test_data: Path
     hr.resize((70, 70), Image.Resampling.BICUBIC).save(path)
     report = verify_dataset("Set5", data_root=tmp_path)
     assert report.status == "canonical"
-    assert report.lines[-2:] == ["Set5 LR ×4: MATLAB bicubic, symmetric border, 4 of 5 images",
-                                 "Set5 LR ×4: head: Pillow bicubic"]
+    assert report.lines[-2:] == [
+        "Set5 LR ×4: MATLAB bicubic, symmetric border, 4 of 5 images",
+        "Set5 LR ×4: head: Pillow bicubic",
+    ]

@@ -58,9 +58,24 @@ def pixels(seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 def row(image: str) -> dict[str, Any]:
     """A line of the score table."""
-    return {"model": "bicubic", "dataset": "Set5", "scale": 2, "protocol": "matlab-y", "protocol_version": 1,
-            "image": image, "psnr_y": 30.25, "ssim_y": 0.9, "psnr_rgb": None, "ssim_rgb": None, "psnr_y_aliased": 27.5,
-            "psnr_lr": 40.0, "seconds": 0.1, "lr_source": "made", "hr_sha256": "h", "lr_sha256": "l"}
+    return {
+        "model": "bicubic",
+        "dataset": "Set5",
+        "scale": 2,
+        "protocol": "matlab-y",
+        "protocol_version": 1,
+        "image": image,
+        "psnr_y": 30.25,
+        "ssim_y": 0.9,
+        "psnr_rgb": None,
+        "ssim_rgb": None,
+        "psnr_y_aliased": 27.5,
+        "psnr_lr": 40.0,
+        "seconds": 0.1,
+        "lr_source": "made",
+        "hr_sha256": "h",
+        "lr_sha256": "l",
+    }
 
 
 def _write_run(folder: Path, writer: int = 0) -> None:
@@ -99,8 +114,10 @@ def _write_parquet(folder: Path) -> None:
 
 def _read_parquet(folder: Path) -> Any:
     store = ParquetStore(folder / "Set5" / "test.parquet")
-    return {name: (pixel_sha256(decode(store.hr(name), name=name)), pixel_sha256(decode(store.lr(name, 2) or b"")))
-            for name in store.names}
+    return {
+        name: (pixel_sha256(decode(store.hr(name), name=name)), pixel_sha256(decode(store.lr(name, 2) or b"")))
+        for name in store.names
+    }
 
 
 def _write_store(folder: Path) -> None:
@@ -114,13 +131,17 @@ def _write_store(folder: Path) -> None:
 
 def _read_store(folder: Path) -> Any:
     store = PatchStore(folder / "store")
-    return [(pair.name, store.image(index)[1].tobytes(), store.image(index)[0].tobytes())
-            for index, pair in enumerate(store.pairs)]
+    return [
+        (pair.name, store.image(index)[1].tobytes(), store.image(index)[0].tobytes())
+        for index, pair in enumerate(store.pairs)
+    ]
 
 
 def _tensors() -> dict[str, torch.Tensor]:
-    return {f"layer.{number}": torch.from_numpy(np.random.default_rng(number).random((3, 5), dtype=np.float32))
-            for number in range(3)}
+    return {
+        f"layer.{number}": torch.from_numpy(np.random.default_rng(number).random((3, 5), dtype=np.float32))
+        for number in range(3)
+    }
 
 
 def _training(folder: Path) -> TrainingFolder:
@@ -186,8 +207,11 @@ WRITTEN = [
     Artifact("imported dataset", _write_parquet, _read_parquet),
     Artifact("patch store", _write_store, _read_store),
     Artifact("training checkpoint", _write_training, _read_training),
-    Artifact("trained weights", lambda folder: _training(folder).keep_weights("w.safetensors", _tensors(), {}),
-             lambda folder: sorted(_state(folder / "w.safetensors").items())),
+    Artifact(
+        "trained weights",
+        lambda folder: _training(folder).keep_weights("w.safetensors", _tensors(), {}),
+        lambda folder: sorted(_state(folder / "w.safetensors").items()),
+    ),
     Artifact("fetched file", _write_fetched, lambda folder: fetch(_remote(), folder=folder / "cache").read_bytes()),
 ]
 """What srbench itself writes."""
@@ -203,8 +227,10 @@ READ = [
     Artifact("training checkpoint", _write_training, _read_training),
     Artifact("pth checkpoint", _write_pth, lambda folder: _state(folder / "weights.pth")),
     Artifact("safetensors", _write_safetensors, lambda folder: _state(folder / "weights.safetensors"), source=True),
-    Artifact("submission's table", lambda folder: generate(folder, 1),
-             lambda folder: read_submission(next(folder.iterdir())).scores.to_json()),
+    Artifact(
+        "submission's table",
+        lambda folder: generate(folder, 1),
+        lambda folder: read_submission(next(folder.iterdir())).scores.to_json(),
+    ),
 ]
 """What srbench reads; a file of a `source` has no checksum of its own, and is known by its hash."""
-

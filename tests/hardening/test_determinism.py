@@ -114,14 +114,29 @@ def test_a_batch_of_images_is_scored_as_each_alone(images: ImageSet) -> None:
 
 
 def test_two_processes_write_the_same_table(images: ImageSet, tmp_path: Path) -> None:
-    command = ["evaluate", "--model", "bicubic", "--scale", "2", "--dataset", f"folder:{images.location}",
-               "--protocol", "matlab-y", "--protocol", "bam2021", "--output"]  # fmt: skip
-    elsewhere = subprocess.Popen([sys.executable, "-m", "srbench", *command, str(tmp_path / "first")],
-                                 env={**os.environ, "PYTHONHASHSEED": "1", "OMP_NUM_THREADS": "2"})
+    command = [
+        "evaluate",
+        "--model",
+        "bicubic",
+        "--scale",
+        "2",
+        "--dataset",
+        f"folder:{images.location}",
+        "--protocol",
+        "matlab-y",
+        "--protocol",
+        "bam2021",
+        "--output",
+    ]
+    elsewhere = subprocess.Popen(
+        [sys.executable, "-m", "srbench", *command, str(tmp_path / "first")],
+        env={**os.environ, "PYTHONHASHSEED": "1", "OMP_NUM_THREADS": "2"},
+    )
     assert CliRunner().invoke(main, [*command, str(tmp_path / "second")]).exit_code == 0
     assert elsewhere.wait() == 0
     first, second = (read_run(tmp_path / name) for name in ("first", "second"))
     assert first.scores.drop(columns="seconds").equals(second.scores.drop(columns="seconds"))
     changing = {"started", "seconds", "scores_sha256", "crc32", "environment"}
     assert {key: value for key, value in first.record.items() if key not in changing} == {
-        key: value for key, value in second.record.items() if key not in changing}
+        key: value for key, value in second.record.items() if key not in changing
+    }

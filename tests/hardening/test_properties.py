@@ -26,13 +26,17 @@ from srbench.runs import Share
 from srbench.scores import SCHEMA, read_run
 from srbench.upscalers.specs import open_upscaler
 
-QUICK = settings(max_examples=25, deadline=None, derandomize=True,
-                 suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(
+    max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F", "YCbCr"]
 DTYPES = [np.uint8, np.int16, np.uint16, np.float16, np.float32, np.float64, np.bool_, np.complex64]
-NUMBERS = st.none() | st.booleans() | st.integers(-2**70, 2**70) | st.floats() | st.text(max_size=8)
-DOCUMENTS = st.recursive(NUMBERS, lambda inner: st.lists(inner, max_size=3)
-                         | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=8)
+NUMBERS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=8)
+DOCUMENTS = st.recursive(
+    NUMBERS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -65,8 +69,12 @@ def test_bytes_are_an_image_or_refused(data: bytes) -> None:
 
 
 @QUICK
-@given(st.integers(1, 40), st.integers(1, 40), st.fractions(Fraction(1, 9), 9, max_denominator=12),
-       st.sampled_from(["symmetric", "replicate"]))
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.fractions(Fraction(1, 9), 9, max_denominator=12),
+    st.sampled_from(["symmetric", "replicate"]),
+)
 def test_resizing_keeps_size_range_and_constants(height: int, width: int, scale: Fraction, border: Any) -> None:
     small = imresize(noise(height, width), scale, border=border)
     assert small.shape == (output_size(height, scale), output_size(width, scale), 3)
@@ -75,8 +83,13 @@ def test_resizing_keeps_size_range_and_constants(height: int, width: int, scale:
 
 
 @QUICK
-@given(st.sampled_from(protocol_names()), st.integers(1, 48), st.integers(1, 48), st.sampled_from(SCALES),
-       st.integers(0, 3))
+@given(
+    st.sampled_from(protocol_names()),
+    st.integers(1, 48),
+    st.integers(1, 48),
+    st.sampled_from(SCALES),
+    st.integers(0, 3),
+)
 def test_any_size_is_scored_or_refused(name: str, height: int, width: int, scale: int, seed: int) -> None:
     protocol = get_protocol(name)
     try:
@@ -105,8 +118,15 @@ def test_what_is_no_image_is_refused(shape: list[int], dtype: Any, scale: int) -
 
 
 @QUICK
-@given(st.text(max_size=30) | st.builds("{}:{}".format, st.sampled_from(
-    ["zoo", "onnx", "spandrel", "images", "python", "bicubic"]), st.text(max_size=30)), st.integers(-2, 9))
+@given(
+    st.text(max_size=30)
+    | st.builds(
+        "{}:{}".format,
+        st.sampled_from(["zoo", "onnx", "spandrel", "images", "python", "bicubic"]),
+        st.text(max_size=30),
+    ),
+    st.integers(-2, 9),
+)
 def test_any_spec_is_an_upscaler_or_a_message(spec: str, scale: int) -> None:
     if spec in ("bicubic", "bicubic:pillow"):
         return
@@ -126,8 +146,12 @@ def test_any_journal_line_is_read_as_it_was_written_or_refused(row: dict[str, An
             return  # NaN is never written
         back = journal.read()
         assert json.dumps(back[0], default=str) == json.dumps(
-            {name: math.inf if name.startswith("psnr") and value in ("inf", -math.inf) else value
-             for name, value in row.items()}, default=str)
+            {
+                name: math.inf if name.startswith("psnr") and value in ("inf", -math.inf) else value
+                for name, value in row.items()
+            },
+            default=str,
+        )
         with (Path(scratch) / "journal.jsonl").open("a") as file:
             file.write(json.dumps(other) + "\n")
         with pytest.raises(ResultsError):

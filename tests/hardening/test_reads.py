@@ -17,8 +17,20 @@ from srbench.upscalers.bicubic import MatlabBicubic
 from tests.hardening.artifacts import READ, Artifact, pixels
 
 FLIPS, CUTS = 60, 12
-NEXT_STEPS = ("again", "fetch", "check", "delete", "remove", "choose", "import", "ask", "save", "read it with", "make",
-              "expected")
+NEXT_STEPS = (
+    "again",
+    "fetch",
+    "check",
+    "delete",
+    "remove",
+    "choose",
+    "import",
+    "ask",
+    "save",
+    "read it with",
+    "make",
+    "expected",
+)
 
 
 @pytest.mark.parametrize("artifact", READ, ids=str)

@@ -33,9 +33,21 @@ def test_paths_lead_up_as_far_as_they_lead_down() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["javascript:alert(1)", "JavaScript:alert(1)", " https://a.b", "https://a.b\n", "data:text/html,x", "//a.b", "https:///x",
-     "ftp://a.b", "", None, 7, "https://[x"],
-)  # fmt: skip
+    [
+        "javascript:alert(1)",
+        "JavaScript:alert(1)",
+        " https://a.b",
+        "https://a.b\n",
+        "data:text/html,x",
+        "//a.b",
+        "https:///x",
+        "ftp://a.b",
+        "",
+        None,
+        7,
+        "https://[x",
+    ],
+)
 def test_other_addresses_than_of_the_web_are_no_links(text: object) -> None:
     assert web_address(text) == ""
 

@@ -41,8 +41,15 @@ def titled(title: str) -> Change:
 
 
 def trained(attention: str) -> Change:
-    training = {"data": "DIV2K", "recipe": "r", "recipe_sha256": None, "fingerprint": None, "steps": 10, "seed": 1,
-                "tag": None}  # fmt: skip
+    training = {
+        "data": "DIV2K",
+        "recipe": "r",
+        "recipe_sha256": None,
+        "fingerprint": None,
+        "steps": 10,
+        "seed": 1,
+        "tag": None,
+    }
 
     def edit(document: dict[str, Any]) -> None:
         document["title"] = f"IMDN {attention}"
@@ -71,8 +78,9 @@ def test_latex_has_the_papers_form(written: Path) -> None:
     assert [text.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [1, 2, 1]
     assert len(body) == 1 + 2 * 3
     assert {len(re.findall(r"(?<!\\)&", line)) for line in body} == {4}
-    base, variant = (next(number for number, line in enumerate(body) if f"IMDN {name}" in line)
-                     for name in ("cca", "bam"))  # fmt: skip
+    base, variant = (
+        next(number for number, line in enumerate(body) if f"IMDN {name}" in line) for name in ("cca", "bam")
+    )
     assert variant == base + 1
     psnr = r"\d\d\.\d\d\}? \((?:\$\\(?:up|down)arrow\$)?0\.\d\d\)"
     assert re.search(psnr, body[variant])
@@ -136,11 +144,17 @@ def test_model_index_is_what_the_hub_reads(written: Path) -> None:
 def test_eval_results_are_what_the_hub_reads(written: Path) -> None:
     folder = written / "eval-results/net-00000/.eval_results"
     assert sorted(path.name for path in folder.iterdir()) == [
-        "x2-bam2021.yaml", "x2-matlab-y.yaml", "x4-bam2021.yaml", "x4-matlab-y.yaml"]  # fmt: skip
+        "x2-bam2021.yaml",
+        "x2-matlab-y.yaml",
+        "x4-bam2021.yaml",
+        "x4-matlab-y.yaml",
+    ]
     items = parse_eval_result_entries(yaml.safe_load((folder / "x4-matlab-y.yaml").read_text()))
     assert {(item.dataset_id, item.task_id) for item in items} == {
         (f"eugenesiow/{name}", f"x4-matlab-y-{column}")
-        for name in ("Set5", "Set14") for column in ("psnr_y", "ssim_y", "psnr_y_aliased")}  # fmt: skip
+        for name in ("Set5", "Set14")
+        for column in ("psnr_y", "ssim_y", "psnr_y_aliased")
+    }
     assert all(item.date and isinstance(item.value, float) for item in items)
 
 
@@ -148,16 +162,30 @@ def test_numbers_are_the_means_of_the_rows(written: Path) -> None:
     document = json.loads((written.parent / "in/net-00000/submission.json").read_text())
     expected = {(mean["dataset"], mean["protocol"]): mean["psnr"] for mean in document["runs"][1]["means"]}
     rows = csv.DictReader(io.StringIO((written / "means.csv").read_text()))
-    found = {(row["dataset"], row["protocol"]): float(row["psnr"]) for row in rows
-             if row["id"] == "net-00000" and row["scale"] == "4"}  # fmt: skip
+    found = {
+        (row["dataset"], row["protocol"]): float(row["psnr"])
+        for row in rows
+        if row["id"] == "net-00000" and row["scale"] == "4"
+    }
     assert found == pytest.approx(expected)
 
 
 def test_a_broken_entry_is_left_out_and_told(tmp_path: Path) -> None:
     good, bad = generate(tmp_path / "in", 2)
     (bad / "scores.parquet").write_bytes(b"PAR1")
-    result = CliRunner().invoke(main, ["leaderboard", "export", "--submissions", str(tmp_path / "in"), "--output",
-                                       str(tmp_path / "out"), "--format", "csv"])  # fmt: skip
+    result = CliRunner().invoke(
+        main,
+        [
+            "leaderboard",
+            "export",
+            "--submissions",
+            str(tmp_path / "in"),
+            "--output",
+            str(tmp_path / "out"),
+            "--format",
+            "csv",
+        ],
+    )
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [str(tmp_path / "out/means.csv")]
     assert "left out net-00001" in result.stderr

@@ -20,10 +20,22 @@ FORM = {"variant": None, "self_ensemble": False, "ssim": 0.9, "psnr_y_aliased": 
 
 
 def made(**changes: Any) -> dict[str, Any]:
-    near = {**FORM, "protocol": "bam2021", "psnr": 34.1, "distance_db": 0.06, "fits": True,
-            "differs_from_matlab_y": ["HR resized"]}  # fmt: skip
-    far = {**FORM, "protocol": "matlab-y", "psnr": 32.2, "distance_db": 1.86, "fits": False,
-           "differs_from_matlab_y": []}  # fmt: skip
+    near = {
+        **FORM,
+        "protocol": "bam2021",
+        "psnr": 34.1,
+        "distance_db": 0.06,
+        "fits": True,
+        "differs_from_matlab_y": ["HR resized"],
+    }
+    far = {
+        **FORM,
+        "protocol": "matlab-y",
+        "psnr": 32.2,
+        "distance_db": 1.86,
+        "fits": False,
+        "differs_from_matlab_y": [],
+    }
     best = {"protocol": "bam2021", "distance_db": 0.06, "margin_db": 0.15}
     return {"best": best, "protocols": [far, near], "reason": None, **changes}
 

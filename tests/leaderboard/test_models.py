@@ -45,8 +45,16 @@ def collected(tmp_path: Path) -> Iterator[Collect]:
 
 
 def trained(attention: str, **changes: Any) -> Edit:
-    training = {"data": "DIV2K", "recipe": "r", "recipe_sha256": None, "fingerprint": None, "steps": 10, "seed": 1,
-                "tag": None, **changes}  # fmt: skip
+    training = {
+        "data": "DIV2K",
+        "recipe": "r",
+        "recipe_sha256": None,
+        "fingerprint": None,
+        "steps": 10,
+        "seed": 1,
+        "tag": None,
+        **changes,
+    }
 
     def edit(document: dict[str, Any]) -> None:
         document["training"] = training
@@ -58,10 +66,17 @@ def trained(attention: str, **changes: Any) -> Edit:
 def test_base_and_bam_are_paired_only_if_trained_alike(collected: Collect) -> None:
     several = {"steps": None, "recipe": "a (×2); b (×4)", "recipe_sha256": "a" * 64}
     collection = collected(
-        trained("cca"), trained("bam"), trained("bam", seed=2), trained("bam", steps=11), trained("bam", recipe=None),
-        trained("cca", steps=None), trained("bam", steps=None),
-        trained("cca", **several), trained("bam", **several), trained("bam", **several | {"recipe_sha256": "b" * 64}),
-    )  # fmt: skip
+        trained("cca"),
+        trained("bam"),
+        trained("bam", seed=2),
+        trained("bam", steps=11),
+        trained("bam", recipe=None),
+        trained("cca", steps=None),
+        trained("bam", steps=None),
+        trained("cca", **several),
+        trained("bam", **several),
+        trained("bam", **several | {"recipe_sha256": "b" * 64}),
+    )
     pairs = matched_pairs(collection)
     assert set(pairs) == {"net-00000", "net-00001", "net-00007", "net-00008"}
     (pair,) = pairs["net-00001"]
@@ -72,14 +87,16 @@ def test_the_panel_is_the_paired_difference_of_the_rows(collected: Collect) -> N
     collection = collected(trained("cca"), trained("bam"))
     (pair,) = matched_pairs(collection)["net-00000"]
     found = dict(pair.differences(collection))
-    assert list(found) == [(4, protocol, dataset) for protocol in ("matlab-y", "bam2021")
-                           for dataset in ("Set5", "Set14")]  # fmt: skip
+    assert list(found) == [
+        (4, protocol, dataset) for protocol in ("matlab-y", "bam2021") for dataset in ("Set5", "Set14")
+    ]
     group = 4, "matlab-y", "Set14"
     a, b = (np.array([row["psnr_y"] for row in entry.rows()[group]]) for entry in (pair.variant, pair.base))
     tested = [one.p_value for one in found.values() if one.p_value is not None]
     assert len(tested) == 2
-    assert found[group] == replace(paired_difference(a, b), p_holm=dict(zip(tested, holm(tested), strict=True))[
-        found[group].p_value])  # fmt: skip
+    assert found[group] == replace(
+        paired_difference(a, b), p_holm=dict(zip(tested, holm(tested), strict=True))[found[group].p_value]
+    )
     html = page_of(collection, "net-00000")
     assert "Base against BAM" in html
     assert f"{found[group].mean:+.3f}".replace("-", "−") in html

@@ -43,8 +43,12 @@ def collection(tmp_path: Path) -> Iterator[Collection]:
     for number, folder in enumerate(generate(tmp_path / "in", 5)):
         document = json.loads((folder / "submission.json").read_text())
         device = "one device" if number < 2 else "another device"
-        document["runtime"] = {"device": device, "size": [180, 320], "fps": {"4": 10.0 + number},
-                               "seconds_per_image": None}  # fmt: skip
+        document["runtime"] = {
+            "device": device,
+            "size": [180, 320],
+            "fps": {"4": 10.0 + number},
+            "seconds_per_image": None,
+        }
         document["options"]["self_ensemble"] = number == 4
         (folder / "submission.json").write_text(json.dumps(document))
     (tmp_path / "out").mkdir()
@@ -57,12 +61,17 @@ def test_speeds_of_two_devices_are_two_charts(collection: Collection) -> None:
     view = views(collection)[0]
     found = charts(view, "Set5", [entry for entry in collection if entry.id != "net-00004"])
     assert [chart.measure.title for chart in found] == [
-        "parameters", "MACs", "speed on another device", "speed on one device",
-    ]  # fmt: skip
+        "parameters",
+        "MACs",
+        "speed on another device",
+        "speed on one device",
+    ]
     assert [len(chart.points) for chart in found] == [4, 4, 2, 2]
     # Width before height, as in the axis of MACs; submissions have it the other way round.
     assert [chart.measure.axis.label for chart in found[1:]] == [
-        "MACs for an LR of 360×240", *["frames per second, LR 320×180"] * 2]
+        "MACs for an LR of 360×240",
+        *["frames per second, LR 320×180"] * 2,
+    ]
 
 
 def test_without_measured_speed_the_scoring_run_tells(collection: Collection) -> None:

@@ -39,9 +39,14 @@ class KnownScores:
 
 
 def entry(
-    name: str, psnr: Sequence[float], *, inputs: str = "a", level: str = "model-rerun", spec: str = "onnx:a.onnx",
+    name: str,
+    psnr: Sequence[float],
+    *,
+    inputs: str = "a",
+    level: str = "model-rerun",
+    spec: str = "onnx:a.onnx",
     **options: Any,
-) -> Entry:  # fmt: skip
+) -> Entry:
     document = {"date": "2026-01-01", "model": {"spec": spec}, "options": {**OPTIONS, **options}}
     submission = Submission(name, name, document, Path(name), level, None, "", name)
     mean = Mean(len(psnr), len(psnr), float(np.mean(psnr)), 0.9, None, inputs, True)
@@ -76,7 +81,9 @@ def test_few_images_share_a_place_by_the_decimals_that_are_printed() -> None:
     pair = [entry(name, [32.0] * 5) for name in "ab"]
     pair[1] = dataclasses.replace(pair[1], means={GROUP: dataclasses.replace(pair[1].means[GROUP], ssim=0.9002)})
     assert dict(rank(Collection(Path(), tuple(pair), (), cast("Any", KnownScores({}))), pair, GROUP, 1)) == {
-        "b": "first", "a": "second"}  # fmt: skip
+        "b": "first",
+        "a": "second",
+    }
 
 
 def test_many_images_share_a_place_by_the_paired_interval() -> None:
@@ -86,8 +93,10 @@ def test_many_images_share_a_place_by_the_paired_interval() -> None:
     noise -= noise.mean()
     scores = {"best": images, "level": images - 0.001 + noise, "behind": images - 0.1 + noise, "last": images - 1}
     assert ranked({name: list(psnr) for name, psnr in scores.items()}) == {
-        "best": "first", "level": "first", "behind": "second",
-    }  # fmt: skip
+        "best": "first",
+        "level": "first",
+        "behind": "second",
+    }
 
 
 def test_rows_made_otherwise_are_not_ranked() -> None:

@@ -116,8 +116,10 @@ def test_pages_are_well_formed_and_keep_to_their_policy(site: Path) -> None:
 
 
 def test_a_page_links_the_sheets_that_its_classes_stand_in(site: Path) -> None:
-    own, common = (set(re.findall(r"\.([a-z][\w-]*)", (site / "static" / name).read_text(encoding="utf-8")))
-                   for name in ("pages.css", "site.css"))  # fmt: skip
+    own, common = (
+        set(re.findall(r"\.([a-z][\w-]*)", (site / "static" / name).read_text(encoding="utf-8")))
+        for name in ("pages.css", "site.css")
+    )
     for name, text in pages(site).items():
         used = {word for words in re.findall(r'class="([^"]*)"', text) for word in words.split()}
         assert "static/pages.css" in text or not used & (own - common), name
@@ -236,23 +238,31 @@ def test_what_the_catalogues_contradict_is_left_out_and_no_name_takes_a_page_of_
 
     edit((own / "net-00000").rename(own / "index"), lambda document: document.update(id="index"))
     liar = {"spec": "zoo:imdn@authors", "network": "imdn", "attention": "cca", "tag": "authors", "parameters": {"4": 9}}
-    rewrite(own / "net-00001", lambda rows, document: [row.update(model=liar["spec"]) for row in rows] and
-            document["model"].update(liar))  # fmt: skip
-    rewrite(own / "net-00002", lambda rows, document: [
-        row.update(dataset="index") for row in rows if row["dataset"] == "Set14"] and
-        document["runs"][0]["datasets"].update(index=document["runs"][0]["datasets"].pop("Set14")))  # fmt: skip
+    rewrite(
+        own / "net-00001",
+        lambda rows, document: [row.update(model=liar["spec"]) for row in rows] and document["model"].update(liar),
+    )
+    rewrite(
+        own / "net-00002",
+        lambda rows, document: (
+            [row.update(dataset="index") for row in rows if row["dataset"] == "Set14"]
+            and document["runs"][0]["datasets"].update(index=document["runs"][0]["datasets"].pop("Set14"))
+        ),
+    )
     report = build(own, tmp_path / "site")
     assert report.entries == 1
     assert (tmp_path / "site" / "models" / "index.html").is_file()
     assert {problem.id: problem.message.partition(":")[0] for problem in report.problems} == {
-        "net-00001": "model.parameters", "net-00002": "index"}  # fmt: skip
+        "net-00001": "model.parameters",
+        "net-00002": "index",
+    }
     assert build(own, tmp_path / "site").problems == report.problems
 
 
 def test_markup_in_text_is_shown_as_text(own: Path, tmp_path: Path) -> None:
     path = own / "net-00001" / "submission.json"
     document = json.loads(path.read_text())
-    document |= {"title": "A & B \"quoted\" 'x' {{ 7*7 }} 1 < 2", "footnotes": ["1 < 2 & \"so\" on"]}
+    document |= {"title": "A & B \"quoted\" 'x' {{ 7*7 }} 1 < 2", "footnotes": ['1 < 2 & "so" on']}
     path.write_text(json.dumps(document))
     assert build(own, tmp_path / "site").problems == ()
     text = (tmp_path / "site" / "x4" / "matlab-y.html").read_text(encoding="utf-8")

@@ -21,21 +21,45 @@ BASE = np.array([28.50, 28.53, 28.49, 28.52])
 
 def results(gain: float, name: str = "made-up") -> dict[str, Any]:
     noise = np.array([0.001, -0.001, 0.002, -0.002])
-    found = {share: asdict(seed_difference(BASE + gain * int(share) / 100 + noise, BASE, margin=0.02))
-             for share in ("50", "100")}  # fmt: skip
-    contrast = {"a": "imdn-bam", "b": "imdn", "endpoint": "Set14 psnr_y", "role": "target", "is_the_question": True,
-                "by_percentage": found}  # fmt: skip
+    found = {
+        share: asdict(seed_difference(BASE + gain * int(share) / 100 + noise, BASE, margin=0.02))
+        for share in ("50", "100")
+    }
+    contrast = {
+        "a": "imdn-bam",
+        "b": "imdn",
+        "endpoint": "Set14 psnr_y",
+        "role": "target",
+        "is_the_question": True,
+        "by_percentage": found,
+    }
     means = {arm: {"Set14 psnr_y": {"100": list(BASE + shift)}} for arm, shift in (("imdn-bam", gain), ("imdn", 0.0))}
     return {
-        "schema_version": 1, "sha256": "a" * 64, "hours": 1.5, "devices": ["cpu"],
-        "study": {"name": name, "question": "Does <b>it</b> help?", "scale": 4, "protocol": "matlab-y",
-                  "margin_db": 0.02},
+        "schema_version": 1,
+        "sha256": "a" * 64,
+        "hours": 1.5,
+        "devices": ["cpu"],
+        "study": {
+            "name": name,
+            "question": "Does <b>it</b> help?",
+            "scale": 4,
+            "protocol": "matlab-y",
+            "margin_db": 0.02,
+        },
         "recipe": {"name": "short", "sha256": "b" * 64, "steps": 2600, "patches": 20800, "summary": ""},
         "train_set": {"name": "Photos", "fingerprint": "c" * 64, "images": 380},
         "learning_rates": {"imdn": {"chosen": 0.001, "tried": {"0.001": 27.5, "0.002": 27.4}}},
-        "groups": [{"name": "primary", "arms": ["imdn-bam", "imdn"], "seeds": [1, 2, 3, 4], "means": means,
-                    "endpoints": [{"name": "Set14 psnr_y", "role": "target"}], "differences": [contrast]}],
-    }  # fmt: skip
+        "groups": [
+            {
+                "name": "primary",
+                "arms": ["imdn-bam", "imdn"],
+                "seeds": [1, 2, 3, 4],
+                "means": means,
+                "endpoints": [{"name": "Set14 psnr_y", "role": "target"}],
+                "differences": [contrast],
+            }
+        ],
+    }
 
 
 def page(root: Path) -> str:
@@ -80,12 +104,24 @@ def without(name: str) -> dict[str, Any]:
     return {key: value for key, value in results(0.1).items() if key != name}
 
 
-@pytest.mark.parametrize("data", [
-    b"{", b"[]", b"{}", b"\xff\xfe{", b"[" * 100_000,
-    *(json.dumps(document).encode() for document in (
-        {**results(0.1), "schema_version": 2}, {**results(0.1), "groups": []},
-        *map(without, ("learning_rates", "recipe", "train_set", "devices", "hours")))),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{",
+        b"[]",
+        b"{}",
+        b"\xff\xfe{",
+        b"[" * 100_000,
+        *(
+            json.dumps(document).encode()
+            for document in (
+                {**results(0.1), "schema_version": 2},
+                {**results(0.1), "groups": []},
+                *map(without, ("learning_rates", "recipe", "train_set", "devices", "hours")),
+            )
+        ),
+    ],
+)
 def test_damaged_results_are_left_out_and_the_others_shown(data: bytes, tmp_path: Path) -> None:
     folder = tmp_path / "submissions"
     folder.mkdir()

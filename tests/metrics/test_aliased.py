@@ -42,7 +42,8 @@ def test_equals_the_definition_written_with_scipy(scale: int) -> None:
     assert np.abs(weight / expected - 1).max() < 1e-5
     mse = (expected * (reference - other) ** 2).sum() / expected.sum()
     assert weighted_psnr(other, reference, weight, data_range=255) == pytest.approx(
-        10 * math.log10(255**2 / mse), abs=1e-5)
+        10 * math.log10(255**2 / mse), abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -67,8 +67,9 @@ def test_what_no_number_follows_from_is_refused() -> None:
 @pytest.mark.parametrize("shape", [(11, 11), (12, 200), (128, 40), (129, 40), (247, 33)], ids=str)
 def test_ssim_equals_scikit_image_on_the_valid_region(shape: tuple[int, int]) -> None:
     first, second = pair(shape)
-    _, similarity = structural_similarity(first, second, data_range=255, gaussian_weights=True, sigma=1.5,
-                                          use_sample_covariance=False, full=True)
+    _, similarity = structural_similarity(
+        first, second, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
+    )
     assert ssim(first, second, **WANG) == pytest.approx(similarity[5:-5, 5:-5].mean(), abs=1e-12)
 
 

@@ -112,10 +112,12 @@ def test_the_differences_are_those_of_the_stored_scores(place: Path, done: str) 
     assert (one["a"], one["b"], one["endpoint"], one["is_the_question"]) == ("pan-bam", "pan", "Set5 psnr_y", True)
     for percent in (50, 100):
         means = {
-            arm: [read_run(place / f"out/runs/{arm}/seed-{seed}/scores-{percent}").scores["psnr_y"].mean()
-                  for seed in (1, 2, 3)]
+            arm: [
+                read_run(place / f"out/runs/{arm}/seed-{seed}/scores-{percent}").scores["psnr_y"].mean()
+                for seed in (1, 2, 3)
+            ]
             for arm in ("pan", "pan-bam")
-        }  # fmt: skip
+        }
         found, expected = one["by_percentage"][str(percent)], ttest_rel(means["pan-bam"], means["pan"])
         assert found["mean"] == pytest.approx(np.subtract(means["pan-bam"], means["pan"]).mean())
         assert found["p_value"] == pytest.approx(expected.pvalue)
@@ -128,8 +130,10 @@ def test_each_arm_is_trained_at_its_own_best_rate_of_the_search(place: Path, don
     assert set(rates) == {"pan", "pan-bam"}
     for arm, found in rates.items():
         assert found["tried"].pop("1e+30") is None
-        searched = {name: json.loads((place / f"out/search/{arm}/lr-{name}/training.json").read_text())["psnr"]
-                    for name in found["tried"]}  # fmt: skip
+        searched = {
+            name: json.loads((place / f"out/search/{arm}/lr-{name}/training.json").read_text())["psnr"]
+            for name in found["tried"]
+        }
         assert found["tried"] == searched
         assert f"{found['chosen']:g}" == max(searched, key=lambda name: searched[name])
         trained = json.loads((place / f"out/runs/{arm}/seed-2/training.json").read_text())
@@ -154,8 +158,20 @@ def test_a_study_that_was_moved_is_not_carried_out_again(place: Path, done: str)
     # Neither is one whose weights, all scored, were left behind.
     left = [path.rename(place / path.name) for path in (moved / "runs/pan/seed-2").glob("weights*")]
     try:
-        result = CliRunner().invoke(main, ["study", "run", str(place / "plan.toml"), "--output", str(moved),
-                                           "--data-root", str(place / "data"), "--device", "cpu"])  # fmt: skip
+        result = CliRunner().invoke(
+            main,
+            [
+                "study",
+                "run",
+                str(place / "plan.toml"),
+                "--output",
+                str(moved),
+                "--data-root",
+                str(place / "data"),
+                "--device",
+                "cpu",
+            ],
+        )
         assert len(left) == 2 and result.exit_code == 0 and result.stdout == done
     finally:
         for path in left:
@@ -169,13 +185,15 @@ def test_a_plan_does_not_change_under_its_runs(place: Path, done: str) -> None:
     other.write_text((place / "plan.toml").read_text().replace("margin_db = 0.02", "margin_db = 0.5"))
     with pytest.raises(StudyError, match="another plan than the one given"):
         collect(place / "out", load_study(other))
-    result = CliRunner().invoke(main, ["study", "run", str(other), "--output", str(place / "out"),
-                                       "--data-root", str(place / "data")])  # fmt: skip
+    result = CliRunner().invoke(
+        main, ["study", "run", str(other), "--output", str(place / "out"), "--data-root", str(place / "data")]
+    )
     assert result.exit_code == 1 and "runs of another study: margin_db differ" in result.stderr
 
 
-def test_a_study_is_not_for_torchrun_and_not_scored_without_opencv(place: Path, monkeypatch: pytest.MonkeyPatch
-                                                                   ) -> None:
+def test_a_study_is_not_for_torchrun_and_not_scored_without_opencv(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     command = ["study", "run", str(place / "plan.toml"), "--output", str(place / "together")]
     result = CliRunner(env={"WORLD_SIZE": "2"}).invoke(main, command)
     assert result.exit_code == 1 and "expected a study in one process, got 2" in result.stderr
@@ -231,7 +249,8 @@ def test_a_training_that_diverges_is_an_outcome_that_decides_nothing(
         left_over = "2 seeds are left" if len(lost) == 1 else "fewer than two seeds are left to compare"
         assert page.question.verdict == (
             "Undecided between pan-bam and pan, since trainings diverged (pan-bam with "
-            f"seed{'s' * (len(lost) > 1)} {', '.join(map(str, lost))}) and {left_over}")  # fmt: skip
+            f"seed{'s' * (len(lost) > 1)} {', '.join(map(str, lost))}) and {left_over}"
+        )
     # One that stays finite is scored, however far from [0, 1] its values are.
     assert read_run(broken_down).scores["psnr_y"].between(3, 15).all()
     assert group["differences"] == [] and "fewer than two seeds are left to compare on Set5 psnr_y" in told
@@ -251,8 +270,10 @@ def _break_down(run: Path) -> Path:
 
 def test_a_plan_may_pin_its_recipe(place: Path, tmp_path: Path) -> None:
     plain = load_study(place / "plan.toml")
-    pinned, other = (study_from({**plain.document(), "recipe_sha256": sha256})
-                     for sha256 in (load_recipe(plain.recipe).sha256, "0" * 64))  # fmt: skip
+    pinned, other = (
+        study_from({**plain.document(), "recipe_sha256": sha256})
+        for sha256 in (load_recipe(plain.recipe).sha256, "0" * 64)
+    )
     assert len({plain.sha256, pinned.sha256, other.sha256}) == 3 and "recipe_sha256" not in plain.document()
     assert study_from(pinned.document()) == pinned
     with pytest.raises(StudyError, match=r"tiny\.toml of sha256 0000.*a plan holds for the recipe it was"):
@@ -302,8 +323,10 @@ def test_published_results_belong_to_their_plan_and_follow_from_their_means(path
 
 
 def test_a_report_names_the_arm_of_which_some_trainings_broke_down() -> None:
-    imdn, pan, again = (json.loads((ROOT / "submissions" / f"{name}.study.json").read_text()) for name in (
-        "imdn-x4-attention-brief", "pan-x4-attention-brief", "pan-x4-attention-brief-low-rates"))  # fmt: skip
+    imdn, pan, again = (
+        json.loads((ROOT / "submissions" / f"{name}.study.json").read_text())
+        for name in ("imdn-x4-attention-brief", "pan-x4-attention-brief", "pan-x4-attention-brief-low-rates")
+    )
     # Three of five trainings of PAN-BAM ended at the interpolation that the network adds its detail to.
     assert "Far apart lie the seeds of `pan-bam` (2.08 dB), as where" in report(pan)
     assert "| `pan-bam` | 25.510 | 27.543 | 25.510 | 25.510 | 27.587 |" in report(pan)

@@ -26,8 +26,15 @@ TABLES = 40
 Document = dict[str, Any]
 
 
-def generate(root: Path, count: int, *, start: int = 0, datasets: Sequence[str] = ("Set5",),
-             scales: Sequence[int] = (4,), protocols: Sequence[str] = ("matlab-y", "bam2021")) -> list[Path]:
+def generate(
+    root: Path,
+    count: int,
+    *,
+    start: int = 0,
+    datasets: Sequence[str] = ("Set5",),
+    scales: Sequence[int] = (4,),
+    protocols: Sequence[str] = ("matlab-y", "bam2021"),
+) -> list[Path]:
     """Write entries `net-00000`, … into `root`; from `start` on, so that a folder can grow.
 
     All pass `srbench leaderboard check`. Scores repeat after 40 entries; about 5,000 entries a second.
@@ -53,12 +60,21 @@ def rows(number: int, dataset: str, scale: int, protocol: str) -> Iterator[dict[
     for image in known_images(dataset):
         value = 34 - scale + gain + luck.uniform(-2, 2)
         yield {
-            "model": SPEC, "dataset": dataset, "scale": scale, "protocol": protocol,
-            "protocol_version": found.version, "image": image.name, psnr: value, ssim: min(1.0, value / 38),
-            **dict.fromkeys(others, value - 6), "psnr_lr": 50 + luck.uniform(-3, 3), "seconds": luck.uniform(0.01, 0.1),
-            "lr_source": "made", "hr_sha256": image.sha256,
+            "model": SPEC,
+            "dataset": dataset,
+            "scale": scale,
+            "protocol": protocol,
+            "protocol_version": found.version,
+            "image": image.name,
+            psnr: value,
+            ssim: min(1.0, value / 38),
+            **dict.fromkeys(others, value - 6),
+            "psnr_lr": 50 + luck.uniform(-3, 3),
+            "seconds": luck.uniform(0.01, 0.1),
+            "lr_source": "made",
+            "hr_sha256": image.sha256,
             "lr_sha256": hashlib.sha256(f"{image.name} {scale} {found.preparation.key}".encode()).hexdigest(),
-        }  # fmt: skip
+        }
 
 
 def document_of(table: pa.Table, number: int = 0) -> Document:
@@ -67,18 +83,33 @@ def document_of(table: pa.Table, number: int = 0) -> Document:
     scales = sorted({int(scale) for scale in frame["scale"]})
     by_scale = {str(scale): 700_000 + 1000 * number for scale in scales}
     return {
-        "schema_version": 1, "id": "net", "title": "Net", "authors": ["A. Author"], "paper": None, "code": None,
-        "license": "MIT", "date": f"2026-01-{1 + number % 28:02}",
-        "model": {"spec": SPEC, "name": "Net", "network": None, "attention": None, "tag": None,
-                  "parameters": by_scale, "macs": {scale: 90_000 * count for scale, count in by_scale.items()},
-                  "source": None, "weights_licence": None},
-        "training": None, "runtime": None,
-        "options": {"precision": "fp32", "tile": None, "self_ensemble": False, "optimise": "none",
-                    "lr_source": "made"},
-        "claims": [], "footnotes": [],
+        "schema_version": 1,
+        "id": "net",
+        "title": "Net",
+        "authors": ["A. Author"],
+        "paper": None,
+        "code": None,
+        "license": "MIT",
+        "date": f"2026-01-{1 + number % 28:02}",
+        "model": {
+            "spec": SPEC,
+            "name": "Net",
+            "network": None,
+            "attention": None,
+            "tag": None,
+            "parameters": by_scale,
+            "macs": {scale: 90_000 * count for scale, count in by_scale.items()},
+            "source": None,
+            "weights_licence": None,
+        },
+        "training": None,
+        "runtime": None,
+        "options": {"precision": "fp32", "tile": None, "self_ensemble": False, "optimise": "none", "lr_source": "made"},
+        "claims": [],
+        "footnotes": [],
         "runs": [_run(frame[frame["scale"] == scale], scale) for scale in scales],
         "scores_sha256": "0" * 64,
-    }  # fmt: skip
+    }
 
 
 def table_bytes(table: pa.Table) -> bytes:
@@ -88,10 +119,16 @@ def table_bytes(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def _prepared(number: int, datasets: Sequence[str], scales: Sequence[int],
-              protocols: Sequence[str]) -> tuple[Document, bytes]:
-    lines = [row for scale in scales for dataset in datasets for protocol in protocols
-             for row in rows(number, dataset, scale, protocol)]  # fmt: skip
+def _prepared(
+    number: int, datasets: Sequence[str], scales: Sequence[int], protocols: Sequence[str]
+) -> tuple[Document, bytes]:
+    lines = [
+        row
+        for scale in scales
+        for dataset in datasets
+        for protocol in protocols
+        for row in rows(number, dataset, scale, protocol)
+    ]
     whole = [{name: line.get(name) for name in SCHEMA.names} for line in lines]
     table = pa.Table.from_pylist(whole, schema=SCHEMA)
     data = table_bytes(table)
@@ -103,17 +140,36 @@ def _run(frame: Any, scale: int) -> Document:
     datasets = list(dict.fromkeys(frame["dataset"]))
     known = {name: known_images(name) for name in datasets}
     return {
-        "scale": scale, "weights_sha256": hashlib.sha256(str(scale).encode()).hexdigest(), "images_sha256": None,
-        "protocols": {protocol.name: {"version": protocol.version, "summary": protocol.summary, "lr_source": "made"}
-                      for protocol in protocols},
-        "datasets": {name: {"fingerprint": fingerprint(image.sha256 for image in known[name]), "variant": "canonical",
-                            "n": len(known[name]), "n_expected": len(known[name])} for name in datasets},
+        "scale": scale,
+        "weights_sha256": hashlib.sha256(str(scale).encode()).hexdigest(),
+        "images_sha256": None,
+        "protocols": {
+            protocol.name: {"version": protocol.version, "summary": protocol.summary, "lr_source": "made"}
+            for protocol in protocols
+        },
+        "datasets": {
+            name: {
+                "fingerprint": fingerprint(image.sha256 for image in known[name]),
+                "variant": "canonical",
+                "n": len(known[name]),
+                "n_expected": len(known[name]),
+            }
+            for name in datasets
+        },
         "means": dataset_means(pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)),
-        "environment": {"srbench": "0.1.0", "python": "3.11.7", "libraries": {"torch": "2.13.0"},
-                        "system": "Linux x86_64", "processor": "a processor", "cores": 2, "threads": 2,
-                        "device": "cpu"},
-        "started": "2026-01-01T00:00:00+00:00", "seconds": 1.0,
-    }  # fmt: skip
+        "environment": {
+            "srbench": "0.1.0",
+            "python": "3.11.7",
+            "libraries": {"torch": "2.13.0"},
+            "system": "Linux x86_64",
+            "processor": "a processor",
+            "cores": 2,
+            "threads": 2,
+            "device": "cpu",
+        },
+        "started": "2026-01-01T00:00:00+00:00",
+        "seconds": 1.0,
+    }
 
 
 def rewrite(folder: Path, edit: Callable[[list[dict[str, Any]], Document], None]) -> Path:

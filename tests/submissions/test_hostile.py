@@ -41,23 +41,57 @@ TEXTS: dict[str, Callable[[dict[str, Any], Any], None]] = {
     "model name": lambda d, v: d["model"].update(name=v),
     "network": lambda d, v: d["model"].update(network=v),
     "spec": lambda d, v: d["model"].update(spec=v),
-    "training data": lambda d, v: d.update(training={
-        "data": v, "recipe": None, "recipe_sha256": None, "fingerprint": None, "steps": 1, "seed": 1, "tag": None}),
+    "training data": lambda d, v: d.update(
+        training={
+            "data": v,
+            "recipe": None,
+            "recipe_sha256": None,
+            "fingerprint": None,
+            "steps": 1,
+            "seed": 1,
+            "tag": None,
+        }
+    ),
     "device": lambda d, v: d.update(runtime={"device": v, "size": [1, 1], "fps": None, "seconds_per_image": None}),
-    "claim's source": lambda d, v: d.update(claims=[{
-        "scale": 4, "dataset": "Set5", "psnr": 30, "ssim": None, "source": v}]),
+    "claim's source": lambda d, v: d.update(
+        claims=[{"scale": 4, "dataset": "Set5", "psnr": 30, "ssim": None, "source": v}]
+    ),
     "footnote": lambda d, v: d.update(footnotes=[v]),
     "summary": lambda d, v: d["runs"][0]["protocols"]["matlab-y"].update(summary=v),
     "variant": lambda d, v: d["runs"][0]["datasets"]["Set5"].update(variant=v),
     "processor": lambda d, v: d["runs"][0]["environment"].update(processor=v),
     "library": lambda d, v: d["runs"][0]["environment"].update(libraries={"torch": v}),
-}  # fmt: skip
+}
 BAD_TEXTS: tuple[object, ...] = (
-    "<script>alert(1)</script>", "a<img src=x onerror=alert(1)>", "</td><!--", "&#60;script&#62;",
-    "javascript:alert(1)", '=HYPERLINK("https://example.com")', "@SUM(1)", "+1", "-1", "a\nb", "a\tb", "a\0b",
-    "a\x1b[2Jb", "a\u202eb", "a\u200bb", "a\ud800", "a\u2028b", "", "  ", " a", "a" * 2000, 1, ["a"], {"a": 1}, True,
-    "\u3164", "a\u034fb", "a" + "\u0301" * 99,
-)  # fmt: skip
+    "<script>alert(1)</script>",
+    "a<img src=x onerror=alert(1)>",
+    "</td><!--",
+    "&#60;script&#62;",
+    "javascript:alert(1)",
+    '=HYPERLINK("https://example.com")',
+    "@SUM(1)",
+    "+1",
+    "-1",
+    "a\nb",
+    "a\tb",
+    "a\0b",
+    "a\x1b[2Jb",
+    "a\u202eb",
+    "a\u200bb",
+    "a\ud800",
+    "a\u2028b",
+    "",
+    "  ",
+    " a",
+    "a" * 2000,
+    1,
+    ["a"],
+    {"a": 1},
+    True,
+    "\u3164",
+    "a\u034fb",
+    "a" + "\u0301" * 99,
+)
 
 
 @pytest.fixture
@@ -111,10 +145,24 @@ def test_no_text_field_takes_anything_but_plain_text(root: Path, place: Callable
 
 
 IGNORABLE = [
-    0xAD, 0x34F, 0x61C, (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200F), (0x202A, 0x202E),
-    (0x2060, 0x206F), 0x3164, (0xFE00, 0xFE0F), 0xFEFF, 0xFFA0, (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3),
-    (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
-]  # fmt: skip
+    0xAD,
+    0x34F,
+    0x61C,
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200F),
+    (0x202A, 0x202E),
+    (0x2060, 0x206F),
+    0x3164,
+    (0xFE00, 0xFE0F),
+    0xFEFF,
+    0xFFA0,
+    (0xFFF0, 0xFFF8),
+    (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A),
+    (0xE0000, 0xE0FFF),
+]
 """Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt: single ones, and first and last of ranges."""
 
 
@@ -128,20 +176,44 @@ def test_no_text_holds_a_character_that_does_not_show() -> None:
         assert str(caught.value) == f"x: expected printable characters that show, got U+{ord(char):04X}"
 
 
-@pytest.mark.parametrize("text", [
-    "Müller, Ångström, Łódź, Çelik, Nguyễn Thị Hương", "Ελληνικά ᾅ", "Тест й", "王小明 「超解像」、×４", "山田　太郎",
-    "ガ", "각", "नेटवर्क बड़ों", "เก้าอี้น้ำ", "שָׁלוֹם", "مُحَمَّد", "5 × 4 → 20 µs ≤ 3 σ², α–β…", "S²R³ + ½", "😀",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Müller, Ångström, Łódź, Çelik, Nguyễn Thị Hương",
+        "Ελληνικά ᾅ",
+        "Тест й",
+        "王小明 「超解像」、×４",
+        "山田　太郎",
+        "ガ",
+        "각",
+        "नेटवर्क बड़ों",
+        "เก้าอี้น้ำ",
+        "שָׁלוֹם",
+        "مُحَمَّد",
+        "5 × 4 → 20 µs ≤ 3 σ², α–β…",
+        "S²R³ + ½",
+        "😀",
+    ],
+)
 def test_ordinary_text_of_any_script_is_taken(text: str) -> None:
     for form in ("NFC", "NFD"):
         Text().check(unicodedata.normalize(form, text), "x")
 
 
-@pytest.mark.parametrize(("text", "fits"), [
-    ("a\u0323\u0302", True), ("a\u0334\u0335", True), ("a\u0334\u0335 \u0334\u0335", True),
-    ("a\u0334\u0335\u0336", False), ("a\u0301\u0334\u0335\u0336", False), ("ก" + "\u0e47" * 3, False),
-    ("a\u20dd\u20de\u20df", False), ("\u0301a", False), ("\u0301", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("a\u0323\u0302", True),
+        ("a\u0334\u0335", True),
+        ("a\u0334\u0335 \u0334\u0335", True),
+        ("a\u0334\u0335\u0336", False),
+        ("a\u0301\u0334\u0335\u0336", False),
+        ("ก" + "\u0e47" * 3, False),
+        ("a\u20dd\u20de\u20df", False),
+        ("\u0301a", False),
+        ("\u0301", False),
+    ],
+)
 def test_marks_are_not_piled_up(text: str, fits: bool) -> None:
     if fits:
         Text().check(text, "x")
@@ -151,10 +223,23 @@ def test_marks_are_not_piled_up(text: str, fits: bool) -> None:
 
 
 LINKS = [
-    "javascript:alert(1)", "JavaScript:alert(1)", " https://example.com", "http://example.com", "https://", "https:///x",
-    "//example.com", "data:text/html,x", "https://user@example.com/", "https://example.com/\"><script>",
-    "https://a b.c", "https://еxample.com/", "https://example.com/\n", "ftp://example.com", "https://localhost/", 5,
-]  # fmt: skip
+    "javascript:alert(1)",
+    "JavaScript:alert(1)",
+    " https://example.com",
+    "http://example.com",
+    "https://",
+    "https:///x",
+    "//example.com",
+    "data:text/html,x",
+    "https://user@example.com/",
+    'https://example.com/"><script>',
+    "https://a b.c",
+    "https://еxample.com/",
+    "https://example.com/\n",
+    "ftp://example.com",
+    "https://localhost/",
+    5,
+]
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -166,18 +251,39 @@ def test_only_https_links_are_taken(root: Path, link: object) -> None:
 
 
 def test_good_links_and_unicode_text_are_taken(root: Path) -> None:
-    change(root, lambda document: document.update(
-        code="https://github.com/a/b_c?x=1#y", authors=["Müller, Ängström", "王小明", "O'Neil & Co."],
-        footnotes=["×4 at 30 < 31 dB; a − b = c"],
-        paper={"title": "SR: 100% better?", "url": "https://arxiv.org/abs/2104.07566", "year": 2021},
-    ))  # fmt: skip
+    change(
+        root,
+        lambda document: document.update(
+            code="https://github.com/a/b_c?x=1#y",
+            authors=["Müller, Ängström", "王小明", "O'Neil & Co."],
+            footnotes=["×4 at 30 < 31 dB; a − b = c"],
+            paper={"title": "SR: 100% better?", "url": "https://arxiv.org/abs/2104.07566", "year": 2021},
+        ),
+    )
     assert not read_submissions(root).problems
 
 
-@pytest.mark.parametrize("name", [
-    "../../etc/passwd", "..", ".", "a/b", "a\\b", "/etc/passwd", "a\0b", "C:x", ".hidden", "a..b", "a" * 200, "",
-    "Ѕet5", "<b>", "a b ", "-rf",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/passwd",
+        "..",
+        ".",
+        "a/b",
+        "a\\b",
+        "/etc/passwd",
+        "a\0b",
+        "C:x",
+        ".hidden",
+        "a..b",
+        "a" * 200,
+        "",
+        "Ѕet5",
+        "<b>",
+        "a b ",
+        "-rf",
+    ],
+)
 def test_no_name_leaves_the_folder(root: Path, name: str) -> None:
     def rename(document: dict[str, Any]) -> None:
         run = document["runs"][0]
@@ -194,9 +300,20 @@ def test_no_name_leaves_the_folder(root: Path, name: str) -> None:
     assert_left_out(root, "submission.json")
 
 
-@pytest.mark.parametrize("name", [
-    "Net", "nеt", "net_1", "-net", "a" * 65, "ｎｅｔ", "<script>alert(1)<", "net\n", "=1+1",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Net",
+        "nеt",
+        "net_1",
+        "-net",
+        "a" * 65,
+        "ｎｅｔ",
+        "<script>alert(1)<",
+        "net\n",
+        "=1+1",
+    ],
+)
 def test_folders_of_other_names_are_left_out(root: Path, name: str) -> None:
     (root / "net-00000").rename(root / name)
     change_back = root / name / "submission.json"
@@ -237,10 +354,26 @@ def test_archives_and_other_files_are_not_taken(root: Path) -> None:
     assert_left_out(root, "archives and other files are not taken")
 
 
-@pytest.mark.parametrize("text", [
-    "", "[]", "null", "{", "[" * 200_000, '{"a":' * 50_000, '{"a": NaN}', '{"a": Infinity}', '{"a": 1e999}',
-    "1" * 100_000, "\ufeff{}", '{"id": "a", "id": "b"}', "PK\x03\x04", "x" * 600_000,
-], ids=lambda text: ascii(text[:12]))  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "null",
+        "{",
+        "[" * 200_000,
+        '{"a":' * 50_000,
+        '{"a": NaN}',
+        '{"a": Infinity}',
+        '{"a": 1e999}',
+        "1" * 100_000,
+        "\ufeff{}",
+        '{"id": "a", "id": "b"}',
+        "PK\x03\x04",
+        "x" * 600_000,
+    ],
+    ids=lambda text: ascii(text[:12]),
+)
 def test_json_that_is_not_a_document_is_left_out(root: Path, text: str) -> None:
     (root / "net-00000" / "submission.json").write_text(text, encoding="utf-8")
     assert_left_out(root, "expected")
@@ -274,23 +407,39 @@ def test_a_value_of_a_wrong_type_or_range_anywhere_is_left_out(root: Path) -> No
 
 
 @pytest.mark.parametrize("number", [10**400, -(10**400), 10**4000, 1e300, math.nan, math.inf])
-@pytest.mark.parametrize("kind", [
-    Number(0, 100), Number(-100, 200, infinity=True), Whole(0, 10**12), Text(), OneOf((4,)), Flag(), Day(),
-    Time(), Several(Flag(), 3), Fields({}),
-], ids=lambda kind: type(kind).__name__)  # fmt: skip
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Number(0, 100),
+        Number(-100, 200, infinity=True),
+        Whole(0, 10**12),
+        Text(),
+        OneOf((4,)),
+        Flag(),
+        Day(),
+        Time(),
+        Several(Flag(), 3),
+        Fields({}),
+    ],
+    ids=lambda kind: type(kind).__name__,
+)
 def test_a_number_of_any_size_is_refused_by_its_bounds(kind: Kind, number: float) -> None:
     for value in (number, 16**5000):  # the last is longer than Python writes out, but TOML can spell it
         with pytest.raises(SubmissionError, match=r"^x: expected .* got [a-z0-9 .+-]{1,61}…?$"):
             kind.check(value, "x")
 
 
-@pytest.mark.parametrize("place", [
-    lambda d, v: d.update(claims=[{"scale": 4, "dataset": "Set5", "psnr": v, "ssim": None, "source": "T"}]),
-    lambda d, v: d.update(claims=[{"scale": 4, "dataset": "Set5", "psnr": 30, "ssim": v, "source": "T"}]),
-    lambda d, v: d.update(runtime={"device": "cpu", "size": [1, 1], "fps": {"4": v}, "seconds_per_image": None}),
-    lambda d, v: d.update(paper={"title": "T", "url": None, "year": v}),
-    lambda d, v: d["runs"][0]["means"][0].update(psnr_lr=v),
-], ids=["claimed psnr", "claimed ssim", "fps", "year", "mean"])  # fmt: skip
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda d, v: d.update(claims=[{"scale": 4, "dataset": "Set5", "psnr": v, "ssim": None, "source": "T"}]),
+        lambda d, v: d.update(claims=[{"scale": 4, "dataset": "Set5", "psnr": 30, "ssim": v, "source": "T"}]),
+        lambda d, v: d.update(runtime={"device": "cpu", "size": [1, 1], "fps": {"4": v}, "seconds_per_image": None}),
+        lambda d, v: d.update(paper={"title": "T", "url": None, "year": v}),
+        lambda d, v: d["runs"][0]["means"][0].update(psnr_lr=v),
+    ],
+    ids=["claimed psnr", "claimed ssim", "fps", "year", "mean"],
+)
 def test_a_number_that_no_float_holds_leaves_the_others_alone(
     root: Path, place: Callable[[dict[str, Any], Any], None]
 ) -> None:
@@ -310,14 +459,37 @@ def test_a_missing_or_unknown_field_anywhere_is_left_out(root: Path) -> None:
             assert_left_out(root)
 
 
-@pytest.mark.parametrize(("column", "value"), [
-    ("psnr_y", math.nan), ("psnr_y", -math.inf), ("psnr_y", 1e6), ("psnr_y", math.inf), ("ssim_y", math.nan),
-    ("ssim_y", math.inf), ("ssim_y", 1.1), ("psnr_lr", None), ("psnr_lr", math.nan), ("seconds", math.nan),
-    ("seconds", -1.0), ("seconds", math.inf), ("psnr_rgb", 30.0), ("psnr_y", None), ("psnr_y_aliased", math.nan),
-    ("model", "zoo:another"), ("model", None), ("dataset", "Set14"), ("scale", 3), ("protocol", "bam"),
-    ("protocol_version", 9), ("image", None), ("image", "bird"), ("lr_source", "given"), ("hr_sha256", "0"),
-    ("lr_sha256", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("psnr_y", math.nan),
+        ("psnr_y", -math.inf),
+        ("psnr_y", 1e6),
+        ("psnr_y", math.inf),
+        ("ssim_y", math.nan),
+        ("ssim_y", math.inf),
+        ("ssim_y", 1.1),
+        ("psnr_lr", None),
+        ("psnr_lr", math.nan),
+        ("seconds", math.nan),
+        ("seconds", -1.0),
+        ("seconds", math.inf),
+        ("psnr_rgb", 30.0),
+        ("psnr_y", None),
+        ("psnr_y_aliased", math.nan),
+        ("model", "zoo:another"),
+        ("model", None),
+        ("dataset", "Set14"),
+        ("scale", 3),
+        ("protocol", "bam"),
+        ("protocol_version", 9),
+        ("image", None),
+        ("image", "bird"),
+        ("lr_source", "given"),
+        ("hr_sha256", "0"),
+        ("lr_sha256", None),
+    ],
+)
 def test_a_row_that_is_impossible_is_left_out(root: Path, column: str, value: object) -> None:
     replace_table(root, table_bytes(edited_table(root, **{column: value})))
     assert_left_out(root, "scores.parquet")
@@ -348,9 +520,12 @@ def test_rows_that_the_runs_do_not_count_are_not_read(root: Path) -> None:
 
 def test_other_columns_are_left_out(root: Path) -> None:
     table = edited_table(root)
-    for other in (table.append_column("x", pa.array([1] * len(table))), table.drop_columns(["seconds"]),
-                  table.rename_columns(["<script>", *table.column_names[1:]]),
-                  table.select(table.column_names[::-1])):  # fmt: skip
+    for other in (
+        table.append_column("x", pa.array([1] * len(table))),
+        table.drop_columns(["seconds"]),
+        table.rename_columns(["<script>", *table.column_names[1:]]),
+        table.select(table.column_names[::-1]),
+    ):
         replace_table(root, table_bytes(other))
         assert_left_out(root, "expected the columns")
     nested = table.set_column(0, "model", pa.array([["a"]] * len(table)))
@@ -367,15 +542,21 @@ def test_tables_that_are_no_parquet_are_left_out(root: Path, text: str) -> None:
 def test_a_damaged_table_is_left_out(root: Path) -> None:
     whole = (root / "net-00000" / "scores.parquet").read_bytes()
     for position in range(0, len(whole), 97):
-        replace_table(root, whole[:position] + bytes([whole[position] ^ 0x55]) + whole[position + 1:])
+        replace_table(root, whole[:position] + bytes([whole[position] ^ 0x55]) + whole[position + 1 :])
         collection = read_submissions(root)  # a bit that only a row's value holds may pass: nothing else may
         assert "net-00001" in [entry.id for entry in collection.entries]
 
 
-@pytest.mark.parametrize("settings", [
-    {"compression": "zstd"}, {"compression": "gzip"}, {"compression": "brotli"},
-    {"use_dictionary": False, "column_encoding": {"image": "DELTA_BYTE_ARRAY"}, "compression": "snappy"},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"compression": "zstd"},
+        {"compression": "gzip"},
+        {"compression": "brotli"},
+        {"use_dictionary": False, "column_encoding": {"image": "DELTA_BYTE_ARRAY"}, "compression": "snappy"},
+    ],
+    ids=str,
+)
 def test_packing_that_can_hold_a_bomb_is_left_out(root: Path, settings: dict[str, Any]) -> None:
     path = root / "net-00000" / "scores.parquet"
     pq.write_table(edited_table(root), path, **settings)
@@ -430,10 +611,24 @@ SAMPLES: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "of other colours": ("astronaut.png", lambda: _picture("RGB", icc_profile=b"any"), "got RGB, icc_profile"),
     "turned by the viewer": ("astronaut.webp", lambda: _picture("RGB", exif=_TURNED), "got RGB, exif"),
     "cut off": ("astronaut.png", lambda: _png(104, 104)[:60], "does not decode"),
-    **{name: (name, lambda: _png(104, 104), "samples: expected NAME.png or NAME.webp, NAME being astronaut, brick")
-       for name in ("astronaut.svg", "a.html", "..png", "<b>.png", "not_a_sample.png", "Astronaut.png", "astronaut",
-                    "astronaut_x2.webp", "astronaut.png.png", ".astronaut.png", "astronaut.PNG", "astronaut .png")},
-}  # fmt: skip
+    **{
+        name: (name, lambda: _png(104, 104), "samples: expected NAME.png or NAME.webp, NAME being astronaut, brick")
+        for name in (
+            "astronaut.svg",
+            "a.html",
+            "..png",
+            "<b>.png",
+            "not_a_sample.png",
+            "Astronaut.png",
+            "astronaut",
+            "astronaut_x2.webp",
+            "astronaut.png.png",
+            ".astronaut.png",
+            "astronaut.PNG",
+            "astronaut .png",
+        )
+    },
+}
 
 
 @pytest.mark.parametrize(("name", "make", "reason"), SAMPLES.values(), ids=list(SAMPLES))
@@ -477,9 +672,17 @@ def imitate(root: Path, *ids: str, date: str = "2026-01-01") -> None:
 def verify(root: Path, id: str, level: str) -> None:
     """What the maintainers write, for an entry as it is now."""
     entry = read_submission(root / id)
-    document = {"schema_version": 1, "id": id, "level": level, "date": "2026-01-01", "rows": 10,
-                "largest_deviation": {"psnr": 0, "ssim": 0}, "tolerance": "none",
-                "checked_sha256": entry.checked_sha256, "environment": entry.document["runs"][0]["environment"]}
+    document = {
+        "schema_version": 1,
+        "id": id,
+        "level": level,
+        "date": "2026-01-01",
+        "rows": 10,
+        "largest_deviation": {"psnr": 0, "ssim": 0},
+        "tolerance": "none",
+        "checked_sha256": entry.checked_sha256,
+        "environment": entry.document["runs"][0]["environment"],
+    }
     text = json.dumps(document)
     (root / id / "verification.json").write_text(text)
     listed = read_verified(root) | {id: {"level": level, "sha256": hashlib.sha256(text.encode()).hexdigest()}}
@@ -494,41 +697,59 @@ def test_of_claimed_look_alikes_none_is_shown_whatever_its_date(root: Path, date
     alike = "expected an id unlike the others, got one that looks like"
     both = "neither is verified, so both are left out: one has to choose another"
     assert {problem.id: problem.message for problem in collection.problems} == {
-        "net-00000": f"{alike} 'net-oo000'; {both}", "net-oo000": f"{alike} 'net-00000'; {both}"}  # fmt: skip
+        "net-00000": f"{alike} 'net-oo000'; {both}",
+        "net-oo000": f"{alike} 'net-00000'; {both}",
+    }
     imitate(root, "net-o0000", date=date)
     collection = read_submissions(root)
     assert [entry.id for entry in collection.entries] == ["net-00001"]
     assert [problem.id for problem in collection.problems] == ["net-00000", "net-o0000", "net-oo000"]
 
 
-@pytest.mark.parametrize(("levels", "kept"), [
-    ({"net-00000": "images-rescored"}, "net-00000"), ({"net-oo000": "images-rescored"}, "net-oo000"),
-    ({"net-00000": "images-rescored", "net-oo000": "model-rerun"}, "net-oo000"),
-    ({"net-00000": "model-rerun", "net-oo000": "images-rescored"}, "net-00000"),
-    ({"net-00000": "model-rerun", "net-oo000": "model-rerun"}, "net-oo000"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("levels", "kept"),
+    [
+        ({"net-00000": "images-rescored"}, "net-00000"),
+        ({"net-oo000": "images-rescored"}, "net-oo000"),
+        ({"net-00000": "images-rescored", "net-oo000": "model-rerun"}, "net-oo000"),
+        ({"net-00000": "model-rerun", "net-oo000": "images-rescored"}, "net-00000"),
+        ({"net-00000": "model-rerun", "net-oo000": "model-rerun"}, "net-oo000"),
+    ],
+    ids=str,
+)
 def test_of_look_alikes_the_one_verified_highest_is_shown(root: Path, levels: dict[str, str], kept: str) -> None:
     """A date decides between two that the maintainers have verified alike, and nowhere else."""
     imitate(root, "net-oo000", "net-0o000", date="2025-12-31")
     for id, level in levels.items():
         verify(root, id, level)
     collection = read_submissions(root)
-    assert [(entry.id, entry.level) for entry in collection.entries] == [
-        (kept, levels[kept]), ("net-00001", "claimed")] if kept < "net-00001" else [
-        ("net-00001", "claimed"), (kept, levels[kept])]  # fmt: skip
+    assert (
+        [(entry.id, entry.level) for entry in collection.entries] == [(kept, levels[kept]), ("net-00001", "claimed")]
+        if kept < "net-00001"
+        else [("net-00001", "claimed"), (kept, levels[kept])]
+    )
     others = sorted({"net-00000", "net-oo000", "net-0o000"} - {kept})
     assert [(problem.id, problem.message) for problem in collection.problems] == [
-        (id, f"expected an id unlike the others, got one that looks like {kept!r}; choose another") for id in others]
+        (id, f"expected an id unlike the others, got one that looks like {kept!r}; choose another") for id in others
+    ]
 
 
-@pytest.mark.parametrize(("date", "reason"), [
-    ("0001-01-01", "a date from 2000-01-01 on"), ("1999-12-31", "a date from 2000-01-01 on"), ("2000-01-01", ""),
-    ("2026-02-28", ""), ("2028-02-29", ""), ("2028-03-01", ""),
-    ("2028-03-02", "a date that has come, up to 2028-03-01"),
-    ("9999-12-31", "a date that has come, up to 2028-03-01"),
-    ("2026-02-29", "a date that exists"),
-    ("2026-1-01", "a date YYYY-MM-DD"), ("２026-01-01", "a date YYYY-MM-DD"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("date", "reason"),
+    [
+        ("0001-01-01", "a date from 2000-01-01 on"),
+        ("1999-12-31", "a date from 2000-01-01 on"),
+        ("2000-01-01", ""),
+        ("2026-02-28", ""),
+        ("2028-02-29", ""),
+        ("2028-03-01", ""),
+        ("2028-03-02", "a date that has come, up to 2028-03-01"),
+        ("9999-12-31", "a date that has come, up to 2028-03-01"),
+        ("2026-02-29", "a date that exists"),
+        ("2026-1-01", "a date YYYY-MM-DD"),
+        ("２026-01-01", "a date YYYY-MM-DD"),
+    ],
+)
 def test_a_date_is_from_2000_on_and_has_come(
     root: Path, monkeypatch: pytest.MonkeyPatch, date: str, reason: str
 ) -> None:
@@ -547,13 +768,27 @@ def test_a_date_is_from_2000_on_and_has_come(
         assert not read_submissions(root).problems
 
 
-@pytest.mark.parametrize(("time", "fits"), [
-    ("2026-01-31T00:00:00Z", True), ("2026-01-31T23:59:59.999999+00:00", True), ("2026-01-31T24:00:00Z", False),
-    ("2026-01-31T25:00:00Z", False), ("2026-01-31T23:60:00Z", False), ("2026-01-31T23:59:60Z", False),
-    ("2026-13-31T00:00:00Z", False), ("2026-00-01T00:00:00Z", False), ("2026-02-30T00:00:00Z", False),
-    ("0000-01-01T00:00:00Z", False), ("2026-01-31T00:00:00+02:00", False), ("2026-01-31 00:00:00Z", False),
-    ("2026-01-31T00:00:00", False), ("2026-01-31T00:00:00Z\n", False), (1, False), (None, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("time", "fits"),
+    [
+        ("2026-01-31T00:00:00Z", True),
+        ("2026-01-31T23:59:59.999999+00:00", True),
+        ("2026-01-31T24:00:00Z", False),
+        ("2026-01-31T25:00:00Z", False),
+        ("2026-01-31T23:60:00Z", False),
+        ("2026-01-31T23:59:60Z", False),
+        ("2026-13-31T00:00:00Z", False),
+        ("2026-00-01T00:00:00Z", False),
+        ("2026-02-30T00:00:00Z", False),
+        ("0000-01-01T00:00:00Z", False),
+        ("2026-01-31T00:00:00+02:00", False),
+        ("2026-01-31 00:00:00Z", False),
+        ("2026-01-31T00:00:00", False),
+        ("2026-01-31T00:00:00Z\n", False),
+        (1, False),
+        (None, False),
+    ],
+)
 def test_a_time_is_one_that_exists(time: object, fits: bool) -> None:
     if fits:
         Time().check(time, "x")

@@ -21,7 +21,7 @@ from srbench.submissions import (
     read_submission,
     read_submissions,
     write_submission,
-)  # fmt: skip
+)
 from srbench.submissions.ids import skeleton
 from srbench.submissions.packing import public_spec
 from srbench.submissions.samples import SIDE
@@ -36,9 +36,11 @@ def submit(root: Path, *runs: Path, id: str = "net", **about: Any) -> Path:
 
 
 def test_runs_of_several_scales_become_one_entry(tmp_path: Path) -> None:
-    runs = [write_run(tmp_path / "x2", scale=2, weights="a" * 64, recipe="long"),
-            write_run(tmp_path / "x4", weights="b" * 64, recipe="short"),
-            write_run(tmp_path / "bam", protocol="bam2021", weights="b" * 64, recipe="short")]  # fmt: skip
+    runs = [
+        write_run(tmp_path / "x2", scale=2, weights="a" * 64, recipe="long"),
+        write_run(tmp_path / "x4", weights="b" * 64, recipe="short"),
+        write_run(tmp_path / "bam", protocol="bam2021", weights="b" * 64, recipe="short"),
+    ]
     entry = read_submission(submit(tmp_path, *runs, title="Net ×2 and ×4", authors=["A. Author"]))
     assert (entry.id, entry.title, entry.level, entry.verification) == ("net", "Net ×2 and ×4", "claimed", None)
     assert entry.document["training"]["data"] == "DIV2K"
@@ -49,27 +51,38 @@ def test_runs_of_several_scales_become_one_entry(tmp_path: Path) -> None:
     alone = draft_submission([read_run(run) for run in runs[1:]], id="net").document["training"]
     assert (alone["recipe"], alone["recipe_sha256"]) == ("short", short)
     assert [run["scale"] for run in entry.document["runs"]] == [2, 4, 4]
-    assert entry.document["options"] == {"precision": "fp32", "tile": None, "self_ensemble": False,
-                                         "optimise": "none", "lr_source": "made"}  # fmt: skip
+    assert entry.document["options"] == {
+        "precision": "fp32",
+        "tile": None,
+        "self_ensemble": False,
+        "optimise": "none",
+        "lr_source": "made",
+    }
     scores = entry.scores
     assert scores.groupby(["scale", "protocol"]).size().to_dict() == {
-        (2, "matlab-y"): 5, (4, "matlab-y"): 5, (4, "bam2021"): 5}  # fmt: skip
+        (2, "matlab-y"): 5,
+        (4, "matlab-y"): 5,
+        (4, "bam2021"): 5,
+    }
     [mean] = entry.document["runs"][0]["means"]
     assert mean["psnr"] == pytest.approx(scores[scores["scale"] == 2]["psnr_y"].mean(), abs=1e-12)
     assert "not for the public" not in json.dumps(entry.document)
 
 
-@pytest.mark.parametrize(("second", "reason"), [
-    ({"precision": "bf16"}, "precision: expected one for all runs"),
-    ({"tile": 64}, "tile: expected one for all runs"),
-    ({"self_ensemble": True}, "self_ensemble: expected one for all runs"),
-    ({"lr_source": "given"}, "lr_source: expected one for all runs"),
-    ({"optimise": "fold"}, "optimise: expected one for all runs"),
-    ({"spec": "python:other:network"}, "model spec: expected one for all runs"),
-    ({"scale": 4, "protocol": "bam2021", "weights": "b" * 64}, "expected the weights of the other runs at ×4"),
-    ({"missing": 1, "scale": 2}, "expected all 5 images of Set5, got 4"),
-    ({"scale": 4}, "Set5 ×4 under matlab-y is in two runs"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [
+        ({"precision": "bf16"}, "precision: expected one for all runs"),
+        ({"tile": 64}, "tile: expected one for all runs"),
+        ({"self_ensemble": True}, "self_ensemble: expected one for all runs"),
+        ({"lr_source": "given"}, "lr_source: expected one for all runs"),
+        ({"optimise": "fold"}, "optimise: expected one for all runs"),
+        ({"spec": "python:other:network"}, "model spec: expected one for all runs"),
+        ({"scale": 4, "protocol": "bam2021", "weights": "b" * 64}, "expected the weights of the other runs at ×4"),
+        ({"missing": 1, "scale": 2}, "expected all 5 images of Set5, got 4"),
+        ({"scale": 4}, "Set5 ×4 under matlab-y is in two runs"),
+    ],
+)
 def test_one_submission_is_one_model_with_one_set_of_options(
     tmp_path: Path, second: dict[str, Any], reason: str
 ) -> None:
@@ -99,19 +112,24 @@ def test_images_of_a_folder_need_a_title(tmp_path: Path) -> None:
     assert document["model"]["name"] == title[:100].rstrip()
 
 
-@pytest.mark.parametrize(("specs", "spec"), [
-    (("images:sr/x4", "images:sr/x2"), "images:x2 + x4"),
-    (("onnx:/a/net_x4.onnx", "onnx:/b/net_x2.onnx"), "onnx:net_x2.onnx + net_x4.onnx"),
-    (("onnx:x4/net.onnx", "onnx:x2/net.onnx"), "onnx:net.onnx"),
-    (("zoo:imdn@four/w.pt", "zoo:imdn@two/v.pt"), "zoo:imdn@v.pt + w.pt"),
-    (("spandrel:four.pth", f"spandrel:{'2' * 185}.pth"), f"spandrel:{'2' * 185}.pth"),
-    (("zoo:imdn@four.pt", "zoo:pan@two.pt"), None),
-    (("zoo:imdn@four.pt", "zoo:imdn@authors"), None),
-    (("onnx:net.onnx", "spandrel:net.onnx"), None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("specs", "spec"),
+    [
+        (("images:sr/x4", "images:sr/x2"), "images:x2 + x4"),
+        (("onnx:/a/net_x4.onnx", "onnx:/b/net_x2.onnx"), "onnx:net_x2.onnx + net_x4.onnx"),
+        (("onnx:x4/net.onnx", "onnx:x2/net.onnx"), "onnx:net.onnx"),
+        (("zoo:imdn@four/w.pt", "zoo:imdn@two/v.pt"), "zoo:imdn@v.pt + w.pt"),
+        (("spandrel:four.pth", f"spandrel:{'2' * 185}.pth"), f"spandrel:{'2' * 185}.pth"),
+        (("zoo:imdn@four.pt", "zoo:pan@two.pt"), None),
+        (("zoo:imdn@four.pt", "zoo:imdn@authors"), None),
+        (("onnx:net.onnx", "spandrel:net.onnx"), None),
+    ],
+)
 def test_each_scale_may_have_its_own_file(tmp_path: Path, specs: tuple[str, str], spec: str | None) -> None:
-    runs = [read_run(write_run(tmp_path / str(scale), spec=one, scale=scale, weights=str(scale) * 64))
-            for one, scale in zip(specs, (4, 2), strict=True)]  # fmt: skip
+    runs = [
+        read_run(write_run(tmp_path / str(scale), spec=one, scale=scale, weights=str(scale) * 64))
+        for one, scale in zip(specs, (4, 2), strict=True)
+    ]
     if spec is None:
         with pytest.raises(SubmissionError, match="model spec: expected one for all runs"):
             draft_submission(runs, id="net")
@@ -149,7 +167,8 @@ def test_an_entry_made_again_keeps_no_samples_of_the_one_before(tmp_path: Path, 
     folder = write_submission(root, draft, samples=new)
     assert read_submission(folder).samples == names
     assert sorted(contents(root)) == sorted(
-        ["net/scores.parquet", "net/submission.json", *(f"net/samples/{name}" for name in names)])  # fmt: skip
+        ["net/scores.parquet", "net/submission.json", *(f"net/samples/{name}" for name in names)]
+    )
 
 
 def test_an_entry_can_be_made_again_with_its_own_samples(tmp_path: Path) -> None:
@@ -172,10 +191,18 @@ def _breaks_at(step: int, original: Callable[..., Any]) -> Callable[..., Any]:
     return broken
 
 
-@pytest.mark.parametrize(("owner", "name", "step"), [
-    (packing, "TemporaryDirectory", 1), (packing, "write_atomic", 1), (packing, "write_atomic", 2),
-    (packing, "write_atomic", 3), (packing, "read_submission", 1), (Path, "rename", 1), (Path, "rename", 2),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("owner", "name", "step"),
+    [
+        (packing, "TemporaryDirectory", 1),
+        (packing, "write_atomic", 1),
+        (packing, "write_atomic", 2),
+        (packing, "write_atomic", 3),
+        (packing, "read_submission", 1),
+        (Path, "rename", 1),
+        (Path, "rename", 2),
+    ],
+)
 def test_an_entry_that_cannot_be_made_again_stays_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, step: int
 ) -> None:
@@ -205,11 +232,18 @@ def test_what_no_submission_wrote_is_not_removed(tmp_path: Path, name: str) -> N
     assert folder.is_symlink()
 
 
-@pytest.mark.parametrize(("spec", "public"), [
-    ("zoo:imdn@authors", "zoo:imdn@authors"), ("zoo:imdn@/home/me/w.safetensors", "zoo:imdn@w.safetensors"),
-    ("images:/home/me/SR", "images:SR"), ("onnx:nets/a<b>.onnx", "onnx:a-b-.onnx"), ("bicubic", "bicubic"),
-    ("python:pkg.mod:factory", "python:pkg.mod:factory"), ("Net.<locals>", "Net.-locals-"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("spec", "public"),
+    [
+        ("zoo:imdn@authors", "zoo:imdn@authors"),
+        ("zoo:imdn@/home/me/w.safetensors", "zoo:imdn@w.safetensors"),
+        ("images:/home/me/SR", "images:SR"),
+        ("onnx:nets/a<b>.onnx", "onnx:a-b-.onnx"),
+        ("bicubic", "bicubic"),
+        ("python:pkg.mod:factory", "python:pkg.mod:factory"),
+        ("Net.<locals>", "Net.-locals-"),
+    ],
+)
 def test_no_folder_of_the_submitter_is_published(spec: str, public: str) -> None:
     assert public_spec(spec) == public
 

@@ -18,8 +18,17 @@ from srbench.training.recipe import Recipe, recipe_from
 from srbench.training.trainer import Job
 
 SMALL: dict[str, Any] = {
-    "name": "small", "summary": "a few steps", "steps": 8, "batch": 4, "patch": 8, "learning_rate": 1e-3,
-    "schedule": "one-cycle", "ema": 0.9, "held_out": ["i1", "i4"], "validate_every": 4, "clip": 1.0,
+    "name": "small",
+    "summary": "a few steps",
+    "steps": 8,
+    "batch": 4,
+    "patch": 8,
+    "learning_rate": 1e-3,
+    "schedule": "one-cycle",
+    "ema": 0.9,
+    "held_out": ["i1", "i4"],
+    "validate_every": 4,
+    "clip": 1.0,
 }
 
 ROOT = Path(__file__).parents[2]
@@ -39,8 +48,14 @@ def write_images(folder: Path, count: int = 6, side: int = 40) -> Path:
 
 
 def small_job(images: Path, output: Path, **changes: Any) -> Job:
-    plain: dict[str, Any] = {"network": "imdn", "scale": 2, "recipe": small_recipe(), "device": "cpu", "log_every": 1,
-                             "progress": False}
+    plain: dict[str, Any] = {
+        "network": "imdn",
+        "scale": 2,
+        "recipe": small_recipe(),
+        "device": "cpu",
+        "log_every": 1,
+        "progress": False,
+    }
     return Job(**{**plain, "train_set": f"folder:{images}", "output": output, **changes})
 
 
@@ -52,9 +67,13 @@ def losses(folder: Path) -> list[float]:
 def start(arguments: list[str], *, module: str = "srbench", **environment: str) -> subprocess.Popen[str]:
     """`python -m MODULE ARGUMENTS` in a process of its own, with as many threads as this one."""
     return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments], cwd=ROOT, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), **environment})
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), **environment},
+    )
 
 
 def command_line(images: Path, output: Path, recipe: Recipe, folder: Path) -> list[str]:
@@ -63,5 +82,18 @@ def command_line(images: Path, output: Path, recipe: Recipe, folder: Path) -> li
     values = {key: value for key, value in recipe.document().items() if key != "name"}
     # A JSON value of these kinds is the same in TOML.
     file.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
-    return ["train", "--model", "imdn", "--scale", "2", "--recipe", str(file), "--train-set", f"folder:{images}",
-            "--output", str(output), "--device", "cpu"]
+    return [
+        "train",
+        "--model",
+        "imdn",
+        "--scale",
+        "2",
+        "--recipe",
+        str(file),
+        "--train-set",
+        f"folder:{images}",
+        "--output",
+        str(output),
+        "--device",
+        "cpu",
+    ]

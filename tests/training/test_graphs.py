@@ -73,8 +73,13 @@ def test_replayed_steps_are_the_plain_ones(monkeypatch: pytest.MonkeyPatch) -> N
             yield
         torch._foreach_copy_(gradients, before)
 
-    for name, stand_in in (("Stream", _Stream), ("current_stream", _Stream), ("CUDAGraph", _Graph),
-                           ("stream", nullcontext), ("graph", recording)):  # fmt: skip
+    for name, stand_in in (
+        ("Stream", _Stream),
+        ("current_stream", _Stream),
+        ("CUDAGraph", _Graph),
+        ("stream", nullcontext),
+        ("graph", recording),
+    ):
         monkeypatch.setattr(torch.cuda, name, stand_in)
     collected: list[bool] = []
     monkeypatch.setattr(learner.gc, "collect", lambda: collected.append(True))

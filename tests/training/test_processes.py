@@ -27,8 +27,26 @@ PATIENCE = 240.0
 
 # The packages that a training needs, and what those need themselves.
 NEEDED = ("torch", "numpy", "PIL", "pandas", "pyarrow", "tqdm", "safetensors")
-THEIRS = ("typing_extensions", "sympy", "mpmath", "networkx", "jinja2", "markupsafe", "fsspec", "filelock", "dateutil",
-          "pytz", "tzdata", "six", "functorch", "torchgen", "triton", "nvidia", "packaging", "setuptools")  # fmt: skip
+THEIRS = (
+    "typing_extensions",
+    "sympy",
+    "mpmath",
+    "networkx",
+    "jinja2",
+    "markupsafe",
+    "fsspec",
+    "filelock",
+    "dateutil",
+    "pytz",
+    "tzdata",
+    "six",
+    "functorch",
+    "torchgen",
+    "triton",
+    "nvidia",
+    "packaging",
+    "setuptools",
+)
 ABSENT = ("click", "cv2", "datasets", "platformdirs", "requests", "scipy", "skimage")
 WITHOUT_THE_REST = f"""
 import importlib.util, runpy, sys
@@ -84,8 +102,18 @@ def test_two_processes_with_few_packages_learn_what_one_learns_from_the_same_glo
 ) -> None:
     # Adam turns gradients near zero into steps of full length; a large epsilon leaves only rounding to compare.
     recipe = small_recipe(epsilon=1e-3)
-    run = start(["--standalone", "--nproc-per-node=2", "--no-python", sys.executable, "-c", WITHOUT_THE_REST,
-                 *command_line(images, tmp_path / "two", recipe, tmp_path)], module="torch.distributed.run")
+    run = start(
+        [
+            "--standalone",
+            "--nproc-per-node=2",
+            "--no-python",
+            sys.executable,
+            "-c",
+            WITHOUT_THE_REST,
+            *command_line(images, tmp_path / "two", recipe, tmp_path),
+        ],
+        module="torch.distributed.run",
+    )
     told, problems = run.communicate(timeout=PATIENCE)
     assert told.startswith("imdn ×2, recipe small") and told.count("recipe") == 1, problems
     train(small_job(images, tmp_path / "one", recipe=recipe))
@@ -99,8 +127,15 @@ def test_when_one_process_dies_the_other_stops_and_says_so() -> None:
         probe.bind(("127.0.0.1", 0))
         world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1])}
     first, second = (
-        subprocess.Popen([sys.executable, "-c", AVERAGING], cwd=ROOT, text=True, stdout=subprocess.PIPE,
-                         env={**os.environ, **world, "RANK": str(rank)}) for rank in range(2))
+        subprocess.Popen(
+            [sys.executable, "-c", AVERAGING],
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **world, "RANK": str(rank)},
+        )
+        for rank in range(2)
+    )
     for run in (first, second):
         assert run.stdout and run.stdout.readline() == "averaged to 0.5\n"
     os.kill(second.pid, signal.SIGKILL)
@@ -111,7 +146,7 @@ def test_when_one_process_dies_the_other_stops_and_says_so() -> None:
 
 
 def test_the_gpu_of_a_training_is_the_current_one_and_under_torchrun_each_process_has_its_own(
-    monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     current: list[torch.device] = []
 

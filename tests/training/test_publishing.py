@@ -69,8 +69,11 @@ def test_the_scores_in_the_record_are_those_of_the_file(published: Published, ot
     module = load("imdn-bam", scale=4, file=published.weights).module
     for model, told in ((module, published.record["scores"]), ("bicubic", published.record["bicubic"])):
         scores = evaluate(model, others, scale=4)
-        assert told["others"] == {"psnr_y": pytest.approx(scores["psnr_y"].mean(), abs=1e-4),
-                                  "ssim_y": pytest.approx(scores["ssim_y"].mean(), abs=1e-5), "images": 2}  # fmt: skip
+        assert told["others"] == {
+            "psnr_y": pytest.approx(scores["psnr_y"].mean(), abs=1e-4),
+            "ssim_y": pytest.approx(scores["ssim_y"].mean(), abs=1e-5),
+            "images": 2,
+        }
     assert abs(published.record["half_precision"]["psnr_y_change"]["others"]) < 0.002
     assert [images.name for images in publishing.benchmark_sets(None)] == ["Sample"]
 
@@ -153,8 +156,9 @@ def test_the_card_is_the_hubs_format_and_says_what_the_record_says(published: Pu
     assert model["name"] == "IMDN-BAM ×4" and result["dataset"]["name"] == "others"
     scores, bicubic = (published.record[name]["others"] for name in ("scores", "bicubic"))
     assert {one["type"]: one["value"] for one in result["metrics"]} == {
-        "psnr": scores["psnr_y"], "ssim": scores["ssim_y"]
-    }  # fmt: skip
+        "psnr": scores["psnr_y"],
+        "ssim": scores["ssim_y"],
+    }
     record = published.record
     for fact in (record["training"]["recipe_sha256"], record["file"]["sha256"], "zoo:imdn-bam@srbench"):
         assert fact in body

@@ -9,8 +9,16 @@ from srbench.training.learner import learning_rate
 from srbench.training.recipe import load_recipe, recipe_from, recipe_names
 from tests.training.small import SMALL, small_recipe
 
-OTHER = {"crops": "five", "lr": "pil-per-crop", "schedule": "halving", "loss": "l2", "optimiser": "adamw",
-         "precision": "bf16", "held_out": ["i2"], "symmetries": False}
+OTHER = {
+    "crops": "five",
+    "lr": "pil-per-crop",
+    "schedule": "halving",
+    "loss": "l2",
+    "optimiser": "adamw",
+    "precision": "bf16",
+    "held_out": ["i2"],
+    "symmetries": False,
+}
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -58,21 +66,24 @@ def test_a_setting_changes_name_and_hash_and_one_that_changes_nothing_does_not()
     assert recipe.changed(["steps=8"]) is recipe
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    (["learnig_rate=1"], "did you mean learning_rate"),
-    (["steps=many"], "steps: expected int, got 'many'"),
-    (["steps=2.5"], "steps: expected int, got 2.5"),
-    (["steps"], "expected KEY=VALUE"),
-    (["steps=0"], "steps above 0"),
-    (["learning_rate=Infinity"], "expected a finite learning_rate"),
-    (["clip=1e999", "epsilon=NaN"], "expected a finite epsilon; a finite clip; epsilon above 0"),
-    ([f"weight_decay={10**400}"], "expected a finite weight_decay"),
-    (["ema=1"], "ema of at least 0 and below 1"),
-    (["schedule=cosin"], "unknown schedule"),
-    (["lr=pil-per-crop"], "crops = \"five\""),
-    (["held_out=i1,i1"], "each held-out name once"),
-    (["name=x"], "unknown recipe key"),
-])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["learnig_rate=1"], "did you mean learning_rate"),
+        (["steps=many"], "steps: expected int, got 'many'"),
+        (["steps=2.5"], "steps: expected int, got 2.5"),
+        (["steps"], "expected KEY=VALUE"),
+        (["steps=0"], "steps above 0"),
+        (["learning_rate=Infinity"], "expected a finite learning_rate"),
+        (["clip=1e999", "epsilon=NaN"], "expected a finite epsilon; a finite clip; epsilon above 0"),
+        ([f"weight_decay={10**400}"], "expected a finite weight_decay"),
+        (["ema=1"], "ema of at least 0 and below 1"),
+        (["schedule=cosin"], "unknown schedule"),
+        (["lr=pil-per-crop"], 'crops = "five"'),
+        (["held_out=i1,i1"], "each held-out name once"),
+        (["name=x"], "unknown recipe key"),
+    ],
+)
 def test_settings_that_make_no_sense_are_refused(settings: list[str], message: str) -> None:
     with pytest.raises((TrainingError, UnknownNameError), match=message.replace(".", r"\.")):
         small_recipe().changed(settings)

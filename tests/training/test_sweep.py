@@ -21,8 +21,15 @@ from tests.training.small import SMALL, small_job
 def write_sweep(folder: Path, images: Path, **changes: object) -> Path:
     recipe = folder / "small.toml"
     recipe.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in SMALL.items() if key != "name"))
-    values = {"networks": ["pan", "pan-bam"], "scales": [2], "seeds": [1, 2], "recipe": str(recipe),
-              "train_set": f"folder:{images}", "set": ["steps=2", "validate_every=2"], **changes}  # fmt: skip
+    values = {
+        "networks": ["pan", "pan-bam"],
+        "scales": [2],
+        "seeds": [1, 2],
+        "recipe": str(recipe),
+        "train_set": f"folder:{images}",
+        "set": ["steps=2", "validate_every=2"],
+        **changes,
+    }
     path = folder / "sweep.toml"
     lines = (f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items() if value is not None)
     path.write_text("".join(lines), errors="surrogateescape")
@@ -30,14 +37,24 @@ def write_sweep(folder: Path, images: Path, **changes: object) -> Path:
 
 
 def test_a_sweep_trains_its_grid_and_is_not_repeated(images: Path, tmp_path: Path) -> None:
-    command = ["train", "--sweep", str(write_sweep(tmp_path, images)), "--output", str(tmp_path / "out"),
-               "--device", "cpu"]  # fmt: skip
+    command = [
+        "train",
+        "--sweep",
+        str(write_sweep(tmp_path, images)),
+        "--output",
+        str(tmp_path / "out"),
+        "--device",
+        "cpu",
+    ]
     first = CliRunner().invoke(main, command)
     assert first.exit_code == 0, first.output
     lines = first.stdout.splitlines()
     assert [line.split()[:4] for line in lines[1:]] == [
-        ["pan", "×2", "1", "2"], ["pan-bam", "×2", "1", "2"], ["pan", "×2", "2", "2"], ["pan-bam", "×2", "2", "2"],
-    ]  # fmt: skip
+        ["pan", "×2", "1", "2"],
+        ["pan-bam", "×2", "1", "2"],
+        ["pan", "×2", "2", "2"],
+        ["pan-bam", "×2", "2", "2"],
+    ]
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert len(made) == 4 * 4
     again = CliRunner().invoke(main, command)

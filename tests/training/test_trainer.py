@@ -47,7 +47,12 @@ def trained(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_folder_holds_weights_record_log_and_curves(trained: Path) -> None:
     assert sorted(path.name for path in trained.iterdir()) == [
-        "curves.svg", "log.jsonl", "training.json", "weights-50.safetensors", "weights.safetensors"]
+        "curves.svg",
+        "log.jsonl",
+        "training.json",
+        "weights-50.safetensors",
+        "weights.safetensors",
+    ]
     record = json.loads((trained / "training.json").read_text())
     assert (record["steps"], record["patches"], record["epochs"]) == (8, 32, 8.0)
     assert record["recipe_sha256"] == small_recipe().sha256
@@ -130,8 +135,10 @@ def test_a_batch_in_parts_teaches_the_same(images: Path, trained: Path, tmp_path
 
 def test_what_the_optimiser_keeps_follows_the_layout_and_the_device_that_it_goes_on_with() -> None:
     recipe, parts = small_recipe(), [(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 16, 16))]
-    first, other = (Learner(build("pan", scale=2), recipe, World(0, 1, torch.device("cpu")), Speed(channels_last=last))
-                    for last in (True, False))  # fmt: skip
+    first, other = (
+        Learner(build("pan", scale=2), recipe, World(0, 1, torch.device("cpu")), Speed(channels_last=last))
+        for last in (True, False)
+    )
     first.step(parts, 0)
     state = first.state_dict()
     state["optimiser"]["param_groups"][0]["fused"] = True  # as on a GPU
@@ -140,7 +147,9 @@ def test_what_the_optimiser_keeps_follows_the_layout_and_the_device_that_it_goes
     assert len(other.optimiser.state) == len(first.trained)
     for parameter, held in other.optimiser.state.items():
         assert {name: value.stride() for name, value in held.items() if name != "step"} == {
-            "exp_avg": parameter.stride(), "exp_avg_sq": parameter.stride()}  # fmt: skip
+            "exp_avg": parameter.stride(),
+            "exp_avg_sq": parameter.stride(),
+        }
     assert torch.equal(first.step(parts, 1).round(decimals=4), other.step(parts, 1).round(decimals=4))
 
 
@@ -208,12 +217,15 @@ def test_a_loss_that_is_not_finite_stops_with_its_batch_saved(images: Path, tmp_
     assert not (tmp_path / "weights.safetensors").exists()
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"network": "imdn-bam"}, "network 'imdn' there, 'imdn-bam' asked for"),
-    ({"seed": 3}, "seed 0 there, 3 asked for"),
-    ({"recipe": small_recipe(name="other", batch=2)}, "recipe 'small' there, 'other' asked for; recipe_sha256"),
-    ({"recipe": small_recipe(clip=0.5)}, "; clip 1.0 there, 0.5 asked for; choose"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"network": "imdn-bam"}, "network 'imdn' there, 'imdn-bam' asked for"),
+        ({"seed": 3}, "seed 0 there, 3 asked for"),
+        ({"recipe": small_recipe(name="other", batch=2)}, "recipe 'small' there, 'other' asked for; recipe_sha256"),
+        ({"recipe": small_recipe(clip=0.5)}, "; clip 1.0 there, 0.5 asked for; choose"),
+    ],
+)
 def test_a_folder_of_another_training_is_refused(
     change: dict[str, object], message: str, images: Path, trained: Path
 ) -> None:
@@ -260,10 +272,15 @@ def test_a_full_disk_ends_with_a_message_and_the_last_checkpoint_goes_on(
     assert losses(output) == losses(trained)
 
 
-@pytest.mark.parametrize("error", [
-    torch.OutOfMemoryError("CUDA out of memory"), MemoryError(),
-    RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to"),
-], ids=["gpu", "python", "cpu"])  # fmt: skip
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to"),
+    ],
+    ids=["gpu", "python", "cpu"],
+)
 def test_too_little_memory_is_told_with_what_needs_less(
     error: Exception, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,14 +288,19 @@ def test_too_little_memory_is_told_with_what_needs_less(
         raise error
 
     job = small_job(images, tmp_path, network="pan", recipe=small_recipe(validate_every=1))
-    places = {(trainer, "held_out_psnr"): "for a whole held-out image at a time, got too little; hold out smaller ones",
-              (Learner, "step"): "try --accumulate 2",
-              (trainer, "build"): "for pan and what is kept to train it, got too little; use a device with more"}
+    places = {
+        (trainer, "held_out_psnr"): "for a whole held-out image at a time, got too little; hold out smaller ones",
+        (Learner, "step"): "try --accumulate 2",
+        (trainer, "build"): "for pan and what is kept to train it, got too little; use a device with more",
+    }
     for (owner, name), message in places.items():
         plain = getattr(owner, name)
         # The check of the network's name builds it without memory.
-        monkeypatch.setattr(owner, name, lambda *values, plain=plain, **told: (
-            plain(*values, **told) if told.get("device") == "meta" else fails()))
+        monkeypatch.setattr(
+            owner,
+            name,
+            lambda *values, plain=plain, **told: plain(*values, **told) if told.get("device") == "meta" else fails(),
+        )
         with pytest.raises(TrainingError, match=message):
             train(job)
     monkeypatch.undo()
@@ -311,13 +333,16 @@ def test_a_snapshot_whose_step_has_passed_is_refused(images: Path, trained: Path
         train(small_job(images, tmp_path, snapshots=(25, 50)))
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"seed": -1}, r"seed: expected a whole number from 0 to 2\^63 - 1, got -1"),
-    ({"seed": 2**63}, "got 9223372036854775808"),
-    ({"snapshots": (50, 101)}, "snapshot: expected a whole number from 1 to 100, got 101"),
-    ({"snapshots": (0,)}, "from 1 to 100, got 0"),
-    ({"checkpoint_every": 0}, "checkpoint-every: expected a whole number of at least 1, got 0"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": -1}, r"seed: expected a whole number from 0 to 2\^63 - 1, got -1"),
+        ({"seed": 2**63}, "got 9223372036854775808"),
+        ({"snapshots": (50, 101)}, "snapshot: expected a whole number from 1 to 100, got 101"),
+        ({"snapshots": (0,)}, "from 1 to 100, got 0"),
+        ({"checkpoint_every": 0}, "checkpoint-every: expected a whole number of at least 1, got 0"),
+    ],
+)
 def test_a_job_keeps_within_its_ranges(change: dict[str, object], message: str, images: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=message):
         small_job(images, tmp_path, **change)

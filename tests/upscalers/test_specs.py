@@ -76,13 +76,19 @@ def test_python_factory(user_module: str) -> None:
 
 @pytest.mark.parametrize(
     ("rest", "named"),
-    [("", "no factory"), (":missing", "missing"), (":number", "to return a torch module.*got int"),
-     (":raising", r"raising\(scale=2\) raised KeyError: 'by design'.*--debug"),
-     (":leaving", "raised SystemExit: 3"), (":without_scale", "raised TypeError: .* argument 'scale'"),
-     (":lazy", "got lazy ones; call it once"), (":constant", "called with scale=…, got int"),
-     (":failing", "failing on d/n: the model raised ValueError: by design"),
-     ("_torn:any", r"import user_upscalers_torn raised SyntaxError: .*line 1")],
-)  # fmt: skip
+    [
+        ("", "no factory"),
+        (":missing", "missing"),
+        (":number", "to return a torch module.*got int"),
+        (":raising", r"raising\(scale=2\) raised KeyError: 'by design'.*--debug"),
+        (":leaving", "raised SystemExit: 3"),
+        (":without_scale", "raised TypeError: .* argument 'scale'"),
+        (":lazy", "got lazy ones; call it once"),
+        (":constant", "called with scale=…, got int"),
+        (":failing", "failing on d/n: the model raised ValueError: by design"),
+        ("_torn:any", r"import user_upscalers_torn raised SyntaxError: .*line 1"),
+    ],
+)
 def test_python_mistakes(user_module: str, tmp_path: Path, rest: str, named: str) -> None:
     (tmp_path / "user_upscalers_torn.py").write_text("def any(:")
     with pytest.raises(UpscalerError, match=f"{user_module}.*{named}"):
@@ -131,8 +137,12 @@ def test_unknown_specs_are_srbench_errors(spec: str) -> None:
 
 
 def test_close_matches_are_offered() -> None:
-    for options, named in ((Options(tile=48.5), "got 48.5"), (Options(tile=True), "got True"),
-                           ({"tile": 48}, "Options, got dict"), (Options(device=None), "got None")):  # fmt: skip
+    for options, named in (
+        (Options(tile=48.5), "got 48.5"),
+        (Options(tile=True), "got True"),
+        ({"tile": 48}, "Options, got dict"),
+        (Options(device=None), "got None"),
+    ):
         with pytest.raises(UpscalerError, match=named):
             as_upscaler(torch.nn.Identity(), scale=2, options=options)  # type: ignore[arg-type]  # what it is about
     with pytest.raises(UpscalerError, match="device meta"):
@@ -162,8 +172,16 @@ def test_load_model_gives_the_authors_network(mirror: Path) -> None:
 
 
 def test_weights_of_ones_own_say_how_they_were_trained(tmp_path: Path) -> None:
-    record = {"network": "pan-bam", "scales": [2], "options": {}, "recipe": "short", "recipe_sha256": "a" * 64,
-              "steps": 7, "seed": 3, "train_set": "Photos"}  # fmt: skip
+    record = {
+        "network": "pan-bam",
+        "scales": [2],
+        "options": {},
+        "recipe": "short",
+        "recipe_sha256": "a" * 64,
+        "steps": 7,
+        "seed": 3,
+        "train_set": "Photos",
+    }
     network, path = build("pan-bam", scale=2), tmp_path / "weights.safetensors"
     save_file(network.state_dict(), path, metadata={RECORD_KEY: json.dumps(record)})
     upscaler = open_upscaler(f"zoo:pan-bam@{path}", scale=2, options=Options(device="cpu"))

@@ -26,8 +26,14 @@ LR = np.random.default_rng(5).integers(0, 256, (45, 61, 3), dtype=np.uint8)
 def convolutions() -> nn.Module:
     """Three 3×3 convolutions and a shuffle: a receptive field of 7 pixels, no pooling."""
     torch.manual_seed(0)
-    layers = [nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(),
-              nn.Conv2d(8, 12, 3, padding=1), nn.PixelShuffle(2)]
+    layers = [
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(8, 12, 3, padding=1),
+        nn.PixelShuffle(2),
+    ]
     return nn.Sequential(*layers).eval()
 
 
@@ -103,8 +109,12 @@ def test_full_float32_holds_while_images_are_made_and_not_longer(
 
 @pytest.mark.parametrize(
     "raised",
-    [RuntimeError("[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory"),
-     MemoryError(), torch.OutOfMemoryError(), None],
+    [
+        RuntimeError("[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+        torch.OutOfMemoryError(),
+        None,
+    ],
     ids=["processor", "python", "gpu", "real"],
 )
 def test_want_of_memory_says_what_helps(raised: Exception | None) -> None:
@@ -123,17 +133,25 @@ def test_want_of_memory_says_what_helps(raised: Exception | None) -> None:
 def test_low_precision_stays_close_and_is_really_used(precision: str, limit: float) -> None:
     torch.manual_seed(0)
     network = build("imdn", scale=2, channels=16, blocks=2)
-    results = [network_upscaler(network, Identity("imdn"), scale=2, options=Options("cpu", name))
-               .upscale(LR, dataset="d", name="n") for name in ("fp32", precision)]
+    results = [
+        network_upscaler(network, Identity("imdn"), scale=2, options=Options("cpu", name)).upscale(
+            LR, dataset="d", name="n"
+        )
+        for name in ("fp32", precision)
+    ]
     difference = np.abs(results[0] - results[1]).max()
     assert 0 < difference < limit
 
 
 @pytest.mark.parametrize(
     ("result", "named"),
-    [(lambda lr: lr, "got shape"), (lambda lr: functional.interpolate(lr, scale_factor=2) * np.nan, "NaN"),
-     (lambda lr: functional.interpolate(lr, scale_factor=2).to(torch.int32), "floating tensor"),
-     (lambda lr: lr.numpy(), "floating tensor"), (lambda lr: lr[:, :1], "floating tensor")],
+    [
+        (lambda lr: lr, "got shape"),
+        (lambda lr: functional.interpolate(lr, scale_factor=2) * np.nan, "NaN"),
+        (lambda lr: functional.interpolate(lr, scale_factor=2).to(torch.int32), "floating tensor"),
+        (lambda lr: lr.numpy(), "floating tensor"),
+        (lambda lr: lr[:, :1], "floating tensor"),
+    ],
     ids=["size", "nan", "dtype", "array", "gray"],
 )
 def test_a_wrong_result_is_named(result: object, named: str) -> None:

@@ -21,14 +21,27 @@ _OURS = [entry for entry in CATALOGUE if entry.tag == "srbench"]
 _BY_FILE = pytest.mark.parametrize("entry", _OURS, ids=lambda entry: entry.file.name)
 
 TRAINING = {
-    "recipe": "budget-cpu", "recipe_sha256": "a" * 64, "data": "BSDS400_train, 380 of 400 images",
-    "fingerprint": "b" * 64, "steps": 2600, "patches": 20800, "seed": 1, "device": "cpu", "more": "stays in the record",
-}  # fmt: skip
+    "recipe": "budget-cpu",
+    "recipe_sha256": "a" * 64,
+    "data": "BSDS400_train, 380 of 400 images",
+    "fingerprint": "b" * 64,
+    "steps": 2600,
+    "patches": 20800,
+    "seed": 1,
+    "device": "cpu",
+    "more": "stays in the record",
+}
 RECORD: dict[str, Any] = {
-    "schema_version": 1, "network": "imdn-bam", "scale": 4, "options": {}, "licence": "Apache-2.0", "note": "",
-    "file": {"name": "imdn-bam-x4.safetensors", "size": 3, "sha256": "c" * 64}, "training": TRAINING,
+    "schema_version": 1,
+    "network": "imdn-bam",
+    "scale": 4,
+    "options": {},
+    "licence": "Apache-2.0",
+    "note": "",
+    "file": {"name": "imdn-bam-x4.safetensors", "size": 3, "sha256": "c" * 64},
+    "training": TRAINING,
     "scores": {"Set5": {"psnr_y": 30.5, "ssim_y": 0.86, "images": 5}},
-}  # fmt: skip
+}
 
 
 def test_a_record_is_all_that_an_entry_needs() -> None:

@@ -66,10 +66,12 @@ def visit(browser: Any) -> Iterator[Visit]:
     contexts: list[Any] = []
     complaints: list[str] = []
 
-    def opened(site: Path, path: str = "index.html", *, scheme: str = "light", width: int = 1280,
-               scripts: bool = True) -> Any:  # fmt: skip
-        context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900},
-                                      java_script_enabled=scripts)  # fmt: skip
+    def opened(
+        site: Path, path: str = "index.html", *, scheme: str = "light", width: int = 1280, scripts: bool = True
+    ) -> Any:
+        context = browser.new_context(
+            color_scheme=scheme, viewport={"width": width, "height": 900}, java_script_enabled=scripts
+        )
         context.set_default_timeout(PATIENCE * 1000)
         contexts.append(context)
         page = context.new_page()

@@ -63,8 +63,10 @@ def test_infinite_equal_and_missing_scores(site: Path, visit: Visit) -> None:
 def test_two_real_entries_are_compared_on_every_dataset(site: Path, visit: Visit) -> None:
     page = visit(site, "compare.html#a=imdn-authors&b=pan-authors&view=4 matlab-y&metric=psnr")
     page.wait_for_selector("#plots svg")
-    shown = {row.locator("th").inner_text(): row.locator("td").all_text_contents()
-             for row in page.locator("#differences tbody tr").all()}  # fmt: skip
+    shown = {
+        row.locator("th").inner_text(): row.locator("td").all_text_contents()
+        for row in page.locator("#differences tbody tr").all()
+    }
     scores = {name: psnr_by_image(name) for name in ("imdn-authors", "pan-authors")}
     assert set(shown) == {dataset for dataset, _ in scores["imdn-authors"].index}
     for dataset, cells in shown.items():

@@ -25,11 +25,24 @@ def hostile_site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A site whose entries got past a schema that was made to take any text."""
     folder = tmp_path_factory.mktemp("hostile")
     first, second = generate(folder / "in", 2, datasets=("Set5", "Set14"))
-    change(first, lambda document: document.update(
-        title=TITLE, authors=[LINE], footnotes=[LINE],
-        claims=[{"scale": 4, "dataset": "Set5", "psnr": 32.0, "ssim": None, "source": LINE}],
-        training={"data": LINE, "recipe": LINE, "recipe_sha256": None, "fingerprint": None, "steps": 1, "seed": 1,
-                  "tag": None}))  # fmt: skip
+    change(
+        first,
+        lambda document: document.update(
+            title=TITLE,
+            authors=[LINE],
+            footnotes=[LINE],
+            claims=[{"scale": 4, "dataset": "Set5", "psnr": 32.0, "ssim": None, "source": LINE}],
+            training={
+                "data": LINE,
+                "recipe": LINE,
+                "recipe_sha256": None,
+                "fingerprint": None,
+                "steps": 1,
+                "seed": 1,
+                "tag": None,
+            },
+        ),
+    )
     change(second, lambda document: document["model"].update(name=TITLE, source=LINE))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Text, "check", lambda self, value, where: None)
@@ -48,13 +61,28 @@ def endless_site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A site of two entries whose words are as long as the schema lets them be."""
     folder = tmp_path_factory.mktemp("endless")
     for entry in generate(folder / "in", 2, datasets=("Set5", "Set14"), scales=(2, 3, 4)):
-        change(entry, lambda document: document.update(
-            id=document["id"] + "w" * 55, title="W" * 119 + document["id"][-1], authors=["A" * 100, "B" * 100],
-            paper={"title": "P" * 300, "url": None, "year": 2026}, code="https://example.org/" + "c" * 150,
-            license="L" * 100, footnotes=["F" * 200],
-            model={**document["model"], "name": "M" * 100, "source": "S" * 300},
-            training={"data": "D" * 300, "recipe": "R" * 300, "recipe_sha256": None, "fingerprint": None, "steps": 1,
-                      "seed": 1, "tag": None}))  # fmt: skip
+        change(
+            entry,
+            lambda document: document.update(
+                id=document["id"] + "w" * 55,
+                title="W" * 119 + document["id"][-1],
+                authors=["A" * 100, "B" * 100],
+                paper={"title": "P" * 300, "url": None, "year": 2026},
+                code="https://example.org/" + "c" * 150,
+                license="L" * 100,
+                footnotes=["F" * 200],
+                model={**document["model"], "name": "M" * 100, "source": "S" * 300},
+                training={
+                    "data": "D" * 300,
+                    "recipe": "R" * 300,
+                    "recipe_sha256": None,
+                    "fingerprint": None,
+                    "steps": 1,
+                    "seed": 1,
+                    "tag": None,
+                },
+            ),
+        )
         shutil.copytree(ROOT / "submissions" / "pan-authors" / "samples", entry / "samples")
         entry.rename(entry.with_name(entry.name + "w" * 55))
     report = build(folder / "in", folder / "out")

@@ -124,16 +124,19 @@ def test_no_text_of_a_chart_is_cut_or_lies_on_another(site: Path, visit: Visit, 
     places = page.locator("svg.chart").evaluate_all(
         "(charts) => charts.map((chart) => [chart, ...chart.querySelectorAll('text')].map((one) => {"
         " const box = one.getBoundingClientRect();"
-        " return [one.textContent, box.left, box.top, box.right, box.bottom]; }))")  # fmt: skip
+        " return [one.textContent, box.left, box.top, box.right, box.bottom]; }))"
+    )
     wrong = []
     for (_, *frame), *texts in places:
         for index, (text, left, top, right, bottom) in enumerate(texts):
             if left < frame[0] - 0.5 or top < frame[1] - 0.5 or right > frame[2] + 0.5 or bottom > frame[3] + 0.5:
                 wrong.append(f"{text!r} is cut")
             # A box is as high as the font, letters are not.
-            wrong += [f"{text!r} and {other[0]!r}" for other in texts[index + 1 :]
-                      if left < other[3] and other[1] < right
-                      and top + 2 < other[4] and other[2] + 2 < bottom]  # fmt: skip
+            wrong += [
+                f"{text!r} and {other[0]!r}"
+                for other in texts[index + 1 :]
+                if left < other[3] and other[1] < right and top + 2 < other[4] and other[2] + 2 < bottom
+            ]
     assert places and not wrong
 
 

@@ -18,7 +18,9 @@ def names(page: Any) -> list[str]:
 def column(page: Any, key: str) -> list[float]:
     at = page.evaluate(
         "(key) => { const found = {}; [...document.querySelectorAll('#scores tbody tr:not(.group)')]"
-        ".forEach((row, line) => { found[line] = row.dataset.p; }); return found; }", key)  # fmt: skip
+        ".forEach((row, line) => { found[line] = row.dataset.p; }); return found; }",
+        key,
+    )
     return [float(value) for value in at.values() if value]
 
 
@@ -63,8 +65,11 @@ def test_an_address_keeps_the_view(site: Path, visit: Visit) -> None:
 
 def arrows(page: Any) -> dict[str, str]:
     """The columns that are said to be sorted, and how."""
-    return dict(page.locator("#scores [aria-sort]").evaluate_all(
-        "(cells) => cells.map((cell) => [cell.dataset.key, cell.getAttribute('aria-sort')])"))  # fmt: skip
+    return dict(
+        page.locator("#scores [aria-sort]").evaluate_all(
+            "(cells) => cells.map((cell) => [cell.dataset.key, cell.getAttribute('aria-sort')])"
+        )
+    )
 
 
 AS_IT_CAME = {"Set5.psnr": "descending"}
