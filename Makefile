@@ -25,7 +25,7 @@ env: $(STAMP)
 
 # A name on PATH is not yet an interpreter (shims of version managers fail when run, Debian splits off ensurepip),
 # so each candidate has to prove itself by running.
-# The onnx extra comes along for its tests.
+# The extras onnx, figures and tracking come along for their tests.
 $(STAMP): pyproject.toml constraints.txt
 	@set -e; \
 	if ! $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
@@ -41,7 +41,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "creating $(VENV) with $$chosen"; \
 	  $$chosen -m venv --clear $(VENV); \
 	fi
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,onnx]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,onnx,figures,tracking]'
 	@touch $(STAMP)
 
 demo: $(STAMP)
