@@ -146,7 +146,7 @@ def test_images_on_several_cores_keep_their_order(
     small_set: ImageSet, monkeypatch: pytest.MonkeyPatch, large: bool
 ) -> None:
     if large:
-        monkeypatch.setattr("srbench.evaluation._LARGE", 0)
+        monkeypatch.setattr("srbench.evaluation.scheduling._LARGE", 0)
     threads = torch.get_num_threads()
     upscaler, failing = Nearest(), Nearest(failing="d")
     for each in (upscaler, failing):

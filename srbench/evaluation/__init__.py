@@ -1,0 +1,77 @@
+"""The evaluation loop: dataset × upscaler × protocol -> scores.
+
+Protocols that share a preparation share one forward pass; rows that a journal already holds are not computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from srbench.datasets.imageset import ImageSet, open_dataset
+from srbench.errors import DatasetError
+from srbench.evaluation.plan import Plan, count_forward_passes, row_ids
+from srbench.evaluation.record import describe
+from srbench.evaluation.scheduling import run
+from srbench.protocols import LrSource, Protocol, get_protocol
+from srbench.scores import to_frame
+from srbench.upscalers.base import Options, Upscaler
+from srbench.upscalers.specs import as_upscaler
+from srbench.upscalers.tensors import borrowed
+
+__all__ = ["Plan", "count_forward_passes", "describe", "evaluate", "row_ids", "run"]
+
+
+def evaluate(
+    model: str | nn.Module | Upscaler,
+    dataset: str | ImageSet | Sequence[str | ImageSet],
+    *,
+    scale: int,
+    protocol: str | Sequence[str] = "matlab-y",
+    lr: LrSource = "made",
+    data_root: Path | str | None = None,
+    options: Options | None = None,
+) -> pd.DataFrame:
+    """Score a model on one or more datasets.
+
+    Args:
+        model: a model spec, a torch module from and to N×3×H×W RGB in [0, 1], which is given back as it was (modes,
+            gradients, device), or an upscaler that is already open.
+        dataset: a name such as "Set5", "folder:DIR", an `ImageSet` or a dataset view, or a list of these.
+        scale: 2, 3, 4 or 8.
+        protocol: one name or several; those that share a preparation cost one forward pass.
+        lr: "made" by the protocol, or "given": the dataset's own LR files.
+        data_root: where datasets lie, if not at `$SRBENCH_DATA` or the user's data folder.
+        options: device, precision, tile and self-ensemble.
+
+    Returns:
+        One row per image and protocol, with the columns of `srbench.scores.SCHEMA`.
+
+    Raises:
+        SrbenchError: anything that keeps a number from being trusted.
+
+    Examples:
+        >>> scores = evaluate("bicubic", "Sample", scale=4, protocol=["matlab-y", "bam2021"])
+        >>> scores.groupby("protocol", sort=False)["psnr_y"].mean().round(3).to_dict()
+        {'matlab-y': 26.4, 'bam2021': 26.53}
+    """
+    root = Path(data_root) if data_root is not None else None
+    chosen = [dataset] if isinstance(dataset, str) or not isinstance(dataset, Sequence) else dataset
+    names = [protocol] if isinstance(protocol, str | Protocol) else protocol
+    sets, protocols = [_as_set(entry, root) for entry in chosen], [get_protocol(name) for name in names]
+    with borrowed(model):
+        plan = Plan(as_upscaler(model, scale=scale, options=options), sets, protocols, lr)
+        return to_frame([row for rows in run(plan) for row in rows])
+
+
+def _as_set(entry: Any, root: Path | None) -> ImageSet:
+    if isinstance(entry, str):
+        return open_dataset(entry, data_root=root)
+    images = getattr(entry, "images", entry)
+    if not isinstance(images, ImageSet):
+        raise DatasetError(f"expected a dataset name, an ImageSet or a dataset view, got {type(entry).__name__}")
+    return images

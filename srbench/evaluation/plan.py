@@ -1,0 +1,122 @@
+"""What one evaluation consists of: its sets, protocols and model, and the forward passes that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from srbench.datasets.imageset import ImageSet, distinct_sets
+from srbench.errors import ProtocolError
+from srbench.protocols import LrSource, Preparation, Protocol
+from srbench.scores import Key, RowId
+from srbench.upscalers.base import Upscaler
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides an evaluation's numbers, and where finished work is kept; repetitions are dropped.
+
+    Raises:
+        DatasetError: two different sets of one name.
+        ProtocolError: no set or protocol, or protocols that cannot be had so.
+    """
+
+    upscaler: Upscaler
+    sets: Sequence[ImageSet]
+    protocols: Sequence[Protocol]
+    lr: LrSource = "made"
+    save_images: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.sets or not self.protocols:
+            raise ProtocolError("expected at least one dataset and one protocol, got none")
+        object.__setattr__(self, "sets", distinct_sets(self.sets))
+        object.__setattr__(self, "protocols", list(dict.fromkeys(self.protocols)))
+        for protocol in self.protocols:
+            protocol.preparation.require_scale(self.upscaler.scale)
+            protocol.preparation.lr_source(self.lr)
+        if self.save_images and len({self.source_key(protocol) for protocol in self.protocols}) > 1:
+            raise ProtocolError(
+                "--save-images: expected protocols that share one preparation, got "
+                f"{', '.join(protocol.name for protocol in self.protocols)}; they give different SR "
+                "images of one name, so save them in separate runs"
+            )
+
+    def lr_source(self, protocol: Protocol) -> LrSource:
+        """The LR that a protocol gets; one that is defined on the dataset's own files takes those always."""
+        return protocol.preparation.lr_source(self.lr)
+
+    def source_key(self, protocol: Protocol) -> tuple[str, LrSource]:
+        """Protocols of one key share one forward pass."""
+        return protocol.preparation.key, self.lr_source(protocol)
+
+    def details(self) -> dict[str, Any]:
+        """What else the record says of the upscaler."""
+        images = [(dataset.name, name) for dataset in self.sets for name in dataset.names]
+        return {**self.upscaler.identity.details, **self.upscaler.details_of(images)}
+
+    def key(self) -> Key:
+        """What makes two evaluations the same run."""
+        identity, details, options = self.upscaler.identity, self.details(), self.upscaler.options
+        # Only where there is one: keys of other models stay those that runs were begun with before it was known.
+        source = {name: value for name, value in details.items() if name == "source_sha256"}
+        return {
+            "model": identity.spec,
+            "weights_sha256": identity.weights_sha256,
+            **source,
+            "images_sha256": details.get("images_sha256"),
+            "scale": self.upscaler.scale,
+            "protocols": {protocol.name: protocol.version for protocol in self.protocols},
+            "datasets": {dataset.name: dataset.fingerprint for dataset in self.sets},
+            "lr": self.lr,
+            "precision": options.precision,
+            "tile": options.tile,
+            "self_ensemble": options.self_ensemble,
+            "optimise": options.optimise,
+        }
+
+
+@dataclass(frozen=True)
+class Task:
+    """One forward pass: an image, its preparation, and the protocols that score it; none if it is only saved."""
+
+    dataset: ImageSet
+    name: str
+    preparation: Preparation
+    protocols: tuple[Protocol, ...]
+    lr: LrSource
+
+
+def count_forward_passes(plan: Plan, done: Iterable[RowId] = (), elsewhere: Iterable[RowId] = ()) -> int:
+    """How many forward passes `run` will make."""
+    return sum(1 for _ in tasks_of(plan, frozenset(done), frozenset(elsewhere)))
+
+
+def row_ids(plan: Plan) -> list[RowId]:
+    """Every row that a finished evaluation has, in the order of `run`."""
+    return [
+        (task.dataset.name, protocol.name, task.name)
+        for task in tasks_of(plan, frozenset(), frozenset())
+        for protocol in task.protocols
+    ]
+
+
+def tasks_of(plan: Plan, done: frozenset[RowId], elsewhere: frozenset[RowId]) -> Iterator[Task]:
+    """Yield the forward passes of a plan in order, without those whose rows are all in `done` or `elsewhere`."""
+    groups: dict[tuple[str, LrSource], list[Protocol]] = {}
+    for protocol in plan.protocols:
+        groups.setdefault(plan.source_key(protocol), []).append(protocol)
+    for dataset in plan.sets:
+        for (_, lr), members in groups.items():
+            for name in dataset.names:
+                own = [member for member in members if (dataset.name, member.name, name) not in elsewhere]
+                missing = tuple(member for member in own if (dataset.name, member.name, name) not in done)
+                if missing or (own and plan.save_images and not saved_path(plan.save_images, dataset, name).exists()):
+                    yield Task(dataset, name, own[0].preparation, missing, lr)
+
+
+def saved_path(folder: Path, dataset: ImageSet, name: str) -> Path:
+    """Return the file in which `--save-images` stores an SR image."""
+    return folder / dataset.name / f"{name}.png"

@@ -1,0 +1,57 @@
+"""The record of an evaluation: what it was made of and how."""
+
+from __future__ import annotations
+
+import torch
+
+from srbench.environment import describe_environment
+from srbench.evaluation.plan import Plan
+from srbench.scores import SCHEMA_VERSION, Record
+
+
+def describe(plan: Plan, device: torch.device, *, started: str, seconds: float) -> Record:
+    """The record of an evaluation: everything needed to make its numbers again, ready for JSON.
+
+    Args:
+        device: where the network ran.
+        started: UTC time in ISO 8601.
+        seconds: wall-clock time of this (last) session of the run.
+    """
+    identity, options = plan.upscaler.identity, plan.upscaler.options
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": {
+            "spec": identity.spec,
+            "weights_sha256": identity.weights_sha256,
+            "parameters": identity.parameters,
+            **plan.details(),
+        },
+        "scale": plan.upscaler.scale,
+        "protocols": {
+            protocol.name: {
+                "version": protocol.version,
+                "summary": protocol.summary,
+                "lr_source": plan.lr_source(protocol),
+            }
+            for protocol in plan.protocols
+        },
+        "lr_source": plan.lr,
+        "datasets": {
+            dataset.name: {
+                "fingerprint": dataset.fingerprint,
+                "variant": dataset.variant,
+                "n": len(dataset.names),
+                "n_expected": dataset.n_expected,
+            }
+            for dataset in plan.sets
+        },
+        "precision": options.precision,
+        "tile": options.tile,
+        "self_ensemble": options.self_ensemble,
+        "optimise": options.optimise,
+        "images_at_once": plan.upscaler.images_at_once,
+        "seed": None,  # nothing in an evaluation is random
+        "environment": describe_environment(device),
+        "started": started,
+        "seconds": round(seconds, 3),
+    }

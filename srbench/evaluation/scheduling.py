@@ -1,0 +1,144 @@
+"""The order in which images are prepared, upscaled and scored.
+
+While a GPU works, the next image is decoded and degraded and the last one scored. On the CPU each core takes an image
+from its file to its scores: threads that share one image wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+
+import torch
+
+from srbench.errors import SrbenchError
+from srbench.evaluation.plan import Plan, Task, tasks_of
+from srbench.evaluation.scoring import Prepared, forward, naming_the_image, prepare, score
+from srbench.protocols import to_8bit
+from srbench.scores import Row, RowId
+from srbench.upscalers.base import Image
+
+# LR pixels from which an image gets all cores and the memory to itself.
+_LARGE = 512 * 512
+
+
+def run(plan: Plan, *, done: Iterable[RowId] = (), elsewhere: Iterable[RowId] = ()) -> Generator[list[Row], None, None]:
+    """Evaluate a plan, image by image: yields the rows of each forward pass as soon as they are scored, in order.
+
+    Images that nothing could be made of are named before the first forward pass.
+
+    Args:
+        done: rows that need not be computed again; an image that is to be saved and is not there is made again.
+        elsewhere: rows that another process computes.
+    """
+    tasks = list(tasks_of(plan, frozenset(done), frozenset(elsewhere)))
+    _require_given(plan, tasks)
+    _require_sizes(plan, tasks)
+    with _opencv_on_one_thread():
+        yield from _image_per_core(plan, tasks) if plan.upscaler.fills_all_cores else _pipelined(plan, tasks)
+
+
+def _require_given(plan: Plan, tasks: Iterable[Task]) -> None:
+    """The LR files that are asked for, before those of other sets are worked on."""
+    scale = plan.upscaler.scale
+    for dataset in {task.dataset.name: task.dataset for task in tasks if task.lr == "given"}.values():
+        for name in dataset.names if scale not in dataset.given_scales else ():
+            dataset.given_lr(name, scale=scale)
+
+
+def _require_sizes(plan: Plan, tasks: Iterable[Task]) -> None:
+    sizes: dict[tuple[str, str], tuple[int, int]] = {}
+    for task in tasks:
+        image = task.dataset.name, task.name
+        if image not in sizes:
+            sizes[image] = task.dataset.hr_size(task.name)
+        with naming_the_image(task):
+            for protocol in task.protocols:
+                protocol.require_size(*sizes[image], scale=plan.upscaler.scale)
+
+
+def _pipelined(plan: Plan, tasks: Iterable[Task]) -> Generator[list[Row], None, None]:
+    """One image in preparation, one in the upscaler, one being scored."""
+    with ThreadPoolExecutor(1, "srbench-load") as loader, ThreadPoolExecutor(1, "srbench-score") as scorer:
+        upcoming = (loader.submit(prepare, task, plan.upscaler.scale) for task in tasks)
+        scoring: Future[list[Row]] | None = None
+        try:
+            for loaded in _ahead(upcoming):
+                prepared = loaded.result()
+                sr, seconds = forward(plan.upscaler, prepared)
+                if scoring is not None:
+                    yield scoring.result()
+                scoring = scorer.submit(score, plan, prepared, sr, seconds)
+        except SrbenchError:
+            # What is already computed must not be lost with the image that failed.
+            if scoring is not None:
+                with suppress(SrbenchError):
+                    yield scoring.result()
+            raise
+        if scoring is not None:
+            yield scoring.result()
+
+
+def _image_per_core(plan: Plan, tasks: Iterable[Task]) -> Generator[list[Row], None, None]:
+    """As many images at once as the upscaler allows, each on its share of the cores; a large one on all of them."""
+    threads, lanes = torch.get_num_threads(), plan.upscaler.images_at_once
+    pool = ThreadPoolExecutor(lanes, "srbench-image", torch.set_num_threads, (max(1, threads // lanes),))
+    working: deque[Future[list[Row] | Prepared]] = deque()
+    try:
+        for task in tasks:
+            working.append(pool.submit(_whole, plan, task))
+            if len(working) > lanes:  # one more than the lanes, so that none waits for the journal
+                yield _rows(plan, working)
+        while working:
+            yield _rows(plan, working)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
+def _whole(plan: Plan, task: Task) -> list[Row] | Prepared:
+    """An image from its file to its rows; no further than its preparation if it is large."""
+    prepared = prepare(task, plan.upscaler.scale)
+    if prepared.lr.shape[0] * prepared.lr.shape[1] > _LARGE:
+        return prepared
+    return score(plan, prepared, *forward(plan.upscaler, prepared))
+
+
+def _rows(plan: Plan, working: deque[Future[list[Row] | Prepared]]) -> list[Row]:
+    """The rows of the image that was begun first."""
+    result = working.popleft().result()
+    if isinstance(result, Prepared):
+        wait(working)
+        return score(plan, result, *_compact(result.task, *forward(plan.upscaler, result)))
+    return result
+
+
+def _compact(task: Task, sr: Image, seconds: float) -> tuple[Image, float]:
+    """A large SR image in a quarter of its memory, where no protocol wants more than 8 bits."""
+    with naming_the_image(task):
+        return to_8bit(sr) if all(protocol.scoring.rounded for protocol in task.protocols) else sr, seconds
+
+
+@contextmanager
+def _opencv_on_one_thread() -> Iterator[None]:
+    """OpenCV's own threads gain nothing on one image's filters and get in the network's way."""
+    # Inside the function: a study that only trains has this module, too, where OpenCV is missing.
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _ahead(futures: Iterator[Future[Prepared]]) -> Iterator[Future[Prepared]]:
+    """The futures in order, the next one always started before the current one is handed out."""
+    current = next(futures, None)
+    while current is not None:
+        following = next(futures, None)
+        yield current
+        current = following
