@@ -10,7 +10,7 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ class Journal:
     """The journals in a run's folder: those of all its processes are read, one of them is written.
 
     Args:
-        version: of the layout of the rows.
+        versions: the layouts of rows that can be resumed; new journals are written in the last one.
         columns: the names that a row may have.
         writer: 0 for a process that works alone, or its number among those that share the folder.
 
@@ -42,8 +42,10 @@ class Journal:
         ResultsError: a journal of another key, a damaged line, or a folder that cannot be written.
     """
 
-    def __init__(self, folder: Path, key: Key, *, version: int, columns: Iterable[str], writer: int = 0) -> None:
-        self._folder, self._key, self._version, self._columns = folder, key, version, frozenset(columns)
+    def __init__(
+        self, folder: Path, key: Key, *, versions: Sequence[int], columns: Iterable[str], writer: int = 0
+    ) -> None:
+        self._folder, self._key, self._versions, self._columns = folder, key, versions, frozenset(columns)
         self._own = folder / (f"journal-{writer}.jsonl" if writer else JOURNAL_NAME)
         self._has_rows = False
         self._mend()
@@ -55,7 +57,7 @@ class Journal:
     def append(self, rows: Iterable[Row]) -> None:
         """Record rows for good: they are on the disk when this returns."""
         if not self._own.exists():
-            head = {"key": self._key, "schema_version": self._version}
+            head = {"key": self._key, "schema_version": self._versions[-1]}
             write_atomic(self._own, _line(head), error=ResultsError)
         try:
             size = self._own.stat().st_size
@@ -104,7 +106,7 @@ class Journal:
         documents = [_parse(line, number, path) for number, line in enumerate(lines, start=1)]
         if documents:
             require_key(documents[0].get("key"), self._key, self._folder)
-            if documents[0].get("schema_version") != self._version:
+            if documents[0].get("schema_version") not in self._versions:
                 raise ResultsError(
                     f"{self._folder}: its journal was begun by another version of srbench, whose rows "
                     "lack columns; finish it with that one, or remove the folder and run again"

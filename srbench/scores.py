@@ -26,11 +26,19 @@ from srbench.journal import Journal, checksum, journals_in, require_key
 from srbench.journal import Key as Key
 from srbench.journal import Row as Row
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of the layout of `scores.parquet` and `run.json`."""
 
-# By readable version, the columns that came after it: they are read as null, since nobody computed them.
-_ADDED: dict[int, tuple[str, ...]] = {1: ("psnr_y_aliased",), 2: (), SCHEMA_VERSION: ()}
+# By readable version, the columns that later versions added: they are read as null, since no one computed them.
+_ADDED: dict[int, tuple[str, ...]] = {
+    1: ("psnr_y_aliased", "lr_origin"),
+    2: ("lr_origin",),
+    3: ("lr_origin",),
+    SCHEMA_VERSION: (),
+}
+
+# Versions whose unfinished runs can be resumed. Journals before version 3 have no checksums.
+_RESUMABLE = (3, SCHEMA_VERSION)
 
 # From this version on a record carries a checksum of itself.
 _CHECKED_SINCE = 3
@@ -55,12 +63,14 @@ SCHEMA = pa.schema(
         ("lr_source", pa.string()),
         ("hr_sha256", pa.string()),
         ("lr_sha256", pa.string()),
+        ("lr_origin", pa.string()),
     ]
 )
 """Columns of the score table. PSNR in dB; `psnr_y`/`ssim_y` are null under RGB protocols and the other way round,
 `psnr_y_aliased` under all but the Y protocols that start with `matlab-`, and in runs of schema version 1. `seconds` is
 the upscaler's time, on the CPU on this image's share of the cores; `hr_sha256` is of the dataset's decoded HR,
-`lr_sha256` of the LR that was used."""
+`lr_sha256` of the LR that was used; `lr_origin` names how that LR was made and is null where that is unknown, and in
+runs of schema versions 1 to 3."""
 
 RowId = tuple[str, str, str]
 """Dataset, protocol and image: what tells the rows of one run apart."""
@@ -112,7 +122,7 @@ class RunFolder:
         self.record: Record | None = None
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
-        self._journal = Journal(path, key, version=SCHEMA_VERSION, columns=SCHEMA.names, writer=writer)
+        self._journal = Journal(path, key, versions=_RESUMABLE, columns=SCHEMA.names, writer=writer)
         self.reload()
 
     def reload(self) -> None:
@@ -193,11 +203,24 @@ def read_table(path: Path, *, version: Any = SCHEMA_VERSION) -> pd.DataFrame:
             f"{path}: expected a schema version out of {', '.join(map(str, _ADDED))}, got {version!r}; "
             "read it with the srbench that wrote it"
         )
-    table = pq.read_table(path)
+    frame: pd.DataFrame = with_all_columns(pq.read_table(path), version=version).to_pandas()
+    return frame
+
+
+def columns_of(version: int) -> list[str]:
+    """Return the names of the columns that a score table of this schema version has, in order."""
+    return [name for name in SCHEMA.names if name not in _ADDED[version]]
+
+
+def with_all_columns(table: pa.Table, *, version: int) -> pa.Table:
+    """Return a score table of this schema version with the columns of `SCHEMA`; those added since are null.
+
+    Raises:
+        KeyError, pyarrow.ArrowException: a column is missing or has another type.
+    """
     for name in _ADDED[version]:
         table = table.append_column(name, pa.nulls(len(table), SCHEMA.field(name).type))
-    frame: pd.DataFrame = table.select(SCHEMA.names).cast(SCHEMA).to_pandas()
-    return frame
+    return table.select(SCHEMA.names).cast(SCHEMA)
 
 
 def summarise(

@@ -13,8 +13,8 @@ import pytest
 
 from srbench.errors import ResultsError
 from srbench.files import sha256_of
-from srbench.journal import JOURNAL_NAME
-from srbench.scores import RECORD_NAME, SCHEMA_VERSION, SCORES_NAME, Row, RunFolder, mean, read_run
+from srbench.journal import JOURNAL_NAME, Journal, checksum
+from srbench.scores import RECORD_NAME, SCHEMA_VERSION, SCORES_NAME, Row, RunFolder, columns_of, mean, read_run
 
 KEY = {"model": "bicubic", "scale": 2, "protocols": {"matlab-y": 1}, "datasets": {"Set5": "abc"}}
 RECORD = {"schema_version": SCHEMA_VERSION, "model": {"spec": "bicubic"}, "scale": 2}
@@ -38,6 +38,7 @@ def row(image: str, psnr: float = 30.25) -> Row:
         "lr_source": "made",
         "hr_sha256": "h",
         "lr_sha256": "l",
+        "lr_origin": None,
     }
 
 
@@ -112,7 +113,7 @@ def test_a_table_from_before_the_aliasing_score_is_read_with_nulls(tmp_path: Pat
     folder.append([row("baby")])
     folder.finish({**RECORD, "schema_version": 1})
     table = folder.path / SCORES_NAME
-    pq.write_table(pq.read_table(table).drop_columns(["psnr_y_aliased"]), table)
+    pq.write_table(pq.read_table(table).select(columns_of(1)), table)
     record = folder.path / RECORD_NAME
     document = {name: value for name, value in json.loads(record.read_text()).items() if name != "crc32"}
     record.write_text(json.dumps({**document, "scores_sha256": sha256_of(table)}))
@@ -121,6 +122,32 @@ def test_a_table_from_before_the_aliasing_score_is_read_with_nulls(tmp_path: Pat
     record.write_text(json.dumps({**document, "schema_version": SCHEMA_VERSION + 1}))
     with pytest.raises(ResultsError, match="schema version"):
         read_run(folder.path)
+
+
+def test_a_table_from_before_lr_origins_is_read_with_nulls(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run", KEY)
+    folder.append([row("baby")])
+    folder.finish({**RECORD, "schema_version": 3})
+    table, record = folder.path / SCORES_NAME, folder.path / RECORD_NAME
+    pq.write_table(pq.read_table(table).select(columns_of(3)), table)
+    document = {name: value for name, value in json.loads(record.read_text()).items() if name != "crc32"}
+    document["scores_sha256"] = sha256_of(table)
+    record.write_text(json.dumps({**document, "crc32": checksum(document)}))
+    run = read_run(folder.path)
+    assert run.scores.columns[-1] == "lr_origin"
+    assert (run.scores["psnr_y"].tolist(), run.scores["lr_origin"].isna().all()) == ([30.25], True)
+
+
+def test_a_journal_of_schema_version_3_is_resumed(tmp_path: Path) -> None:
+    Journal(tmp_path, KEY, versions=(3,), columns=columns_of(3)).append([row("baby")])
+    folder = RunFolder(tmp_path, KEY)
+    folder.append([{**row("bird"), "lr_origin": "matlab-bicubic"}])
+    assert [(line["image"], line.get("lr_origin")) for line in RunFolder(tmp_path, KEY).rows] == [
+        ("baby", None),
+        ("bird", "matlab-bicubic"),
+    ]
+    folder.finish(RECORD)
+    assert read_run(tmp_path).scores["lr_origin"].fillna("unknown").tolist() == ["unknown", "matlab-bicubic"]
 
 
 def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srbench.errors import SubmissionError
-from srbench.scores import SCHEMA
+from srbench.scores import SCHEMA, SCHEMA_VERSION, columns_of, with_all_columns
 from srbench.submissions.kinds import shown
 
 MAX_JSON_BYTES = 512 << 10
@@ -26,6 +26,8 @@ _MAX_ROW_GROUPS = 100
 # Snappy cannot grow more than about twentyfold, and these encodings not at all: other files are bombs or not ours.
 _CODECS = {"SNAPPY", "UNCOMPRESSED"}
 _ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
+# The layouts of score tables that `srbench submit` has written. Entries are known by their bytes, so old ones stay.
+_LAYOUTS = {version: columns_of(version) for version in (3, SCHEMA_VERSION)}
 _TEXT_COLUMNS = [field.name for field in SCHEMA if pa.types.is_string(field.type)]
 
 
@@ -67,17 +69,20 @@ def parse_json(data: bytes, name: str) -> Any:
 def read_table(data: bytes, *, rows: int) -> pa.Table:
     """The score table of exactly `rows` rows and the columns of `srbench.scores.SCHEMA`, from a Parquet file's bytes.
 
+    A column that a table of an older layout lacks is null.
+
     Raises:
         SubmissionError: a damaged file, other columns, types, codecs or row counts, or texts that are too long.
     """
     try:
         metadata = pq.read_metadata(pa.BufferReader(data))
-        _require_shape(metadata, rows)
-        file = pq.ParquetFile(pa.BufferReader(data), metadata=metadata, read_dictionary=_TEXT_COLUMNS, pre_buffer=False)
+        version = _layout_of(metadata, rows)
+        texts = [name for name in _TEXT_COLUMNS if name in _LAYOUTS[version]]
+        file = pq.ParquetFile(pa.BufferReader(data), metadata=metadata, read_dictionary=texts, pre_buffer=False)
         table = file.read(use_threads=False)
-        for name in _TEXT_COLUMNS:
+        for name in texts:
             _require_short(table[name], name)
-        return table.cast(SCHEMA)
+        return with_all_columns(table, version=version)
     except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
         raise SubmissionError(
             f"scores.parquet: expected a whole score table, got one that does not read ({shown(str(error))})"
@@ -95,12 +100,14 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _require_shape(metadata: pq.FileMetaData, rows: int) -> None:
+def _layout_of(metadata: pq.FileMetaData, rows: int) -> int:
+    """Return the schema version that the table has the columns of, once its shape and encoding are safe to read."""
     if metadata.num_rows != rows:
         raise SubmissionError(
             f"scores.parquet: expected {rows} rows (images × protocols of the runs), got {metadata.num_rows}"
         )
-    if metadata.schema.names != SCHEMA.names:
+    fitting = [version for version, names in _LAYOUTS.items() if metadata.schema.names == names]
+    if not fitting:
         found = ", ".join(shown(name) for name in metadata.schema.names[:30])
         raise SubmissionError(
             f"scores.parquet: expected the columns {', '.join(SCHEMA.names)}, got {found}; make it with srbench submit"
@@ -121,6 +128,7 @@ def _require_shape(metadata: pq.FileMetaData, rows: int) -> None:
         )
     if sum(chunk.total_uncompressed_size for chunk in chunks) > _MAX_UNPACKED:
         raise SubmissionError(f"scores.parquet: expected at most {_MAX_UNPACKED:,} bytes when unpacked, got more")
+    return fitting[-1]
 
 
 def _require_short(column: pa.ChunkedArray, name: str) -> None:

@@ -20,6 +20,7 @@ Cell = tuple[int, str, str]
 """Scale, protocol and dataset: what one mean is over."""
 
 _NAME = re.compile(NAME.expression, re.ASCII)
+_ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:()+,-]{0,99}", re.ASCII)
 _LARGEST_PSNR = 200.0
 _MEAN_TOLERANCE = 1e-6
 
@@ -66,6 +67,7 @@ def check_rows(table: pa.Table, document: Mapping[str, Any]) -> None:
     _require_each("image", columns["image"], lambda value: bool(value and _NAME.fullmatch(value)))
     for name in ("hr_sha256", "lr_sha256"):
         _require_each(name, columns[name], lambda value: bool(value and SHA256.fullmatch(value)))
+    _require_each("lr_origin", columns["lr_origin"], lambda value: value is None or bool(_ORIGIN.fullmatch(value)))
     _require_each("seconds", columns["seconds"], lambda value: value is None or 0 <= value < math.inf)
     for name in columns:
         if name.startswith("psnr"):
