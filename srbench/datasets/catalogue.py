@@ -237,7 +237,7 @@ _ENTRIES = (
     Entry(
         name="RealSR7",
         title="the photographs that the BAM paper calls realSR7",
-        citation="Wang, Hu, Chen et al.: BAM, a balanced attention mechanism for single image super resolution. 2021",
+        citation="Wang, Hu, Shen: BAM, a balanced attention mechanism for single image super resolution. 2021",
         licence="not stated",
         access="published only through a file-sharing page with a password in the README of "
         "github.com/dandingbudanding/BAM, so it cannot be downloaded from here; number and names of its images are "
