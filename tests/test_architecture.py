@@ -12,45 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.layers import BELOW
+
 ROOT = Path(__file__).parents[1]
 MAX_FUNCTION, MAX_FILE = 60, 440
 HEAVY = ("torch", "pandas", "pyarrow", "datasets", "requests", "scipy", "skimage", "cv2")
-
-# Each room and the rooms right below it; a room may import everything below those too.
-BELOW: dict[str, tuple[str, ...]] = {
-    "errors": (),
-    "tables": (),
-    "files": ("errors",),
-    "archives": ("files",),
-    "images": ("files",),
-    "resize": ("images",),
-    "metrics": ("images",),
-    "degradations": ("resize",),
-    "protocols": ("degradations", "metrics"),
-    "datasets": ("protocols", "archives"),
-    "modelcard": ("errors",),
-    "zoo": ("protocols", "modelcard", "tables"),
-    "upscalers": ("datasets", "zoo"),
-    "journal": ("files",),
-    "scores": ("journal",),
-    "environment": ("errors",),
-    "evaluation": ("upscalers", "scores", "environment"),
-    "runs": ("evaluation",),
-    "workers": (),
-    "sweep": ("runs", "workers"),
-    "statistics": ("scores",),
-    "submissions": ("scores", "datasets", "zoo"),
-    "charts": ("errors",),
-    "audit": ("evaluation",),
-    "speed": ("evaluation", "charts"),
-    "samples": ("upscalers", "submissions"),
-    "training": ("runs", "charts", "workers"),
-    "study": ("training", "statistics"),
-    "verification": ("evaluation", "submissions"),
-    "leaderboard": ("submissions", "statistics", "charts", "datasets", "modelcard"),
-    "cli": ("sweep", "audit", "speed", "study", "verification", "samples", "leaderboard"),
-    "__main__": ("cli",),
-}
 
 START = ROOT / "srbench" / "__main__.py"  # it loads the one command that is asked for
 SOURCES = sorted(path for name in ("srbench", "leaderboard") for path in (ROOT / name).rglob("*.py"))
@@ -104,7 +70,7 @@ def name_of(path: Path) -> str:
 @pytest.mark.parametrize("path", [path for path in SOURCES if path != LAZY], ids=name_of)
 def test_imports_point_down(path: Path) -> None:
     home = room(module_name(path))
-    assert home in BELOW, f"{home} is a new room: give it a place in BELOW and in ARCHITECTURE.md"
+    assert home in BELOW, f"{home} is new: add it to BELOW in tests/layers.py, then run make tables"
     tree = parsed(path)
     wrong = [f"line {line}: {name}" for line, name in imported_modules(tree) if room(name) not in reach(home)]
     assert not wrong, f"{home} may import {sorted(reach(home))}, not {wrong}"

@@ -1,12 +1,14 @@
-"""Tables of what the package's catalogues hold, for lines of pages that end with `<!-- table: NAME -->`.
+"""Tables of the package's catalogues, between `<!-- table: NAME -->` and `<!-- end of table -->` in the guides.
 
-What stands before the mark is for who reads the page in the repository, and says where the same can be had.
+The tables are committed, so that they can be read on a code host. `make tables` writes them, and a test compares them
+with the catalogues. `make docs` also fills lines that end with `<!-- table: NAME -->` and have no end mark: the curves.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import runpy
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -24,12 +26,28 @@ from srbench.zoo.trained import Record, records
 
 ROOT = Path(__file__).parents[2]
 
-_MARK = re.compile(r"^.*<!-- table: (\w+) -->$", re.MULTILINE)
+PAGES = (
+    "ARCHITECTURE.md",
+    "docs/datasets.md",
+    "docs/trained.md",
+    "docs/training.md",
+    "docs/zoo.md",
+    "studies/README.md",
+)
+"""The pages with committed tables."""
+
+_BLOCK = re.compile(r"(?<=^<!-- table: )(\w+) -->\n.*?(?=^<!-- end of table -->$)", re.MULTILINE | re.DOTALL)
+_LINE = re.compile(r"^(?!<!--).*<!-- table: (\w+) -->$", re.MULTILINE)
+
+
+def committed(markdown: str) -> str:
+    """Return the page with the present tables between their marks. Raises KeyError for an unknown name."""
+    return _BLOCK.sub(lambda match: f"{match[1]} -->\n\n{TABLES[match[1]]().strip()}\n\n", markdown)
 
 
 def filled(markdown: str) -> str:
-    """The page with every marked line replaced by its table; an unknown name is a KeyError."""
-    return _MARK.sub(lambda match: TABLES[match[1]](), markdown)
+    """Return the page of the built site: `committed`, and every marked line replaced by its content."""
+    return _LINE.sub(lambda match: TABLES[match[1]](), committed(markdown))
 
 
 def datasets() -> str:
@@ -175,11 +193,22 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return table_of_markdown(list(head), ([cell.replace("|", "\\|") for cell in row] for row in rows))
 
 
+def layers() -> str:
+    """Which package may import which, the highest first."""
+    below: dict[str, tuple[str, ...]] = runpy.run_path(str(ROOT / "tests" / "layers.py"))["BELOW"]
+    rows = (
+        (f"`{name}`", ", ".join(f"`{lower}`" for lower in lowers) or "nothing")
+        for name, lowers in reversed(below.items())
+    )
+    return _table(("package or module", "may import these, and what they may import"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "attentions": attentions,
     "citations": citations,
     "curves": curve_images,
     "datasets": datasets,
+    "layers": layers,
     "networks": networks,
     "recipes": recipes,
     "studies": studies,
@@ -187,3 +216,14 @@ TABLES: dict[str, Callable[[], str]] = {
     "weights": weights,
 }
 """The tables by the name that pages use."""
+
+
+def main() -> None:
+    """Write the tables into the pages of the repository."""
+    for name in PAGES:
+        path = ROOT / name
+        path.write_text(committed(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The layers of the code: each package or module, and those directly below it that it may import.
+
+A package may also import everything below those. `tests/test_architecture.py` checks the code against this table, and
+`make tables` writes it into ARCHITECTURE.md.
+"""
+
+from __future__ import annotations
+
+BELOW: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "tables": (),
+    "files": ("errors",),
+    "archives": ("files",),
+    "images": ("files",),
+    "resize": ("images",),
+    "metrics": ("images",),
+    "degradations": ("resize",),
+    "protocols": ("degradations", "metrics"),
+    "datasets": ("protocols", "archives"),
+    "modelcard": ("errors",),
+    "zoo": ("protocols", "modelcard", "tables"),
+    "upscalers": ("datasets", "zoo"),
+    "journal": ("files",),
+    "scores": ("journal",),
+    "environment": ("errors",),
+    "evaluation": ("upscalers", "scores", "environment"),
+    "runs": ("evaluation",),
+    "workers": (),
+    "sweep": ("runs", "workers"),
+    "statistics": ("scores",),
+    "submissions": ("scores", "datasets", "zoo"),
+    "charts": ("errors",),
+    "audit": ("evaluation",),
+    "speed": ("evaluation", "charts"),
+    "samples": ("upscalers", "submissions"),
+    "training": ("runs", "charts", "workers"),
+    "study": ("training", "statistics"),
+    "verification": ("evaluation", "submissions"),
+    "leaderboard": ("submissions", "statistics", "charts", "datasets", "modelcard"),
+    "cli": ("sweep", "audit", "speed", "study", "verification", "samples", "leaderboard"),
+    "__main__": ("cli",),
+}
