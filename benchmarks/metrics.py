@@ -80,7 +80,7 @@ def _against_peers(metric: str, ours: Metric, first: Luma, second: Luma, exact: 
 
 
 def _ours(first: Luma, second: Luma) -> float:
-    return ssim(first, second, data_range=255, window=11, sigma=1.5, k1=0.01, k2=0.03)
+    return ssim(first, second, data_range=255, window=11, sigma=1.5, k1=0.01, k2=0.03, clip_contrast=False)
 
 
 def _scikit_image(first: Luma, second: Luma) -> float:

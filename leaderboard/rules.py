@@ -37,6 +37,10 @@ PREPARATIONS = {
         "cropped right and bottom to a multiple of the scale",
         "MATLAB's bicubic, then Gaussian noise of level 30 that the image's name fixes",
     ),
+    "given pairs": (
+        "as it is: exactly scale times the LR, other sizes are refused",
+        "the files that the dataset ships, of any origin",
+    ),
 }
 """The HR rule and the degradation of each preparation, by its key, in words."""
 
@@ -68,9 +72,8 @@ def rules(protocol: Protocol) -> list[tuple[str, str]]:
     """Every rule of a protocol as name and text, taken from the value itself."""
     preparation, scoring = protocol.preparation, protocol.scoring
     hr, lr = PREPARATIONS[preparation.key]
-    if preparation.ships_lr:
+    if preparation.ships_lr and preparation.degradation is not None:
         lr = f"the files that the dataset ships ({lr}, where they were made)"
-    shave = f"scale + {scoring.extra_shave}" if scoring.extra_shave else "scale"
     size = f"{SSIM_WINDOW}×{SSIM_WINDOW}"
     rounding = ", rounded half to even to 8 bits" if scoring.rounded else ", not rounded"
     return [
@@ -83,7 +86,7 @@ def rules(protocol: Protocol) -> list[tuple[str, str]]:
         ("LR", lr),
         ("Output", f"clamped to [0, 1], times 255{rounding}"),
         ("Colour", _colour(protocol)),
-        ("Shave", f"{shave} pixels from each side"),
+        ("Shave", _shave(protocol)),
         (
             "PSNR",
             "10 log10(255² / MSE) per image, MSE in float64 over all values that are compared; then the mean over "
@@ -92,11 +95,21 @@ def rules(protocol: Protocol) -> list[tuple[str, str]]:
         (
             "SSIM",
             f"Gaussian window {size}, σ 1.5, K1 0.01, K2 0.03, L 255, where the window fits whole; float64"
-            + ("" if scoring.luma else "; mean over the channels"),
+            + ("" if scoring.luma else "; mean over the channels")
+            + ("; on Y rounded to an integer" if scoring.ssim_luma else "")
+            + ("; negative contrast-structure terms count as 0" if scoring.ssim_clipped else ""),
         ),
         ("Scales", ", ".join(f"×{scale}" for scale in preparation.scales)),
         ("Scores", ", ".join(protocol.columns)),
     ]
+
+
+def _shave(protocol: Protocol) -> str:
+    scoring = protocol.scoring
+    if not scoring.scale_shave and not scoring.extra_shave:
+        return "none"
+    extra = f" + {scoring.extra_shave}" if scoring.extra_shave else ""
+    return f"scale{extra} pixels from each side"
 
 
 def _colour(protocol: Protocol) -> str:

@@ -29,6 +29,21 @@ def crop_to_multiple(hr: Images, *, scale: int) -> Images:
     return np.ascontiguousarray(hr[:height, :width])
 
 
+def require_multiple(hr: Images, *, scale: int) -> Images:
+    """Return the image unchanged; its sides have to be multiples of the scale.
+
+    Raises:
+        ProtocolError: they are not.
+    """
+    height, width = hr.shape[:2]
+    if height % scale or width % scale:
+        raise ProtocolError(
+            f"expected an HR image with exactly {scale} times the sides of its LR, got {width}×{height}, no multiple "
+            f"of {scale}; crop HR and LR so that they pair, or name another --scale"
+        )
+    return hr
+
+
 def matlab_bicubic(hr: Images, *, scale: int, name: str = "") -> Images:
     """MATLAB's bicubic LR (symmetric border); `name` is not used."""
     return imresize(hr, Fraction(1, scale))

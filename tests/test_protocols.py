@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from pathlib import Path
 
@@ -11,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from srbench import protocols, resize
+from srbench import resize
 from srbench.errors import ProtocolError, UnknownNameError
 from srbench.images import decode
-from srbench.protocols import get_protocol, protocol_names
+from srbench.protocols import arrays, get_protocol, protocol_names
 from srbench.resize import imresize
 
 BICUBIC_SET5 = {2: (33.673, 0.9303), 3: (30.403, 0.8689), 4: (28.429, 0.8111)}
@@ -31,7 +32,7 @@ def test_bicubic_baseline_on_set5(test_data: Path, scale: int) -> None:
     assert (round(psnr, 3), round(ssim, 4)) == BICUBIC_SET5[scale]
 
 
-@pytest.mark.parametrize("name", ["matlab-y", "matlab-y-rounded", "matlab-rgb", "div2k-rgb", "bam2021"])
+@pytest.mark.parametrize("name", ["matlab-y", "matlab-y-rounded", "matlab-rgb", "div2k-rgb", "ntire-esr", "bam2021"])
 def test_prepare_and_score_of_every_protocol(name: str, random_image: NDArray[np.uint8]) -> None:
     protocol = get_protocol(name)
     hr, lr = protocol.prepare(random_image, scale=3)
@@ -50,6 +51,57 @@ def test_shave_differs_only_where_the_definition_says(random_image: NDArray[np.u
     framed[:9] = 0
     assert get_protocol("matlab-y").score(framed, hr, scale=3)["psnr_y"] != math.inf
     assert get_protocol("div2k-rgb").score(framed, hr, scale=3)["psnr_rgb"] == math.inf
+
+
+def test_challenge_rules_differ_only_in_the_shave(random_image: NDArray[np.uint8]) -> None:
+    hr = random_image[:45, :48]
+    sr = hr // 2
+    inner = np.ascontiguousarray(hr[6:-6, 6:-6]), np.ascontiguousarray(sr[6:-6, 6:-6])
+    esr, div2k = get_protocol("ntire-esr"), get_protocol("div2k-rgb")
+    assert esr.score(sr, hr, scale=3) == get_protocol("matlab-rgb").score(sr, hr, scale=3)
+    assert div2k.score(sr, hr, scale=3) == esr.score(inner[1], inner[0], scale=3)
+    assert esr.preparation.lr_source("made") == "given"
+
+
+# pyiqa's constant in the MSE of images in [0, 1]; `pairs-y` leaves it out.
+_PYIQA_EPSILON = 1e-8
+
+
+def test_pairs_y_matches_the_osediff_log(test_data: Path) -> None:
+    protocol = get_protocol("pairs-y")
+    with (test_data / "reference/osediff_log6.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6
+    for row in rows:
+        sr, hr = (decode(test_data / f"data/OSEDiff6/{side}/{row['image']}.png") for side in ("SR", "HR"))
+        scores = protocol.score(sr, hr, scale=4)
+        assert scores["ssim_y"] == pytest.approx(float(row["ssim_y"]), abs=1e-5)
+        error = 10 ** (-(scores["psnr_y"] or 0) / 10)
+        assert -10 * math.log10(error + _PYIQA_EPSILON) == pytest.approx(float(row["psnr_y"]), abs=1e-5)
+
+
+def test_pairs_y_takes_only_hr_that_pairs_exactly(random_image: NDArray[np.uint8]) -> None:
+    protocol = get_protocol("pairs-y")
+    hr = random_image[:44, :48]
+    assert protocol.preparation.reference(hr, scale=4) is hr
+    with pytest.raises(ProtocolError, match=r"exactly 4 times .* got 47×44"):
+        protocol.preparation.reference(random_image[:44, :47], scale=4)
+    with pytest.raises(ProtocolError, match="--lr-dir"):
+        protocol.prepare(hr, scale=4)
+    assert protocol.psnr_lr(hr, hr[::4, ::4], scale=4) is None
+    assert protocol.preparation.lr_source("made") == "given"
+
+
+def test_pairs_y_scores_the_border_and_rounds_y_for_ssim(random_image: NDArray[np.uint8]) -> None:
+    hr = random_image[:44, :48]
+    framed = hr.copy()
+    framed[:, 0] ^= 255
+    assert get_protocol("pairs-y").score(framed, hr, scale=4)["psnr_y"] != math.inf
+    # One step of blue changes Y by 0.098: PSNR sees it, SSIM on whole numbers mostly does not.
+    nudged = np.full((44, 48, 3), 100, np.uint8)
+    gray, nudged[..., 2] = nudged.copy(), 101
+    scores = get_protocol("pairs-y").score(nudged, gray, scale=4)
+    assert scores == {"psnr_y": pytest.approx(68.31, abs=0.01), "ssim_y": 1.0}
 
 
 def test_quantisation_rounds_half_to_even_and_bam2021_does_not_round() -> None:
@@ -116,13 +168,23 @@ def test_a_large_image_is_scored_band_by_band_to_the_same_numbers(name: str, mon
     protocol = get_protocol(name)
     random = np.random.default_rng(3)
     original = np.asarray(Image.fromarray(random.integers(0, 256, (90, 30, 3), dtype=np.uint8)).resize((130, 620)))
-    hr, lr = protocol.prepare(original, scale=3)
+    hr = np.ascontiguousarray(original[:618, :129])
+    lr = hr[::3, ::3].copy()
     sr = (hr / 255 + random.normal(0, 0.02, hr.shape)).astype(np.float32)
     whole = protocol.score(sr, hr, scale=3), protocol.psnr_lr(sr, lr, scale=3)
-    monkeypatch.setattr(protocols, "LARGE_PIXELS", 1000)
-    monkeypatch.setattr(protocols, "BAND_PIXELS", 9000)
+    monkeypatch.setattr(arrays, "LARGE_PIXELS", 1000)
+    monkeypatch.setattr(arrays, "BAND_PIXELS", 9000)
     monkeypatch.setattr(resize, "_LARGE_VALUES", 5000)
     banded = protocol.score(sr, hr, scale=3), protocol.psnr_lr(sr, lr, scale=3)
     assert banded[1] == whole[1]
     assert banded[0] == pytest.approx(whole[0], rel=1e-9)
-    assert all(np.array_equal(*pair) for pair in zip(protocol.prepare(original, scale=3), (hr, lr), strict=True))
+
+
+def test_large_images_are_prepared_band_by_band_to_the_same_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = np.random.default_rng(3).integers(0, 256, (620, 130, 3), dtype=np.uint8)
+    names = [name for name in protocol_names() if get_protocol(name).preparation.degradation]
+    before = [get_protocol(name).prepare(original, scale=3) for name in names]
+    monkeypatch.setattr(resize, "_LARGE_VALUES", 5000)
+    after = [get_protocol(name).prepare(original, scale=3) for name in names]
+    for first, second in zip(before, after, strict=True):
+        assert all(np.array_equal(*images) for images in zip(first, second, strict=True))

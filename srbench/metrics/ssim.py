@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,17 @@ _STRIP = 118
 
 
 def ssim(
-    first: NDArray[Any], second: NDArray[Any], *, data_range: float, window: int, sigma: float, k1: float, k2: float
+    first: NDArray[Any],
+    second: NDArray[Any],
+    *,
+    data_range: float,
+    window: int,
+    sigma: float,
+    k1: float,
+    k2: float,
+    clip_contrast: bool,
 ) -> float:
-    """Mean SSIM over the region where the Gaussian window lies wholly inside the image, in float64.
+    """Return the mean SSIM over the region where the Gaussian window fits inside the image, in float64.
 
     Args:
         first, second: H×W, or H×W×C (the mean over the channels), of one shape, any real dtype.
@@ -25,6 +33,7 @@ def ssim(
         window: side of the square Gaussian window in pixels (11 in the paper), odd.
         sigma: its standard deviation in pixels (1.5 in the paper).
         k1, k2: the stabilising constants (0.01 and 0.03 in the paper).
+        clip_contrast: replace a negative contrast-structure term by 0, as pyiqa does; the paper does not.
 
     Raises:
         ValueError: shapes that differ, other dimensions, an even window, a side below `window` pixels, or a sigma that
@@ -33,7 +42,7 @@ def ssim(
     Source: the paper's equation 13 with the authors' ``ssim_index.m``: population statistics, no downsampling.
 
     Examples:
-        >>> paper = {"window": 11, "sigma": 1.5, "k1": 0.01, "k2": 0.03}
+        >>> paper = {"window": 11, "sigma": 1.5, "k1": 0.01, "k2": 0.03, "clip_contrast": False}
         >>> gray = np.full((16, 16), 100, dtype=np.uint8)
         >>> round(ssim(gray, gray + 5, data_range=255, **paper), 4)
         0.9988
@@ -46,25 +55,16 @@ def ssim(
     if sigma <= 0:
         raise ValueError(f"ssim: expected a positive sigma, got {sigma}")
     if first.ndim == 3:
-        values = [
-            ssim(
-                first[..., channel],
-                second[..., channel],
-                data_range=data_range,
-                window=window,
-                sigma=sigma,
-                k1=k1,
-                k2=k2,
-            )
-            for channel in range(first.shape[2])
-        ]
+        of_channel = partial(
+            ssim, data_range=data_range, window=window, sigma=sigma, k1=k1, k2=k2, clip_contrast=clip_contrast
+        )
+        values = [of_channel(first[..., channel], second[..., channel]) for channel in range(first.shape[2])]
         return float(np.mean(values))
     total, count = 0.0, 0
     for start in range(0, first.shape[0] - window + 1, _STRIP):
         rows = slice(start, start + _STRIP + window - 1)
-        part = _ssim_map(
-            first[rows], second[rows], _gaussian(window, sigma), (k1 * data_range) ** 2, (k2 * data_range) ** 2
-        )
+        constants = (k1 * data_range) ** 2, (k2 * data_range) ** 2
+        part = _ssim_map(first[rows], second[rows], _gaussian(window, sigma), constants, clip_contrast)
         total, count = total + float(part.sum()), count + part.size
     return total / count
 
@@ -77,15 +77,23 @@ def _gaussian(window: int, sigma: float) -> NDArray[np.float64]:
 
 
 def _ssim_map(
-    first: NDArray[Any], second: NDArray[Any], kernel: NDArray[np.float64], c1: float, c2: float
+    first: NDArray[Any],
+    second: NDArray[Any],
+    kernel: NDArray[np.float64],
+    constants: tuple[float, float],
+    clip_contrast: bool,
 ) -> NDArray[np.float64]:
+    c1, c2 = constants
     x, y = first.astype(np.float64), second.astype(np.float64)
     mean_x, mean_y = _blur(x, kernel), _blur(y, kernel)
     product, squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
     # The variances only ever enter as their sum, so one filtering serves both.
     covariance = _blur(x * y, kernel) - product
     variances = _blur(x * x + y * y, kernel) - squares
-    return (2 * product + c1) * (2 * covariance + c2) / ((squares + c1) * (variances + c2))
+    contrast = 2 * covariance + c2
+    if clip_contrast:  # the denominator is positive, so the term has the sign of its numerator
+        contrast = np.maximum(contrast, 0)
+    return (2 * product + c1) * contrast / ((squares + c1) * (variances + c2))
 
 
 def _blur(image: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -25,7 +25,7 @@ def _image_psnr(network: SRNetwork, store: PatchStore, index: int, device: torch
     lr, hr = (torch.from_numpy(image) for image in store.image(index))
     # Far from its goal a network may leave the range that the protocol takes for sensible.
     sr = network(to_float(lr.to(device))[None]).clamp(0, 1)
-    border = store.scale + scoring.extra_shave
+    border = scoring.border(store.scale)
     # The protocol's own PSNR without its SSIM, which would double the time.
     pair = (scoring.quantise(sr), hr.permute(1, 2, 0).numpy())
     first, second = (shave(image, border=border) for image in pair)

@@ -12,7 +12,7 @@ from skimage.metrics import structural_similarity
 from srbench.metrics import luma, luma_rounded, psnr, shave, ssim
 
 MATLAB = {"coefficients": (65.481, 128.553, 24.966), "divisor": 255}
-WANG = {"data_range": 255, "window": 11, "sigma": 1.5, "k1": 0.01, "k2": 0.03}
+WANG = {"data_range": 255, "window": 11, "sigma": 1.5, "k1": 0.01, "k2": 0.03, "clip_contrast": False}
 
 
 def pair(shape: tuple[int, ...], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -85,6 +85,14 @@ def test_ssim_written_out_for_one_window() -> None:
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     expected = luminance * (2 * covariance + c2) / (var_x + var_y + c2)
     assert ssim(first, second, **WANG) == pytest.approx(expected, abs=1e-12)
+
+
+def test_clipped_ssim_has_no_negative_contrast() -> None:
+    first, _ = pair((11, 11), seed=4)
+    opposite = 255.0 - first
+    assert ssim(first, opposite, **WANG) < -0.5
+    assert ssim(first, opposite, **{**WANG, "clip_contrast": True}) == 0
+    assert ssim(first, first, **{**WANG, "clip_contrast": True}) == 1
 
 
 def test_ssim_of_colour_is_the_mean_over_channels() -> None:
