@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,21 +79,18 @@ def command(
     data_root: Path | None,
     output: Path | None,
     save_images: Path | None,
-    device: str,
-    precision: str,
-    tile: int | None,
-    self_ensemble: bool,
-    optimise: str,
+    options: Options,
     form: str,
 ) -> None:
     """Score a model on benchmark sets under named protocols."""
     chosen = [get_protocol(name) for name in dict.fromkeys(protocols)]
     sets = [open_dataset(name, data_root=data_root) for name in dict.fromkeys(datasets) or _found(data_root)]
     share = Share.from_environment()
-    options = Options(
-        device=local_device(device), precision=precision, tile=tile, self_ensemble=self_ensemble, optimise=optimise
-    )
+    options = replace(options, device=local_device(options.device))
     upscaler = open_upscaler(model, scale=int(scale), options=options)
+    if not share.rank:
+        for remark in upscaler.remarks:
+            click.echo(f"remark: {upscaler.identity.spec}: {remark}", err=True)
     plan = Plan(upscaler, sets, chosen, lr, save_images)
     outcome = carry_out(plan, output, share=share, watch=_watch(upscaler.identity.spec, output, share))
     if outcome is None:

@@ -1,33 +1,84 @@
-"""The options of every command that scores a model: how it is run, each of which is part of the run's key."""
+"""The options of every command that runs a model: how it is run, each of which is part of a run's key."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
 
 import click
 
+from srbench.upscalers.adapters import RANGES
+from srbench.upscalers.base import Options
 from srbench.upscalers.tensors import OPTIMISATIONS, PRECISIONS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_OPTIONS = (
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …"),
-    click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True),
-    click.option("--tile", type=click.IntRange(min=1), metavar="N", help="Side of the LR tiles; changes the score."),
-    click.option("--self-ensemble", is_flag=True, help="Average over eight flips and rotations."),
-    click.option(
+_Decorator = Callable[[Any], Any]
+
+_RUNNING: dict[str, _Decorator] = {
+    "device": click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …"),
+    "precision": click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True),
+    "tile": click.option(
+        "--tile", type=click.IntRange(min=1), metavar="N", help="Side of the LR tiles; changes the score."
+    ),
+    "self_ensemble": click.option("--self-ensemble", is_flag=True, help="Average over eight flips and rotations."),
+    "optimise": click.option(
         "--optimise",
         type=click.Choice(OPTIMISATIONS),
         default="none",
         show_default=True,
         help="Faster inference of zoo networks; moves scores by less than 0.0005 dB.",
     ),
-)
+}
+"""By field of `Options`, the options of running a model."""
+
+_ADAPTERS: dict[str, _Decorator] = {
+    "pad": click.option(
+        "--pad",
+        type=click.IntRange(min=1),
+        default=1,
+        metavar="N",
+        help="Pad the network's input by reflection to a multiple of N, and crop its output.",
+    ),
+    "range": click.option(
+        "--range",
+        type=click.Choice([str(value) for value in RANGES]),
+        default="1",
+        show_default=True,
+        help="Values the network takes and returns: [0, 1], [0, 255] or [-1, 1].",
+    ),
+    "bgr": click.option("--bgr", is_flag=True, help="The network takes and returns BGR."),
+    "luma": click.option(
+        "--luma", is_flag=True, help="The network takes and returns Y alone; Cb and Cr come from bicubic."
+    ),
+    "pre_upsample": click.option(
+        "--pre-upsample", is_flag=True, help="The network gets the LR enlarged by MATLAB's bicubic (SRCNN, VDSR)."
+    ),
+    "output_name": click.option(
+        "--output-name", metavar="NAME", help="Which of a model's several outputs is the SR image."
+    ),
+}
+"""By field of `Options`, the options of a model's input and output."""
 
 
 def inference_options(command: Command) -> Command:
-    """Add `--device`, `--precision`, `--tile`, `--self-ensemble` and `--optimise`, in this order."""
-    for option in reversed(_OPTIONS):  # as stacked decorators apply: the last one first
-        command = option(command)
-    return command
+    """Add the options of running a model and those of its input; the command takes them as one `options: Options`."""
+    return _with_options(command, {**_RUNNING, **_ADAPTERS})
+
+
+def adapter_options(command: Command) -> Command:
+    """Add the options of a model's input alone; the command takes them as one `options: Options`."""
+    return _with_options(command, _ADAPTERS)
+
+
+def _with_options(command: Command, added: Mapping[str, _Decorator]) -> Command:
+    @functools.wraps(command)
+    def gathered(*args: Any, **values: Any) -> Any:
+        chosen = {name: values.pop(name) for name in added}
+        return command(*args, options=Options(**chosen | {"range": int(chosen["range"])}), **values)
+
+    decorated: Any = gathered
+    for option in reversed([*added.values()]):  # as stacked decorators apply: the last one first
+        decorated = option(decorated)
+    return cast(Command, decorated)

@@ -7,6 +7,7 @@ import io
 from typing import Any
 
 from srbench.tables import text_table
+from srbench.upscalers.adapters import describe_adapters
 
 Document = dict[str, Any]
 
@@ -64,6 +65,10 @@ def _title(document: Document) -> str:
         facts.append(f"trained on {model['training_data']}")
     if model.get("recipe"):
         facts.append(f"recipe {model['recipe']} ({model['steps']} steps, seed {model['seed']})")
+    if model.get("input_size"):
+        sides = "×".join(str(side or "any") for side in model["input_size"])
+        facts.append(f"in tiles of {sides}, the size of its input")
+    facts += describe_adapters(document["record"].get("adapters", {}))
     return ", ".join(facts)
 
 

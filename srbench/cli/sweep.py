@@ -80,11 +80,7 @@ def command(
     gpus: float | None,
     lr: LrSource,
     data_root: Path | None,
-    device: str,
-    precision: str,
-    tile: int | None,
-    self_ensemble: bool,
-    optimise: str,
+    options: Options,
     form: str,
 ) -> None:
     """Score every model on every set at every scale under every protocol.
@@ -92,7 +88,6 @@ def command(
     Combinations that the output folder already holds are not computed again. On a Ray cluster each node needs srbench,
     and the datasets and weights at the same places; the results are written by this process alone.
     """
-    options = Options(device=device, precision=precision, tile=tile, self_ensemble=self_ensemble, optimise=optimise)
     grid = Grid(models, datasets, tuple(map(int, scales)), protocols, lr, options, data_root)
     outcome = sweep(grid, output, engine=_engine(engine, jobs, cpus, gpus), watch=_watch)
     click.echo(_render(outcome.documents, form))

@@ -75,6 +75,7 @@ class Plan:
             "tile": options.tile,
             "self_ensemble": options.self_ensemble,
             "optimise": options.optimise,
+            **options.adapter_facts(),
         }
 
 

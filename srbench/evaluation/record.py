@@ -49,6 +49,7 @@ def describe(plan: Plan, device: torch.device, *, started: str, seconds: float) 
         "tile": options.tile,
         "self_ensemble": options.self_ensemble,
         "optimise": options.optimise,
+        **options.adapter_facts(),
         "images_at_once": plan.upscaler.images_at_once,
         "seed": None,  # nothing in an evaluation is random
         "environment": describe_environment(device),

@@ -16,6 +16,9 @@ from srbench.errors import SrbenchError, UpscalerError
 Image = NDArray[np.uint8] | NDArray[np.float32]
 """An SR image H×W×3: uint8 as it is, or float32 in [0, 1], not clamped."""
 
+ADAPTERS = ("pad", "range", "bgr", "luma", "pre_upsample", "output_name")
+"""The fields of `Options` that adapt images to what a network takes; a run's key holds those that are in use."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -28,6 +31,12 @@ class Options:
         self_ensemble: average over the eight flips and rotations.
         optimise: for zoo networks, "fold" constants into the convolutions, "compile" the result, or replay it as CUDA
             "graphs"; "none" runs the network as its authors do. Scores move by less than 0.0005 dB.
+        pad: a multiple to which the network's input is padded by reflection, right and bottom; its output is cropped.
+        range: values that the network takes and returns: 1 for [0, 1], 255 for [0, 255], -1 for [-1, 1].
+        bgr: the network takes and returns BGR.
+        luma: the network takes and returns Y alone, 16…235 over 255; Cb and Cr are enlarged by bicubic.
+        pre_upsample: the network gets the LR enlarged by MATLAB's bicubic (not rounded) and keeps its size.
+        output_name: which of several outputs is the SR image: an ONNX output, a key of a dict or a place in a tuple.
     """
 
     device: str = "auto"
@@ -35,6 +44,22 @@ class Options:
     tile: int | None = None
     self_ensemble: bool = False
     optimise: str = "none"
+    pad: int = 1
+    range: int = 1
+    bgr: bool = False
+    luma: bool = False
+    pre_upsample: bool = False
+    output_name: str | None = None
+
+    @property
+    def adapters(self) -> dict[str, Any]:
+        """The input adapters that are in use, by name; empty for a network that takes and returns RGB in [0, 1]."""
+        values = {name: getattr(self, name) for name in ADAPTERS}
+        return {name: value for name, value in values.items() if value != getattr(Options, name)}
+
+    def adapter_facts(self) -> dict[str, Any]:
+        """`adapters` for a run's key and record; nothing without adapters, as in the keys of earlier versions."""
+        return {"adapters": self.adapters} if self.adapters else {}
 
 
 @dataclass(frozen=True)
@@ -51,7 +76,7 @@ class Upscaler(ABC):
     """One model at one scale. `identity` and `options` go into the record.
 
     `fills_all_cores` says that it computes on the processor; then `images_at_once` threads may call it together, and
-    nothing else should run beside them.
+    nothing else should run beside them. `remarks` are sentences about how the model is run that its user should read.
     """
 
     identity: Identity
@@ -59,6 +84,7 @@ class Upscaler(ABC):
     scale: int
     fills_all_cores: bool = False
     images_at_once: int = 1
+    remarks: tuple[str, ...] = ()
 
     @abstractmethod
     def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
@@ -80,7 +106,7 @@ class Upscaler(ABC):
         """
         where = f"{self.identity.spec} on {dataset}/{name}"
         with blaming(where, "the model"):
-            sr = self.upscale(lr, dataset=dataset, name=name)
+            sr = self.upscale(lr.copy(), dataset=dataset, name=name)  # the LR is hashed and compared with later
         height, width = (side * self.scale for side in lr.shape[:2])
         if not isinstance(sr, np.ndarray):
             raise UpscalerError(f"{where}: expected a NumPy array, got {type(sr).__name__}")
@@ -99,10 +125,24 @@ class Upscaler(ABC):
         return sr
 
 
-def require_plain_arithmetic(spec: str, options: Options, why: str) -> None:
-    """Raises UpscalerError, saying `why`, where low precision or optimisation is asked of a model that has neither."""
-    if options.precision != "fp32" or options.optimise != "none":
-        raise UpscalerError(f"{spec}: --precision and --optimise are {why}; leave them out")
+def require_not_optimised(spec: str, options: Options) -> None:
+    """Raises UpscalerError where optimisation is asked of a model that is not a zoo network."""
+    if options.optimise != "none":
+        raise UpscalerError(
+            f"{spec}: expected --optimise none, got {options.optimise}; it is for zoo networks, leave it out"
+        )
+
+
+def require_no_adapters(spec: str, options: Options, why: str) -> None:
+    """Raises UpscalerError, giving the reason, where input adapters are asked of a model that needs none."""
+    if options.adapters:
+        named = ", ".join(flag(name) for name in options.adapters)
+        raise UpscalerError(f"{spec}: expected no input adapters, got {named}; {why}, leave them out")
+
+
+def flag(option: str) -> str:
+    """The command-line option of a field of `Options`."""
+    return f"--{option.replace('_', '-')}"
 
 
 @contextmanager

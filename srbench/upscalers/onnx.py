@@ -3,42 +3,84 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from srbench.errors import UpscalerError
-from srbench.upscalers.base import Identity, Options, Upscaler, require_plain_arithmetic
-from srbench.upscalers.tensors import TensorUpscaler, pick_device
+from srbench.upscalers.adapters import network_channels
+from srbench.upscalers.base import Identity, Options, Upscaler, require_not_optimised
+from srbench.upscalers.tensors import TensorUpscaler, Window, pick_device
+from srbench.upscalers.tiling import window_overlap
 
 
 def open_onnx(file: str, scale: int, options: Options) -> Upscaler:
-    """The upscaler of an ONNX file: float32 N×3×H×W RGB in [0, 1] in, N×3×sH×sW out, H and W dynamic.
+    """The upscaler of an ONNX file: one input N×3×H×W, or N×1×H×W with `options.luma`; N×C×sH×sW out.
+
+    The input is float32, float16 or float64. Where its height or width is fixed, images are computed in tiles of that
+    size. Of several outputs `options.output_name` is the SR image.
 
     Raises:
-        UpscalerError: no such file, no ONNX model, a fixed size, another number of channels or another type, weights
-            outside of the file, or onnx and onnxruntime are not installed.
+        UpscalerError: no such file, no ONNX model, another input, weights outside of the file, low precision or
+            optimisation, or onnx and onnxruntime are not installed.
     """
     path = Path(file)
     if not path.is_file():
         raise UpscalerError(f"onnx:{file}: expected an ONNX file, found none; check the path")
-    require_plain_arithmetic(f"onnx:{file}", options, "fixed in the file")
+    _require_plain(f"onnx:{file}", options)
     device = pick_device(options.device)
     model = path.read_bytes()
     _require_one_file(model, path)
     session = _session(model, path, device)
-    source = _single_input(session, path)
+    source = _source(session.get_inputs(), path, options)
+    target = _target([output.name for output in session.get_outputs()], path, options.output_name)
 
-    def forward(lr: Tensor) -> Tensor:
-        (sr,) = session.run([session.get_outputs()[0].name], {source: lr.cpu().numpy()})
-        return torch.from_numpy(sr).to(lr.device)
+    def run(lr: Tensor) -> Any:
+        (sr,) = session.run([target], {source.name: lr.cpu().to(source.dtype).numpy()})
+        return torch.from_numpy(sr) if isinstance(sr, np.ndarray) and sr.dtype.kind in "biufc" else sr
 
-    details = {"runtime": session.get_providers()[0], "weights_file": path.name}
+    details = {"runtime": session.get_providers()[0], "weights_file": path.name, **_window_details(source.window)}
     identity = Identity(f"onnx:{file}", hashlib.sha256(model).hexdigest(), None, details)
-    return TensorUpscaler(forward, identity, scale=scale, options=options)
+    # The name is used up here: what the session returns is one output.
+    upscaler = TensorUpscaler(
+        run, identity, scale=scale, options=replace(options, output_name=None), window=source.window
+    )
+    upscaler.options = options
+    return upscaler
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The input of an ONNX model."""
+
+    name: str
+    dtype: torch.dtype
+    window: Window
+
+
+_DTYPES = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16, "tensor(double)": torch.float64}
+
+
+def _require_plain(spec: str, options: Options) -> None:
+    require_not_optimised(spec, options)
+    if options.precision != "fp32":
+        raise UpscalerError(
+            f"{spec}: expected --precision fp32, got {options.precision}; an ONNX file fixes the precision itself: "
+            "convert the file to float16 instead"
+        )
+
+
+def _window_details(window: Window) -> dict[str, Any]:
+    """What a record says of an input of fixed size."""
+    if window == (None, None):
+        return {}
+    return {"input_size": list(window), "tile_overlap": [size and window_overlap(size) for size in window]}
 
 
 def _session(model: bytes, path: Path, device: torch.device) -> Any:
@@ -55,8 +97,10 @@ def _session(model: bytes, path: Path, device: torch.device) -> Any:
         raise UpscalerError(
             f"onnx:{path}: this onnxruntime cannot use {device}; install onnxruntime-gpu, or --device cpu"
         )
+    quiet = onnxruntime.SessionOptions()
+    quiet.log_severity_level = 3  # errors: what keeps a model from running is raised
     try:
-        return onnxruntime.InferenceSession(model, providers=[provider])
+        return onnxruntime.InferenceSession(model, quiet, providers=[provider])
     except (
         failures.Fail,
         failures.InvalidArgument,
@@ -64,8 +108,24 @@ def _session(model: bytes, path: Path, device: torch.device) -> Any:
         failures.InvalidGraph,
         failures.NotImplemented,
     ) as error:
-        reason = str(error).partition("\n")[0]
+        reason = _newer(str(error), onnxruntime.__version__) or str(error).partition("\n")[0]
         raise UpscalerError(f"onnx:{path}: expected an ONNX model that onnxruntime can run; {reason}") from error
+
+
+def _newer(message: str, version: str) -> str | None:
+    """onnxruntime's complaint about a model that is newer than itself, in plain words; None for any other."""
+    opset = re.search(r"Opset (\d+) is under development.*domain (\S+) is till opset (\d+)", message)
+    layout = re.search(r"Unsupported model IR version: (\d+), max supported IR version: (\d+)", message)
+    if opset:
+        got, known = f"opset {opset[1]} of {opset[2]}", f"opset {opset[3]}"
+    elif layout:
+        got, known = f"IR version {layout[1]}", f"IR version {layout[2]}"
+    else:
+        return None
+    return (
+        f"it uses {got}, and onnxruntime {version} knows up to {known}; "
+        f"install a newer onnxruntime, or export the model with {known}"
+    )
 
 
 def _require_one_file(model: bytes, path: Path) -> None:
@@ -98,16 +158,34 @@ def _parts(message: Any) -> Iterator[Any]:
                 yield from _parts(part)
 
 
-def _single_input(session: Any, path: Path) -> str:
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise UpscalerError(f"onnx:{path}: expected one input and one output, got {len(inputs)} and {len(outputs)}")
+def _source(inputs: list[Any], path: Path, options: Options) -> _Source:
+    """The one input, held to the channels that the adapters give it."""
+    if len(inputs) != 1:
+        names = ", ".join(str(each.name) for each in inputs)
+        raise UpscalerError(f"onnx:{path}: expected one input, the image, got {names}; export the others as constants")
     shape, kind = list(inputs[0].shape), inputs[0].type
-    if kind != "tensor(float)" or len(shape) != 4 or shape[1] != 3:
-        raise UpscalerError(f"onnx:{path}: expected a float32 input N×3×H×W of RGB in [0, 1], got {kind} {shape}")
-    if isinstance(shape[2], int) or isinstance(shape[3], int):
+    if kind not in _DTYPES or len(shape) != 4:
         raise UpscalerError(
-            f"onnx:{path}: its input has a fixed size, {shape[2]}×{shape[3]}, and images come in all sizes; "
-            "export it again with dynamic height and width"
+            f"onnx:{path}: expected a floating input N×C×H×W, got {kind} {shape}; export it with such an input"
         )
-    return str(inputs[0].name)
+    if isinstance(shape[0], int) and shape[0] != 1:
+        raise UpscalerError(f"onnx:{path}: expected a batch of 1 or of any size, got {shape}; export it with one")
+    channels = network_channels(options)
+    if isinstance(shape[1], int) and shape[1] != channels:
+        advice = {1: "use --luma for a network of the Y channel", 3: "leave out --luma"}.get(shape[1])
+        raise UpscalerError(
+            f"onnx:{path}: expected an input of {channels} channels, N×C×H×W, got {shape}; "
+            f"{advice or 'export it with such an input'}"
+        )
+    height, width = (side if isinstance(side, int) else None for side in shape[2:])
+    return _Source(str(inputs[0].name), _DTYPES[kind], (height, width))
+
+
+def _target(outputs: list[str], path: Path, wanted: str | None) -> str:
+    """The output that is the SR image."""
+    if wanted in outputs or (wanted is None and len(outputs) == 1):
+        return wanted or outputs[0]
+    got = "no --output-name" if wanted is None else repr(wanted)
+    raise UpscalerError(
+        f"onnx:{path}: expected an --output-name out of its outputs {', '.join(outputs)}, got {got}; choose one of them"
+    )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from srbench.errors import UpscalerError
 from srbench.files import sha256_of
-from srbench.upscalers.base import Identity, Options, Upscaler, require_plain_arithmetic
+from srbench.upscalers.base import Identity, Options, Upscaler, require_not_optimised
 from srbench.upscalers.tensors import TensorUpscaler, pick_device
 from srbench.zoo.counting import count_parameters
 from srbench.zoo.reading import read_checkpoint
@@ -27,7 +27,7 @@ def open_spandrel(file: str, scale: int, options: Options) -> Upscaler:
         WeightsError: the file is missing, damaged, or would run code.
     """
     spec = f"spandrel:{file}"
-    require_plain_arithmetic(spec, options, "for zoo networks")
+    require_not_optimised(spec, options)
     if options.self_ensemble:
         raise UpscalerError(
             f"{spec}: --self-ensemble averages outputs before they are clamped, and spandrel clamps them"

@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from srbench.errors import UnknownNameError, UpscalerError
-from srbench.upscalers.base import Identity, Options, Upscaler, blaming, require_plain_arithmetic
+from srbench.upscalers.base import Identity, Options, Upscaler, blaming, require_no_adapters, require_not_optimised
 from srbench.upscalers.bicubic import MatlabBicubic, PillowBicubic
 from srbench.upscalers.finished import FinishedImages
 from srbench.upscalers.onnx import open_onnx
@@ -124,6 +124,7 @@ def _known(options: Options | None) -> Options:
 
 def _require_plain(spec: str, options: Options) -> None:
     pick_device(options.device)
+    require_no_adapters(spec, options, "they are for networks")
     if options != Options(device=options.device):
         raise UpscalerError(
             f"{spec}: --tile, --self-ensemble, --precision and --optimise are for networks; leave them out"
@@ -136,6 +137,7 @@ def _open_images(folder: str, scale: int, options: Options) -> Upscaler:
 
 
 def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
+    require_no_adapters(f"zoo:{rest}", options, "zoo networks take RGB in [0, 1]")
     name, at, tag = rest.partition("@")
     loaded = load(name, tag=tag if at else None, scale=scale)
     if loaded.tag == FILE_TAG:
@@ -197,7 +199,7 @@ def _open_python(rest: str, scale: int, options: Options) -> Upscaler:
             f"{spec}: expected the factory to return a torch module or a function of tensors, "
             f"got {type(model).__name__}"
         )
-    require_plain_arithmetic(spec, options, "for zoo networks")
+    require_not_optimised(spec, options)
     return TensorUpscaler(model, identity, scale=scale, options=options)
 
 

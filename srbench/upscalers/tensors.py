@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,15 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from srbench.errors import UpscalerError
-from srbench.upscalers.base import Identity, Image, Options, Upscaler, require_plain_arithmetic
+from srbench.upscalers.adapters import adapted, network_channels, network_scale, require_adapters
+from srbench.upscalers.base import Identity, Image, Options, Upscaler, require_not_optimised
+from srbench.upscalers.contract import CheckedModel, Forward, OutputError
 from srbench.upscalers.float32 import full_float32
+from srbench.upscalers.tiling import TILE_OVERLAP, self_ensembled, tiled, window_overlap, windowed
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.building import require_device
 from srbench.zoo.compiling import explained
 from srbench.zoo.optimize import optimized
-
-TILE_OVERLAP = 32
-"""LR pixels that a tile reaches beyond its part on each side."""
 
 # Bounds the memory on machines of many cores; there each image has several.
 _MOST_IMAGES_AT_ONCE = 8
@@ -34,33 +33,61 @@ PRECISIONS = tuple(DEEP_DTYPES)
 OPTIMISATIONS = ("none", "fold", "compile", "graphs")
 """How a zoo network can be made faster; see `Options.optimise`."""
 
-Forward = Callable[[Tensor], Tensor]
+Window = tuple[int | None, int | None]
+"""Height and width of a model that takes inputs of one size alone; None for a side that may have any length."""
 
 
 class TensorUpscaler(Upscaler):
-    """Runs `forward`, a function from N×3×h×w RGB in [0, 1] to N×3×sh×sw, not clamped, on whole images.
+    """Runs `model`, a function from N×3×h×w RGB in [0, 1] to N×3×sh×sw, not clamped, on images of every size.
+
+    Each call of the model passes a `CheckedModel`. Around it come the adapters of `options`, then tiles, then the
+    self-ensemble.
 
     Args:
-        shareable: on the CPU several threads may call `forward` at once, each with an image of its own.
+        shareable: on the CPU several threads may call `model` at once, each with an image of its own.
+        window: the only input size that `model` takes; images are computed in tiles of it.
+
+    Raises:
+        UpscalerError: options that do not exist or contradict each other.
     """
 
     def __init__(
-        self, forward: Forward, identity: Identity, *, scale: int, options: Options, shareable: bool = False
+        self,
+        model: Callable[[Tensor], Any],
+        identity: Identity,
+        *,
+        scale: int,
+        options: Options,
+        shareable: bool = False,
+        window: Window = (None, None),
     ) -> None:
+        _require_options(identity.spec, options, window)
         self.identity, self.options, self.scale = identity, options, scale
         self.device = pick_device(options.device)
         self.fills_all_cores = self.device.type == "cpu"
         if self.fills_all_cores and shareable:
             self.images_at_once = min(torch.get_num_threads(), _MOST_IMAGES_AT_ONCE)
-        self._forward = forward
-        self.module = forward if isinstance(forward, nn.Module) else None
-        if options.tile is not None and (type(options.tile) is not int or options.tile < 1):
-            raise UpscalerError(f"--tile: expected a positive number of LR pixels, got {options.tile!r}")
+        self.module = model if isinstance(model, nn.Module) else None
+        self.remarks = tuple(_remarks(window))
+        self._forward = _composed(self._checked_model(model), options, scale, window)
+
+    def _checked_model(self, model: Callable[[Tensor], Any]) -> CheckedModel:
+        own = isinstance(model, SRNetwork)
+        return CheckedModel(
+            model if own else _in_precision(model, self.options.precision, self.device),
+            network_scale(self.options, self.scale),
+            network_channels(self.options),
+            self.options.output_name,
+            # Zoo networks are faster, and their published scores were computed, in the layout of the image.
+            torch.preserve_format if own else torch.contiguous_format,
+        )
 
     def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
-        """SR float32 H×W×3, not clamped. Raises UpscalerError when memory does not suffice or compiling fails."""
+        """SR float32 H×W×3, not clamped. Raises UpscalerError when the output is no SR image or memory is short."""
         try:
             sr = self._run(lr)
+        except OutputError as error:
+            raise UpscalerError(f"{self.identity.spec} on {dataset}/{name}: {error}") from error
         except Exception as error:
             if not _is_want_of_memory(error):
                 raise
@@ -70,27 +97,60 @@ class TensorUpscaler(Upscaler):
                 f"{dataset}/{name}: not enough memory on {self.device} for an LR of {width}×{height}; "
                 f"try --tile {tile} (it changes the score, and is recorded)"
             ) from error
-        if not isinstance(sr, Tensor) or sr.ndim != 4 or sr.shape[:2] != (1, 3) or not sr.is_floating_point():
-            got = f"{sr.dtype} {tuple(sr.shape)}" if isinstance(sr, Tensor) else type(sr).__name__
-            raise UpscalerError(
-                f"{self.identity.spec} on {dataset}/{name}: expected a floating tensor 1×3×H×W, got {got}"
-            )
-        return sr[0].float().permute(1, 2, 0).contiguous().cpu().numpy()
+        return sr[0].permute(1, 2, 0).contiguous().cpu().numpy()
 
-    def _run(self, lr: NDArray[np.uint8]) -> Any:
+    def _run(self, lr: NDArray[np.uint8]) -> Tensor:
         batch = torch.from_numpy(lr.copy()).to(self.device)
         batch = batch.permute(2, 0, 1)[None].float() / 255
-        run = self._forward
-        if self.options.tile is not None:
-            run = tiled(run, tile=self.options.tile, scale=self.scale)
-        if self.options.self_ensemble:
-            run = self_ensembled(run)
         with torch.inference_mode(), full_float32(), self._compiling():
-            return run(batch)
+            return self._forward(batch)
 
-    def _compiling(self) -> AbstractContextManager[None]:
+    def _compiling(self) -> AbstractContextManager[object]:
         how = self.options.optimise
-        return explained(UpscalerError, f"--optimise {how}") if how in ("compile", "graphs") else nullcontext()
+        return explained(UpscalerError, f"--optimise {how}") if how in ("compile", "graphs") else ExitStack()
+
+
+def _composed(model: Forward, options: Options, scale: int, window: Window) -> Forward:
+    """The model in tiles of its own size, in its adapters, in the user's tiles and over eight orientations."""
+    run = model
+    if window != (None, None):
+        run = windowed(run, size=window, scale=network_scale(options, scale))
+    run = adapted(run, options, scale=scale)
+    if options.tile is not None:
+        run = tiled(run, tile=options.tile, scale=scale)
+    return self_ensembled(run) if options.self_ensemble else run
+
+
+def _in_precision(model: Callable[[Tensor], Any], precision: str, device: torch.device) -> Callable[[Tensor], Any]:
+    """A foreign model under torch's autocast: its convolutions and matrix products run in the lower precision."""
+    dtype = DEEP_DTYPES[precision]
+    if dtype is None:
+        return model
+
+    def run(lr: Tensor) -> Any:
+        with torch.autocast(device.type, dtype):
+            return model(lr)
+
+    return run
+
+
+def _require_options(spec: str, options: Options, window: Window) -> None:
+    if options.precision not in DEEP_DTYPES:
+        raise UpscalerError(f"--precision: expected one of {', '.join(PRECISIONS)}, got {options.precision!r}")
+    if options.tile is not None and (type(options.tile) is not int or options.tile < 1):
+        raise UpscalerError(f"--tile: expected a positive number of LR pixels, got {options.tile!r}")
+    if options.tile is not None and window != (None, None):
+        raise UpscalerError(f"{spec}: expected no --tile, since its input has a fixed size already; leave it out")
+    require_adapters(options)
+
+
+def _remarks(window: Window) -> Iterator[str]:
+    for side, size in zip(("high", "wide"), window, strict=True):
+        if size is not None and window_overlap(size) < TILE_OVERLAP:
+            yield (
+                f"the tiles are {size} pixels {side}, as the model's input is, and overlap by {window_overlap(size)} "
+                f"pixels instead of {TILE_OVERLAP}; export the model with a larger or a dynamic size for better scores"
+            )
 
 
 def network_upscaler(module: nn.Module, identity: Identity, *, scale: int, options: Options) -> TensorUpscaler:
@@ -99,11 +159,10 @@ def network_upscaler(module: nn.Module, identity: Identity, *, scale: int, optio
     `borrowed` gives the module back as it was.
 
     Raises:
-        UpscalerError: an unknown precision or device, or low precision or optimisation asked of a module that is not a
-            zoo network (only those keep the last convolution and the global skip in fp32).
+        UpscalerError: an unknown precision or device, options that contradict each other, or optimisation asked of a
+            module that is not a zoo network.
     """
-    if options.precision not in DEEP_DTYPES:
-        raise UpscalerError(f"--precision: expected one of {', '.join(PRECISIONS)}, got {options.precision!r}")
+    _require_options(identity.spec, options, (None, None))
     if options.optimise not in OPTIMISATIONS:
         raise UpscalerError(f"--optimise: expected one of {', '.join(OPTIMISATIONS)}, got {options.optimise!r}")
     module = module.to(pick_device(options.device)).eval()
@@ -111,7 +170,7 @@ def network_upscaler(module: nn.Module, identity: Identity, *, scale: int, optio
         module.deep_dtype = DEEP_DTYPES[options.precision]
         module = _optimised(module, options.optimise)
     else:
-        require_plain_arithmetic(identity.spec, options, "for zoo networks, which know what has to stay in fp32")
+        require_not_optimised(identity.spec, options)
     # Zoo networks keep nothing between calls; of other modules, and of what torch.compile makes, that is not known.
     shareable = isinstance(module, SRNetwork) and options.optimise in ("none", "fold")
     return TensorUpscaler(module, identity, scale=scale, options=options, shareable=shareable)
@@ -160,40 +219,3 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return require_device(name, "--device: expected a device of this machine such as cpu or cuda")
-
-
-def tiled(forward: Forward, *, tile: int, scale: int, overlap: int = TILE_OVERLAP) -> Forward:
-    """`forward` in tiles of `tile` LR pixels, each computed with `overlap` more around it that is thrown away.
-
-    Equal to the whole image for a network whose receptive field reaches at most `overlap` and that pools nothing
-    over the image. Memory does not grow with the image beyond input and output, and the output's channels lie side by
-    side, as images have them: reordering a large one would take its size once more.
-    """
-
-    def run(lr: Tensor) -> Tensor:
-        height, width = lr.shape[-2:]
-        sr = lr.new_empty((*lr.shape[:-3], height * scale, width * scale, lr.shape[-3])).movedim(-1, -3)
-        for top, left in itertools.product(range(0, height, tile), range(0, width, tile)):
-            bottom, right = min(top + tile, height), min(left + tile, width)
-            above, before = max(0, top - overlap), max(0, left - overlap)
-            part = forward(lr[..., above : min(bottom + overlap, height), before : min(right + overlap, width)])
-            rows = slice((top - above) * scale, (bottom - above) * scale)
-            columns = slice((left - before) * scale, (right - before) * scale)
-            sr[..., top * scale : bottom * scale, left * scale : right * scale] = part[..., rows, columns]
-        return sr
-
-    return run
-
-
-def self_ensembled(forward: Forward) -> Forward:
-    """The mean of the eight unclamped float32 outputs over flips and rotations (EDSR's "+", Lim et al. 2017)."""
-
-    def run(lr: Tensor) -> Tensor:
-        total: Any = 0
-        for flip, turns in itertools.product((False, True), range(4)):
-            view = torch.rot90(lr.flip(-1) if flip else lr, turns, (-2, -1))
-            sr = torch.rot90(forward(view.contiguous()).float(), -turns, (-2, -1))
-            total = total + (sr.flip(-1) if flip else sr)
-        return total / 8  # type: ignore[no-any-return]  # the sum starts from the number 0
-
-    return run

@@ -17,7 +17,8 @@ from srbench.evaluation import evaluate
 from srbench.images import save_png
 from srbench.upscalers import float32
 from srbench.upscalers.base import Identity, Options
-from srbench.upscalers.tensors import TensorUpscaler, network_upscaler, self_ensembled, tiled
+from srbench.upscalers.tensors import TensorUpscaler, network_upscaler
+from srbench.upscalers.tiling import self_ensembled, tiled
 from srbench.zoo import build
 
 LR = np.random.default_rng(5).integers(0, 256, (45, 61, 3), dtype=np.uint8)
@@ -101,7 +102,9 @@ def test_full_float32_holds_while_images_are_made_and_not_longer(
     choose()
     before = switches()
     evaluate(Noting(), f"folder:{tmp_path}", scale=4)
-    with pytest.raises(UpscalerError, match="expected 20×24×3"):
+    with pytest.raises(
+        UpscalerError, match="expected an output of 1×3×20×24 at ×4 for an input of 1×3×5×6, got 1×3×5×6"
+    ):
         evaluate(nn.ReLU(), f"folder:{tmp_path}", scale=4)
     assert switches() == before
     assert seen == [["ieee"] * len(float32._SWITCHES) + [False]] * 2
@@ -146,11 +149,11 @@ def test_low_precision_stays_close_and_is_really_used(precision: str, limit: flo
 @pytest.mark.parametrize(
     ("result", "named"),
     [
-        (lambda lr: lr, "got shape"),
+        (lambda lr: lr, "got 1×3×45×61"),
         (lambda lr: functional.interpolate(lr, scale_factor=2) * np.nan, "NaN"),
-        (lambda lr: functional.interpolate(lr, scale_factor=2).to(torch.int32), "floating tensor"),
-        (lambda lr: lr.numpy(), "floating tensor"),
-        (lambda lr: lr[:, :1], "floating tensor"),
+        (lambda lr: functional.interpolate(lr, scale_factor=2).to(torch.int32), "floating values"),
+        (lambda lr: lr.numpy(), "torch tensor, got ndarray"),
+        (lambda lr: lr[:, :1], "use --luma"),
     ],
     ids=["size", "nan", "dtype", "array", "gray"],
 )
@@ -167,7 +170,9 @@ def test_devices_and_precisions_that_do_not_exist() -> None:
     with pytest.raises(UpscalerError, match="NVIDIA GPU"):
         network_upscaler(build("pan", scale=2), Identity("pan"), scale=2, options=Options("cpu", optimise="graphs"))
     with pytest.raises(UpscalerError, match="zoo networks"):
-        network_upscaler(convolutions(), Identity("x"), scale=2, options=Options("cpu", "bf16"))
+        network_upscaler(convolutions(), Identity("x"), scale=2, options=Options("cpu", optimise="fold"))
+    with pytest.raises(UpscalerError, match="--precision: expected one of fp32, bf16, fp16"):
+        TensorUpscaler(convolutions(), Identity("x"), scale=2, options=Options("cpu", "int8"))
 
 
 def test_upscalers_take_any_rgb_image(random_image: NDArray[np.uint8]) -> None:
