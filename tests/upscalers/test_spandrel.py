@@ -65,7 +65,7 @@ def test_half_a_checkpoint_is_refused(rcan: tuple[Path, SRNetwork]) -> None:
 
 @pytest.mark.parametrize("options", [Options(optimise="fold"), Options(self_ensemble=True)])
 def test_what_would_not_mean_what_it_says_is_refused(options: Options, tmp_path: Path) -> None:
-    with pytest.raises(UpscalerError, match="--optimise none|--self-ensemble"):
+    with pytest.raises(UpscalerError, match=r"--optimise none|--self-ensemble"):
         open_spandrel(str(tmp_path / "any.pth"), 2, options)
 
 
