@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from typing import Any
 
 import click
 
-from srbench.errors import SrbenchError
+from srbench.errors import SrbenchError, UnknownNameError
 
 COMMANDS = {
     "evaluate": ("srbench.cli.evaluate:command", "Score a model on benchmark sets under named protocols."),
@@ -37,6 +38,12 @@ class _LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        _check_words(self, ctx, args)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
@@ -58,6 +65,41 @@ class _LazyGroup(click.Group):
             raise click.ClickException(
                 f"unexpected {type(error).__name__}: {error}; see where with srbench --debug …"
             ) from error
+
+
+def _check_words(group: click.Group, ctx: click.Context, args: list[str]) -> None:
+    """Raise UsageError for an unknown command, with close matches, or for an option of one value given twice.
+
+    `args` start with the name of a command of `group`. click itself takes the last of two values without a word.
+    """
+    name, *rest = args
+    command = group.get_command(ctx, name)
+    if command is None:
+        if not name.startswith("-"):
+            raise click.UsageError(str(UnknownNameError("command", name, group.list_commands(ctx))), ctx)
+        return
+    inner = click.Context(command, parent=ctx, info_name=name, **command.context_settings)
+    try:
+        _, rest, order = command.make_parser(inner).parse_args(list(rest))
+    except click.UsageError:
+        return  # click reports it when it parses the words itself
+    _require_single_values(order, inner)
+    if isinstance(command, click.Group) and rest:
+        _check_words(command, inner, rest)
+
+
+def _require_single_values(order: list[click.Parameter], ctx: click.Context) -> None:
+    """Raise UsageError where an option that takes one value occurs more than once among the parsed words."""
+    for parameter, times in Counter(order).items():
+        if not isinstance(parameter, click.Option) or parameter.multiple or parameter.is_flag or parameter.count:
+            continue
+        if times > 1:
+            name = max(parameter.opts, key=len)
+            raise click.UsageError(
+                f"{name}: expected one value, got {times}; give {name} once; srbench sweep runs several models, "
+                "scales and datasets, srbench train --sweep several trainings",
+                ctx,
+            )
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

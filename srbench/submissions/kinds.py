@@ -21,6 +21,8 @@ Schema = dict[str, Any]
 _MAX_SHOWN = 60
 _MARKUP = re.compile(r"<\s*[A-Za-z/!?]|&#|javascript:|data:text", re.IGNORECASE)
 _HARMFUL = re.compile(r"[^A-Za-z0-9 ._,/@+-]")
+# ASCII that is no part of markup and needs no quoting in a log.
+_SHOWABLE = re.compile(r"[!#$%()*+,./0-9:;=?@A-Z\[\]^_a-z{|}~-]")
 _FORMULA_STARTS = ("=", "+", "-", "@")
 # Default_Ignorable_Code_Point of Unicode, apart from those of category C, which are refused anyway; what fonts draw as
 # nothing (Braille blank, null notehead, two hieroglyphs, Khitan filler); every blank but the plain and the ideographic.
@@ -58,9 +60,16 @@ def shown(value: Any) -> str:
     return f"'{short}'" if isinstance(value, str) else short
 
 
-def refuse(where: str, expected: str, value: Any) -> SubmissionError:
-    """The error of a value that is not what its place expects."""
-    return SubmissionError(f"{where}: expected {expected}, got {shown(value)}")
+def named(char: str) -> str:
+    """Return a character as a message may show it: `'_' (U+005F LOW LINE)`, or its code and name alone."""
+    code = " ".join(filter(None, (f"U+{ord(char):04X}", unicodedata.name(char, ""))))
+    return f"'{char}' ({code})" if _SHOWABLE.fullmatch(char) else code
+
+
+def refuse(where: str, expected: str, value: Any, *, char: str | None = None) -> SubmissionError:
+    """The error of a value that is not what its place expects; `char` is the character in it that is refused."""
+    reason = f"; refused character: {named(char)}" if char else ""
+    return SubmissionError(f"{where}: expected {expected}, got {shown(value)}{reason}")
 
 
 @dataclass(frozen=True)
@@ -74,10 +83,11 @@ class Text:
             raise refuse(where, f"text of 1 to {self.longest} characters without blanks around it", value)
         if not value.isascii() or not value.isprintable():
             _require_visible(value, where)
-        if _MARKUP.search(value):
-            raise refuse(where, "plain text without markup", value)
+        if found := _MARKUP.search(value):
+            raise refuse(where, "plain text without markup", value, char=found[0][0])
         if value.startswith(_FORMULA_STARTS):
-            raise refuse(where, "text that no spreadsheet takes for a formula (not starting with = + - @)", value)
+            expected = "text that no spreadsheet takes for a formula (not starting with = + - @)"
+            raise refuse(where, expected, value, char=value[0])
 
     def schema(self) -> Schema:
         return {"type": "string", "minLength": 1, "maxLength": self.longest, "pattern": "^[^=+@<>\\s-]"}
@@ -91,8 +101,15 @@ class Pattern:
     title: str
 
     def check(self, value: Any, where: str) -> None:
-        if not isinstance(value, str) or not re.fullmatch(self.expression, value, re.ASCII):
-            raise refuse(where, self.title, value)
+        if not isinstance(value, str) or not self._fits(value):
+            raise refuse(where, self.title, value, char=self._refused(value) if isinstance(value, str) else None)
+
+    def _fits(self, value: str) -> bool:
+        return bool(re.fullmatch(self.expression, value, re.ASCII))
+
+    def _refused(self, value: str) -> str | None:
+        """Return the first character that the expression takes nowhere inside, if it takes free text at all."""
+        return next((char for char in value if not self._fits(f"a{char}a")), None) if self._fits("aaa") else None
 
     def schema(self) -> Schema:
         return {"type": "string", "pattern": f"^(?:{self.expression})$", "description": self.title}

@@ -85,6 +85,7 @@ def main(arguments: Sequence[str]) -> int:
     for option in OPTIONS:
         parser.add_argument(option.name, **_keywords(option))
     values = vars(parser.parse_args(arguments))
+    values.pop("_given", None)
     if wrong := misuse(values):
         parser.error(wrong)
     try:
@@ -96,10 +97,23 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+class _SingleValue(argparse.Action):
+    """Store the value of an option, and refuse a second one, as the command line with click does."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
+    ) -> None:
+        given: set[str] = namespace.__dict__.setdefault("_given", set())
+        if self.dest in given:
+            parser.error(f"{option_string}: expected one value, got 2; give {option_string} once, see srbench sweep")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
 def _keywords(option: Option) -> dict[str, Any]:
     if option.flag:
         return {"action": "store_true", "help": option.help}
-    shape: dict[str, Any] = {"action": "append"} if option.many else {"default": option.default}
+    shape: dict[str, Any] = {"action": "append"} if option.many else {"action": _SingleValue, "default": option.default}
     if option.choices:
         return {**shape, "choices": option.choices, "help": option.help}
     return {**shape, "type": option.kind, "metavar": option.metavar, "help": option.help}

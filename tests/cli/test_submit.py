@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -167,7 +168,24 @@ def test_what_is_wrong_in_the_file_is_said_of_the_file(run: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("flag", "value", "reason"),
     [
-        ("--title", "<b>Net</b>", "--title: expected plain text without markup, got '?b?Net?/b?'"),
+        (
+            "--title",
+            "<b>Net</b>",
+            "--title: expected plain text without markup, got '?b?Net?/b?'; refused character: U+003C",
+        ),
+        ("--title", "a\u202eb", "--title: expected printable characters that show, got U+202E"),
+        (
+            "--id",
+            "my_net",
+            "--id: expected an id of 1 to 64 characters a-z 0-9 . - starting with a letter or digit, "
+            "got 'my_net'; refused character: '_' (U+005F LOW LINE)",
+        ),
+        (
+            "--id",
+            "caf\xe9",
+            "--id: expected an id of 1 to 64 characters a-z 0-9 . - starting with a letter or digit, "
+            "got 'caf?'; refused character: U+00E9 LATIN SMALL LETTER E WITH ACUTE",
+        ),
         ("--title", "", "--title: expected text of 1 to 120 characters without blanks around it, got ''"),
         ("--author", "=A", "--author[0]: expected text that no spreadsheet takes for a formula"),
         ("--code", "http://x.org", "--code: expected an https:// address in ASCII, got 'http?//x.org'"),
@@ -177,7 +195,8 @@ def test_what_is_wrong_in_the_file_is_said_of_the_file(run: Path, tmp_path: Path
 def test_what_is_wrong_with_a_flag_is_said_of_the_flag(
     run: Path, tmp_path: Path, flag: str, value: str, reason: str
 ) -> None:
-    result = srbench("submit", run, "--id", "net", flag, value, "--submissions", tmp_path / "s")
+    given = {"--id": "net", flag: value}
+    result = srbench("submit", run, *chain.from_iterable(given.items()), "--submissions", tmp_path / "s")
     assert result.exit_code == 1
     assert result.stderr.startswith(f"Error: {reason}")
 

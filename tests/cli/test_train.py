@@ -54,6 +54,9 @@ def test_the_command_line_without_click_is_the_same(
     assert srbench(arguments).stdout == capsys.readouterr().out
     assert plain_main([*arguments[1:], "--set", "stpes=3"]) == 1
     assert "did you mean steps" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        plain_main([*arguments[1:], "--seed", "1", "--seed", "2"])
+    assert "--seed: expected one value, got 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,8 @@ def test_mistakes_are_told(
     # As on a machine with a GPU, which is not always what trains there.
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     arguments = command_line(images, tmp_path / "run", small_recipe(steps=1), tmp_path)
-    done = srbench([*arguments, *change])
+    given = arguments.index(change[0]) if change[0] in arguments and change[0] != "--set" else len(arguments)
+    done = srbench([*arguments[:given], *change, *arguments[given + 2 :]])
     assert done.exit_code == code
     assert message in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.output
