@@ -36,7 +36,7 @@ def forms(entry: Entry, protocol: str) -> tuple[str, ...]:
     from_images = entry.document["model"]["spec"].startswith("images:")
     if options == _PLAIN and not from_images:
         return ()
-    given = options["lr_source"] != "made" and not get_protocol(protocol).preparation.ships_lr
+    given = options["lr_source"] == "given" and not get_protocol(protocol).preparation.ships_lr
     found = {
         "from images": from_images,
         "self-ensemble": options["self_ensemble"],
@@ -44,6 +44,7 @@ def forms(entry: Entry, protocol: str) -> tuple[str, ...]:
         f"{options['precision']}": options["precision"] != "fp32",
         f"optimised ({options['optimise']})": options["optimise"] != "none",
         "other LR files": given,
+        "LR of any origin": options["lr_source"] == "any",
     }
     return tuple(word for word, holds in found.items() if holds)
 

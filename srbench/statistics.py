@@ -333,6 +333,12 @@ def _require_same_inputs(left: pd.DataFrame, right: pd.DataFrame) -> None:
     if len(alone):
         raise ComparisonError(f"the images differ: only one run has {_some(alone)}; evaluate both on the same images")
     theirs = right.reindex(left.index)
+    unlike = left.index[(left["lr_source"] == "any").to_numpy() != (theirs["lr_source"] == "any").to_numpy()]
+    if len(unlike):
+        raise ComparisonError(
+            f"only one run used LR files of any origin (--lr any) for {_some(unlike)}; such scores form a group of "
+            "their own: evaluate both runs with the same --lr"
+        )
     for column, what in _SAME.items():
         unequal = left.index[left[column].to_numpy() != theirs[column].to_numpy()]
         if len(unequal):

@@ -100,7 +100,8 @@ def test_matlabs_lr_files_score_like_made_lr(test_data: Path) -> None:
         evaluate("bicubic", "Set5", scale=3, lr=source, data_root=test_data / "data") for source in ("made", "given")
     )
     differing = [column for column in made if not made[column].equals(given[column])]
-    assert set(differing) <= {"lr_source", "seconds"}
+    assert set(differing) == {"lr_source", "lr_origin", "seconds"}
+    assert set(given["lr_origin"]) == {"MATLAB bicubic, symmetric border"}
 
 
 def test_protocols_of_one_preparation_share_a_forward_pass(small_set: ImageSet) -> None:
@@ -262,13 +263,16 @@ def test_mistakes_are_named(small_set: ImageSet, tmp_path: Path, monkeypatch: py
     with pytest.raises(DatasetError):
         evaluate(Nearest(), small_set, scale=2, lr="given")
     lr, upscaler = encode_png(small_set.hr("a")[:16, :14]), Nearest()
-    with monkeypatch.context() as patch, pytest.raises(DatasetError, match="/e: no given LR at ×2"):
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(DatasetError, match=r"expected a given LR at ×2 for each of 5 images .* got none for e;"),
+    ):
         patch.setattr(type(small_set.store), "lr", lambda _, name, scale: lr if name < "e" else None)
         evaluate(upscaler, small_set, scale=2, lr="given")
     assert not upscaler.calls, "nor does a file that is not there wait for those before it"
     with pytest.raises(ProtocolError, match="at least one"):
         evaluate(Nearest(), [], scale=2)
-    with pytest.raises(ProtocolError, match="'made' or 'given', got 'Given'"):
+    with pytest.raises(ProtocolError, match="'made', 'given' or 'any', got 'Given'"):
         evaluate(Nearest(), small_set, scale=2, lr="Given")  # type: ignore[arg-type]  # the mistake
     for protocol in ("bd", "dn-srbench1", "bam2021"):
         with pytest.raises(ProtocolError, match=r"makes its own LR.*--lr made"):
@@ -281,5 +285,5 @@ def test_a_protocol_of_given_files_takes_them_unasked(test_data: Path, small_set
         ("div2k-rgb", "given"),
         ("matlab-rgb", "made"),
     }
-    with pytest.raises(DatasetError, match=r"no given LR .*div2k-rgb is defined on such files"):
+    with pytest.raises(DatasetError, match=r"expected a given LR at ×2 .* got none for a, b, c, d, e;"):
         evaluate(Nearest(), small_set, scale=2, protocol="div2k-rgb")

@@ -89,7 +89,7 @@ def test_pairs_y_takes_only_hr_that_pairs_exactly(random_image: NDArray[np.uint8
     with pytest.raises(ProtocolError, match="--lr-dir"):
         protocol.prepare(hr, scale=4)
     assert protocol.psnr_lr(hr, hr[::4, ::4], scale=4) is None
-    assert protocol.preparation.lr_source("made") == "given"
+    assert protocol.preparation.lr_source("made") == "any"
 
 
 def test_pairs_y_scores_the_border_and_rounds_y_for_ssim(random_image: NDArray[np.uint8]) -> None:

@@ -42,6 +42,7 @@ def make_run(
         "seconds": 0.1,
         "hr_sha256": [f"hr{index}" for index in range(count)],
         "lr_sha256": [f"lr{index}" for index in range(count)],
+        "lr_source": "made",
     }
     return Run(pd.DataFrame(table | columns), record, Path("run"))
 
@@ -148,6 +149,7 @@ def test_rows_pair_by_image_and_holm_spans_the_datasets() -> None:
         ({"scale": 2}, r"scales differ: A has 4, B has 2"),
         ({"image": ["i000", "other"]}, r"images differ: .*Set/i001 .*Set/other"),
         ({"hr_sha256": ["hr0", "?"]}, r"the HR differs for Set/i001 \(×4, matlab-y\);"),
+        ({"lr_source": "any"}, r"only one run used LR files of any origin .*Set/i000"),
         ({"lr_sha256": ["?", "?"]}, r"the LR differs for Set/i000 .*, Set/i001"),
         ({"protocol_version": 2}, r"the protocol version differs"),
         ({"image": ["i000", "i000"]}, r"run B scores Set/i000 .* twice"),

@@ -50,10 +50,11 @@ from srbench.upscalers.specs import open_upscaler
 )
 @click.option(
     "--lr",
-    type=click.Choice(["made", "given"]),
+    type=click.Choice(["made", "given", "any"]),
     default="made",
     show_default=True,
-    help="Make LR from HR, or use the dataset's own LR files, which are MATLAB's bicubic.",
+    help="Make LR from HR; use the dataset's LR files, which have to be MATLAB's bicubic (given); or score any LR "
+    "files, whose origin is named next to the scores.",
 )
 @click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
 @click.option(

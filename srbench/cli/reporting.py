@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from typing import Any
 
+from srbench.errors import counted
 from srbench.tables import text_table
 from srbench.upscalers.adapters import describe_adapters
 
@@ -113,5 +115,15 @@ def _provenance(document: Document) -> str:
     extras += [record["precision"]] if record["precision"] != "fp32" else []
     return (
         f"PSNR dB / SSIM under {document['protocol']} v{protocol['version']} ({protocol['summary']}); "
-        f"LR {protocol['lr_source']}" + "".join(f"; {extra}" for extra in extras)
+        f"LR {protocol['lr_source']}{_origins(record, protocol['lr_source'])}"
+        + "".join(f"; {extra}" for extra in extras)
     )
+
+
+def _origins(record: Document, source: str) -> str:
+    """Name what made the LR files, with the number of images where there are several origins."""
+    counts: Counter[str] = Counter()
+    for found in record.get("lr_origins", {}).values() if source != "made" else ():
+        counts.update(found)
+    kinds = [f"{kind}: {counted(n, 'image')}" if len(counts) > 1 else kind for kind, n in counts.most_common()]
+    return f" ({'; '.join(kinds)})" if kinds else ""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from srbench.datasets.catalogue import CATALOGUE, Entry, Split, find_entry
 from srbench.datasets.stores import LR_SCALES, FilesStore, FolderStore, ParquetStore, Store, images_in
 from srbench.datasets.variants import identify_variant
-from srbench.errors import DatasetError, ImageError, SrbenchError, listed
+from srbench.errors import DatasetError, ImageError, SrbenchError, counted, listed
 from srbench.files import SHA256, cache_dir, user_dir, write_atomic
 from srbench.images import decode, fingerprint, pixel_sha256, size_of
 
@@ -74,6 +74,17 @@ class ImageSet:
             for scale in incomplete
         }
         return {scale: names for scale, names in found.items() if names}
+
+    def require_given(self, scale: int) -> None:
+        """Raise DatasetError, naming the first five, where images have no given LR at a scale."""
+        if scale in self.given_scales:
+            return
+        if missing := [name for name in self.names if self.store.lr(name, scale) is None]:
+            raise DatasetError(
+                f"{self.name}: expected a given LR at ×{scale} for each of {counted(len(self), 'image')} in "
+                f"{self.location}, got none for {listed(missing, 5)}; such a file is named like "
+                f"LR_bicubic/X{scale}/{missing[0]}x{scale}.png. Name their folder with --lr-dir, or use --lr made"
+            )
 
     def given_lr(self, name: str, *, scale: int) -> NDArray[np.uint8]:
         """The given LR image. Raises DatasetError where there is none or its size does not pair with the HR."""

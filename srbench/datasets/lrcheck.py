@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dctn
@@ -60,7 +59,7 @@ class LrOrigin:
 
 
 def lr_origin(hr: Images, lr: Images, *, scale: int, data: bytes = b"") -> LrOrigin:
-    """Which way of shrinking HR gives this LR.
+    """Detect which way of shrinking HR gives this LR.
 
     Args:
         hr: uint8 H×W×3, whole or cropped; it is cropped to a multiple of the scale first, and also tried whole
@@ -90,8 +89,12 @@ def _candidates(hr: Images, lr: Images, scale: int) -> Iterator[tuple[str, Image
     for label, shrink in _WAYS.items():
         for source in (cropped, hr):
             made = shrink(source, scale=scale)
+            if source is hr and (made.shape[0] > lr.shape[0] or made.shape[1] > lr.shape[1]):
+                # MATLAB rounds the sides of a whole image's LR up; some sets were cropped after that.
+                made = np.ascontiguousarray(made[: lr.shape[0], : lr.shape[1]])
             if made.shape == lr.shape:
                 yield label, made
+            if cropped.shape == hr.shape:
                 break
 
 
@@ -103,8 +106,12 @@ def _one_rounding(image: Images, scale: int) -> Images:
     return _to_uint8(imresize(image.astype(np.float64), Fraction(1, scale)))
 
 
-def _opencv(image: Images, scale: int, *, method: int) -> Images:
+def _opencv(image: Images, scale: int, *, area: bool) -> Images:
+    # Inside the function: a study that only trains imports this module on machines without OpenCV.
+    import cv2
+
     size = (image.shape[1] // scale, image.shape[0] // scale)
+    method = cv2.INTER_AREA if area else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(image, size, interpolation=method), dtype=np.uint8)
 
 
@@ -146,7 +153,7 @@ _WAYS: dict[str, Shrink] = {
     MATLAB[1]: partial(_matlab, border="replicate"),
     "MATLAB bicubic without rounding between the passes (one rounding at the end)": _one_rounding,
     "Pillow bicubic": pillow_bicubic,
-    "OpenCV bicubic (no antialiasing)": partial(_opencv, method=cv2.INTER_CUBIC),
-    "OpenCV area": partial(_opencv, method=cv2.INTER_AREA),
+    "OpenCV bicubic (no antialiasing)": partial(_opencv, area=False),
+    "OpenCV area": partial(_opencv, area=True),
     "bicubic without antialiasing": _no_antialiasing,
 }

@@ -21,16 +21,17 @@ LR_MODES = ("matlab", "pil-per-crop")
 def given_pair(
     images: ImageSet, name: str, hr: Images, preparation: Preparation, *, scale: int
 ) -> tuple[Images, Images]:
-    """(HR', LR) of the image `name`, whose HR is `hr`, with its given LR; HR' has `scale` times the LR's sides.
+    """Return (HR', LR) of the image `name`, whose HR is `hr`, with its given LR; HR' has `scale` times the LR's sides.
 
-    MATLAB's LR of a whole HR has its sides rounded up. A preparation that takes given LR crops the HR right and bottom:
-    the LR that belongs to what is cropped away goes with it, and the pixels that stay keep their places.
+    What made the LR is not looked at: see `srbench.datasets.lr_origins`.
+
+    MATLAB's LR of a whole HR has its sides rounded up. HR' is cropped right and bottom: the LR that belongs to what is
+    cropped away goes with it, and the pixels that stay keep their places.
 
     Raises:
-        ProtocolError: the preparation takes no given LR.
+        ProtocolError: an HR image that the preparation refuses.
         DatasetError: there is no given LR, or its size does not pair with the HR.
     """
-    preparation.lr_source("given")
     reference, lr = preparation.reference(hr, scale=scale), images.given_lr(name, scale=scale)
     height, width = (side // scale for side in reference.shape[:2])
     return reference, np.ascontiguousarray(lr[:height, :width])

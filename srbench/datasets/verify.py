@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from srbench.datasets.catalogue import KnownImage, known_images
 from srbench.datasets.imageset import ImageSet, open_dataset
-from srbench.datasets.lrcheck import lr_origin
+from srbench.datasets.lr_origins import given_origin
 from srbench.datasets.variants import (
     KINDS,
     MULTIPLES,
@@ -259,8 +259,7 @@ def _lr_lines(images: ImageSet, scale: int) -> list[str]:
 def _lr_of(images: ImageSet, name: str, scale: int) -> tuple[str, str]:
     """(kind without figures, the whole phrase)."""
     try:
-        lr = images.given_lr(name, scale=scale)
+        origin = given_origin(images, name, scale=scale)
     except DatasetError as error:
         return "unusable", str(error)
-    origin = lr_origin(images.hr(name), lr, scale=scale, data=images.store.lr(name, scale) or b"")
     return origin.kind, origin.describe()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from srbench.datasets.imageset import ImageSet, open_dataset
+from srbench.datasets.lr_origins import given_origins, lr_files_sha256, require_matlab
 from srbench.datasets.pairs import given_pair
 from srbench.datasets.parquet import ImageWriter
 from srbench.errors import DatasetError
@@ -25,8 +26,9 @@ Pair = tuple[torch.Tensor, torch.Tensor]
 class PairedView(Dataset[Pair]):
     """A dataset as (lr, hr) pairs, float32 3×H×W RGB in [0, 1], prepared by a protocol.
 
-    `lr` is "made" from the HR by the protocol's degradation, or "given" by the files beside it; protocols that are
-    defined on given files use them always. Raises DatasetError where the set or its given LR is missing.
+    `lr` is "made" from the HR by the protocol's degradation, "given" by the dataset's files, which have to be MATLAB's
+    bicubic, or "any" LR files that the dataset has; protocols that are defined on given files use them always.
+    Raises DatasetError where the set or its LR is missing, or where "given" LR is not MATLAB's.
 
     Examples:
         >>> lr, hr = Sample(scale=4, protocol="matlab-y")[0]
@@ -43,6 +45,8 @@ class PairedView(Dataset[Pair]):
         self.scale, self.protocol = scale, get_protocol(protocol)
         self.protocol.preparation.require_scale(scale)
         self.lr_source = self.protocol.preparation.lr_source(lr)
+        if self.lr_source == "given":
+            require_matlab(self.images, given_origins(self.images, scale=scale), scale=scale)
 
     def _open(self, data_root: Path | None) -> ImageSet:
         return open_dataset(self.spec, data_root=data_root)
@@ -67,7 +71,7 @@ class PairedView(Dataset[Pair]):
     def pair(self, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """The (lr, hr) pair of that name as uint8 H×W×3."""
         hr = self.images.hr(name)
-        if self.lr_source == "given":
+        if self.lr_source != "made":
             reference, lr = given_pair(self.images, name, hr, self.protocol.preparation, scale=self.scale)
         else:
             reference, lr = self.protocol.prepare(hr, scale=self.scale, name=name)
@@ -92,12 +96,10 @@ class PairedView(Dataset[Pair]):
         return f"{self.images.name}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
 
     def _lr_identity(self) -> str:
-        """`made`, which follows from HR and protocol, or `given` with a hash of the files."""
-        if self.lr_source != "given":
+        """Return `made`, which follows from HR and protocol, or the source with a hash of the files."""
+        if self.lr_source == "made":
             return self.lr_source
-        files = (self.images.store.lr(name, self.scale) or b"" for name in self.names)
-        digests = "\n".join(hashlib.sha256(data).hexdigest() for data in files)
-        return f"given {hashlib.sha256(digests.encode()).hexdigest()}"
+        return f"{self.lr_source} {lr_files_sha256(self.images, scale=self.scale)}"
 
     def _write(self, path: Path) -> None:
         with atomic_path(path, error=DatasetError) as temporary, ImageWriter(temporary, scales=(self.scale,)) as writer:

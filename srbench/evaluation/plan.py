@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from srbench.datasets.imageset import ImageSet, distinct_sets
+from srbench.datasets.lr_origins import given_origins, lr_files_sha256, require_matlab
+from srbench.datasets.lrcheck import MATLAB, LrOrigin
 from srbench.errors import ProtocolError
 from srbench.protocols import LrSource, Preparation, Protocol
 from srbench.scores import Key, RowId
@@ -48,6 +51,22 @@ class Plan:
         """The LR that a protocol gets; one that is defined on the dataset's own files takes those always."""
         return protocol.preparation.lr_source(self.lr)
 
+    @cached_property
+    def lr_origins(self) -> dict[str, dict[str, LrOrigin]]:
+        """The origin of each LR file by dataset and image; empty where all LR is made.
+
+        Raises DatasetError where a file is missing, does not pair with its HR, or is "given" and not MATLAB's.
+        """
+        sources = {self.lr_source(protocol) for protocol in self.protocols} - {"made"}
+        if not sources:
+            return {}
+        scale = self.upscaler.scale
+        found = {dataset.name: given_origins(dataset, scale=scale) for dataset in self.sets}
+        if "given" in sources:
+            for dataset in self.sets:
+                require_matlab(dataset, found[dataset.name], scale=scale)
+        return found
+
     def source_key(self, protocol: Protocol) -> tuple[str, LrSource]:
         """Protocols of one key share one forward pass."""
         return protocol.preparation.key, self.lr_source(protocol)
@@ -76,7 +95,19 @@ class Plan:
             "self_ensemble": options.self_ensemble,
             "optimise": options.optimise,
             **options.adapter_facts(),
+            **self._lr_files(),
         }
+
+    def _lr_files(self) -> Key:
+        """Return the hashes of the LR files, except where they are what the protocol would make.
+
+        Keys of runs on such files stay those that earlier versions wrote.
+        """
+        kinds = {origin.kind for origins in self.lr_origins.values() for origin in origins.values()}
+        if self.lr != "any" and kinds <= {MATLAB[0]}:
+            return {}
+        scale = self.upscaler.scale
+        return {"lr_files_sha256": {dataset.name: lr_files_sha256(dataset, scale=scale) for dataset in self.sets}}
 
 
 @dataclass(frozen=True)

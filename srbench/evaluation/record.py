@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from srbench.datasets.lr_origins import count_kinds
 from srbench.environment import describe_environment
 from srbench.evaluation.plan import Plan
 from srbench.scores import SCHEMA_VERSION, Record
@@ -17,6 +18,7 @@ def describe(plan: Plan, device: torch.device, *, started: str, seconds: float) 
         started: UTC time in ISO 8601.
         seconds: wall-clock time of this (last) session of the run.
     """
+    origins = {dataset: count_kinds(found) for dataset, found in plan.lr_origins.items()}
     identity, options = plan.upscaler.identity, plan.upscaler.options
     return {
         "schema_version": SCHEMA_VERSION,
@@ -36,6 +38,7 @@ def describe(plan: Plan, device: torch.device, *, started: str, seconds: float) 
             for protocol in plan.protocols
         },
         "lr_source": plan.lr,
+        **({"lr_origins": origins} if origins else {}),
         "datasets": {
             dataset.name: {
                 "fingerprint": dataset.fingerprint,

@@ -34,18 +34,10 @@ def run(plan: Plan, *, done: Iterable[RowId] = (), elsewhere: Iterable[RowId] = 
         elsewhere: rows that another process computes.
     """
     tasks = list(tasks_of(plan, frozenset(done), frozenset(elsewhere)))
-    _require_given(plan, tasks)
+    _ = plan.lr_origins  # raises where an LR file cannot be used, before the first forward pass
     _require_sizes(plan, tasks)
     with _opencv_on_one_thread():
         yield from _image_per_core(plan, tasks) if plan.upscaler.fills_all_cores else _pipelined(plan, tasks)
-
-
-def _require_given(plan: Plan, tasks: Iterable[Task]) -> None:
-    """The LR files that are asked for, before those of other sets are worked on."""
-    scale = plan.upscaler.scale
-    for dataset in {task.dataset.name: task.dataset for task in tasks if task.lr == "given"}.values():
-        for name in dataset.names if scale not in dataset.given_scales else ():
-            dataset.given_lr(name, scale=scale)
 
 
 def _require_sizes(plan: Plan, tasks: Iterable[Task]) -> None:

@@ -42,7 +42,7 @@ def prepare(task: Task, scale: int) -> Prepared:
     """Read an HR image and make or read its LR. Raises ImageError or DatasetError, which name the image."""
     original = task.dataset.hr(task.name)
     with naming_the_image(task):
-        if task.lr == "given":
+        if task.lr != "made":
             hr, lr = given_pair(task.dataset, task.name, original, task.preparation, scale=scale)
         else:
             hr, lr = task.preparation.prepare(original, scale=scale, name=task.name)
@@ -81,6 +81,7 @@ def _scored(plan: Plan, prepared: Prepared, sr: Image, saved: NDArray[np.uint8],
         "lr_source": task.lr,
         "hr_sha256": prepared.hr_sha256,
         "lr_sha256": pixel_sha256(prepared.lr),
+        "lr_origin": None if task.lr == "made" else plan.lr_origins[task.dataset.name][task.name].kind,
     }
     return [
         {

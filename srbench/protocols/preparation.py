@@ -11,8 +11,9 @@ from srbench.protocols.arrays import Images, require_rgb_uint8
 
 HrRule = Callable[..., Images]
 Degradation = Callable[..., Images]
-LrSource = Literal["made", "given"]
-"""Where LR comes from: made from HR by the protocol's degradation, or the dataset's own files."""
+LrSource = Literal["made", "given", "any"]
+"""Where LR comes from: "made" from HR by the protocol's degradation; "given" by the dataset's files, which have to be
+exactly what MATLAB's bicubic makes of its HR; or "any" files, whose origin is named next to the scores."""
 
 SCALES = (2, 3, 4, 8)
 """The scales that protocols are defined for."""
@@ -78,13 +79,17 @@ class Preparation:
         return self.degradation(hr, scale=scale, name=name)
 
     def lr_source(self, asked: str) -> LrSource:
-        """Return the LR that this preparation uses where `asked` is wanted; "given" always if `ships_lr`.
+        """Return the LR source that this preparation uses where `asked` is wanted.
+
+        It is never "made" if `ships_lr`, and always "any" if `any_origin`.
 
         Raises:
-            ProtocolError: neither "made" nor "given", or given files in place of another degradation.
+            ProtocolError: another word than "made", "given" and "any", or given files in place of another degradation.
         """
-        if asked not in ("made", "given"):
-            raise ProtocolError(f"lr: expected 'made' or 'given', got {asked!r}")
+        if asked not in ("made", "given", "any"):
+            raise ProtocolError(f"lr: expected 'made', 'given' or 'any', got {asked!r}")
+        if asked == "any" or self.any_origin:
+            return "any"
         if asked == "given" and not (self.takes_lr or self.ships_lr):
             raise ProtocolError(
                 f"the degradation {self.key!r} makes its own LR, and given LR files are MATLAB's "

@@ -48,7 +48,7 @@ _SPEC = Pattern(
 _COUNT = Whole(0, 10**12)
 _PSNR = Number(-100, 200, infinity=True)
 _SSIM = Number(-1, 1)
-_LR = OneOf(("made", "given"))
+_LR = OneOf(("made", "given", "any"))
 MAX_IMAGES = 10_000
 MODEL_NAME = 100
 MODEL_SOURCE = 400
