@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group
@@ -29,7 +30,7 @@ class Pair:
     def differences(self, collection: Collection) -> list[tuple[Group, PairedDifference]]:
         """Variant minus base, PSNR in dB over the images, for each group that both have with equal inputs.
 
-        `p_holm` is corrected over all of them: they are one family of tests of one pair.
+        `p_holm` is corrected over the datasets of one scale and protocol, as `srbench compare` does it.
         """
         shared = [
             group
@@ -41,7 +42,12 @@ class Pair:
             for entry in (self.base, self.variant)
         }
         found = [paired_difference(psnr[self.variant.id][group], psnr[self.base.id][group]) for group in shared]
-        return list(zip(shared, corrected_by_holm(found), strict=True))
+        families = [list(family) for _, family in groupby(zip(shared, found, strict=True), key=lambda one: one[0][:2])]
+        return [
+            (group, corrected)
+            for family in families
+            for (group, _), corrected in zip(family, corrected_by_holm([one for _, one in family]), strict=True)
+        ]
 
 
 def matched_pairs(collection: Collection) -> dict[str, list[Pair]]:

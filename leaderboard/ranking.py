@@ -8,11 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from leaderboard.bootstrap import bca_intervals
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group, Mean, Values
 from srbench.protocols import get_protocol
-from srbench.statistics import MIN_IMAGES
+from srbench.statistics import MIN_IMAGES, student_intervals
 from srbench.submissions import LEVELS
 
 Mark = Literal["first", "second"]
@@ -133,17 +132,16 @@ def _verdicts(collection: Collection, best: Entry, entries: list[Entry], group: 
 
 
 def hold_zero(highest: Values, scores: Values) -> list[bool]:
-    """Whether the 95 % BCa interval of the mean paired difference holds 0, for n scores against k×n others.
+    """Return whether Student's 95 % interval of the mean paired difference contains 0: n scores against k×n others.
 
-    Two infinite scores are equal; a difference that stays infinite is told apart.
+    Two infinite scores are equal. An infinite difference is never 0.
     """
     with np.errstate(invalid="ignore"):
         difference = np.where(scores == highest, 0.0, highest - scores)
-    # Where all differences have one sign, every resample has it too.
-    open_ = np.isfinite(difference).all(axis=1) & (difference.min(axis=1) <= 0) & (difference.max(axis=1) >= 0)
+    finite = np.isfinite(difference).all(axis=1)
     held = np.zeros(len(scores), dtype=bool)
-    intervals = bca_intervals(difference[open_])
-    held[open_] = (intervals[:, 0] <= 0) & (intervals[:, 1] >= 0)
+    intervals = student_intervals(difference[finite])
+    held[finite] = (intervals[:, 0] <= 0) & (intervals[:, 1] >= 0)
     return [bool(verdict) for verdict in held]
 
 

@@ -20,13 +20,9 @@ MIN_IMAGES = 10
 """Below this many images neither an interval nor a p-value means anything, so only differences are given."""
 METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_y_aliased")
 """The score columns that are compared, as far as both runs have them."""
-STATEMENT = "This speaks of two checkpoints on these images, not of their architectures."
+STATEMENT = "This holds for two checkpoints on these images, not for their architectures."
 """What a comparison does not say: another training of either network may turn it round."""
 
-RESAMPLES = 9999
-"""Resamples behind a bootstrap interval."""
-
-_BATCH_VALUES = 4_000_000  # resampled values held at once: 32 MB
 _IMAGE_KEY = ["protocol", "scale", "dataset", "image"]
 _SAME = {"protocol_version": "protocol version", "hr_sha256": "HR", "lr_sha256": "LR"}
 _FORMS = ("precision", "tile", "self_ensemble", "optimise")  # each moves the score, so each forms a group of its own
@@ -38,10 +34,11 @@ _TRAINING_HASHES = ("recipe_sha256", "training_fingerprint")  # a name may stand
 class PairedDifference:
     """One metric on one dataset, A minus B, in the metric's unit (dB for PSNR).
 
-    `n` images are paired. `mean` is over the finite differences and None when an image lacks the score; `interval` is
-    the 95 % BCa bootstrap interval of that mean over images; `p_value` is Wilcoxon's signed-rank test, two-sided, and
-    `p_holm` the same corrected over the datasets of the call. Below `MIN_IMAGES` all three are None. `won` and `lost`
-    are the shares of images on which A scored higher or lower.
+    `n` images are paired. `mean` is over the finite differences, and None if an image lacks the score. `interval` is
+    Student's 95 % interval of that mean over images. `p_value` is the two-sided p-value of Wilcoxon's signed-rank test,
+    and `p_holm` is the same, corrected by Holm's method over the datasets of one protocol, scale and metric. Below
+    `MIN_IMAGES` images all three are None. `won` and `lost` are the shares of images on which A has the higher or the
+    lower score.
     """
 
     n: int
@@ -65,11 +62,11 @@ class Comparison:
     unmatched: tuple[str, ...]
 
 
-def compare_runs(a: Run, b: Run, *, unmatched: bool = False, seed: int = 0) -> list[Comparison]:
+def compare_runs(a: Run, b: Run, *, unmatched: bool = False) -> list[Comparison]:
     """Compare two runs image by image, one `Comparison` per protocol and scale, in the order of run A.
 
     Raises ComparisonError when protocol, scale, images, HR or LR differ, or, unless `unmatched`, when precision, tile,
-    self-ensemble or training do; `unmatched` lists those differences instead. `seed` starts the bootstrap.
+    self-ensemble or training do; `unmatched` lists those differences instead.
     """
     left, right = _indexed(a, "A"), _indexed(b, "B")
     _require_same_inputs(left, right)
@@ -77,14 +74,14 @@ def compare_runs(a: Run, b: Run, *, unmatched: bool = False, seed: int = 0) -> l
     if differs and not unmatched:
         raise ComparisonError(f"the runs are not made alike: {'; '.join(differs)}; --unmatched compares them anyway")
     pairs = left.add_suffix("_a").join(right.add_suffix("_b"))
-    return [_comparison(rows, differs, seed) for _, rows in pairs.groupby(level=["protocol", "scale"], sort=False)]
+    return [_comparison(rows, differs) for _, rows in pairs.groupby(level=["protocol", "scale"], sort=False)]
 
 
-def paired_difference(a: NDArray[np.float64], b: NDArray[np.float64], *, seed: int = 0) -> PairedDifference:
+def paired_difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> PairedDifference:
     """Compare two equally long float64 vectors of one metric, one value per image; `p_holm` stays None.
 
-    Two infinite scores differ by 0. One infinite score is a win that no mean can hold: it leaves mean and interval and
-    counts in the shares and, as the largest rank, in the test. A NaN leaves everything but `n` None.
+    Two infinite scores differ by 0. A single infinite score is left out of mean and interval; it counts as a win in the
+    shares and as the largest rank in the test. With a NaN, everything except `n` is None.
 
     Examples:
         >>> b = np.arange(30.0, 40.0)
@@ -102,7 +99,7 @@ def paired_difference(a: NDArray[np.float64], b: NDArray[np.float64], *, seed: i
     return PairedDifference(
         n=n,
         mean=float(finite.mean()) if len(finite) else None,
-        interval=bca_interval(finite, seed=seed) if enough else None,
+        interval=student_interval(finite) if enough else None,
         p_value=signed_rank_p(difference) if enough else None,
         p_holm=None,
         won=float((difference > 0).mean()),
@@ -110,32 +107,22 @@ def paired_difference(a: NDArray[np.float64], b: NDArray[np.float64], *, seed: i
     )
 
 
-def bca_interval(values: NDArray[np.float64], *, seed: int = 0) -> tuple[float, float]:
-    """The 95 % bias-corrected and accelerated bootstrap interval of the mean (Efron 1987) of a finite vector.
-
-    Values that are all equal leave nothing to resample: the interval is that point.
-    """
-    if np.ptp(values) == 0:
-        return float(values[0]), float(values[0])
-    result = stats.bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        batch=resamples_at_once(len(values)),
-        method="BCa",
-        confidence_level=0.95,
-        rng=np.random.default_rng(seed),
-    )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+def student_interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return Student's 95 % interval of the mean of a finite vector of at least two values (Student 1908)."""
+    low, high = student_intervals(values)
+    return float(low), float(high)
 
 
-def resamples_at_once(n: int) -> int:
-    """How many resamples of n values are drawn together; with the seed it decides which draws they are."""
-    return max(1, _BATCH_VALUES // n)
+def student_intervals(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Student's 95 % interval of the mean of each row: float64 …×n in (n >= 2), lower and upper end …×2 out."""
+    n = values.shape[-1]
+    mean = values.mean(axis=-1)
+    reach = stats.t.ppf(0.975, n - 1) * values.std(axis=-1, ddof=1) / math.sqrt(n)
+    return np.stack([mean - reach, mean + reach], axis=-1)
 
 
 def signed_rank_p(difference: NDArray[np.float64]) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test on paired differences; zeros are dropped, and all zeros give 1."""
+    """Return the two-sided p-value of Wilcoxon's signed-rank test. Zeros are dropped; if all are zero, p is 1."""
     moved = difference[difference != 0]
     return float(stats.wilcoxon(moved).pvalue) if len(moved) else 1.0
 
@@ -226,8 +213,7 @@ def seed_difference(a: NDArray[np.float64], b: NDArray[np.float64], *, margin: f
         return SeedDifference(n, mean, None, None, None, None, margin, None, "undecided")
     deviation = float(difference.std(ddof=1))
     error = deviation / math.sqrt(n)
-    reach = float(stats.t.ppf(0.975, n - 1)) * error
-    interval = (mean - reach, mean + reach)
+    interval = student_interval(difference)
     p_equivalent = max(_upper_tail(mean + margin, error, n - 1), _upper_tail(margin - mean, error, n - 1))
     return SeedDifference(
         n=n,
@@ -277,22 +263,22 @@ def _outcome(interval: tuple[float, float], p_equivalent: float) -> Outcome:
     return "worse" if interval[1] < 0 else "undecided"
 
 
-def _comparison(rows: pd.DataFrame, differs: tuple[str, ...], seed: int) -> Comparison:
+def _comparison(rows: pd.DataFrame, differs: tuple[str, ...]) -> Comparison:
     return Comparison(
         model_a=str(rows["model_a"].iloc[0]),
         model_b=str(rows["model_b"].iloc[0]),
         scale=int(rows.index.get_level_values("scale")[0]),
         protocol=str(rows.index.get_level_values("protocol")[0]),
-        datasets=_tables(rows, seed),
+        datasets=_tables(rows),
         unmatched=differs,
     )
 
 
-def _tables(rows: pd.DataFrame, seed: int) -> dict[str, dict[str, PairedDifference]]:
+def _tables(rows: pd.DataFrame) -> dict[str, dict[str, PairedDifference]]:
     metrics = [metric for metric in METRICS if _scored(rows, f"{metric}_a") and _scored(rows, f"{metric}_b")]
     tables: dict[str, dict[str, PairedDifference]] = {
         str(dataset): {
-            metric: paired_difference(_values(images, f"{metric}_a"), _values(images, f"{metric}_b"), seed=seed)
+            metric: paired_difference(_values(images, f"{metric}_a"), _values(images, f"{metric}_b"))
             for metric in metrics
         }
         for dataset, images in rows.groupby(level="dataset", sort=False)

@@ -9,19 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import norm, ttest_1samp
+from scipy.stats import ttest_1samp
 
 from srbench.errors import ComparisonError
 from srbench.scores import Run
 from srbench.statistics import (
     Comparison,
-    bca_interval,
     compare_runs,
     holm,
     paired_difference,
     seed_difference,
     signed_rank_p,
     smallest_detectable,
+    student_interval,
+    student_intervals,
 )
 
 
@@ -52,19 +53,6 @@ def only(comparisons: list[Comparison]) -> Comparison:
     return comparison
 
 
-def own_bca(values: NDArray[np.float64], *, draws: int) -> tuple[float, float]:
-    """Efron's formulas written out, as a second opinion."""
-    rng, count = np.random.default_rng(5), len(values)
-    means = values[rng.integers(0, count, (draws, count))].mean(axis=1)
-    bias = norm.ppf((means < values.mean()).mean())
-    left_out = (values.sum() - values) / (count - 1)
-    spread = left_out.mean() - left_out
-    acceleration = (spread**3).sum() / (6 * (spread**2).sum() ** 1.5)
-    z = bias + norm.ppf([0.025, 0.975])
-    low, high = np.quantile(means, norm.cdf(bias + z / (1 - acceleration * z)))
-    return float(low), float(high)
-
-
 def test_signed_rank_gives_the_p_of_hollander_and_wolfe() -> None:
     # Hollander & Wolfe (1973), 29 f.: depression scale at two visits; R's ?wilcox.test prints p = 0.01953 one-sided.
     first = np.array([1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30])
@@ -79,17 +67,16 @@ def test_holm_gives_what_r_prints() -> None:
     assert holm([]) == []
 
 
-def test_the_interval_is_efrons() -> None:
-    skewed = np.random.default_rng(3).lognormal(size=40)
-    assert bca_interval(skewed, seed=1) == pytest.approx(own_bca(skewed, draws=40_000), rel=0.03)
-    plain = skewed.mean() + norm.ppf([0.025, 0.975]) * skewed.std(ddof=1) / math.sqrt(40)
-    assert bca_interval(skewed, seed=1)[0] > plain[0] + 0.1, "BCa follows the skew, the normal interval does not"
+def test_image_interval_is_students_as_r_prints_it() -> None:
+    # R: with(sleep, t.test(extra[group == 1], extra[group == 2], paired = TRUE)) prints -2.4598858 -0.7001142.
+    found = paired_difference(FIRST_DRUG, SECOND_DRUG)
+    assert found.interval == pytest.approx((-2.4598858, -0.7001142), abs=5e-8)
+    assert found.interval == seed_difference(FIRST_DRUG, SECOND_DRUG, margin=0.5).interval
 
 
-def test_the_seed_fixes_the_interval() -> None:
-    values = np.random.default_rng(4).normal(size=25)
-    assert bca_interval(values, seed=7) == bca_interval(values, seed=7)
-    assert bca_interval(values, seed=7) != bca_interval(values, seed=8)
+def test_intervals_of_many_rows_equal_single_ones() -> None:
+    rows = np.random.default_rng(4).normal(size=(3, 25))
+    assert [tuple(row) for row in student_intervals(rows)] == [student_interval(row) for row in rows]
 
 
 def test_below_ten_images_only_differences() -> None:

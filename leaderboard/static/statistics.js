@@ -1,37 +1,10 @@
-// Paired comparison of two score lists, as srbench.statistics does it: mean, 95 % BCa bootstrap interval (Efron 1987),
-// Wilcoxon's signed-rank test, Holm's correction. Tests are the same numbers; intervals come from another stream of
-// random numbers and agree to a few per cent of their width.
+// Paired comparison of two lists of scores, equal to srbench.statistics: mean, Student's 95 % interval, Wilcoxon's
+// signed-rank test, Holm's correction.
 "use strict";
 
 globalThis.srbenchStatistics = (() => {
-  const RESAMPLES = 9999;
   const EXACT_UP_TO = 50; // images, without ties
   const EXACT_WITH_TIES_UP_TO = 13;
-
-  // xoshiro128** by Blackman and Vigna, seeded by splitmix32: the same pair of entries gives the same interval.
-  const randomNumbers = (seed) => {
-    let state = seed >>> 0;
-    const next = () => {
-      state = (state + 0x9e3779b9) >>> 0;
-      let z = state;
-      z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
-      z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
-      return (z ^ (z >>> 16)) >>> 0;
-    };
-    let [a, b, c, d] = [next(), next(), next(), next()];
-    const rotate = (x, k) => (x << k) | (x >>> (32 - k));
-    return () => {
-      const result = Math.imul(rotate(Math.imul(b, 5), 7), 9) >>> 0;
-      const t = b << 9;
-      c ^= a;
-      d ^= b;
-      b ^= c;
-      a ^= d;
-      c ^= t;
-      d = rotate(d, 11);
-      return result / 4294967296;
-    };
-  };
 
   // Upper tail of the standard normal: its series near 0, its continued fraction further out.
   const normalTail = (x) => {
@@ -55,71 +28,37 @@ globalThis.srbenchStatistics = (() => {
     return density / (x + fraction);
   };
 
-  const normalCdf = (x) => normalTail(-x);
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-  // Bisection: slow and exact to the last bits, for a handful of calls.
-  const normalQuantile = (p) => {
-    if (p <= 0 || p >= 1) {
-      return p <= 0 ? -Infinity : Infinity;
+  // P(|T| < t) for Student's t with a whole number of degrees of freedom (Abramowitz and Stegun 26.7.3 and 26.7.4).
+  const studentCentral = (t, degrees) => {
+    const angle = Math.atan(t / Math.sqrt(degrees));
+    const [sine, cosine] = [Math.sin(angle), Math.cos(angle)];
+    const odd = degrees % 2;
+    let term = odd ? cosine : 1;
+    let sum = degrees === 1 ? 0 : term;
+    for (let k = odd ? 3 : 2; k <= degrees - 2; k += 2) {
+      term *= (cosine * cosine * (k - 1)) / k;
+      sum += term;
     }
-    let [low, high] = [-40, 40];
+    return odd ? (2 / Math.PI) * (angle + sine * sum) : sine * sum;
+  };
+
+  // Bisection to the last bits: it is called once per dataset.
+  const studentQuantile = (central, degrees) => {
+    let [low, high] = [0, 1e4];
     for (let step = 0; step < 100; step += 1) {
       const middle = (low + high) / 2;
-      [low, high] = normalCdf(middle) < p ? [middle, high] : [low, middle];
+      [low, high] = studentCentral(middle, degrees) < central ? [middle, high] : [low, middle];
     }
     return (low + high) / 2;
   };
 
-  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-  const quantile = (sorted, share) => {
-    const at = share * (sorted.length - 1);
-    const below = Math.floor(at);
-    const above = Math.min(below + 1, sorted.length - 1);
-    return sorted[below] + (at - below) * (sorted[above] - sorted[below]);
-  };
-
-  const resampledMeans = (values, seed) => {
-    const random = randomNumbers(seed);
-    const n = values.length;
-    const means = new Float64Array(RESAMPLES);
-    for (let index = 0; index < RESAMPLES; index += 1) {
-      let sum = 0;
-      for (let k = 0; k < n; k += 1) {
-        sum += values[Math.floor(random() * n)];
-      }
-      means[index] = sum / n;
-    }
-    return means.sort();
-  };
-
-  const acceleration = (values, centre) => {
-    let [cubes, squares] = [0, 0];
-    for (const value of values) {
-      // For a mean, leaving one value out moves it by (value − mean) / (n − 1): the jackknife in closed form.
-      const u = value - centre;
-      cubes += u ** 3;
-      squares += u ** 2;
-    }
-    return cubes / (6 * squares ** 1.5);
-  };
-
-  const bcaInterval = (values, seed = 0) => {
-    if (values.every((value) => value === values[0])) {
-      return [values[0], values[0]];
-    }
-    const centre = mean(values);
-    const means = resampledMeans(values, seed);
-    let [below, upTo] = [0, 0];
-    for (const value of means) {
-      below += value < centre;
-      upTo += value <= centre;
-    }
-    const bias = normalQuantile((below + upTo) / (2 * RESAMPLES));
-    const a = acceleration(values, centre);
-    const end = (z) => quantile(means, normalCdf(bias + (bias + z) / (1 - a * (bias + z))));
-    const z = normalQuantile(0.975);
-    return [end(-z), end(z)];
+  const studentInterval = (values) => {
+    const [n, centre] = [values.length, mean(values)];
+    const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
+    const reach = studentQuantile(0.95, n - 1) * Math.sqrt(squares / (n - 1) / n);
+    return [centre - reach, centre + reach];
   };
 
   const signedRanks = (moved) => {
@@ -189,7 +128,7 @@ globalThis.srbenchStatistics = (() => {
   };
 
   // a and b: numbers, Infinity, or null where an image lacks the score. Everything but n is then null.
-  const pairedDifference = (a, b, minImages, seed = 0) => {
+  const pairedDifference = (a, b, minImages) => {
     const n = a.length;
     const nothing = { n, mean: null, interval: null, p: null, won: null, lost: null, differences: null };
     if (n === 0 || a.includes(null) || b.includes(null)) {
@@ -202,12 +141,12 @@ globalThis.srbenchStatistics = (() => {
       n,
       differences,
       mean: finite.length ? mean(finite) : null,
-      interval: enough ? bcaInterval(finite, seed) : null,
+      interval: enough ? studentInterval(finite) : null,
       p: enough ? signedRankP(differences) : null,
       won: differences.filter((value) => value > 0).length / n,
       lost: differences.filter((value) => value < 0).length / n,
     };
   };
 
-  return { bcaInterval, holm, normalCdf, normalQuantile, pairedDifference, signedRankP };
+  return { holm, pairedDifference, signedRankP, studentInterval };
 })();

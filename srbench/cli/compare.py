@@ -12,6 +12,10 @@ from srbench.scores import read_run
 from srbench.statistics import MIN_IMAGES, STATEMENT, Comparison, PairedDifference, compare_runs
 from srbench.tables import text_table
 
+_METHOD = (
+    "95% interval: Student's t over the images. p: Wilcoxon's signed-rank test.\n"
+    "p (Holm): corrected over the datasets of this table, for each metric."
+)
 _UNITS = {"psnr_y": "dB", "psnr_rgb": "dB", "psnr_y_aliased": "dB"}
 
 
@@ -61,14 +65,17 @@ def _numbers(found: PairedDifference) -> dict[str, Any]:
 
 
 def _table(comparison: Comparison) -> str:
-    head = ["dataset", "n", "metric", "A - B", "95% interval", "p (Holm)", "A wins", "B wins"]
+    head = ["dataset", "n", "metric", "A - B", "95% interval", "p", "p (Holm)", "A wins", "B wins"]
     rows = [
         [dataset, str(found.n), metric, *_cells(metric, found)]
         for dataset, table in comparison.datasets.items()
         for metric, found in table.items()
     ]
     notes = [f"Not made alike: {difference}." for difference in comparison.unmatched]
-    if any(found.n < MIN_IMAGES for table in comparison.datasets.values() for found in table.values()):
+    differences = [found for table in comparison.datasets.values() for found in table.values()]
+    if any(found.p_value is not None for found in differences):
+        notes.append(_METHOD)
+    if any(found.n < MIN_IMAGES for found in differences):
         notes.append(f"Below {MIN_IMAGES} images neither an interval nor a p-value is given.")
     title = [
         f"A  {comparison.model_a}",
@@ -84,6 +91,7 @@ def _cells(metric: str, found: PairedDifference) -> list[str]:
     return [
         "-" if found.mean is None else f"{found.mean:+z.{digits}f}{unit}",
         "-" if found.interval is None else " to ".join(f"{end:+z.{digits}f}" for end in found.interval),
+        "-" if found.p_value is None else f"{found.p_value:.2g}",
         "-" if found.p_holm is None else f"{found.p_holm:.2g}",
         "-" if found.won is None else f"{found.won:.0%}",
         "-" if found.lost is None else f"{found.lost:.0%}",

@@ -16,14 +16,16 @@ A  zoo:net-a@authors
 B  zoo:net-b@authors
 ×4, protocol matlab-y
 
-dataset  n   metric  A - B      95% interval          p (Holm)  A wins  B wins
-Set5     3   psnr_y  +0.067 dB  -                     -         67%     33%
-Set5     3   ssim_y  +0.00000   -                     -         0%      0%
-Set14    12  psnr_y  -0.055 dB  -0.074 to -0.036      0.00098   0%      92%
-Set14    12  ssim_y  +0.00000   +0.00000 to +0.00000  1         0%      0%
+dataset  n   metric  A - B      95% interval          p        p (Holm)  A wins  B wins
+Set5     3   psnr_y  +0.067 dB  -                     -        -         67%     33%
+Set5     3   ssim_y  +0.00000   -                     -        -         0%      0%
+Set14    12  psnr_y  -0.055 dB  -0.078 to -0.032      0.00098  0.00098   0%      92%
+Set14    12  ssim_y  +0.00000   +0.00000 to +0.00000  1        1         0%      0%
 
+95% interval: Student's t over the images. p: Wilcoxon's signed-rank test.
+p (Holm): corrected over the datasets of this table, for each metric.
 Below 10 images neither an interval nor a p-value is given.
-This speaks of two checkpoints on these images, not of their architectures.
+This holds for two checkpoints on these images, not for their architectures.
 """
 
 

@@ -17,7 +17,7 @@ from leaderboard.collection import Collection, collect
 from leaderboard.matching import matched_pairs
 from leaderboard.memory import Memory
 from leaderboard.models import claims_beside, score_tables
-from srbench.statistics import holm, paired_difference
+from srbench.statistics import paired_difference
 from tests.submissions.generated import generate, rewrite
 
 Edit = Callable[[dict[str, Any]], None]
@@ -92,11 +92,9 @@ def test_the_panel_is_the_paired_difference_of_the_rows(collected: Collect) -> N
     ]
     group = 4, "matlab-y", "Set14"
     a, b = (np.array([row["psnr_y"] for row in entry.rows()[group]]) for entry in (pair.variant, pair.base))
-    tested = [one.p_value for one in found.values() if one.p_value is not None]
-    assert len(tested) == 2
-    assert found[group] == replace(
-        paired_difference(a, b), p_holm=dict(zip(tested, holm(tested), strict=True))[found[group].p_value]
-    )
+    # Of the two datasets of this protocol, Set5 is too small for a test, so the family has one member.
+    expected = paired_difference(a, b)
+    assert found[group] == replace(expected, p_holm=expected.p_value)
     html = page_of(collection, "net-00000")
     assert "Base against BAM" in html
     assert f"{found[group].mean:+.3f}".replace("-", "−") in html

@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
-from leaderboard.bootstrap import bca_intervals
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Mean
 from leaderboard.ranking import DECIMALS, apart, forms, hold_zero, of_other_inputs, rank, reference_inputs
-from srbench.statistics import bca_interval
 from srbench.submissions import Submission
 
 GROUP = 4, "matlab-y", "Sample"
@@ -58,20 +55,6 @@ def ranked(scores: dict[str, Sequence[float]], **entries: Entry) -> dict[str, st
     values = {name: np.array([psnr, [0.9] * len(psnr)]) for name, psnr in scores.items()}
     collection = Collection(tuple(made), (), (), cast("Any", KnownScores(values)))
     return dict(rank(collection, made, GROUP, 0))
-
-
-# Of ten values a few resamples draw each once, and the rounding of their mean decides on which side of it they count.
-@pytest.mark.parametrize(("n", "tolerance"), [(10, 0.01), (14, 1e-12), (100, 1e-12), (450, 1e-12)])
-def test_shared_resamples_give_the_intervals_of_the_package(n: int, tolerance: float) -> None:
-    draw = np.random.default_rng(n)
-    vectors = np.concatenate([draw.normal(0.02, 0.1, (4, n)), draw.exponential(1, (4, n)) - 1, np.full((1, n), 0.25)])
-    expected = [bca_interval(vector, seed=3) for vector in vectors]
-    np.testing.assert_allclose(bca_intervals(vectors, seed=3), expected, rtol=0, atol=tolerance)
-
-
-def test_intervals_do_not_depend_on_how_many_share_the_resamples() -> None:
-    vectors = np.random.default_rng(1).normal(0, 1, (300, 12))
-    np.testing.assert_allclose(bca_intervals(vectors)[290:], bca_intervals(vectors[290:]), rtol=0, atol=1e-12)
 
 
 def test_few_images_share_a_place_by_the_decimals_that_are_printed() -> None:
