@@ -37,7 +37,7 @@ from srbench.submissions.schema import (
     SUBMISSION,
     TRAINING_FACT,
 )
-from srbench.zoo.catalogue import WEIGHTS_SUFFIXES, times
+from srbench.zoo.catalogue import TAGS, times
 
 _PATH_KINDS = ("images", "onnx", "spandrel")
 _OPTIONS = ("precision", "tile", "self_ensemble", "optimise", "lr_source")
@@ -151,7 +151,7 @@ def _apart_from_files(spec: str) -> str:
     name, at, tag = rest.partition("@")
     if kind in _PATH_KINDS:
         return f"{kind}:"
-    return f"zoo:{name}@" if kind == "zoo" and at and tag.endswith(WEIGHTS_SUFFIXES) else spec
+    return f"zoo:{name}@" if kind == "zoo" and at and tag not in TAGS else spec
 
 
 def _require_replaceable(folder: Path) -> None:

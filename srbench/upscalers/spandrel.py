@@ -57,16 +57,21 @@ def _descriptor(path: Path, spec: str) -> Any:
             f"{spec}: spandrel cannot be imported ({error}); pip install 'srbench[spandrel]' "
             "with a torchvision made for this torch"
         ) from error
-    state = read_checkpoint(path).state
-    try:
-        descriptor = spandrel.ModelLoader(torch.device("cpu")).load_from_state_dict(state)
-    except (spandrel.UnsupportedModelError, RuntimeError, KeyError) as error:
+    checkpoint, refusal = read_checkpoint(path), None
+    # Keys of some architectures begin with `model.` themselves, so every reading is tried, the preferred one first.
+    for state in [checkpoint.state, *(view.state for view in checkpoint.views)]:
+        try:
+            descriptor = spandrel.ModelLoader(torch.device("cpu")).load_from_state_dict(dict(state))
+            break
+        except (spandrel.UnsupportedModelError, RuntimeError, KeyError) as error:
+            refusal = refusal or error
+    else:
         kinds = sorted(support.architecture.name for support in spandrel.MAIN_REGISTRY.architectures())
-        reason = str(error).partition("\n")[0] or "its keys fit none of them"
+        reason = str(refusal).partition("\n")[0] or "its keys fit none of them"
         raise UpscalerError(
             f"{spec}: expected a whole checkpoint of one of the {len(kinds)} architectures that spandrel knows "
             f"({', '.join(kinds)}); {reason}"
-        ) from error
+        ) from refusal
     if not isinstance(descriptor, spandrel.ImageModelDescriptor):
         raise UpscalerError(f"{spec}: expected a network of one image, got {descriptor.architecture.name}")
     return descriptor

@@ -22,7 +22,7 @@ from srbench.submissions.samples import SCALE
 from srbench.verification.comparison import Outcome, compare_scores, rerun_bounds
 from srbench.verification.pictures import LARGEST_CHANGE, compare_crops
 from srbench.verification.rescoring import open_same_datasets
-from srbench.zoo.catalogue import WEIGHTS_SUFFIXES
+from srbench.zoo.catalogue import TAGS
 
 if sys.platform != "win32":
     import resource
@@ -97,7 +97,7 @@ def _runnable(spec: str, sha256: str | None, weights: Path | None) -> str:
     """The spec to evaluate: baselines and catalogue entries as they are, files by their hash."""
     kind, _, rest = spec.partition(":")
     name, _, tag = rest.partition("@")
-    if spec in BASELINES or (kind == "zoo" and not tag.endswith(WEIGHTS_SUFFIXES)):
+    if spec in BASELINES or (kind == "zoo" and (not tag or tag in TAGS)):
         return spec
     if kind != "zoo" and kind not in _FILE_KINDS:
         raise SubmissionError(

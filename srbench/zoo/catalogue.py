@@ -16,8 +16,6 @@ Setting = tuple[str, int | float | bool]
 
 TAGS: tuple[Tag, ...] = ("authors", "srbench", "super-image")
 DEFAULT_TAG: Tag = "srbench"
-WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt")
-"""How the names of weights files end; what else follows the @ of a model spec is a tag."""
 
 _SCALES = (2, 3, 4, 8)
 
@@ -107,20 +105,19 @@ def authors_scores(name: str, *, scale: int) -> dict[str, ExpectedScore]:
     }
 
 
+def names_file(tag: str) -> bool:
+    """Whether what follows the @ of a model spec is a file and not a tag: it has a dot or a folder, or is there."""
+    return tag not in TAGS and (any(letter in tag for letter in "./\\") or (tag != "" and Path(tag).is_file()))
+
+
 def find_weights(name: str, *, tag: str | None, scale: int) -> WeightsEntry:
     """The entry that serves `zoo:NAME@TAG` at `scale`; without a tag, `@srbench`.
 
-    Raises UnknownNameError for a tag that nobody uses, WeightsError for a file's name in place of one and, listing what
-    exists, where the network has no weights under the tag or none for the scale. Whether `name` is a network at all is
-    for the registry to say.
+    Raises UnknownNameError for an unknown tag and WeightsError, listing what exists, where the network has no weights
+    under the tag or none for the scale. Whether `name` is a network is checked elsewhere.
     """
     wanted = DEFAULT_TAG if tag is None else tag
     if wanted not in TAGS:
-        if Path(wanted).suffix or Path(wanted).is_file():
-            raise WeightsError(
-                f"zoo:{name}@{wanted}: expected a weights tag ({', '.join(TAGS)}) or a file, whose name ends in "
-                f"{', '.join(WEIGHTS_SUFFIXES)}, got {wanted!r}; give the file such an ending"
-            )
         raise UnknownNameError("weights tag", wanted, TAGS)
     entries = entries_of(name)
     tagged = [entry for entry in entries if entry.tag == wanted]

@@ -19,17 +19,18 @@ from srbench.zoo.building import build, key_tables
 from srbench.zoo.catalogue import (
     CATALOGUE,
     DEFAULT_TAG,
-    WEIGHTS_SUFFIXES,
     Setting,
     WeightsEntry,
     entries_of,
     find_weights,
+    names_file,
     times,
 )
 from srbench.zoo.keys import KeyTable
 from srbench.zoo.networks import VARIANTS, find_variant
-from srbench.zoo.reading import Checkpoint, Mismatch, State, compare, read_checkpoint
+from srbench.zoo.reading import Checkpoint, Mismatch, compare, read_checkpoint
 from srbench.zoo.trained import kept_path
+from srbench.zoo.wrapping import State, View
 
 FILE_TAG = "file"
 """The tag of weights that came from a file of the user's."""
@@ -66,6 +67,12 @@ class Fit:
         options = ", ".join(f"{key}={value}" for key, value in self.options)
         return f"{self.network} ×{self.scale}" + (f" ({options})" if options else "")
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All hyper-parameters and the value range."""
+        network = find_variant(self.network).network
+        return {**network.options, "value_range": network.value_range, **dict(self.options)}
+
     def build(self, device: torch.device | str = "cpu") -> SRNetwork:
         """The untrained network; on `meta` it has shapes alone."""
         options: dict[str, Any] = dict(self.options)
@@ -77,13 +84,13 @@ def load(
 ) -> LoadedNetwork:
     """The network `name` with the weights tagged `tag` (default `srbench`) for `scale`, or with those in `file`.
 
-    A tag that ends as a weights file does is taken as `file`.
+    A tag that names a file (see `names_file`) is taken as `file`.
     Weights are fetched where they are missing and their hash is enforced; an unpinned file needs `allow_unpinned`.
     Raises UnknownNameError for a name or tag that does not exist, WeightsError where weights are missing or do not fit.
     """
     if not entries_of(name):
         find_variant(name)
-    if file is None and tag is not None and tag.endswith(WEIGHTS_SUFFIXES):
+    if file is None and tag is not None and names_file(tag):
         file = Path(tag)
     if file is not None:
         return _load_file(name, scale, file)
@@ -129,19 +136,38 @@ def fill(fit: Fit, checkpoint: Checkpoint) -> SRNetwork:
     In evaluation mode, without gradients, on the CPU. Where none fits, raises WeightsError with the mismatch report of
     the closest family and with what the checkpoint would fit.
     """
-    state = renamed(checkpoint, fit)
+    reading = closest(checkpoint, fit)
+    if reading.mismatch:
+        raise WeightsError(_misfit(checkpoint, fit, reading.mismatch))
     module = fit.build()
-    if report := compare(state, module.state_dict()):
-        raise WeightsError(_misfit(checkpoint, fit, report))
-    module.load_state_dict(state, strict=True)
+    # What a family keeps in its code, such as the mean of DIV2K, is what the module is built with.
+    module.load_state_dict({**module.state_dict(), **reading.state}, strict=True)
     return module.eval().requires_grad_(False)
 
 
-def renamed(checkpoint: Checkpoint, fit: Fit) -> State:
-    """The checkpoint's tensors under our names: those of the key family that fits `fit` best."""
+@dataclass(frozen=True)
+class Reading:
+    """A checkpoint read as one network: tensors under our names, what was taken off their keys, what does not fit."""
+
+    state: State
+    wrapping: tuple[str, ...]
+    mismatch: Mismatch
+
+
+def closest(checkpoint: Checkpoint, fit: Fit) -> Reading:
+    """The reading of the checkpoint that fits `fit` best: over its wrappers, prefixes and key families."""
     expected = skeleton(fit)
-    candidates = [_rename(checkpoint.state, table) for table in families(fit.network)]
-    return min((*candidates, checkpoint.state), key=lambda state: len(compare(state, expected)))
+    own = KeyTable(())
+    readings = (_read_as(view, table, expected) for view in checkpoint.views for table in (*_tables(fit), own))
+    best: Reading | None = None
+    for reading in readings:
+        if best is None or len(reading.mismatch) < len(best.mismatch):
+            best = reading
+        if not best.mismatch:
+            break
+    if best is None:
+        raise WeightsError(f"expected tensors in {checkpoint.path}, got none; save model.state_dict() instead")
+    return best
 
 
 def families(network: str) -> tuple[KeyTable, ...]:
@@ -163,8 +189,8 @@ def detect(checkpoint: Checkpoint) -> tuple[Fit, ...]:
     """Every network, scale and set of hyper-parameters that the checkpoint's keys and shapes fit; may be empty."""
     if fits := recorded(checkpoint):
         return fits
-    known = [fit for fit in known_fits() if any(_knows(table, checkpoint.state) for table in families(fit.network))]
-    return tuple(fit for fit in known if not compare(renamed(checkpoint, fit), skeleton(fit)))
+    known = [fit for fit in known_fits() if any(_knows(fit, view.state) for view in checkpoint.views)]
+    return tuple(fit for fit in known if not closest(checkpoint, fit).mismatch)
 
 
 def recorded(checkpoint: Checkpoint) -> tuple[Fit, ...]:
@@ -183,6 +209,8 @@ def recorded(checkpoint: Checkpoint) -> tuple[Fit, ...]:
 def forms(name: str) -> tuple[tuple[str, tuple[Setting, ...]], ...]:
     """The networks and hyper-parameters that a name stands for: the paper's size, then its published weights'."""
     published = [(entry.network, entry.options) for entry in entries_of(name)]
+    if any(variant.name == name for variant in VARIANTS):
+        published += [(name, size) for size in find_variant(name).network.sizes]
     plain = [(name, ())] if all(network == name for network, _ in published) else []
     return tuple(dict.fromkeys((*plain, *published)))
 
@@ -217,8 +245,24 @@ def _load_file(name: str, scale: int, file: Path) -> LoadedNetwork:
         candidates = [fit for fit in fits if fit.network in networks and fit.scale == scale]
         if not candidates:
             raise WeightsError(f"{file} holds {_alternatives(fits)}, asked for {name} ×{scale}")
-    module = fill(min(candidates, key=lambda fit: len(compare(renamed(checkpoint, fit), skeleton(fit)))), checkpoint)
+    module = fill(min(candidates, key=lambda fit: len(closest(checkpoint, fit).mismatch)), checkpoint)
     return LoadedNetwork(module, name, FILE_TAG, scale, sha256, file, entry)
+
+
+def _tables(fit: Fit) -> tuple[KeyTable, ...]:
+    """The key families of a network whose code computes the same as this fit."""
+    settings = fit.settings
+    return tuple(
+        table
+        for table in families(fit.network)
+        if all(settings.get(option) == value for option, value in table.needs.items())
+    )
+
+
+def _read_as(view: View, table: KeyTable, expected: Mapping[str, Tensor]) -> Reading:
+    state = _rename(view.state, table.for_keys(view.state))
+    needed = {key: tensor for key, tensor in expected.items() if key in state or not table.is_in_code(key)}
+    return Reading(state, view.wrapping, compare(state, needed))
 
 
 def _rename(state: State, table: KeyTable) -> State:
@@ -230,8 +274,13 @@ def _rename(state: State, table: KeyTable) -> State:
     return result
 
 
-def _knows(table: KeyTable, state: State) -> bool:
-    return all(table.ours(key) is not None for key in state)
+def _knows(fit: Fit, state: State) -> bool:
+    """Whether a key family has a name for each key; far cheaper than building the network."""
+    tables = [table.for_keys(state) for table in _tables(fit)]
+    return any(
+        all(table.ours(key) is not None for key in state) or all(table.theirs(key) is not None for key in state)
+        for table in tables
+    )
 
 
 def _misfit(checkpoint: Checkpoint, fit: Fit, report: Mismatch) -> str:

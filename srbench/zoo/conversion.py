@@ -9,7 +9,7 @@ from typing import Any
 from srbench.errors import WeightsError
 from srbench.files import sha256_of, write_atomic
 from srbench.zoo.catalogue import Setting, WeightsEntry, times
-from srbench.zoo.checkpoints import Fit, detect, entry_of, fill, with_record
+from srbench.zoo.checkpoints import Fit, closest, detect, entry_of, fill, with_record
 from srbench.zoo.networks import find_variant
 from srbench.zoo.reading import Checkpoint, read_checkpoint
 
@@ -35,7 +35,8 @@ def convert(
     Network, scale and hyper-parameters are detected from keys and shapes, or from the hash of a file that the catalogue
     knows; `network`, `scale` and `options` choose where several fit. Raises WeightsError where none does, or several.
     """
-    target = source.with_suffix(".safetensors") if target is None else target
+    # `.pth.tar` is one ending of two parts.
+    target = Path(str(source).removesuffix(".tar")).with_suffix(".safetensors") if target is None else target
     if target.resolve() == source.resolve():
         raise WeightsError(f"{source} would be overwritten by its own conversion; name another file with --output")
     checkpoint = read_checkpoint(source)
@@ -89,14 +90,15 @@ def _one_file(fits: tuple[Fit, ...]) -> bool:
 
 
 def _record(checkpoint: Checkpoint, sha256: str, fits: tuple[Fit, ...]) -> dict[str, Any]:
+    reading = closest(checkpoint, fits[0])
     record: dict[str, Any] = {
         "network": fits[0].network,
         "scales": [fit.scale for fit in fits],
         "options": dict(fits[0].options),
         "source_file": checkpoint.path.name,
         "source_sha256": sha256,
-        "wrapping": list(checkpoint.wrapping),
-        "tensors": len(checkpoint.state),
+        "wrapping": list(reading.wrapping),
+        "tensors": len(reading.state),
     }
     if entry := entry_of(sha256):
         record |= {"tag": entry.tag, "licence": entry.licence, "source": entry.source}

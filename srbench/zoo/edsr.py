@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from srbench.zoo.attention import ATTENTION_KEYS, AttentionFactory
 from srbench.zoo.blocks import MeanShiftedNetwork, ResidualBlock, Upsampler, conv, run_all
-from srbench.zoo.keys import KeyTable, slot_rows
+from srbench.zoo.keys import UPSAMPLER_OF_BASICSR, KeyTable, slot_rows
 
 
 class EDSR(MeanShiftedNetwork):
@@ -38,7 +38,7 @@ class EDSR(MeanShiftedNetwork):
 
 
 def key_tables(attention: str) -> tuple[KeyTable, ...]:
-    """Rename tables between the EDSR-PyTorch lineage (BAM form: dandingbudanding/BAM) and this module."""
+    """Rename tables of the EDSR-PyTorch lineage (BAM form: dandingbudanding/BAM) and of BasicSR (XPixelGroup)."""
     return (
         KeyTable(
             (
@@ -53,5 +53,17 @@ def key_tables(attention: str) -> tuple[KeyTable, ...]:
                 ("tail.0.2", "up.stages.1"),
                 ("tail.1", "last"),
             )
+        ),
+        KeyTable(
+            (
+                ("conv_first", "first"),
+                ("body.{i}.conv1", "body.{i}.first"),
+                ("body.{i}.conv2", "body.{i}.second"),
+                ("conv_after_body", "body.{end}"),
+                *slot_rows("attention", "attention", ATTENTION_KEYS[attention]),
+                *UPSAMPLER_OF_BASICSR,
+            ),
+            in_code=("sub_mean", "add_mean"),
+            needs={"mean_shift": True, "value_range": 255.0},
         ),
     )

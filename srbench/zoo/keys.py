@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 Row = tuple[str, str]
-"""(module path in the published checkpoint, module path in our network); `{i}` and `{i+1}` stand for a number."""
+"""(module path in the published checkpoint, module path in our network).
+
+`{i}` and `{i+1}` stand for a number, `{end}` in our path for the number after the largest one of its list.
+"""
+
+_END = "{end}"
+
+UPSAMPLER_OF_BASICSR: tuple[Row, ...] = (
+    ("upsample.0", "up.stages.0"),
+    ("upsample.2", "up.stages.1"),
+    ("conv_last", "last"),
+)
+"""Rows of BasicSR's up-sampler and last convolution, which its networks share."""
 
 _PLACEHOLDER = re.compile(r"\\\{(\w)(?:\\\+(\d+))?\\\}")
 
@@ -15,16 +27,37 @@ class KeyTable:
     """A two-way rename table of module paths; the parameter's own name (the last part of a key) is carried over.
 
     A row `("IMDB{i+1}.c1", "blocks.{i}.split.0")` maps `IMDB3.c1.weight` to `blocks.2.split.0.weight` and back.
+    `in_code` names our modules whose values this family's authors keep in their code and not in their files; `needs`
+    are the settings that a network must have for that code to be the same.
     """
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(
+        self, rows: Iterable[Row], *, in_code: Iterable[str] = (), needs: Mapping[str, float | bool] | None = None
+    ) -> None:
         self.rows = tuple(rows)
+        self.in_code = tuple(in_code)
+        self.needs = dict(needs or {})
         self._to_ours = [_rule(theirs, ours) for theirs, ours in self.rows]
         self._to_theirs = [_rule(ours, theirs) for theirs, ours in self.rows]
 
     def ours(self, key: str) -> str | None:
         """Our name of a published key, or None where no row knows it."""
         return _rename(key, self._to_ours)
+
+    def for_keys(self, keys: Iterable[str]) -> KeyTable:
+        """Return the table with `{end}` replaced by the number that it stands for in a checkpoint with these keys."""
+        open_rows = [ours for _, ours in self.rows if _END in ours]
+        if not open_rows:
+            return self
+        known = KeyTable(row for row in self.rows if _END not in row[1])
+        found = [ours for key in keys if (ours := known.ours(key)) is not None]
+        ends = {ours: str(_length(ours.partition(_END)[0], found)) for ours in open_rows}
+        rows = ((theirs, ours.replace(_END, ends.get(ours, ""))) for theirs, ours in self.rows)
+        return KeyTable(rows, in_code=self.in_code, needs=self.needs)
+
+    def is_in_code(self, key: str) -> bool:
+        """Whether one of our keys belongs to a module whose values are not in this family's files."""
+        return key.rpartition(".")[0] in self.in_code
 
     def theirs(self, key: str) -> str | None:
         """The published name of one of our keys, or None where no row knows it."""
@@ -34,6 +67,12 @@ class KeyTable:
 def slot_rows(theirs: str, ours: str, attention: Iterable[Row]) -> tuple[Row, ...]:
     """Rows of an attention part that sits at the path `theirs` in the checkpoint and at `ours` in our network."""
     return tuple((f"{theirs}.{left}", f"{ours}.{right}") for left, right in attention)
+
+
+def _length(path: str, keys: Iterable[str]) -> int:
+    """Return the length of the list at a path of our network, as far as the keys tell."""
+    item = re.compile(rf"{_pattern(path).pattern}(?P<item>\d+)\.")
+    return 1 + max((int(match["item"]) for key in keys if (match := item.match(key))), default=-1)
 
 
 _Rule = tuple[re.Pattern[str], str, dict[str, int], dict[str, int]]

@@ -27,7 +27,8 @@ class Network:
 
     `options` are the constructor's keywords with their defaults; `multiples` says of which number, or of which other
     option, an option has to be a multiple. `paper_form` is what the BAM paper's own code sets differently in its BAM
-    variant (`build(..., form="paper")`). `value_range` is the range its weights were trained on.
+    variant (`build(..., form="paper")`). `value_range` is the range its weights were trained on. `sizes` are further
+    published sizes that a checkpoint may have, as the options that differ.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Network:
     options: Mapping[str, Option]
     multiples: Mapping[str, int | str] = field(default_factory=lambda: MappingProxyType({}))
     paper_form: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
+    sizes: tuple[tuple[tuple[str, Option], ...], ...] = ()
 
     def hosts(self, attention: str) -> bool:
         """Whether the slot's channels divide by the reduction that this kind of attention needs."""
@@ -111,6 +113,8 @@ _ENTRIES = (
         slot_channels=256,
         options={"channels": 256, "blocks": 32, "residual_scale": 0.1, "mean_shift": True},
         paper_form={"value_range": 1.0, "mean_shift": False, "residual_scale": 1.0},
+        # EDSR-PyTorch's EDSR baseline, BasicSR's EDSR_M.
+        sizes=((("channels", 64), ("blocks", 16), ("residual_scale", 1.0)),),
     ),
     Network(
         name="carn",

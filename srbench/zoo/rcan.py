@@ -7,7 +7,10 @@ from torch import Tensor, nn
 
 from srbench.zoo.attention import ATTENTION_KEYS, AttentionFactory
 from srbench.zoo.blocks import MeanShiftedNetwork, Upsampler, conv, run_all
-from srbench.zoo.keys import KeyTable, slot_rows
+from srbench.zoo.keys import UPSAMPLER_OF_BASICSR, KeyTable, slot_rows
+
+# BasicSR counts pooling and ReLU among the layers of its channel attention.
+_BASICSR_ATTENTION = (("attention.1", "squeeze"), ("attention.3", "excite"))
 
 
 class AttentiveBlock(nn.Module):
@@ -66,7 +69,7 @@ class RCAN(MeanShiftedNetwork):
 
 
 def key_tables(attention: str) -> tuple[KeyTable, ...]:
-    """Rename tables between yulunzhang/RCAN (BAM form: dandingbudanding/BAM) and this module."""
+    """Rename tables of yulunzhang/RCAN (BAM form: dandingbudanding/BAM) and of BasicSR (XPixelGroup)."""
     return (
         KeyTable(
             (
@@ -82,5 +85,22 @@ def key_tables(attention: str) -> tuple[KeyTable, ...]:
                 ("tail.0.2", "up.stages.1"),
                 ("tail.1", "last"),
             )
+        ),
+        KeyTable(
+            (
+                ("conv_first", "first"),
+                ("body.{g}.residual_group.{b}.rcab.0", "body.{g}.layers.{b}.first"),
+                ("body.{g}.residual_group.{b}.rcab.2", "body.{g}.layers.{b}.second"),
+                *slot_rows(
+                    "body.{g}.residual_group.{b}.rcab.3",
+                    "body.{g}.layers.{b}.attention",
+                    _BASICSR_ATTENTION if attention == "ca" else ATTENTION_KEYS[attention],
+                ),
+                ("body.{g}.conv", "body.{g}.layers.{end}"),
+                ("conv_after_body", "body.{end}"),
+                *UPSAMPLER_OF_BASICSR,
+            ),
+            in_code=("sub_mean", "add_mean"),
+            needs={"mean_shift": True, "value_range": 255.0},
         ),
     )

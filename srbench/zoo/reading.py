@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pickle
-import pickletools
 import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,20 +17,18 @@ from torch import Tensor
 
 from srbench.errors import WeightsError, listed
 from srbench.files import is_page
+from srbench.zoo.torchfiles import CodeError, ProgramError, load_content
+from srbench.zoo.wrapping import State, View, preferred, tensors_of, unwrapped, views_of
 
-State = dict[str, Tensor]
-
-_WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model")
-_PARALLEL_PREFIX = "module."
-_HARMLESS = ("torch.", "collections.OrderedDict", "numpy.")
 _SHOWN = 6
-# What torch.load and safetensors were seen to raise on truncated and altered bytes, beside UnpicklingError.
+# What the readers were seen to raise on truncated and altered bytes, in addition to UnpicklingError.
 _DAMAGE = (
     AssertionError,
     AttributeError,
     EOFError,
     IndexError,
     KeyError,
+    MemoryError,
     NotImplementedError,
     OSError,
     OverflowError,
@@ -39,21 +36,34 @@ _DAMAGE = (
     SafetensorError,
     TypeError,
     ValueError,
+    pickle.UnpicklingError,
     struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
 )
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The tensors of one file by key, on the CPU, with its wrapping taken off and what that wrapping was.
+    """The tensors of one file by key, on the CPU, in every way that its wrappers and prefixes can be taken off.
 
-    `metadata` is the text record of a safetensors file; empty for every other kind.
+    `views` are those ways, the preferred one first; the last one has the keys as they are stored. `metadata` is the
+    text record of a safetensors file; empty for every other kind.
     """
 
     path: Path
-    state: State
-    wrapping: tuple[str, ...]
+    views: tuple[View, ...]
     metadata: Mapping[str, str]
+
+    @property
+    def state(self) -> State:
+        """The tensors by key, every known wrapper and prefix taken off."""
+        return preferred(self.views).state
+
+    @property
+    def wrapping(self) -> tuple[str, ...]:
+        """What was taken off for `state`, outermost first."""
+        return preferred(self.views).wrapping
 
 
 @dataclass(frozen=True)
@@ -76,10 +86,12 @@ class Mismatch:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read `.safetensors`, or `.pth`/`.pt` with `weights_only=True` on the CPU; nothing in the file is ever run.
+    """Read a checkpoint of any common kind on the CPU; nothing in the file is ever run.
 
-    Takes bare state dicts and those under `state_dict`, `params` or `params_ema` (preferred over `params`); a `module.`
-    prefix goes only where every key has it. Raises WeightsError for all that is not a whole file of finite tensors.
+    Kinds, whatever the file is called: safetensors, both formats of `torch.save`, and `pickle.dump`, all pickle
+    protocols. The weights may be wrapped (`params_ema`, `state_dict`, `netG` …) and prefixed (`module.`, `model.` …),
+    next to numbers, texts, arrays and the state of an optimizer. Raises WeightsError for a file that is missing,
+    damaged, would run code, or holds no finite tensors.
     """
     if not path.is_file():
         raise WeightsError(f"expected a checkpoint file, found none at {path}; check the path")
@@ -90,25 +102,21 @@ def read_checkpoint(path: Path) -> Checkpoint:
     content, metadata = _read_safetensors(path) if _is_safetensors(head) else (read_pickled(path), {})
     state, wrapping = unwrap(content, path)
     _check_values(state, path)
-    return Checkpoint(path, state, wrapping, metadata)
+    return Checkpoint(path, views_of(state, wrapping), metadata)
 
 
 def unwrap(content: object, path: Path) -> tuple[State, tuple[str, ...]]:
-    """The tensors by key inside what a file held, and the wrappers taken off on the way, outermost first."""
-    wrapping: list[str] = []
-    while isinstance(content, Mapping) and (inner := _wrapper(content)):
-        wrapping.append(inner)
-        content = content[inner]
-    if not isinstance(content, Mapping) or not content:
-        raise WeightsError(f"expected a state dict in {path}, got {_kind(content)}; save model.state_dict() instead")
-    strange = [str(key) for key, value in content.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
-    if strange:
-        raise WeightsError(f"expected only tensors by name in {path}; these are something else: {_some(strange)}")
-    state = dict(content)
-    if all(key.startswith(_PARALLEL_PREFIX) for key in state):
-        wrapping.append(_PARALLEL_PREFIX)
-        state = {key.removeprefix(_PARALLEL_PREFIX): value for key, value in state.items()}
-    return state, tuple(wrapping)
+    """Return the tensors by key inside what a file held, and the wrappers around them, outermost first."""
+    inner, wrapping = unwrapped(content)
+    if not isinstance(inner, Mapping) or not inner:
+        raise WeightsError(f"expected a state dict in {path}, got {_kind(inner)}; save model.state_dict() instead")
+    state = tensors_of(inner)
+    if not state:
+        raise WeightsError(
+            f"expected tensors by name in {path}, got a dict of {_some([str(key) for key in inner])} with none or with "
+            "several sets of weights in it; save the network's model.state_dict() alone"
+        )
+    return state, wrapping
 
 
 def compare(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Mismatch:
@@ -125,10 +133,6 @@ def compare(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Mism
     )
 
 
-def _wrapper(content: Mapping[object, object]) -> str | None:
-    return next((name for name in _WRAPPERS if isinstance(content.get(name), Mapping)), None)
-
-
 def _is_safetensors(head: bytes) -> bool:
     # Eight bytes of header length, then JSON; no pickle and no zip archive starts like that.
     return len(head) > 8 and head[8:9] == b"{" and not head.startswith(b"PK")
@@ -143,76 +147,34 @@ def _read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
 
 
 def read_pickled(path: Path) -> object:
-    """What `torch.save` wrote, on the CPU, without running any of it; the archive's checksums are held to.
+    """Return what `torch.save` or `pickle.dump` wrote, on the CPU, without running any of it; checksums are compared.
 
     Raises WeightsError for a file that is damaged, cut short, something else, or would run code.
     """
     try:
-        _require_checksums(path)
         with warnings.catch_warnings():
-            # torch warns of the pickle's protocol; whether the file is good is said below.
+            # Damaged texts in a pickle make its disassembler warn of their escapes.
             warnings.simplefilter("ignore")
-            content: object = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, *_DAMAGE) as error:
-        if code := _code_in(path):
-            raise WeightsError(
-                f"{path} would run code when unpickled ({_some(code)}), which srbench never does; "
-                "ask its publisher for a file of tensors alone, best a .safetensors"
-            ) from error
+            return load_content(path)
+    except CodeError as error:
+        raise WeightsError(
+            f"{path} would run code when unpickled ({_some(error.names)}), which srbench never does; "
+            "ask its publisher for a file of tensors alone (model.state_dict()), best a .safetensors"
+        ) from error
+    except ProgramError as error:
+        raise WeightsError(
+            f"{path} is a TorchScript program, which srbench never runs; expected weights: "
+            "save model.state_dict() of the network that it was made from"
+        ) from error
+    except _DAMAGE as error:
         raise _damaged(path, error) from error
-    return content
-
-
-def _require_checksums(path: Path) -> None:
-    """torch does not look at them; a flipped bit in a weight would go unseen."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if broken := archive.testzip():
-                raise ValueError(f"the checksum of {broken} is another")
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
-    # torch's own words on a refused pickle are in colour, and advise to run it.
-    refused = isinstance(error, pickle.UnpicklingError)
-    told = "its pickle holds more or less than tensors" if refused else str(error).strip().partition("\n")[0]
-    reason = _plain(told) or type(error).__name__
+    reason = _plain(str(error).strip().partition("\n")[0]) or type(error).__name__
     return WeightsError(
         f"{path} is damaged, cut short or no checkpoint ({path.stat().st_size} bytes): {reason}; fetch it again"
     )
-
-
-def _code_in(path: Path) -> list[str]:
-    """The functions and classes that a pickle names and that are not those of plain tensors; nothing is run."""
-    try:
-        with warnings.catch_warnings():
-            # Damaged strings make the disassembler warn of their escapes.
-            warnings.simplefilter("ignore")
-            return sorted(
-                {name for data in _pickles(path) for name in _globals(data) if not name.startswith(_HARMLESS)}
-            )
-    except (zipfile.BadZipFile, zlib.error, *_DAMAGE):
-        return []
-
-
-def _pickles(path: Path) -> Iterator[bytes]:
-    if not zipfile.is_zipfile(path):
-        yield path.read_bytes()
-        return
-    with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if name.endswith(".pkl"):
-                yield archive.read(name)
-
-
-def _globals(data: bytes) -> Iterator[str]:
-    strings: list[str] = []
-    for opcode, argument, _ in pickletools.genops(data):
-        if opcode.name == "GLOBAL":
-            yield str(argument).replace(" ", ".")
-        elif opcode.name == "STACK_GLOBAL":
-            yield ".".join(strings[-2:])
-        elif isinstance(argument, str):
-            strings.append(argument)
 
 
 def _check_values(state: State, path: Path) -> None:

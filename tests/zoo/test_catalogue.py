@@ -88,14 +88,9 @@ def test_spec_without_tag_means_srbench_and_lists_the_tags_that_exist() -> None:
     [
         ("imnd", "authors", 4, "did you mean imdn"),
         ("imdn", "author", 4, "did you mean authors"),
-        (
-            "imdn",
-            "./w.PTH",
-            4,
-            "zoo:imdn@./w.PTH: expected a weights tag .* or a file, whose name ends in",
-        ),
-        ("imdn", __file__.removesuffix(".py"), 4, "unknown weights tag"),
-        ("imdn", sys.executable, 4, "give the file such an ending"),
+        ("imdn", "./w.PTH", 4, "expected a checkpoint file, found none at w.PTH"),
+        ("imdn", __file__.removesuffix(".py"), 4, "found none at .*test_catalogue"),
+        ("imdn", sys.executable, 4, "is damaged, cut short or no checkpoint"),
         ("imdn", "super-image", 4, "tags that exist: authors"),
         ("s-lwsr32", "authors", 2, r"no weights for ×2; it has ×4"),
         ("imdn", "authors", 8, r"it has ×2, ×3, ×4"),

@@ -11,6 +11,7 @@ import torch
 from srbench.zoo.catalogue import CATALOGUE, WeightsEntry
 from srbench.zoo.checkpoints import Fit, fill
 from srbench.zoo.reading import Checkpoint
+from srbench.zoo.wrapping import views_of
 from tests.foreign import foreign_package
 
 _ENTRIES = [entry for entry in CATALOGUE if entry.tag == "super-image"]
@@ -29,7 +30,7 @@ def test_random_weights_give_the_same_output(entry: WeightsEntry) -> None:
         # It uses torch's older weight norm, which warns.
         warnings.simplefilter("ignore")
         theirs = getattr(package, f"{kind}Model")(getattr(package, f"{kind}Config")(scale=scale, **settings)).eval()
-    checkpoint = Checkpoint(Path(entry.file.name), dict(theirs.state_dict()), (), {})
+    checkpoint = Checkpoint(Path(entry.file.name), views_of(dict(theirs.state_dict()), ()), {})
     ours = fill(Fit(entry.network, scale, entry.options), checkpoint)
     image = torch.rand(1, 3, 12, 10)
     with torch.inference_mode():
