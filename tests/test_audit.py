@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
 from srbench.audit.claims import Claim, parse_printed, read_claims
-from srbench.audit.forms import Bench, Form, Measured, Subject
+from srbench.audit.configs import ConfigScore, ScoringConfig, Subject
+from srbench.audit.evaluator import ClaimEvaluator
+from srbench.audit.variants import FORMULA_VARIANTS, PIPELINE_VARIANTS, PIXEL_VARIANTS, psnr_with_epsilon
 from srbench.audit.verdict import NO_WEIGHTS, UNDECIDED, Audit, Finding, audit_claim, audit_claims
 from srbench.datasets import open_dataset
-from srbench.datasets.variants import identify_variant
+from srbench.degradations import crop_to_multiple
 from srbench.errors import AuditError, ImageError
-from srbench.evaluation import evaluate
+from srbench.evaluation import Plan, evaluate, run
 from srbench.images import save_png
 from srbench.protocols import Protocol, get_protocol
+from srbench.scores import Row
 
 # IMDN's authors' weights on BSD100 ×2, as measured; the rounded luma adds the rounding's own error.
 IMDN_BSD100_X2 = {
@@ -31,25 +34,32 @@ IMDN_BSD100_X2 = {
 IMDN_SET5_X4 = {"matlab-y": (32.210, 0.8948), "matlab-y-rounded": (32.189, 0.8941), "bam2021": (32.252, 0.8954)}
 
 
-class Table(Bench):
-    """A bench whose scores are given; it remembers what it was asked."""
+class Table(ClaimEvaluator):
+    """An evaluator whose scores are given; it remembers what it was asked."""
 
-    def __init__(self, plain: dict[str, tuple[float, float]], *, edsr: float = 0.0, ensemble: float = 0.0) -> None:
+    def __init__(
+        self, plain: dict[str, tuple[float, float]], *, edsr: float = 0.0, epsilon: float = 0.0, ensemble: float = 0.0
+    ) -> None:
         super().__init__()
         self.given, self.edsr, self.ensemble, self.asked = plain, edsr, ensemble, list[str]()
+        self.epsilon = epsilon
 
-    def plain(self, subject: Subject) -> list[Measured]:
+    def plain(self, subject: Subject) -> list[ConfigScore]:
         self.asked.append("plain")
-        return [Measured(Form(get_protocol(name)), *scores, None) for name, scores in self.given.items()]
+        return [ConfigScore(ScoringConfig(get_protocol(name)), *scores, None) for name, scores in self.given.items()]
 
-    def variants(self, subject: Subject) -> list[Measured]:
+    def variants(self, subject: Subject) -> list[ConfigScore]:
         self.asked.append("variants")
-        return [Measured(Form(get_protocol("matlab-y"), "edsr"), self.edsr, None, None)] if self.edsr else []
+        matlab, scores = get_protocol("matlab-y"), {"edsr": self.edsr, "epsilon": self.epsilon}
+        return [ConfigScore(ScoringConfig(matlab, name), psnr, None, None) for name, psnr in scores.items() if psnr]
 
-    def ensembles(self, subject: Subject, protocols: Iterable[Protocol]) -> list[Measured]:
+    def ensembles(self, subject: Subject, protocols: Iterable[Protocol]) -> list[ConfigScore]:
         names = [protocol.name for protocol in protocols]
         self.asked.append(f"ensembles of {', '.join(names)}" if names else "ensembles of nothing")
-        return [Measured(Form(get_protocol(name), self_ensemble=True), self.ensemble, None, None) for name in names]
+        return [
+            ConfigScore(ScoringConfig(get_protocol(name), self_ensemble=True), self.ensemble, None, None)
+            for name in names
+        ]
 
 
 def claim(printed: str, *, own: bool = False, model: str = "zoo:imdn@authors") -> Claim:
@@ -57,7 +67,7 @@ def claim(printed: str, *, own: bool = False, model: str = "zoo:imdn@authors") -
 
 
 def answer(audit: Audit) -> str | None:
-    return str(audit.best.measured.form) if isinstance(audit.best, Finding) else audit.best
+    return str(audit.best.measured.config) if isinstance(audit.best, Finding) else audit.best
 
 
 @pytest.mark.parametrize(
@@ -125,17 +135,17 @@ def test_own_weights_have_to_meet_a_printed_ssim_too() -> None:
 
 
 def test_what_differs_is_told() -> None:
-    assert Form(get_protocol("matlab-y")).differences() == []
-    assert len(Form(get_protocol("bam2021")).differences()) == 3
-    assert Form(get_protocol("matlab-rgb")).differences() == ["R, G and B together, not Y"]
-    assert Form(get_protocol("matlab-y"), "edsr", True).differences() == [
+    assert ScoringConfig(get_protocol("matlab-y")).differences() == []
+    assert len(ScoringConfig(get_protocol("bam2021")).differences()) == 3
+    assert ScoringConfig(get_protocol("matlab-rgb")).differences() == ["R, G and B together, not Y"]
+    assert ScoringConfig(get_protocol("matlab-y"), "edsr", True).differences() == [
         "HR in the edsr variant, 24 gray levels one lower",
         "the mean over eight flips and rotations",
     ]
 
 
 def test_a_claim_without_weights_or_data_gets_no_protocol() -> None:
-    audits = list(audit_claims([claim("32.19", model=""), claim("32.19", model="zoo:imdn@authors")], Bench()))
+    audits = list(audit_claims([claim("32.19", model=""), claim("32.19", model="zoo:imdn@authors")], ClaimEvaluator()))
     assert [audit.document() for audit in audits] == [{"best": None, "protocols": []}] * 2
     assert audits[0].reason == NO_WEIGHTS
     assert audits[1].reason == "BSD100 (test) was not found"
@@ -181,54 +191,117 @@ def noise(tmp_path: Path) -> Iterator[NDArray[np.uint8]]:
     yield image
 
 
-def test_the_bench_measures_every_protocol_of_the_scale_once(tmp_path: Path, noise: NDArray[np.uint8]) -> None:
+def test_the_evaluator_measures_every_protocol_of_the_scale_once(tmp_path: Path, noise: NDArray[np.uint8]) -> None:
     told: list[str] = []
-    bench = Bench(tell=told.append)
+    evaluator = ClaimEvaluator(report=told.append)
     subject = Subject("bicubic", 3, f"folder:{tmp_path / 'set'}")
-    names = [measured.form.protocol.name for measured in bench.plain(subject)]
+    names = [measured.config.protocol.name for measured in evaluator.plain(subject)]
     assert names == ["matlab-y", "matlab-y-rounded", "matlab-rgb", "bam2021", "bd", "dn-srbench1"]
-    assert bench.plain(subject)[0].psnr == evaluate("bicubic", subject.dataset, scale=3)["psnr_y"].mean()
+    assert evaluator.plain(subject)[0].psnr == evaluate("bicubic", subject.dataset, scale=3)["psnr_y"].mean()
     assert told[0] == f"scoring bicubic ×3 on {subject.dataset}: matlab-y, matlab-y-rounded, matlab-rgb"
     assert len(told) == 4
-    # Pixels of no canonical set have no variants, and bicubic no self-ensemble.
-    assert bench.variants(subject) == bench.ensembles(subject, []) == []
+    # Pixels of no canonical set have no pixel variants, and bicubic no self-ensemble.
+    variants = [str(measured.config) for measured in evaluator.variants(subject)]
+    assert variants == ["matlab-y, luma-only", "matlab-y, epsilon", "matlab-rgb, epsilon"]
+    assert evaluator.ensembles(subject, []) == []
+    assert len(told) == 5  # an epsilon needs no forward pass
 
 
 def test_a_degradation_that_a_model_cannot_bear_is_left_out(
     tmp_path: Path, noise: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measured = evaluate
+    measured = run
 
-    def evaluated(*arguments: Any, protocol: tuple[str, ...], **options: Any) -> pd.DataFrame:
-        if "dn-srbench1" in protocol:
+    def measure(plan: Plan, **options: Any) -> Iterator[list[Row]]:
+        if "dn-srbench1" in [protocol.name for protocol in plan.protocols]:
             raise ImageError("set/one: sr: expected floating values in [0, 1], got up to 2.1")
-        return measured(*arguments, protocol=protocol, **options)
+        return measured(plan, **options)
 
-    monkeypatch.setattr("srbench.audit.forms.evaluate", evaluated)
+    monkeypatch.setattr("srbench.audit.evaluator.run", measure)
     told: list[str] = []
-    found = Bench(tell=told.append).plain(Subject("bicubic", 3, f"folder:{tmp_path / 'set'}"))
-    assert [one.form.protocol.name for one in found] == ["matlab-y", "matlab-y-rounded", "matlab-rgb", "bam2021", "bd"]
+    found = ClaimEvaluator(report=told.append).plain(Subject("bicubic", 3, f"folder:{tmp_path / 'set'}"))
+    assert [one.config.protocol.name for one in found] == [
+        "matlab-y",
+        "matlab-y-rounded",
+        "matlab-rgb",
+        "bam2021",
+        "bd",
+    ]
     assert told[-1].startswith("left out dn-srbench1: set/one")
 
 
-def test_variants_of_the_pixels_at_hand(test_data: Path) -> None:
-    bench = Bench(data_root=test_data / "data")
-    found = {measured.form.variant: measured for measured in bench.variants(Subject("bicubic", 4, "Set5"))}
-    assert list(found) == ["mod12"]
-    plain = bench.plain(Subject("bicubic", 4, "Set5"))
-    assert {measured.form.protocol.name for measured in plain} >= {"div2k-rgb", "bam2021"}
-    assert plain[0].psnr == pytest.approx(28.429, abs=5e-4)
-    assert found["mod12"].psnr != plain[0].psnr
+@pytest.mark.parametrize(
+    ("scale", "printed"), [(2, "33.66/0.9299"), (3, "30.39/0.8682"), (4, "28.42/0.8104")], ids=["x2", "x3", "x4"]
+)
+def test_printed_bicubic_is_a_resized_luma_alone(test_data: Path, scale: int, printed: str) -> None:
+    evaluator = ClaimEvaluator(data_root=test_data / "data")
+    audit = audit_claim(Claim(parse_printed(printed), scale, "Set5", "bicubic"), evaluator)
+    assert answer(audit) == "matlab-y, luma-only"
+    assert [str(one.measured.config) for one in audit.findings if one.fits] == ["matlab-y, luma-only"]
+    assert audit.document()["best"]["protocol"] == "matlab-y"
+
+
+def test_own_bicubic_is_matlab_y_at_every_scale(test_data: Path) -> None:
+    evaluator = ClaimEvaluator(data_root=test_data / "data")
+    for scale, printed in ((2, "33.673/0.9303"), (3, "30.403/0.8689"), (4, "28.429/0.8111")):
+        audit = audit_claim(Claim(parse_printed(printed), scale, "Set5", "bicubic"), evaluator)
+        assert answer(audit) == "matlab-y"
+
+
+def test_epsilon_costs_what_pyiqa_loses() -> None:
+    for exact, loss in ((29.0, 4e-5), (50.0, 0.004)):
+        assert exact - psnr_with_epsilon(exact) == pytest.approx(loss, rel=0.15)
+    assert psnr_with_epsilon(math.inf) == pytest.approx(80)
+
+
+def test_a_perfect_model_at_80_db_has_an_epsilon() -> None:
+    perfect = Table({"matlab-y": (math.inf, 1.0)}, epsilon=80.0)
+    assert answer(audit_claim(claim("80.00/1.0000", own=True), perfect)) == "matlab-y, epsilon"
+
+
+def test_mod12_scores_as_cropped_files_do(test_data: Path, mirror: Path, tmp_path: Path) -> None:
+    evaluator = ClaimEvaluator(data_root=test_data / "data", device="cpu")
+    found = {str(one.config): one for one in evaluator.variants(Subject("zoo:imdn@authors", 4, "Set5"))}
     images = open_dataset("Set5", data_root=test_data / "data")
-    assert identify_variant("Set5", images.pixel_hashes) == "canonical"
+    for name in images.names:
+        save_png(tmp_path / "mod12" / f"{name}.png", crop_to_multiple(images.hr(name), scale=12))
+    files = evaluate("zoo:imdn@authors", f"folder:{tmp_path / 'mod12'}", scale=4)
+    assert found["matlab-y, mod12"].psnr == pytest.approx(files["psnr_y"].mean(), abs=1e-9)
+    assert found["matlab-y, mod12"].ssim == pytest.approx(files["ssim_y"].mean(), abs=1e-9)
+    [plain, *_] = evaluator.plain(Subject("zoo:imdn@authors", 4, "Set5"))
+    assert 0.01 < abs(found["matlab-y, mod12"].psnr - plain.psnr) < 0.075
+
+
+def test_given_lr_that_is_made_lr_needs_no_forward_pass(test_data: Path) -> None:
+    told: list[str] = []
+    evaluator = ClaimEvaluator(data_root=test_data / "data", report=told.append)
+    plain = {str(one.config): one for one in evaluator.plain(Subject("bicubic", 2, "Set5"))}
+    assert told[0].endswith(": matlab-y, matlab-y-rounded, matlab-rgb, div2k-rgb, ntire-esr")
+    assert (plain["ntire-esr"].psnr, plain["ntire-esr"].ssim) == (plain["matlab-rgb"].psnr, plain["matlab-rgb"].ssim)
+    given = evaluate("bicubic", "Set5", scale=2, protocol=["div2k-rgb", "ntire-esr"], data_root=test_data / "data")
+    for name, rows in given.groupby("protocol"):
+        assert plain[str(name)].psnr == rows["psnr_rgb"].mean()
+
+
+def test_one_number_under_two_names_is_not_undecided() -> None:
+    same = {"matlab-rgb": (30.3, 0.86), "ntire-esr": (30.3, 0.86), "bam2021": (31.0, 0.87)}
+    assert answer(audit_claim(claim("30.30/0.8600", own=True), Table(same))) == "matlab-rgb"
+    other = {**same, "ntire-esr": (30.301, 0.86)}
+    assert answer(audit_claim(claim("30.30/0.8600", own=True), Table(other))) == UNDECIDED
+
+
+def test_every_variant_says_what_it_changes_and_who_scores_so() -> None:
+    variants = (*PIXEL_VARIANTS, *FORMULA_VARIANTS, *PIPELINE_VARIANTS)
+    assert len({variant.name for variant in variants}) == len(variants)
+    assert all(variant.phrase and variant.source for variant in variants)
 
 
 def test_imdn_on_set5_x4_is_undecided_with_other_weights(test_data: Path, mirror: Path) -> None:
-    bench = Bench(data_root=test_data / "data", device="cpu")
+    evaluator = ClaimEvaluator(data_root=test_data / "data", device="cpu")
     held = Claim(parse_printed("32.24/0.8955"), 4, "Set5", "zoo:imdn@authors")
-    assert audit_claim(held, bench).document()["best"] == "undecided"
+    assert audit_claim(held, evaluator).document()["best"] == "undecided"
     own = Claim(parse_printed("32.21/0.8948"), 4, "Set5", "zoo:imdn@authors", own_weights=True)
-    assert answer(audit_claim(own, bench)) == "matlab-y"
+    assert answer(audit_claim(own, evaluator)) == "matlab-y"
 
 
 def test_reported_claims_are_readable() -> None:

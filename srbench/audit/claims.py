@@ -21,6 +21,9 @@ OWN_SSIM_MARGIN = 0.0001
 OTHER_MARGIN = 0.15
 """dB that other weights may miss it by: the base network for its variant, or another training of the same network."""
 
+WEIGHTLESS = ("bicubic", "bicubic:pillow")
+"""Models without weights: a claim about them is always about exactly what is measured here."""
+
 COLUMNS = ("network", "scale", "dataset", "psnr", "ssim", "model", "own_weights")
 """What a CSV file of claims needs; further columns are handed through."""
 
@@ -73,15 +76,20 @@ class Claim:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def exact(self) -> bool:
+        """Whether the claim is about exactly this model: its own weights, or a model without any."""
+        return self.own_weights or self.model in WEIGHTLESS
+
+    @property
     def margin(self) -> float:
-        """How far a score may lie from the claim and still explain it, in dB."""
-        return OWN_MARGIN + self.printed.rounding if self.own_weights else OTHER_MARGIN
+        """By how many dB a score may differ from the claim and still explain it."""
+        return OWN_MARGIN + self.printed.rounding if self.exact else OTHER_MARGIN
 
     @property
     def ssim_margin(self) -> float:
         """The same for SSIM; infinite for other weights, whose SSIM says little."""
         digits = len(self.printed.ssim.partition(".")[2])
-        return OWN_SSIM_MARGIN + 0.5 * 10.0**-digits if self.own_weights else math.inf
+        return OWN_SSIM_MARGIN + 0.5 * 10.0**-digits if self.exact else math.inf
 
 
 def parse_printed(text: str) -> Printed:

@@ -1,13 +1,15 @@
-"""The answer to a claim: which protocol explains it, how far each form lies from it, and what differs."""
+"""The answer to a claim: which protocol explains it, by how much each configuration misses it, and what differs."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from srbench.audit.claims import Claim
-from srbench.audit.forms import Bench, Measured, Subject
+from srbench.audit.configs import ConfigScore, Subject
+from srbench.audit.evaluator import ClaimEvaluator
 from srbench.errors import DatasetError, SrbenchError
 from srbench.protocols import MATLAB_PREPARATION
 from srbench.scores import json_number
@@ -27,9 +29,9 @@ _SLACK = 1e-9
 
 @dataclass(frozen=True)
 class Finding:
-    """One form against a claim: distances are absolute, in dB for PSNR; SSIM's is None where either lacks it."""
+    """One configuration compared with a claim. Distances are absolute; SSIM's is None where either has no SSIM."""
 
-    measured: Measured
+    measured: ConfigScore
     distance_db: float
     ssim_distance: float | None
     fits: bool
@@ -39,8 +41,8 @@ class Finding:
 class Audit:
     """A claim and what was found.
 
-    `best` is the finding that explains the claim, `UNDECIDED`, or None if nothing fits; `findings` are all forms that
-    were looked at, in the order of looking. `reason` says why there are none.
+    `best` is the finding that explains the claim, `UNDECIDED`, or None if nothing fits; `findings` are all
+    configurations that were measured, in their order. `reason` says why there are none.
     """
 
     claim: Claim
@@ -65,20 +67,21 @@ class Audit:
         if finding is None:
             return None
         return {
-            "protocol": self.best.measured.form.protocol.name if self.best else None,
+            "protocol": self.best.measured.config.protocol.name if self.best else None,
             "distance_db": json_number(finding.distance_db),
             "margin_db": self.claim.margin,
         }
 
 
-def audit_claim(claim: Claim, bench: Bench, *, thorough: bool = False) -> Audit:
-    """Hold a claim against what its model scores.
+def audit_claim(claim: Claim, evaluator: ClaimEvaluator, *, thorough: bool = False) -> Audit:
+    """Compare a claim with what its model scores.
 
-    The simplest explanation is asked first: every protocol on the pixels at hand; if none fits, the pixel variants that
-    circulate; if none fits, self-ensemble under the protocols that lie less than 0.5 dB below the claim. The first
-    round with a fit decides: by the nearest form if all that fit are of one protocol, else the claim is undecided.
-    With the claimant's own weights a printed SSIM has to be met too: that tells a rounded luma from a pixel variant,
-    and a misprint from either. With others PSNR alone decides. `thorough` measures all rounds and decides the same.
+    The simplest explanation is asked first: every protocol on the pixels at hand; if none fits, the variants that
+    circulate; if none fits, self-ensemble under the protocols that score less than 0.5 dB below the claim. The first
+    round with a fit decides: by the nearest configuration if all that fit are of one protocol, else the claim is
+    undecided. With the claimant's own weights, and for models without weights, a printed SSIM has to fit as well: that
+    tells a rounded luma from a pixel variant, and a misprint from either. With other weights PSNR alone decides.
+    `thorough` measures all rounds and decides the same.
 
     Raises:
         SrbenchError: the dataset or the model is not at hand, or the set lacks images.
@@ -87,7 +90,7 @@ def audit_claim(claim: Claim, bench: Bench, *, thorough: bool = False) -> Audit:
         return Audit(claim, None, (), NO_WEIGHTS)
     findings: list[Finding] = []
     best: Finding | str | None = None
-    for measure in _rounds(claim, bench, thorough):
+    for measure in _rounds(claim, evaluator, thorough):
         found = [_against(claim, measured) for measured in measure(findings)]
         findings += found
         best = best or _decide(found)
@@ -96,11 +99,11 @@ def audit_claim(claim: Claim, bench: Bench, *, thorough: bool = False) -> Audit:
     return Audit(claim, best, tuple(findings))
 
 
-def audit_claims(claims: Iterable[Claim], bench: Bench, *, thorough: bool = False) -> Iterator[Audit]:
+def audit_claims(claims: Iterable[Claim], evaluator: ClaimEvaluator, *, thorough: bool = False) -> Iterator[Audit]:
     """`audit_claim` for each; where a dataset or weights are not at hand, the audit says so instead of failing."""
     for claim in claims:
         try:
-            yield audit_claim(claim, bench, thorough=thorough)
+            yield audit_claim(claim, evaluator, thorough=thorough)
         except DatasetError as error:
             # Where it was looked for is this machine's business, and a table has no room for it.
             yield Audit(claim, None, (), str(error).partition(":")[0])
@@ -108,32 +111,34 @@ def audit_claims(claims: Iterable[Claim], bench: Bench, *, thorough: bool = Fals
             yield Audit(claim, None, (), str(error))
 
 
-def _rounds(claim: Claim, bench: Bench, thorough: bool) -> Iterator[Callable[[list[Finding]], list[Measured]]]:
+def _rounds(
+    claim: Claim, evaluator: ClaimEvaluator, thorough: bool
+) -> Iterator[Callable[[list[Finding]], list[ConfigScore]]]:
     subject = Subject(claim.model, claim.scale, claim.dataset)
 
-    def variants(so_far: list[Finding]) -> list[Measured]:
+    def variants(so_far: list[Finding]) -> list[ConfigScore]:
         near = any(
-            finding.distance_db <= _REACH
+            finding.distance_db <= _REACH or math.isinf(finding.measured.psnr)
             for finding in so_far
-            if finding.measured.form.protocol.preparation == MATLAB_PREPARATION
+            if finding.measured.config.protocol.preparation == MATLAB_PREPARATION
         )
-        return bench.variants(subject) if near or thorough else []
+        return evaluator.variants(subject) if near or thorough else []
 
-    def ensembles(so_far: list[Finding]) -> list[Measured]:
+    def ensembles(so_far: list[Finding]) -> list[ConfigScore]:
         below = [
-            finding.measured.form.protocol
+            finding.measured.config.protocol
             for finding in so_far
-            if not finding.measured.form.variant
+            if not finding.measured.config.variant
             and (thorough or 0 < float(claim.printed.psnr) - finding.measured.psnr <= _REACH)
         ]
-        return bench.ensembles(subject, below)
+        return evaluator.ensembles(subject, below)
 
-    yield lambda so_far: bench.plain(subject)
+    yield lambda so_far: evaluator.plain(subject)
     yield variants
     yield ensembles
 
 
-def _against(claim: Claim, measured: Measured) -> Finding:
+def _against(claim: Claim, measured: ConfigScore) -> Finding:
     distance = abs(measured.psnr - float(claim.printed.psnr))
     both = measured.ssim is not None and claim.printed.ssim
     ssim = abs(measured.ssim - float(claim.printed.ssim)) if both and measured.ssim is not None else None
@@ -145,22 +150,24 @@ def _decide(found: list[Finding]) -> Finding | str | None:
     fitting = sorted((finding for finding in found if finding.fits), key=lambda finding: finding.distance_db)
     if not fitting:
         return None
-    protocols = {finding.measured.form.protocol.name for finding in fitting}
-    return fitting[0] if len(protocols) == 1 else UNDECIDED
+    # Two protocols may be one number here: a protocol on given LR, where those files are the LR made here.
+    nearest = fitting[0].measured
+    others = [one.measured for one in fitting if (one.measured.psnr, one.measured.ssim) != (nearest.psnr, nearest.ssim)]
+    return UNDECIDED if any(one.config.protocol != nearest.config.protocol for one in others) else fitting[0]
 
 
 def _entry(finding: Finding) -> dict[str, Any]:
-    measured, form = finding.measured, finding.measured.form
+    measured, config = finding.measured, finding.measured.config
     return {
-        "protocol": form.protocol.name,
-        "version": form.protocol.version,
-        "variant": form.variant or None,
-        "self_ensemble": form.self_ensemble,
+        "protocol": config.protocol.name,
+        "version": config.protocol.version,
+        "variant": config.variant or None,
+        "self_ensemble": config.self_ensemble,
         "psnr": json_number(measured.psnr),
         "ssim": json_number(measured.ssim),
         "psnr_y_aliased": json_number(measured.psnr_aliased),
         "distance_db": json_number(finding.distance_db),
         "ssim_distance": json_number(finding.ssim_distance),
         "fits": finding.fits,
-        "differs_from_matlab_y": form.differences(),
+        "differs_from_matlab_y": config.differences(),
     }

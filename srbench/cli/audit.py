@@ -13,7 +13,7 @@ import click
 
 from leaderboard.escaping import markdown_table
 from srbench.audit.claims import Claim, Printed, parse_printed, read_claims
-from srbench.audit.forms import Bench
+from srbench.audit.evaluator import ClaimEvaluator
 from srbench.audit.verdict import UNDECIDED, Audit, Finding, audit_claim, audit_claims
 from srbench.errors import AuditError
 from srbench.files import write_atomic
@@ -86,7 +86,7 @@ def command(
     Every protocol of the scale is asked first, then the pixel variants that circulate, then self-ensemble; each only
     if nothing before it fits. If scores of two protocols lie within the margin, the answer is undecided.
     """
-    bench = Bench(data_root=data_root, device=device, tell=lambda line: click.echo(line, err=True))
+    evaluator = ClaimEvaluator(data_root=data_root, device=device, report=lambda line: click.echo(line, err=True))
     single = (model, scale, dataset, printed)
     if table is not None:
         if any(single) or own_weights:
@@ -94,13 +94,13 @@ def command(
                 "--claims names models, scales, datasets and claims in its file; leave out "
                 "--model, --scale, --dataset, --claim and --own-weights"
             )
-        audits = list(audit_claims(read_claims(table), bench, thorough=thorough))
+        audits = list(audit_claims(read_claims(table), evaluator, thorough=thorough))
         _tell(partial(_render_many, audits), form, output)
         return
     if model is None or scale is None or dataset is None or printed is None:
         raise click.UsageError("expected --model, --scale, --dataset and --claim, or --claims")
     claim = Claim(printed, int(scale), dataset, model, own_weights)
-    _tell(partial(_render_one, audit_claim(claim, bench, thorough=thorough)), form, output)
+    _tell(partial(_render_one, audit_claim(claim, evaluator, thorough=thorough)), form, output)
 
 
 def _tell(render: Callable[[str], str], form: str, output: Path | None) -> None:
@@ -117,9 +117,15 @@ def _render_one(audit: Audit, form: str) -> str:
     draw = markdown_table if form == "markdown" else text_table
     title = (
         f"{claim.printed} on {claim.dataset} ×{claim.scale} against {claim.model}, margin {claim.margin:.4g} dB"
-        f" ({'own weights' if claim.own_weights else 'other weights'})"
+        f" ({_whose(claim)})"
     )
     return "\n".join([title, "", draw(_HEAD, [_cells(finding) for finding in audit.findings]), "", verdict(audit)])
+
+
+def _whose(claim: Claim) -> str:
+    if claim.exact:
+        return "own weights" if claim.own_weights else "a model without weights"
+    return "other weights"
 
 
 def _render_many(audits: Sequence[Audit], form: str) -> str:
@@ -141,19 +147,19 @@ def _cells(finding: Finding) -> tuple[str, ...]:
     aliased = "-" if measured.psnr_aliased is None else f"{measured.psnr_aliased:.3f}"
     ssim = "-" if measured.ssim is None else f"{measured.ssim:.4f}"
     return (
-        str(measured.form),
+        str(measured.config),
         f"{measured.psnr:.3f} / {ssim}",
         f"{finding.distance_db:.3f}",
         "-" if finding.ssim_distance is None else f"{finding.ssim_distance:.4f}",
         aliased,
         "yes" if finding.fits else "no",
-        "; ".join(measured.form.differences()) or "-",
+        "; ".join(measured.config.differences()) or "-",
     )
 
 
 def _line(audit: Audit) -> tuple[str, ...]:
     claim, nearest = audit.claim, audit.nearest
-    found = ("-", "-") if nearest is None else (str(nearest.measured.form), f"{nearest.distance_db:.3f}")
+    found = ("-", "-") if nearest is None else (str(nearest.measured.config), f"{nearest.distance_db:.3f}")
     against = f"{claim.model or '-'}{' (own)' if claim.own_weights else ''}"
     margin = f"{claim.margin:.3g}" if claim.model else "-"
     return (
@@ -170,7 +176,7 @@ def _line(audit: Audit) -> tuple[str, ...]:
 
 def _short(audit: Audit) -> str:
     if isinstance(audit.best, Finding):
-        return str(audit.best.measured.form)
+        return str(audit.best.measured.config)
     near = audit.nearest is not None and audit.nearest.distance_db <= audit.claim.margin
     return audit.best or ("none fits in SSIM" if near else "none fits")
 
@@ -179,13 +185,13 @@ def verdict(audit: Audit) -> str:
     """The answer in a sentence or two."""
     margin = f"{audit.claim.margin:.4g} dB"
     if audit.best == UNDECIDED:
-        fitting = [str(finding.measured.form) for finding in audit.findings if finding.fits]
+        fitting = [str(finding.measured.config) for finding in audit.findings if finding.fits]
         return f"undecided: {' and '.join(fitting)} lie within {margin} of the claim"
     if not isinstance(audit.best, Finding):
         return _no_fit(audit, margin)
     finding = audit.best
-    differs = finding.measured.form.differences()
-    lines = [f"best fit: {finding.measured.form}, {finding.distance_db:.3f} dB away (margin {margin})"]
+    differs = finding.measured.config.differences()
+    lines = [f"best fit: {finding.measured.config}, {finding.distance_db:.3f} dB away (margin {margin})"]
     lines += [f"what differs from matlab-y: {'; '.join(differs)}"] if differs else []
     if finding.ssim_distance is not None and finding.ssim_distance > _SSIM_SUSPECT:
         lines.append(f"but its SSIM is {finding.ssim_distance:.4f} away: another SSIM, or a misprint")
@@ -197,7 +203,7 @@ def _no_fit(audit: Audit, margin: str) -> str:
     away = f"{nearest.distance_db:.3f} dB" if nearest else ""
     if nearest and nearest.ssim_distance is not None and math.isfinite(limit):
         margin, away = f"{margin} and {limit:.2g} SSIM", f"{away} and {nearest.ssim_distance:.4f} SSIM"
-    how = f"; the nearest is {nearest.measured.form}, {away} away" if nearest else ""
+    how = f"; the nearest is {nearest.measured.config}, {away} away" if nearest else ""
     return f"none fits: no score lies within {margin} of the claim{how}"
 
 
