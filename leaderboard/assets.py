@@ -1,14 +1,12 @@
-"""The files that pages load: style sheet and scripts, as they lie in `static/`."""
+"""The files that pages load: style sheet and scripts, as stored in `static/`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from leaderboard.collection import Collection
 from leaderboard.pages import Page
-from srbench.files import sha256_of
 
 
 def pages(_: Collection) -> Iterator[Page]:
@@ -16,5 +14,4 @@ def pages(_: Collection) -> Iterator[Page]:
     root = Path(__file__).with_name("static")
     for file in sorted(root.rglob("*")):
         if file.is_file():
-            # The digest of the code covers texts alone.
-            yield Page(f"static/{file.relative_to(root).as_posix()}", (sha256_of(file),), partial(file.read_bytes))
+            yield Page(f"static/{file.relative_to(root).as_posix()}", file.read_bytes)

@@ -31,10 +31,10 @@ _LISTED = 300
 def pages(collection: Collection) -> Iterator[Page]:
     """`compare.html`, the list of entries and one script of scores per entry."""
     names = _names(collection)
-    yield Page(PATH, (repr(names[:_LISTED]), str(len(names))), partial(_page, names))
-    yield Page(INDEX, (repr(names),), partial(_script, "index", [list(name) for name in names]))
+    yield Page(PATH, partial(_page, names))
+    yield Page(INDEX, partial(_script, "index", [list(name) for name in names]))
     for entry in collection:
-        yield Page(data_path(entry.id), (entry.digest,), partial(_entry_script, collection, entry))
+        yield Page(data_path(entry.id), partial(_entry_script, collection, entry))
 
 
 def _pictures(entry: Entry) -> str:

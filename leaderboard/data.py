@@ -7,14 +7,12 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from io import StringIO
-from itertools import groupby
 from typing import Any
 
 from leaderboard.addresses import address_safe, model_path
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group, Mean
 from leaderboard.escaping import csv_cell
-from leaderboard.front import digests
 from leaderboard.pages import Page
 from leaderboard.ranking import forms
 from leaderboard.views import views
@@ -53,15 +51,14 @@ COLUMNS = (
 def pages(collection: Collection) -> Iterator[Page]:
     """Files of each entry and each table, the means of all, and the list of entries."""
     for entry in collection:
-        collection.memory.fact(f"means {entry.digest}")  # still of use, also to a build that writes no list of means
         stem = scores_path(entry.id)
-        yield Page(f"{stem}.csv", (entry.digest,), partial(_scores_csv, entry))
-        yield Page(f"{stem}.json", (entry.digest,), partial(_entry_json, entry))
+        yield Page(f"{stem}.csv", partial(_scores_csv, entry))
+        yield Page(f"{stem}.json", partial(_entry_json, entry))
     for view in views(collection):
         cells = [(entry, (view.scale, view.protocol.name, name)) for entry in view.entries for name in view.datasets]
-        yield from _means(f"data/{view.stem}", collection, [cell for cell in cells if cell[1] in cell[0].means])
-    yield from _means(MEANS, collection, _all_means(collection))
-    yield Page("data/entries.json", digests(collection.entries), partial(_entries_json, collection))
+        yield from _means(f"data/{view.stem}", [cell for cell in cells if cell[1] in cell[0].means])
+    yield from _means(MEANS, _all_means(collection))
+    yield Page("data/entries.json", partial(_entries_json, collection))
 
 
 def scores_path(entry_id: str) -> str:
@@ -70,14 +67,10 @@ def scores_path(entry_id: str) -> str:
 
 
 def to_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A CSV file in which no text is a formula to a spreadsheet; None is an empty cell.
-
-    An empty `head` gives the rows alone.
-    """
+    """Return a CSV file in which a spreadsheet reads no text as a formula; None is an empty cell."""
     buffer = StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
-    if head:
-        writer.writerow(head)
+    writer.writerow(head)
     writer.writerows([_cell(value) if isinstance(value, str) else value for value in row] for row in rows)
     return buffer.getvalue()
 
@@ -104,50 +97,24 @@ def _rows(entry: Entry) -> Iterator[dict[str, Any]]:
 
 def means_csv(collection: Collection) -> str:
     """Every mean of every entry as CSV, an empty cell where one is not given."""
-    return _means_csv(collection, _all_means(collection))
+    return _means_csv(_all_means(collection))
 
 
 def _all_means(collection: Collection) -> list[tuple[Entry, Group]]:
     return [(entry, group) for entry in collection for group in entry.means]
 
 
-def _means(stem: str, collection: Collection, found: list[tuple[Entry, Group]]) -> Iterator[Page]:
-    inputs = (stem, *(f"{entry.digest} {group}" for entry, group in found))
-    yield Page(f"{stem}.csv", inputs, partial(_means_csv, collection, found))
-    yield Page(f"{stem}.json", inputs, partial(_means_json, collection, found))
+def _means(stem: str, found: list[tuple[Entry, Group]]) -> Iterator[Page]:
+    yield Page(f"{stem}.csv", partial(_means_csv, found))
+    yield Page(f"{stem}.json", partial(_means_json, found))
 
 
-def _means_csv(collection: Collection, found: list[tuple[Entry, Group]]) -> str:
-    return to_csv(COLUMNS, ()) + "".join(csv_line for csv_line, _ in _lines(collection, found))
+def _means_csv(found: list[tuple[Entry, Group]]) -> str:
+    return to_csv(COLUMNS, (list(_mean(*one).values()) for one in found))
 
 
-def _means_json(collection: Collection, found: list[tuple[Entry, Group]]) -> str:
-    return "[" + ",\n".join(json_line for _, json_line in _lines(collection, found)) + "]\n"
-
-
-def _lines(collection: Collection, found: list[tuple[Entry, Group]]) -> Iterator[tuple[str, str]]:
-    """Each mean as a line of CSV and of JSON; those of entries that did not change come from the last build."""
-    for entry, wanted in groupby(found, key=lambda one: one[0]):
-        lines = _lines_of(collection, entry)
-        yield from (lines[f"{group}"] for _, group in wanted)
-
-
-def _lines_of(collection: Collection, entry: Entry) -> dict[str, tuple[str, str]]:
-    key = f"means {entry.digest}"
-    kept = collection.memory.fact(key)
-    if kept is None:
-        means = {f"{group}": _mean(entry, group) for group in entry.means}
-        lines = {group: (to_csv((), [list(mean.values())]), _json(mean).strip()) for group, mean in means.items()}
-        kept = json.dumps(lines)
-        collection.memory.learn(key, kept)
-    return _parsed(kept)
-
-
-# Each entry's lines go into several files of one build.
-@lru_cache(1 << 12)
-def _parsed(kept: str) -> dict[str, tuple[str, str]]:
-    found: dict[str, tuple[str, str]] = json.loads(kept)
-    return found
+def _means_json(found: list[tuple[Entry, Group]]) -> str:
+    return "[" + ",\n".join(_json(_mean(*one)).strip() for one in found) + "]\n"
 
 
 def _mean(entry: Entry, group: Group) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
 from typing import Any
@@ -63,11 +63,6 @@ class Entry:
         return self.submission.title
 
     @property
-    def digest(self) -> str:
-        """Changes with anything that a page can show of the entry, so it is what a page about it depends on."""
-        return self.submission.digest
-
-    @property
     def level(self) -> str:
         """`claimed`, `images-rescored` or `model-rerun`."""
         return self.submission.level
@@ -124,16 +119,6 @@ def summarise(submission: Submission, rows: Iterable[Row]) -> tuple[Entry, dict[
         psnr, ssim, *_ = get_protocol(group[1]).columns
         values[group] = np.array([[row[name] for row in found[group]] for name in (psnr, ssim)], dtype=np.float64)
     return Entry(submission, means), values
-
-
-def means_to_json(means: Mapping[Group, Mean]) -> list[list[Any]]:
-    """Means in the form in which the build's memory keeps them."""
-    return [[*group, asdict(mean)] for group, mean in means.items()]
-
-
-def means_from_json(kept: list[list[Any]]) -> dict[Group, Mean]:
-    """The means that `means_to_json` kept."""
-    return {(scale, protocol, dataset): Mean(**mean) for scale, protocol, dataset, mean in kept}
 
 
 def _mean(group: Group, rows: list[Row], n_expected: int) -> Mean:

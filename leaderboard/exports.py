@@ -8,16 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from leaderboard.collection import Collection, collect
 from leaderboard.data import means_csv
 from leaderboard.entries import Mean
 from leaderboard.escaping import one_line
-from leaderboard.memory import Memory
-from leaderboard.paper import latex_table, markdown_sections, matched_bases
+from leaderboard.latex import latex_table, markdown_sections, matched_bases
 from leaderboard.ranking import forms
-from leaderboard.site import code_version
 from leaderboard.views import views
 from srbench.files import write_atomic
 from srbench.modelcard import Result, model_index, yaml_head
@@ -53,13 +50,8 @@ def export(submissions: Path, output: Path, names: Iterable[str]) -> Exported:
         SubmissionError: no such folder of submissions.
         SrbenchError: an output folder that cannot be written.
     """
-    with TemporaryDirectory() as folder:
-        memory = Memory(Path(folder), code_version())
-        try:
-            collection = collect(submissions, memory)
-            files = {output / path: text for name in names for path, text in FORMATS[name](collection)}
-        finally:
-            memory.close()
+    collection = collect(submissions)
+    files = {output / path: text for name in names for path, text in FORMATS[name](collection)}
     for path, text in files.items():
         write_atomic(path, text)
     return Exported(tuple(files), collection.problems)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from leaderboard.addresses import link, model_path
 from leaderboard.collection import Collection
-from leaderboard.front import digests, newest
+from leaderboard.home import newest
 from leaderboard.pages import Page
 from leaderboard.rendering import render
 
@@ -19,6 +19,5 @@ def pages(collection: Collection) -> Iterator[Page]:
     entries = newest(collection, _SHOWN)
     yield Page(
         FEED,
-        digests(entries),
         lambda: render("feed.xml.j2", path=FEED, entries=entries, address=lambda entry: link(model_path(entry.id))),
     )

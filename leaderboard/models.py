@@ -14,7 +14,6 @@ from leaderboard.addresses import address_safe, model_path, scores_anchor
 from leaderboard.collection import Collection
 from leaderboard.data import scores_path
 from leaderboard.entries import Entry, Group, Mean
-from leaderboard.front import digests
 from leaderboard.matching import Pair, matched_pairs
 from leaderboard.pages import Page
 from leaderboard.plots import frames_per_second
@@ -102,11 +101,10 @@ def pages(collection: Collection) -> Iterator[Page]:
     pairs = matched_pairs(collection)
     for entry in collection:
         related = pairs.get(entry.id, [])
-        inputs = (entry.digest, *digests([other for pair in related for other in (pair.base, pair.variant)]))
-        yield Page(model_path(entry.id), inputs, partial(_page, collection, entry, related))
+        yield Page(model_path(entry.id), partial(_page, collection, entry, related))
         for name in entry.submission.samples:
             file = entry.submission.folder / "samples" / name
-            yield Page(sample_path(entry, name), (entry.digest,), file.read_bytes)
+            yield Page(sample_path(entry, name), file.read_bytes)
 
 
 def sample_path(entry: Entry, name: str) -> str:

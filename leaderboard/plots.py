@@ -13,7 +13,6 @@ from markupsafe import Markup
 from leaderboard.addresses import address_safe, link, model_path
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group
-from leaderboard.front import digests
 from leaderboard.pages import Page
 from leaderboard.ranking import ranked_entries, reference_inputs
 from leaderboard.rendering import render, thousands
@@ -120,8 +119,7 @@ def pages(collection: Collection) -> Iterator[Page]:
                 yield from _pages(view, dataset, entries)
         if shown:
             listed.append((view, shown))
-    inputs = tuple(f"{view.name} {shown}" for view, shown in listed)
-    yield Page(INDEX, inputs, lambda: render("charts.html.j2", path=INDEX, listed=listed, charts_path=charts_path))
+    yield Page(INDEX, lambda: render("charts.html.j2", path=INDEX, listed=listed, charts_path=charts_path))
 
 
 def charts(view: View, dataset: str, entries: Sequence[Entry]) -> list[Chart]:
@@ -145,11 +143,11 @@ def pareto_front(points: Sequence[Point], *, low: bool) -> list[Point]:
 
 
 def _pages(view: View, dataset: str, entries: Sequence[Entry]) -> Iterator[Page]:
-    path, inputs = charts_path(view, dataset), digests(entries)
+    path = charts_path(view, dataset)
     made = cache(partial(charts, view, dataset, entries))  # once for the page and its files
-    yield Page(path, inputs, partial(_page, path, view, dataset, made))
+    yield Page(path, partial(_page, path, view, dataset, made))
     for measure in _measures(view, dataset, entries):
-        yield Page(svg_path(view, dataset, measure), inputs, partial(_svg, made, measure.slug))
+        yield Page(svg_path(view, dataset, measure), partial(_svg, made, measure.slug))
 
 
 def svg_path(view: View, dataset: str, measure: Measure) -> str:

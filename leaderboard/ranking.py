@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -113,22 +112,11 @@ def _not_below(collection: Collection, entries: list[Entry], group: Group, metri
     if best.means[group].n < MIN_IMAGES:
         highest = round(_mean_of(best, group, metric), DECIMALS[metric])
         return {entry.id for entry in entries if round(_mean_of(entry, group, metric), DECIMALS[metric]) == highest}
-    verdicts = _verdicts(collection, best, entries, group, metric)
-    return {entry.id for entry in entries if verdicts[entry.digest]}
-
-
-def _verdicts(collection: Collection, best: Entry, entries: list[Entry], group: Group, metric: int) -> dict[str, bool]:
-    """By digest, whether the paired interval of an entry's difference to the best holds 0."""
-    key = f"tied {group} {METRICS[metric]} {best.digest}"
-    known: dict[str, bool] = json.loads(collection.memory.fact(key) or "{}")
-    new = [entry for entry in entries if entry.digest not in known and entry is not best]
-    if new:
-        highest = collection.values(best, group)[metric]
-        scores = np.stack([collection.values(entry, group)[metric] for entry in new])
-        known |= {entry.digest: tied for entry, tied in zip(new, hold_zero(highest, scores), strict=True)}
-    verdicts = {entry.digest: entry is best or known[entry.digest] for entry in entries}
-    collection.memory.learn(key, json.dumps(verdicts))
-    return verdicts
+    highest = collection.values(best, group)[metric]
+    others = [entry for entry in entries if entry is not best]
+    values = np.array([collection.values(entry, group)[metric] for entry in others]).reshape(len(others), len(highest))
+    tied = hold_zero(highest, values)
+    return {best.id, *(entry.id for entry, held in zip(others, tied, strict=True) if held)}
 
 
 def hold_zero(highest: Values, scores: Values) -> list[bool]:

@@ -1,17 +1,29 @@
-"""Building the site: which pages there are, which of them have to be made again, and which are stale."""
+"""Build the site: every page in a new folder, which then takes the place of the old site."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator
+import shutil
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from pathlib import Path
 
-from leaderboard import assets, comparison, data, feed, front, literature, models, plots, rules, sets, study, tables
+from filelock import FileLock
+
+from leaderboard import (
+    assets,
+    comparison,
+    data,
+    dataset_pages,
+    feed,
+    home,
+    models,
+    plots,
+    protocol_pages,
+    reported_pages,
+    study,
+    tables,
+)
 from leaderboard.collection import Collection, collect
-from leaderboard.memory import MEMORY_NAME, Memory, digest_of
 from leaderboard.pages import Page
 from srbench.errors import ResultsError
 from srbench.files import explain
@@ -20,105 +32,105 @@ from srbench.submissions.entry import require_folder
 
 BUILDERS: tuple[Callable[[Collection], Iterable[Page]], ...] = (
     assets.pages,
-    front.pages,
+    home.pages,
     models.pages,
     comparison.pages,
-    literature.pages,
+    reported_pages.pages,
     study.pages,
     plots.pages,
     tables.pages,
-    sets.pages,
-    rules.pages,
+    dataset_pages.pages,
+    protocol_pages.pages,
     data.pages,
     feed.pages,
 )
-"""Every kind of page: what makes them from the entries. Two of them may not claim one path."""
+"""The builders of all pages. No two pages may have the same path."""
+
+MARKER_NAME = ".srbench-site"
+"""A file in each built site. A folder without it is never replaced."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a build did: entries shown, files written, left as they were and removed; entries and studies left out."""
+    """The result of a build: numbers of entries and files, and the entries and studies that were left out."""
 
     entries: int
-    written: int
-    unchanged: int
-    removed: int
+    files: int
     problems: tuple[Problem, ...]
 
 
 def build(submissions: Path, output: Path) -> Report:
-    """Build the site of a folder of submissions into `output`, writing only the files whose inputs changed.
+    """Build the site of a folder of submissions into `output`.
 
-    Raises SubmissionError where there is no folder `submissions`, ResultsError where `output` holds something else than
-    a built site or cannot be written.
+    The site is built in a new folder next to `output` and replaces the old site when it is complete; if that fails, the
+    old site stays. Dot files and `CNAME` of the old site are kept. A second build at the same time waits for the first.
+
+    Raises:
+        SubmissionError: there is no folder `submissions`.
+        ResultsError: `output` holds anything but a built site, or cannot be written.
     """
     require_folder(submissions)
-    _require_site(output)
-    memory = Memory(output, code_version())
+    output = output.absolute()
     try:
-        collection = collect(submissions, memory)
-        return _write(collection, memory, output)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(output.with_name(f".{output.name}.lock")):
+            _require_site(output)
+            return _replace(submissions, output)
     except OSError as error:
         raise ResultsError(explain(error, output)) from error
-    finally:
-        memory.close()
-
-
-@cache
-def code_version() -> str:
-    """The digest of all code, templates and static files that pages are made with."""
-    roots = Path(__file__).parent, Path(str(resources.files("srbench")))
-    files = [path for root in roots for path in root.rglob("*")]
-    kept = sorted(path for path in files if path.suffix in _CODE and "__pycache__" not in path.parts)
-    return digest_of(*(f"{path}\n{path.read_text(encoding='utf-8')}" for path in kept))
-
-
-_CODE = {".py", ".j2", ".json", ".css", ".js"}
 
 
 def _require_site(output: Path) -> None:
+    if output.exists() and any(output.iterdir()) and not (output / MARKER_NAME).exists():
+        raise ResultsError(
+            f"{output}: expected an empty folder or a site built before (with {MARKER_NAME}), got other files; choose "
+            "another --output folder"
+        )
+
+
+def _replace(submissions: Path, output: Path) -> Report:
+    new, old = (output.with_name(f".{output.name}.{name}") for name in ("new", "old"))
+    _restore(output, old)
+    shutil.rmtree(new, ignore_errors=True)
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        if not (output / MEMORY_NAME).exists() and any(output.iterdir()):
-            raise ResultsError(
-                f"{output}: expected an empty folder or a site built before ({MEMORY_NAME} in it), got "
-                "other files; choose another --output folder"
-            )
-    except OSError as error:
-        raise ResultsError(explain(error, output)) from error
+        report = _write(submissions, new)
+        _keep_foreign(output, new)
+        if output.exists():
+            output.rename(old)
+        new.rename(output)
+    finally:
+        _restore(output, old)
+        shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    return report
 
 
-def _write(collection: Collection, memory: Memory, output: Path) -> Report:
-    present = _files(output)
-    keys: dict[str, str] = {}
-    changed: list[Page] = []
-    for page in _all_pages(collection):
-        if page.path in keys or not _is_local(page.path):
-            raise ResultsError(f"expected a path of its own inside the site for each page, got {page.path!r} once more")
-        keys[page.path] = digest_of(code_version(), *page.inputs)
-        if page.path not in present or memory.pages.get(page.path) != keys[page.path]:
-            changed.append(page)
-    stale = sorted(memory.pages.keys() - keys.keys())
-    memory.begin_pages([*stale, *(page.path for page in changed)])
-    for page in changed:
-        _put(output / page.path, page.content())
-    for path in stale:
-        _remove(output, path)
-    memory.finish({page.path: keys[page.path] for page in changed})
-    unchanged = len(keys) - len(changed)
-    _, studies = study.read_studies(collection.root)
-    return Report(len(collection), len(changed), unchanged, len(stale), (*collection.problems, *studies))
+def _restore(output: Path, old: Path) -> None:
+    """Put the old site back if a build stopped between the two renames."""
+    if old.exists() and not output.exists():
+        old.rename(output)
 
 
-def _all_pages(collection: Collection) -> Iterator[Page]:
+def _keep_foreign(output: Path, new: Path) -> None:
+    """Copy what a host keeps in a published folder: dot files such as .git and .nojekyll, and CNAME."""
+    for path in output.iterdir() if output.exists() else ():
+        if (path.name.startswith(".") and path.name != MARKER_NAME) or path.name == "CNAME":
+            copy = shutil.copytree if path.is_dir() else shutil.copy2
+            copy(path, new / path.name)
+
+
+def _write(submissions: Path, target: Path) -> Report:
+    collection = collect(submissions)
+    paths: set[str] = set()
     for builder in BUILDERS:
-        yield from builder(collection)
-
-
-def _files(output: Path) -> set[str]:
-    start = len(str(output)) + 1
-    found = (f"{folder}{os.sep}{name}"[start:] for folder, _, names in os.walk(output) for name in names)
-    return {path.replace(os.sep, "/") for path in found}
+        for page in builder(collection):
+            if page.path in paths or not _is_local(page.path):
+                raise ResultsError(f"expected one page per path inside the site, got {page.path!r} again or outside it")
+            paths.add(page.path)
+            _put(target / page.path, page.content())
+    (target / MARKER_NAME).write_text("A site built by srbench leaderboard build.\n", encoding="utf-8")
+    _, studies = study.read_studies(collection.root)
+    return Report(len(collection), len(paths), (*collection.problems, *studies))
 
 
 def _is_local(path: str) -> bool:
@@ -126,16 +138,5 @@ def _is_local(path: str) -> bool:
 
 
 def _put(target: Path, content: str | bytes) -> None:
-    # Whole or not at all, but not synced to the disk one by one: a lost page is only built again.
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.new")
-    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-    temporary.replace(target)
-
-
-def _remove(output: Path, path: str) -> None:
-    (output / path).unlink(missing_ok=True)
-    folder = (output / path).parent
-    while folder != output and folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-        folder = folder.parent
+    target.write_bytes(content.encode() if isinstance(content, str) else content)

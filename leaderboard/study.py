@@ -130,7 +130,7 @@ def lost_seeds(diverged: Mapping[str, Sequence[int]]) -> str:
 def pages(collection: Collection) -> Iterator[Page]:
     """`study.html`, from the results that lie beside the entries."""
     studies, _ = read_studies(collection.root)
-    yield Page(PATH, tuple(json.dumps(study.document) for study in studies), partial(_page, studies))
+    yield Page(PATH, partial(_page, studies))
 
 
 def read_studies(folder: Path) -> tuple[list[Study], list[Problem]]:

@@ -11,7 +11,6 @@ from itertools import groupby
 from leaderboard.addresses import table_path, way_up
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Mean
-from leaderboard.memory import digest_of
 from leaderboard.pages import Page
 from leaderboard.ranking import METRICS, Mark, apart, of_other_inputs, rank, reference_inputs
 from leaderboard.rendering import render
@@ -52,9 +51,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table, rendered: `key` is what the HTML depends on."""
+    """A rendered row of a table, and the group that it belongs to."""
 
-    key: str
     group: str
     html: str
 
@@ -64,17 +62,14 @@ def pages(collection: Collection) -> Iterator[Page]:
     for view in views(collection):
         columns = [_column(collection, view, dataset) for dataset in view.datasets]
         groups = {name: ", ".join(words) for name, words in apart(view.entries, view.protocol.name).items()}
-        rows = [_row(collection, view, columns, entry, groups[entry.id]) for entry in ordered(view)]
+        rows = [_row(view, columns, entry, groups[entry.id]) for entry in ordered(view)]
         sheets = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
         facets = _facets(view)
         for number, sheet in enumerate(sheets, start=1):
             path = table_path(view.scale, view.protocol.name, number)
-            facts = (facets, len(sheets), len(rows), _heads(columns))
-            inputs = (repr(facts), *(row.key for row in sheet))
-            make = partial(_table, view, columns, sheet, facets, number, len(sheets))
-            yield Page(path, inputs, make)
+            yield Page(path, partial(_table, view, columns, sheet, facets, number, len(sheets)))
             if len(sheets) > 1:
-                yield Page(rows_path(view, number), inputs, partial(_rows_script, sheet, number))
+                yield Page(rows_path(view, number), partial(_rows_script, sheet, number))
 
 
 def ordered(view: View) -> list[Entry]:
@@ -114,28 +109,18 @@ def _column(collection: Collection, view: View, dataset: str) -> Column:
     return Column(dataset, max(mean.n for mean in means), reference_inputs(view.entries, group), aliased, marks)
 
 
-def _heads(columns: Sequence[Column]) -> list[tuple[str, int, bool]]:
-    return [(column.dataset, column.n, column.aliased) for column in columns]
-
-
-def _row(collection: Collection, view: View, columns: Sequence[Column], entry: Entry, group: str) -> Row:
-    found = cells(view, columns, entry)
-    shown = [(cell.psnr_mark, cell.ssim_mark, cell.other_inputs, cell.aliased) for cell in found]
-    key = digest_of("row", view.name, repr(view.datasets), entry.digest, repr(shown))
-    html = collection.memory.fact(key)
-    if html is None:
-        html = render(
-            "row.html.j2",
-            path=view.path,
-            view=view,
-            entry=entry,
-            cells=found,
-            model=entry.document["model"],
-            parameters=entry.at("parameters", view.scale),
-            training=entry.document["training"],
-        )
-        collection.memory.learn(key, html)
-    return Row(key, group, html)
+def _row(view: View, columns: Sequence[Column], entry: Entry, group: str) -> Row:
+    html = render(
+        "row.html.j2",
+        path=view.path,
+        view=view,
+        entry=entry,
+        cells=cells(view, columns, entry),
+        model=entry.document["model"],
+        parameters=entry.at("parameters", view.scale),
+        training=entry.document["training"],
+    )
+    return Row(group, html)
 
 
 def _facets(view: View) -> dict[str, list[str]]:

@@ -38,10 +38,7 @@ _output = click.option(
 @_submissions
 @_output
 def build_command(submissions: Path, output: Path) -> None:
-    """Build the site; only what changed since the last build is made again.
-
-    Entries that cannot be shown are reported and left out.
-    """
+    """Build the site. Entries that cannot be shown are reported and left out."""
     _build(submissions, output)
     click.echo(output / "index.html")
 
@@ -198,7 +195,6 @@ def _build(submissions: Path, output: Path) -> None:
     for problem in report.problems:
         click.echo(f"left out {problem.id}: {problem.message}", err=True)
     click.echo(
-        f"{counted(report.entries, 'entry', 'entries')}; {counted(report.written, 'file')} written, "
-        f"{report.unchanged:,} unchanged, {report.removed:,} removed",
+        f"{counted(report.entries, 'entry', 'entries')}; {counted(report.files, 'file')} written",
         err=True,
     )

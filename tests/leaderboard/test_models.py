@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,6 @@ import pytest
 from leaderboard import comparison, models
 from leaderboard.collection import Collection, collect
 from leaderboard.matching import matched_pairs
-from leaderboard.memory import Memory
 from leaderboard.models import claims_beside, score_tables
 from srbench.statistics import paired_difference
 from tests.submissions.generated import generate, rewrite
@@ -25,23 +24,20 @@ Collect = Callable[..., Collection]
 
 
 @pytest.fixture
-def collected(tmp_path: Path) -> Iterator[Collect]:
-    """Reads generated entries after edits to their documents."""
-    (tmp_path / "out").mkdir()
-    memory = Memory(tmp_path / "out", "test")
+def collected(tmp_path: Path) -> Collect:
+    """Read generated entries after edits to their documents."""
 
     def read(*edits: Edit) -> Collection:
         for folder, edit in zip(generate(tmp_path / "in", len(edits), datasets=("Set5", "Set14")), edits, strict=True):
             rewrite(folder, partial(whole, edit))
-        return collect(tmp_path / "in", memory)
+        return collect(tmp_path / "in")
 
     def whole(edit: Edit, rows: list[dict[str, Any]], document: dict[str, Any]) -> None:
         edit(document)
         for row in rows:
             row["model"] = document["model"]["spec"]
 
-    yield read
-    memory.close()
+    return read
 
 
 def trained(attention: str, **changes: Any) -> Edit:

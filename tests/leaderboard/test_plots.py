@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,7 +13,6 @@ from hypothesis import strategies as some
 
 from leaderboard.collection import Collection, collect
 from leaderboard.entries import Entry
-from leaderboard.memory import Memory
 from leaderboard.plots import Point, charts, pages, pareto_front
 from leaderboard.views import views
 from tests.submissions.generated import generate
@@ -38,7 +36,7 @@ def test_the_front_is_what_no_other_point_beats(places: list[tuple[int, int]], l
 
 
 @pytest.fixture
-def collection(tmp_path: Path) -> Iterator[Collection]:
+def collection(tmp_path: Path) -> Collection:
     """Five entries with speeds of two devices; the last was run with self-ensemble."""
     for number, folder in enumerate(generate(tmp_path / "in", 5)):
         document = json.loads((folder / "submission.json").read_text())
@@ -51,10 +49,7 @@ def collection(tmp_path: Path) -> Iterator[Collection]:
         }
         document["options"]["self_ensemble"] = number == 4
         (folder / "submission.json").write_text(json.dumps(document))
-    (tmp_path / "out").mkdir()
-    memory = Memory(tmp_path / "out", "test")
-    yield collect(tmp_path / "in", memory)
-    memory.close()
+    return collect(tmp_path / "in")
 
 
 def test_speeds_of_two_devices_are_two_charts(collection: Collection) -> None:

@@ -1,4 +1,4 @@
-"""The site as a whole: complete, closed, safe, and built again only where something changed."""
+"""The complete site: every link works, nothing is loaded from elsewhere, and a failed build changes nothing."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from xml.etree import ElementTree
 import pyarrow.parquet as pq
 import pytest
 
-from leaderboard import comparison, tables
-from leaderboard.memory import MEMORY_NAME
-from leaderboard.site import build
+from leaderboard import tables
+from leaderboard.site import MARKER_NAME, build
 from srbench.errors import ResultsError, SubmissionError
 from tests.submissions.generated import generate, rewrite
 
@@ -87,7 +86,7 @@ def content(site: Path) -> dict[str, bytes]:
     return {
         path.relative_to(site).as_posix(): path.read_bytes()
         for path in site.rglob("*")
-        if path.is_file() and path.name != MEMORY_NAME
+        if path.is_file() and path.name != MARKER_NAME
     }
 
 
@@ -147,63 +146,56 @@ def test_the_same_submissions_give_the_same_site(site: Path, submissions: Path, 
     assert content(tmp_path / "again") == content(site)
 
 
-def test_nothing_is_written_where_nothing_changed(own: Path, tmp_path: Path) -> None:
-    first = build(own, tmp_path / "site")
-    second = build(own, tmp_path / "site")
-    assert (second.written, second.removed, second.unchanged) == (0, 0, first.written)
-
-
-def test_a_new_entry_leaves_the_others_pages_and_a_full_build_gives_the_same(
-    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(comparison, "_LISTED", 1)  # of the others it says how many there are
-    build(own, tmp_path / "site")
-    before = (tmp_path / "site" / "models" / "net-00000.html").stat().st_mtime_ns
-    generate(own, 1, start=3, datasets=("Set5",), scales=(4,))
-    report = build(own, tmp_path / "site")
-    assert 0 < report.written < report.unchanged
-    assert (tmp_path / "site" / "models" / "net-00000.html").stat().st_mtime_ns == before
-    build(own, tmp_path / "afresh")
-    assert content(tmp_path / "site") == content(tmp_path / "afresh")
-
-
-def test_pages_of_a_removed_entry_go(own: Path, tmp_path: Path) -> None:
+def test_a_second_build_replaces_every_page(own: Path, tmp_path: Path) -> None:
     generate(own, 1, start=3, datasets=("BSD100",), scales=(3,), protocols=("matlab-rgb",))
     build(own, tmp_path / "site")
     assert (tmp_path / "site" / "x3" / "matlab-rgb.html").exists()
     shutil.rmtree(own / "net-00003")
-    assert build(own, tmp_path / "site").removed
-    build(own, tmp_path / "afresh")
-    assert content(tmp_path / "site") == content(tmp_path / "afresh")
+    build(own, tmp_path / "site")
+    build(own, tmp_path / "new")
+    assert content(tmp_path / "site") == content(tmp_path / "new")
     assert not (tmp_path / "site" / "x3").exists()
 
 
-def test_a_lost_page_and_a_damaged_memory_are_made_again(own: Path, tmp_path: Path) -> None:
-    build(own, tmp_path / "site")
-    whole = content(tmp_path / "site")
-    (tmp_path / "site" / "index.html").unlink()
-    assert build(own, tmp_path / "site").written == 1
-    (tmp_path / "site" / MEMORY_NAME).write_bytes(b"not a database" * 100)
-    build(own, tmp_path / "site")
-    assert content(tmp_path / "site") == whole
+def test_a_host_keeps_its_dot_files_and_cname(own: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    build(own, site)
+    (site / ".nojekyll").touch()
+    (site / "CNAME").write_text("example.org")
+    (site / ".git").mkdir()
+    (site / ".git" / "HEAD").write_text("ref")
+    (site / "stale.html").write_text("old")
+    build(own, site)
+    assert (site / "CNAME").read_text() == "example.org" and (site / ".nojekyll").exists()
+    assert (site / ".git" / "HEAD").read_text() == "ref" and not (site / "stale.html").exists()
 
 
-def test_a_build_that_is_cut_short_is_finished_by_the_next(
-    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("moment", ["pages", "swap"])
+def test_an_interrupted_build_leaves_the_old_site(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     build(own, tmp_path / "site")
+    before = content(tmp_path / "site")
     generate(own, 1, start=3, datasets=("Set5",), scales=(4,))
+    rename = Path.rename
 
-    def cut_short(*_: object, **__: object) -> str:
+    def interrupt(*_: object, **__: object) -> str:
         raise KeyboardInterrupt
 
+    def fail_to_swap(path: Path, target: Path) -> Path:
+        if path.name == ".site.new":
+            raise OSError("the disk is full")
+        return rename(path, target)
+
     with monkeypatch.context() as patched:
-        patched.setattr(tables, "render", cut_short)
-        with pytest.raises(KeyboardInterrupt):
+        if moment == "pages":
+            patched.setattr(tables, "render", interrupt)
+        else:
+            patched.setattr(Path, "rename", fail_to_swap)
+        with pytest.raises((KeyboardInterrupt, ResultsError)):
             build(own, tmp_path / "site")
-    build(own, tmp_path / "site")
-    build(own, tmp_path / "afresh")
-    assert content(tmp_path / "site") == content(tmp_path / "afresh")
+    assert content(tmp_path / "site") == before
+    assert build(own, tmp_path / "site").entries == 4
 
 
 def test_a_folder_with_other_files_is_refused_and_kept(submissions: Path, tmp_path: Path) -> None:

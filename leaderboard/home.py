@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from leaderboard.addresses import INDEX
 from leaderboard.collection import Collection
@@ -23,7 +23,6 @@ def pages(collection: Collection) -> Iterator[Page]:
     levels = {level: sum(entry.level == level for entry in collection) for level in LEVELS}
     yield Page(
         INDEX,
-        (repr(levels), *(f"{view.name} {len(view.entries)} {view.datasets}" for view in found), *digests(recent)),
         lambda: render(
             "index.html.j2",
             path=INDEX,
@@ -34,18 +33,13 @@ def pages(collection: Collection) -> Iterator[Page]:
             scores=sum(mean.n for entry in collection for mean in entry.means.values()),
         ),
     )
-    yield Page("about.html", (), lambda: render("about.html.j2", path="about.html", min_images=MIN_IMAGES))
+    yield Page("about.html", lambda: render("about.html.j2", path="about.html", min_images=MIN_IMAGES))
 
 
 def newest(collection: Collection, number: int) -> list[Entry]:
     """The entries with the latest dates, the latest first; by id where dates are equal."""
     ordered = sorted(collection, key=lambda entry: entry.id)
     return sorted(ordered, key=lambda entry: entry.date, reverse=True)[:number]
-
-
-def digests(entries: Sequence[Entry]) -> tuple[str, ...]:
-    """What a page that shows these entries depends on."""
-    return tuple(entry.digest for entry in entries)
 
 
 def _by_protocol(found: list[View]) -> list[tuple[Protocol, list[View]]]:

@@ -126,9 +126,8 @@ class Table:
 
 def pages(_: Collection) -> Iterator[Page]:
     """`reported.html` and its rows as CSV: a function of this package's own files."""
-    inputs = tuple(path.read_text(encoding="utf-8") for path in sorted(_FOLDER.iterdir()) if path.is_file())
-    yield Page(PATH, inputs, _page)
-    yield Page(DATA, inputs, _csv)
+    yield Page(PATH, _page)
+    yield Page(DATA, _csv)
 
 
 def reported_rows(folder: Path = _FOLDER) -> list[Reported]:

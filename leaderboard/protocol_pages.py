@@ -9,7 +9,6 @@ from functools import partial
 from leaderboard.addresses import protocol_path
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Mean
-from leaderboard.front import digests
 from leaderboard.pages import Page
 from leaderboard.ranking import forms
 from leaderboard.rendering import LEVELS, render
@@ -61,11 +60,9 @@ def pages(collection: Collection) -> Iterator[Page]:
     for name in protocol_names():
         tables = [view for view in found if view.protocol.name == name]
         checkpoints = _checkpoints(collection, name)
-        inputs = (*_told(tables), *digests([one.entry for one in checkpoints]))
-        yield Page(protocol_path(name), inputs, partial(_protocol, get_protocol(name), tables, checkpoints))
+        yield Page(protocol_path(name), partial(_protocol, get_protocol(name), tables, checkpoints))
     checkpoints = _checkpoints(collection)
-    inputs = (*_told(found), *digests([one.entry for one in checkpoints]))
-    yield Page(_INDEX, inputs, partial(_index, found, checkpoints))
+    yield Page(_INDEX, partial(_index, found, checkpoints))
 
 
 def rules(protocol: Protocol) -> list[tuple[str, str]]:
@@ -119,10 +116,6 @@ def _colour(protocol: Protocol) -> str:
     red, green, blue = luma.coefficients
     rounded = ", rounded to an integer" if luma.rounded else ", not rounded"
     return f"Y = 16 + ({red:g} R + {green:g} G + {blue:g} B) / {luma.divisor:g}{rounded}"
-
-
-def _told(tables: list[View]) -> tuple[str, ...]:
-    return tuple(f"{view.name} {len(view.entries)}" for view in tables)
 
 
 def _checkpoints(collection: Collection, protocol: str | None = None) -> list[Checkpoint]:

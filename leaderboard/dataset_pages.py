@@ -9,7 +9,6 @@ from functools import partial
 from leaderboard.addresses import dataset_path
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry
-from leaderboard.front import digests
 from leaderboard.pages import Page
 from leaderboard.rendering import render
 from leaderboard.views import dataset_names, group_rank
@@ -41,10 +40,9 @@ def pages(collection: Collection) -> Iterator[Page]:
     uses = {name: _uses(collection, name) for name in names}
     for name in names:
         shown = uses[name][:_SHOWN]
-        inputs = (str(len(uses[name])), *digests([use.entry for use in shown]))
-        yield Page(dataset_path(name), inputs, partial(_dataset, name, shown, len(uses[name])))
+        yield Page(dataset_path(name), partial(_dataset, name, shown, len(uses[name])))
     counts = {name: len(uses[name]) for name in names}
-    yield Page(_INDEX, (repr(counts),), lambda: _index(counts))
+    yield Page(_INDEX, lambda: _index(counts))
 
 
 def _uses(collection: Collection, dataset: str) -> list[Use]:

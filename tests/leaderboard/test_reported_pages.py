@@ -10,9 +10,9 @@ from typing import Any, cast
 
 import pytest
 
-from leaderboard import literature
+from leaderboard import reported_pages
 from leaderboard.collection import Collection
-from leaderboard.literature import reported_rows, tables
+from leaderboard.reported_pages import reported_rows, tables
 
 ANY = cast(Collection, None)  # the page does not depend on entries
 
@@ -50,7 +50,7 @@ def made(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_a_verdict_needs_a_protocol_that_fits(tmp_path: Path, audit: dict[str, Any], kind: str, verdict: str) -> None:
-    text = (literature._FOLDER / "claims.csv").read_text(encoding="utf-8")
+    text = (reported_pages._FOLDER / "claims.csv").read_text(encoding="utf-8")
     (tmp_path / "claims.csv").write_text(text, encoding="utf-8")
     claimed = next(row for row in csv.DictReader(io.StringIO(text)) if row["network"] == "IMDN-BAM")
     claim = {name: value or None for name, value in claimed.items()}
@@ -75,7 +75,7 @@ def test_every_row_of_the_papers_tables_is_shown_as_printed(test_data: Path) -> 
 
 def test_each_source_and_misprint_stands_on_the_page_and_in_the_csv() -> None:
     rows = reported_rows()
-    page, data = (str(page.content()) for page in literature.pages(ANY))
+    page, data = (str(page.content()) for page in reported_pages.pages(ANY))
     for source, found in tables(rows).items():
         assert f">{source}</h2>" in page
         assert sum(len(line.cells) for table in found for line in table.lines) == sum(
