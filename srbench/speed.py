@@ -7,8 +7,8 @@ import itertools
 import re
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from srbench.errors import UpscalerError
 from srbench.upscalers.base import Options
 from srbench.upscalers.finished import FinishedImages
 from srbench.upscalers.float32 import full_float32
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.specs import FOREIGN_KINDS, open_upscaler
 from srbench.upscalers.tensors import DEEP_DTYPES, PRECISIONS, pick_device
 from srbench.zoo import build
 from srbench.zoo.blocks import SRNetwork
@@ -44,6 +44,7 @@ class Settings:
         repetitions: timed runs of each spec at each size; fewer, at least three, where `seconds` per size are used up.
         warmup: runs before anything is measured; one more gives the peak memory.
         optimise: fold constants and use channels_last, for zoo networks.
+        adapters: fields of `Options` that adapt images to what foreign models take; zoo networks are timed without.
     """
 
     scales: tuple[int, ...]
@@ -54,6 +55,7 @@ class Settings:
     warmup: int = 3
     seconds: float = 60.0
     optimise: bool = False
+    adapters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,9 +190,11 @@ def _candidate(spec: str, scale: int, device: torch.device, settings: Settings) 
     name = spec.removeprefix("zoo:")
     if spec.startswith("zoo:") and "@" not in name:
         return _of_network(spec, build(name, scale=scale).to(device).eval().requires_grad_(False), device, settings)
-    upscaler = open_upscaler(spec, scale=scale, options=Options(device=str(device), precision=settings.precision))
+    adapters = settings.adapters if spec.partition(":")[0] in FOREIGN_KINDS else {}
+    options = Options(device=str(device), precision=settings.precision, **adapters)
+    upscaler = open_upscaler(spec, scale=scale, options=options)
     module = getattr(upscaler, "module", None)
-    if isinstance(module, SRNetwork):
+    if isinstance(module, SRNetwork) and not adapters:
         return _of_network(spec, module, device, settings)
     if settings.optimise:
         raise UpscalerError(f"{spec}: --optimise is for zoo networks; leave it out")
@@ -202,7 +206,9 @@ def _candidate(spec: str, scale: int, device: torch.device, settings: Settings) 
         upscaler.checked(image, dataset="speed", name="noise")  # a model of another scale is not timed as this one
         return lambda: upscaler.upscale(image, dataset="speed", name="noise")
 
-    return _Candidate(spec, scale, prepare, "upscaler", module if isinstance(module, nn.Module) else None)
+    # Products are counted for an RGB image of the LR's size, which an adapted network does not get.
+    counted = module if isinstance(module, nn.Module) and not adapters else None
+    return _Candidate(spec, scale, prepare, "upscaler", counted)
 
 
 def _of_network(spec: str, network: SRNetwork, device: torch.device, settings: Settings) -> _Candidate:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,13 +42,20 @@ class ClaimEvaluator:
     Args:
         data_root: where datasets are stored, if not at `$SRBENCH_DATA` or the user's data folder.
         device: of the network, as in `Options`.
+        adapters: fields of `Options` that adapt images to what the models take.
         report: is called with a line before each evaluation.
     """
 
     def __init__(
-        self, *, data_root: Path | None = None, device: str = "auto", report: Callable[[str], None] = lambda line: None
+        self,
+        *,
+        data_root: Path | None = None,
+        device: str = "auto",
+        adapters: Mapping[str, Any] | None = None,
+        report: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self._root, self._device, self._report = data_root, device, report
+        self._root, self._report = data_root, report
+        self._options = Options(device=device, **adapters or {})
         self._sets: dict[str, ImageSet] = {}
         self._grouped: dict[Subject, list[list[Protocol]]] = {}
         self._known: dict[tuple[Subject, str, bool, tuple[str, ...]], pd.DataFrame | None] = {}
@@ -200,7 +208,7 @@ class ClaimEvaluator:
         return self._sets[subject.dataset]
 
     def _upscaler(self, subject: Subject, self_ensemble: bool = False) -> Upscaler:
-        options = Options(device=self._device, self_ensemble=self_ensemble)
+        options = replace(self._options, self_ensemble=self_ensemble)
         return open_upscaler(subject.model, scale=subject.scale, options=options)
 
 

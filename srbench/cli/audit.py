@@ -15,10 +15,12 @@ from leaderboard.escaping import markdown_table
 from srbench.audit.claims import Claim, Printed, parse_printed, read_claims
 from srbench.audit.evaluator import ClaimEvaluator
 from srbench.audit.verdict import UNDECIDED, Audit, Finding, audit_claim, audit_claims
+from srbench.cli.inference import adapter_options
 from srbench.errors import AuditError
 from srbench.files import write_atomic
 from srbench.protocols import SCALES
 from srbench.tables import text_table
+from srbench.upscalers.base import Options
 
 _SSIM_SUSPECT = 0.005  # an SSIM this far off beside a PSNR that fits was computed or typed otherwise
 
@@ -61,6 +63,7 @@ class _PrintedType(click.ParamType[Printed]):
 )
 @click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
+@adapter_options
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -78,6 +81,7 @@ def command(
     thorough: bool,
     data_root: Path | None,
     device: str,
+    options: Options,
     output: Path | None,
     form: str,
 ) -> None:
@@ -86,7 +90,12 @@ def command(
     Every protocol of the scale is asked first, then the pixel variants that circulate, then self-ensemble; each only
     if nothing before it fits. If scores of two protocols lie within the margin, the answer is undecided.
     """
-    evaluator = ClaimEvaluator(data_root=data_root, device=device, report=lambda line: click.echo(line, err=True))
+    evaluator = ClaimEvaluator(
+        data_root=data_root,
+        device=device,
+        adapters=options.adapters,
+        report=lambda line: click.echo(line, err=True),
+    )
     single = (model, scale, dataset, printed)
     if table is not None:
         if any(single) or own_weights:

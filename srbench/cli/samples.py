@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from srbench.cli.inference import adapter_options
 from srbench.samples import make_samples
 from srbench.submissions.samples import SCALE
 from srbench.upscalers.base import Options
@@ -29,9 +31,10 @@ from srbench.upscalers.base import Options
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
 @click.option("--self-ensemble", is_flag=True, help="Average over the eight flips and rotations.")
-def command(model: str, scale: int, output: Path, device: str, self_ensemble: bool) -> None:
+@adapter_options
+def command(model: str, scale: int, output: Path, device: str, self_ensemble: bool, options: Options) -> None:
     """Write the SR crops that the leaderboard's image slider shows: 7 lossless WebP files, at most 100 kB together."""
-    options = Options(device=device, self_ensemble=self_ensemble)
+    options = replace(options, device=device, self_ensemble=self_ensemble)
     for path in make_samples(model, output, scale, options=options).values():
         click.echo(path)
     if scale != SCALE:

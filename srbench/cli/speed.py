@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from srbench.cli.inference import adapter_options
 from srbench.files import write_atomic
 from srbench.speed import Ratio, Settings, SpeedReport, Timing, measure, parse_size, speed_chart
 from srbench.tables import text_table
+from srbench.upscalers.base import Options
 
 
 @click.command()
@@ -22,6 +24,7 @@ from srbench.tables import text_table
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
 @click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True)
 @click.option("--optimise", is_flag=True, help="Fold constants into the convolutions and use channels_last.")
+@adapter_options
 @click.option(
     "--repetitions", type=click.IntRange(3), default=20, show_default=True, help="Timed runs per spec and size."
 )
@@ -43,6 +46,7 @@ def command(
     device: str,
     precision: str,
     optimise: bool,
+    options: Options,
     repetitions: int,
     warmup: int,
     seconds: float,
@@ -51,7 +55,8 @@ def command(
 ) -> None:
     """Measure FPS, latency, peak memory, parameters, MACs and FLOPs.
 
-    zoo:NAME without a tag is timed untrained. Several specs and sizes may follow one --model or --size.
+    zoo:NAME without a tag is timed untrained. Several specs and sizes may follow one --model or --size. Input adapters
+    such as --range apply to python:, onnx: and spandrel: models.
     """
     specs = (*models, *(text for text in more if not text[:1].isdigit()))
     named = (*sizes, *(text for text in more if text[:1].isdigit())) or ("120",)
@@ -66,6 +71,7 @@ def command(
         warmup=warmup,
         seconds=seconds,
         optimise=optimise,
+        adapters=options.adapters,
     )
     report = measure(tuple(dict.fromkeys(specs)), settings)
     if svg is not None:

@@ -33,6 +33,9 @@ from srbench.zoo.counting import count_parameters
 from srbench.zoo.networks import VARIANTS, find_variant
 from srbench.zoo.reading import read_checkpoint
 
+FOREIGN_KINDS = ("python", "onnx", "spandrel")
+"""Kinds of specs of models that are not srbench's own; they may need input adapters."""
+
 _BASELINES = {"bicubic": MatlabBicubic, "bicubic:pillow": PillowBicubic}
 
 

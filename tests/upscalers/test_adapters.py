@@ -182,3 +182,25 @@ def test_a_sweep_takes_adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert done.exit_code == 0, done.output
     (record,) = (tmp_path / "sweep" / "runs").glob("*/run.json")
     assert json.loads(record.read_text())["adapters"] == {"range": 255}
+
+
+LUMA_FACTORY = """
+import torch
+def make(scale):
+    return torch.nn.Sequential(torch.nn.Conv2d(1, scale**2, 3, padding=1), torch.nn.PixelShuffle(scale))
+"""
+
+
+def test_speed_audit_and_samples_take_adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "luma_model.py").write_text(LUMA_FACTORY)
+    monkeypatch.syspath_prepend(tmp_path)
+    model = ["--model", "python:luma_model:make", "--scale", "4"]
+    commands = [
+        ["speed", *model, "--size", "8", "--model", "bicubic", "--repetitions", "3"],
+        ["audit", *model, "--dataset", "Sample", "--claim", "20.00/0.5"],
+        ["samples", *model, "--output", str(tmp_path / "samples")],
+    ]
+    for command in commands:
+        wrong, right = (CliRunner().invoke(main, [*command, *more]) for more in ((), ("--luma",)))
+        assert wrong.exit_code == 1 and "RuntimeError" in wrong.stderr, command
+        assert right.exit_code == 0, right.output
