@@ -37,15 +37,24 @@ class Journal:
         versions: the layouts of rows that can be resumed; new journals are written in the last one.
         columns: the names that a row may have.
         writer: 0 for a process that works alone, or its number among those that share the folder.
+        facts: what else the head of a new journal says; it decides nothing about which run it belongs to.
 
     Raises:
         ResultsError: a journal of another key, a damaged line, or a folder that cannot be written.
     """
 
     def __init__(
-        self, folder: Path, key: Key, *, versions: Sequence[int], columns: Iterable[str], writer: int = 0
+        self,
+        folder: Path,
+        key: Key,
+        *,
+        versions: Sequence[int],
+        columns: Iterable[str],
+        writer: int = 0,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         self._folder, self._key, self._versions, self._columns = folder, key, versions, frozenset(columns)
+        self._facts = facts or {}
         self._own = folder / (f"journal-{writer}.jsonl" if writer else JOURNAL_NAME)
         self._has_rows = False
         self._mend()
@@ -54,10 +63,14 @@ class Journal:
         """The rows that are whole on the disk now, of all processes; a line that is still being written is left out."""
         return [_from_json(row) for path in journals_in(self._folder) for row in self._documents(path)[1:]]
 
+    def heads(self) -> list[dict[str, Any]]:
+        """Return the first lines of the journals of all processes."""
+        return [documents[0] for path in journals_in(self._folder) if (documents := self._documents(path))]
+
     def append(self, rows: Iterable[Row]) -> None:
         """Record rows for good: they are on the disk when this returns."""
         if not self._own.exists():
-            head = {"key": self._key, "schema_version": self._versions[-1]}
+            head = {**self._facts, "key": self._key, "schema_version": self._versions[-1]}
             write_atomic(self._own, _line(head), error=ResultsError)
         try:
             size = self._own.stat().st_size
@@ -78,12 +91,12 @@ class Journal:
             path.unlink(missing_ok=True)
 
     def _mend(self) -> None:
-        """Cut off the line in whose middle this writer was killed."""
+        """Cut off the line in whose middle this writer was killed; a head without rows is written again."""
         try:
             data = self._own.read_bytes()
             self._has_rows = data.count(b"\n") > 1
             whole = data.rfind(b"\n") + 1
-            if whole == 0:
+            if not self._has_rows:
                 self._own.unlink()
             elif whole < len(data):
                 os.truncate(self._own, whole)

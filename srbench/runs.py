@@ -14,6 +14,7 @@ import torch
 
 from srbench.errors import ResultsError
 from srbench.evaluation import Plan, count_forward_passes, describe, row_ids, run
+from srbench.evaluation.probe import require_same_model, take_probe
 from srbench.journal import Row
 from srbench.scores import Record, RowId, RunFolder, row_id
 from srbench.upscalers.tensors import pick_device
@@ -50,22 +51,36 @@ class Share:
 
 
 def carry_out(
-    plan: Plan, output: Path | None, *, share: Share = Share(), watch: Watch = lambda batches, kept, total: batches
+    plan: Plan,
+    output: Path | None,
+    *,
+    share: Share = Share(),
+    watch: Watch = lambda batches, kept, total: batches,
+    accept_random: bool = False,
 ) -> tuple[list[Row], Record] | None:
     """Evaluate a plan, keeping rows and record in the folder `output` if there is one; finished work is not repeated.
+
+    Args:
+        accept_random: resume a run of a model whose outputs differ from call to call.
 
     Returns:
         Rows in the plan's order, and the record. None for a process other than the first: its rows are in the folder,
         and the first one, having waited for all, writes table and record.
 
     Raises:
-        ResultsError: several processes without a folder to meet in; or rows of another process that do not come.
+        ResultsError: several processes without a folder to meet in; or rows of another process that do not come; or
+            scores in the folder of a model that computed something else.
         SrbenchError: whatever keeps an image from being scored.
     """
     if share.count > 1 and output is None:
         raise ResultsError(f"{share.count} processes: expected --output DIR, a folder that all of them reach, got none")
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-    folder = RunFolder(output, plan.key(), writer=share.rank) if output else None
+    probe = take_probe(plan.upscaler)
+    facts = probe.to_head() if probe else {}
+    folder = RunFolder(output, plan.key(), writer=share.rank, facts=facts) if output else None
+    if folder:
+        precision = plan.upscaler.options.precision
+        require_same_model(folder.path, folder.sources, probe, precision=precision, accept_random=accept_random)
     rows = list(folder.rows) if folder else []
     done, elsewhere = {row_id(row) for row in rows}, _of_others(plan, share)
     # A generator that is closed on the way out lets its threads finish before the interpreter ends.
@@ -83,7 +98,8 @@ def carry_out(
         _await(folder, wanted)
         rows = folder.rows = in_order(folder.rows, wanted)
     device = pick_device(plan.upscaler.options.device)
-    record = describe(plan, device, started=started, seconds=time.perf_counter() - clock) | {"processes": share.count}
+    seconds = time.perf_counter() - clock
+    record = describe(plan, device, started=started, seconds=seconds, probe=probe) | {"processes": share.count}
     if folder:
         folder.finish(record)
         record = folder.record or record

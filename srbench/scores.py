@@ -110,19 +110,19 @@ class RunFolder:
     """A run's output folder: a journal while it works, table and record when it is finished.
 
     Opening it takes up an unfinished or finished run of the same key; `rows` holds what is already
-    computed, `record` is None until it is finished.
+    computed, `record` is None until it is finished. `facts` are kept in the head of a new journal.
 
     Raises:
         ResultsError: the folder belongs to a run of another key, its files are damaged, or it cannot be written.
     """
 
-    def __init__(self, path: Path, key: Key, *, writer: int = 0) -> None:
+    def __init__(self, path: Path, key: Key, *, writer: int = 0, facts: Mapping[str, Any] | None = None) -> None:
         self.path, self.key = path, key
         self.rows: list[Row] = []
         self.record: Record | None = None
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
-        self._journal = Journal(path, key, versions=_RESUMABLE, columns=SCHEMA.names, writer=writer)
+        self._journal = Journal(path, key, versions=_RESUMABLE, columns=SCHEMA.names, writer=writer, facts=facts)
         self.reload()
 
     def reload(self) -> None:
@@ -138,6 +138,11 @@ class RunFolder:
             )
         else:
             self.rows = self._journal.read()
+
+    @property
+    def sources(self) -> list[Record]:
+        """What is stored of the model that the rows are of: the record, or the head of each journal."""
+        return [self.record] if self.record else self._journal.heads()
 
     def _finished(self) -> bool:
         return (self.path / RECORD_NAME).exists()

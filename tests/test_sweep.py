@@ -37,9 +37,10 @@ def wait_for_both():
         time.sleep(0.1)
 def make(scale):
     def upscale(lr):
-        with open(os.environ["SRBENCH_CALLS"], "a") as file:
-            file.write(f"{os.getpid()}\\n")
-        wait_for_both()
+        if tuple(lr.shape[-2:]) not in ((64, 80), (61, 75)):  # the images of the probe are not counted
+            with open(os.environ["SRBENCH_CALLS"], "a") as file:
+                file.write(f"{os.getpid()}\\n")
+            wait_for_both()
         return torch.nn.functional.interpolate(lr, scale_factor=scale)
     return upscale
 def failing(scale):

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from srbench.cli.inference import inference_options
+from srbench.cli.inference import RANDOM_HINT, accept_random_option, inference_options
 from srbench.cli.reporting import score_csv, score_table
 from srbench.datasets import available_datasets, open_dataset
 from srbench.errors import counted
@@ -70,6 +70,7 @@ from srbench.upscalers.specs import open_upscaler
     help="Write SR images as PNG; those of a run that goes on are made again where they are missing.",
 )
 @inference_options
+@accept_random_option
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 def command(
     model: str,
@@ -81,6 +82,7 @@ def command(
     output: Path | None,
     save_images: Path | None,
     options: Options,
+    accept_random: bool,
     form: str,
 ) -> None:
     """Score a model on benchmark sets under named protocols."""
@@ -93,10 +95,14 @@ def command(
         for remark in upscaler.remarks:
             click.echo(f"remark: {upscaler.identity.spec}: {remark}", err=True)
     plan = Plan(upscaler, sets, chosen, lr, save_images)
-    outcome = carry_out(plan, output, share=share, watch=_watch(upscaler.identity.spec, output, share))
+    outcome = carry_out(
+        plan, output, share=share, watch=_watch(upscaler.identity.spec, output, share), accept_random=accept_random
+    )
     if outcome is None:
         return  # the first process reports for all
     rows, record = outcome
+    if not record.get("probe", {"deterministic": True})["deterministic"]:
+        click.echo(f"warning: {upscaler.identity.spec} gives another output each time it runs: {RANDOM_HINT}", err=True)
     documents = [summarise(to_frame(rows), record, protocol.name, protocol.columns) for protocol in chosen]
     _warn_about_gaps(documents[0])
     click.echo(_render(documents, form))

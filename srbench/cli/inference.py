@@ -82,3 +82,13 @@ def _with_options(command: Command, added: Mapping[str, _Decorator]) -> Command:
     for option in reversed([*added.values()]):  # as stacked decorators apply: the last one first
         decorated = option(decorated)
     return cast(Command, decorated)
+
+
+RANDOM_HINT = "its scores do not repeat exactly, and the run resumes only with --accept-random"
+
+accept_random_option = click.option(
+    "--accept-random",
+    is_flag=True,
+    help="Resume a run of a model that is not deterministic; its scores are then of more than one draw.",
+)
+"""`--accept-random`, for commands that resume runs."""

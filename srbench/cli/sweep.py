@@ -10,7 +10,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from srbench.cli.inference import inference_options
+from srbench.cli.inference import accept_random_option, inference_options
 from srbench.cli.reporting import score_cells, score_csv
 from srbench.protocols import SCALES, LrSource
 from srbench.sweep import Engine, Grid, InProcess, Processes, RayCluster, sweep
@@ -65,6 +65,7 @@ from srbench.upscalers.base import Options
 )
 @click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
 @inference_options
+@accept_random_option
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 @click.pass_context
 def command(
@@ -81,6 +82,7 @@ def command(
     lr: LrSource,
     data_root: Path | None,
     options: Options,
+    accept_random: bool,
     form: str,
 ) -> None:
     """Score every model on every set at every scale under every protocol.
@@ -88,7 +90,7 @@ def command(
     Combinations that the output folder already holds are not computed again. On a Ray cluster each node needs srbench,
     and the datasets and weights at the same places; the results are written by this process alone.
     """
-    grid = Grid(models, datasets, tuple(map(int, scales)), protocols, lr, options, data_root)
+    grid = Grid(models, datasets, tuple(map(int, scales)), protocols, lr, options, data_root, accept_random)
     outcome = sweep(grid, output, engine=_engine(engine, jobs, cpus, gpus), watch=_watch)
     click.echo(_render(outcome.documents, form))
     for problem in outcome.problems:

@@ -7,16 +7,18 @@ import torch
 from srbench.datasets.lr_origins import count_kinds
 from srbench.environment import describe_environment
 from srbench.evaluation.plan import Plan
+from srbench.evaluation.probe import Probe
 from srbench.scores import SCHEMA_VERSION, Record
 
 
-def describe(plan: Plan, device: torch.device, *, started: str, seconds: float) -> Record:
+def describe(plan: Plan, device: torch.device, *, started: str, seconds: float, probe: Probe | None = None) -> Record:
     """The record of an evaluation: everything needed to make its numbers again, ready for JSON.
 
     Args:
         device: where the network ran.
         started: UTC time in ISO 8601.
         seconds: wall-clock time of this (last) session of the run.
+        probe: the model's output on the probe images, where it has one.
     """
     origins = {dataset: count_kinds(found) for dataset, found in plan.lr_origins.items()}
     identity, options = plan.upscaler.identity, plan.upscaler.options
@@ -54,6 +56,7 @@ def describe(plan: Plan, device: torch.device, *, started: str, seconds: float) 
         "optimise": options.optimise,
         **options.adapter_facts(),
         "images_at_once": plan.upscaler.images_at_once,
+        **({"probe": probe.to_json()} if probe else {}),
         "seed": None,  # nothing in an evaluation is random
         "environment": describe_environment(device),
         "started": started,

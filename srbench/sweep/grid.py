@@ -20,6 +20,7 @@ import torch
 from srbench.datasets.imageset import distinct_sets, open_dataset
 from srbench.errors import ResultsError, SrbenchError
 from srbench.evaluation import Plan, describe
+from srbench.evaluation.probe import Probe, require_same_model, take_probe
 from srbench.files import write_atomic
 from srbench.journal import Key
 from srbench.protocols import LrSource, Protocol, get_protocol
@@ -38,7 +39,10 @@ Watch = Callable[[Iterable[Result], int], Iterable[Result]]
 
 @dataclass(frozen=True)
 class Grid:
-    """What is to be computed: each model on each dataset at each scale under each protocol; repetitions are dropped."""
+    """What is to be computed: each model on each dataset at each scale under each protocol; repetitions are dropped.
+
+    With `accept_random`, runs of models whose outputs differ from call to call are resumed too.
+    """
 
     models: tuple[str, ...]
     datasets: tuple[str, ...]
@@ -47,6 +51,7 @@ class Grid:
     lr: LrSource = "made"
     options: Options = field(default_factory=Options)
     data_root: Path | None = None
+    accept_random: bool = False
 
     def subjects(self) -> Iterator[Subject]:
         """One per model, scale and dataset, its folders as absolute paths: others may work elsewhere."""
@@ -172,19 +177,40 @@ def _lay_out(grid: Grid, runs: Path, finished: dict[str, Run], problems: list[st
     """All combinations that make sense, each once whatever its names, and the runs that are missing of them."""
     cells: dict[str, _Cell] = {}
     tasks: list[_Task] = []
+    probes = _Probes(grid.accept_random)
     for subject in grid.subjects():
         try:
-            parts = list(_by_preparation(subject, problems))
+            for plan, members in _by_preparation(subject, problems):
+                new = [cell for cell in members if cell.identity not in cells]
+                probes.require_same(plan, [finished[cell.identity] for cell in new if cell.identity in finished])
+                lacking = tuple(cell.protocol for cell in new if cell.identity not in finished)
+                if lacking:
+                    tasks.append(_task(_narrowed(plan, lacking), replace(subject, protocols=lacking), runs, probes))
+                cells |= {cell.identity: cell for cell in new}
         except SrbenchError as error:
             problems.append(f"{subject.label}: {error}")
-            continue
-        for plan, members in parts:
-            new = [cell for cell in members if cell.identity not in cells]
-            cells |= {cell.identity: cell for cell in new}
-            lacking = tuple(cell.protocol for cell in new if cell.identity not in finished)
-            if lacking:
-                tasks.append(_task(_narrowed(plan, lacking), replace(subject, protocols=lacking), runs))
     return list(cells.values()), tasks
+
+
+@dataclass
+class _Probes:
+    """The probes of a sweep's models: each model is probed once at each scale, however many sets it is scored on."""
+
+    accept_random: bool
+    taken: dict[str, Probe | None] = field(default_factory=dict)
+
+    def of(self, plan: Plan) -> Probe | None:
+        alone = {name: value for name, value in plan.key().items() if name not in ("datasets", "protocols", "lr")}
+        if _identity(alone) not in self.taken:
+            self.taken[_identity(alone)] = take_probe(plan.upscaler)
+        return self.taken[_identity(alone)]
+
+    def require_same(self, plan: Plan, runs: Iterable[Run | RunFolder]) -> None:
+        """Raises ResultsError where one of the runs holds scores of a model that computed something else."""
+        precision = plan.upscaler.options.precision
+        for run in runs:
+            sources = run.sources if isinstance(run, RunFolder) else [run.record]
+            require_same_model(run.path, sources, self.of(plan), precision=precision, accept_random=self.accept_random)
 
 
 def _by_preparation(subject: Subject, problems: list[str]) -> Iterator[tuple[Plan, list[_Cell]]]:
@@ -213,11 +239,14 @@ def _cell(plan: Plan, name: str) -> _Cell:
     return _Cell(name, plan.sets[0].name, _identity(_narrowed(plan, (name,)).key()))
 
 
-def _task(plan: Plan, subject: Subject, runs: Path) -> _Task:
-    key = plan.key()
+def _task(plan: Plan, subject: Subject, runs: Path, probes: _Probes) -> _Task:
+    key, probe = plan.key(), probes.of(plan)
     # The record is made while weights and images are open; what only the end knows is put in then.
-    record = describe(plan, torch.device("cpu"), started="", seconds=0)
-    return _Task(subject, key, record, row_order(plan), RunFolder(runs / _folder_name(plan, key), key))
+    record = describe(plan, torch.device("cpu"), started="", seconds=0, probe=probe)
+    facts = probe.to_head() if probe else {}
+    folder = RunFolder(runs / _folder_name(plan, key), key, facts=facts)
+    probes.require_same(plan, [folder])
+    return _Task(subject, key, record, row_order(plan), folder)
 
 
 def _folder_name(plan: Plan, key: Key) -> str:

@@ -77,6 +77,7 @@ class Upscaler(ABC):
 
     `fills_all_cores` says that it computes on the processor; then `images_at_once` threads may call it together, and
     nothing else should run beside them. `remarks` are sentences about how the model is run that its user should read.
+    `probed` says that it makes an SR image of any LR image: a run then keeps its output on two fixed ones.
     """
 
     identity: Identity
@@ -84,6 +85,7 @@ class Upscaler(ABC):
     scale: int
     fills_all_cores: bool = False
     images_at_once: int = 1
+    probed: bool = True
     remarks: tuple[str, ...] = ()
 
     @abstractmethod

@@ -23,6 +23,8 @@ class FinishedImages(Upscaler):
         UpscalerError: no such folder, or no images in it.
     """
 
+    probed = False
+
     def __init__(self, folder: Path, *, scale: int) -> None:
         if not folder.is_dir():
             raise UpscalerError(
