@@ -61,10 +61,19 @@ _ADAPTERS: dict[str, _Decorator] = {
 }
 """By field of `Options`, the options of a model's input and output."""
 
+_IMAGES: dict[str, _Decorator] = {
+    "pattern": click.option(
+        "--pattern",
+        metavar="P",
+        help="For images:DIR, the files below DIR: '{dataset}/{name}_SR.png'; also {scale} and *.",
+    ),
+}
+"""By field of `Options`, the option of images that exist already."""
+
 
 def inference_options(command: Command) -> Command:
     """Add the options of running a model and those of its input; the command takes them as one `options: Options`."""
-    return _with_options(command, {**_RUNNING, **_ADAPTERS})
+    return _with_options(command, {**_RUNNING, **_ADAPTERS, **_IMAGES})
 
 
 def adapter_options(command: Command) -> Command:

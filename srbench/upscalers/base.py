@@ -37,6 +37,8 @@ class Options:
         luma: the network takes and returns Y alone, 16…235 over 255; Cb and Cr are enlarged by bicubic.
         pre_upsample: the network gets the LR enlarged by MATLAB's bicubic (not rounded) and keeps its size.
         output_name: which of several outputs is the SR image: an ONNX output, a key of a dict or a place in a tuple.
+        pattern: for `images:DIR`, where the images are: a path below DIR with `{name}`, and optionally `{dataset}`,
+            `{scale}` and `*`. Not part of a run's key, which has the hash of the files.
     """
 
     device: str = "auto"
@@ -50,6 +52,7 @@ class Options:
     luma: bool = False
     pre_upsample: bool = False
     output_name: str | None = None
+    pattern: str | None = None
 
     @property
     def adapters(self) -> dict[str, Any]:

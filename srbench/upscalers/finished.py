@@ -1,41 +1,58 @@
-"""`images:DIR`: SR images that someone has already made, read from a folder."""
+"""`images:DIR`: SR images that already exist, read from a folder."""
 
 from __future__ import annotations
 
+import glob
 import hashlib
-from collections.abc import Iterable
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from srbench.errors import UpscalerError
+from srbench.datasets.catalogue import CATALOGUE
+from srbench.errors import UpscalerError, listed
 from srbench.files import sha256_of
 from srbench.images import IMAGE_SUFFIXES, decode
 from srbench.upscalers.base import Identity, Image, Options, Upscaler
 
+_FIELDS = ("{name}", "{dataset}", "{scale}")
+_WORDS = "sr|out|output|fake|fake_b|pred|result|restored|rlt|swinir"
+"""What programs add to the name of a result, in lower case."""
+_DEPTH = 5
+_SHOWN = 3
+
 
 class FinishedImages(Upscaler):
-    """Reads `DIR/DATASET/NAME.png`, or `DIR/NAME.png`; NAME may carry a suffix such as `_x4`, `x4`, `_SR`, `_x4_SR`.
+    """Reads `DIR/DATASET/NAME.png`, or `DIR/NAME.png`, where NAME may have an ending such as `_x4`, `_SR`, `_x4_EDSR`.
+
+    An ending that all files of the folder share is accepted, too, unless it names another scale. `pattern` replaces
+    this search: a path below DIR with `{name}`, and optionally `{dataset}`, `{scale}` and `*`.
 
     Raises:
-        UpscalerError: no such folder, or no images in it.
+        UpscalerError: no such folder, no images in it, or a pattern without `{name}`.
     """
 
     probed = False
 
-    def __init__(self, folder: Path, *, scale: int) -> None:
+    def __init__(self, folder: Path, *, scale: int, pattern: str | None = None) -> None:
         if not folder.is_dir():
             raise UpscalerError(
                 f"images:{folder}: expected a folder of SR images, got none; "
                 "write them with srbench evaluate --save-images, or check the path"
             )
         if not any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.rglob("*")):
-            raise UpscalerError(f"images:{folder}: expected {', '.join(IMAGE_SUFFIXES)} files, got an empty folder")
-        self._folder = folder
+            raise UpscalerError(f"images:{folder}: expected {', '.join(IMAGE_SUFFIXES)} files, got none in this folder")
+        if pattern is not None:
+            _require_pattern(pattern)
+        self._folder, self._pattern = folder, pattern
         self._digests: dict[tuple[Path, ...], str] = {}
-        self.identity, self.options, self.scale = Identity(f"images:{folder}"), Options(device="cpu"), scale
+        self._listings: dict[Path, list[Path]] = {}
+        self.identity, self.scale = Identity(f"images:{folder}"), scale
+        self.options = Options(device="cpu", pattern=pattern)
 
     def details_of(self, images: Iterable[tuple[str, str]]) -> dict[str, Any]:
         """`images_sha256`, over the files of these images. Raises UpscalerError where one is missing or there twice."""
@@ -50,19 +67,116 @@ class FinishedImages(Upscaler):
         return decode(self._find(dataset, name))
 
     def _find(self, dataset: str, name: str) -> Path:
-        suffixes = ("", f"_x{self.scale}", f"x{self.scale}", "_SR", f"_x{self.scale}_SR", f"_SR_x{self.scale}")
-        wanted = {name + suffix for suffix in suffixes}
-        for folder in (self._folder / dataset, self._folder):
-            candidates = folder.iterdir() if folder.is_dir() else ()
-            found = sorted(path for path in candidates if path.stem in wanted and path.suffix.lower() in IMAGE_SUFFIXES)
-            if len(found) > 1:
-                raise UpscalerError(
-                    f"{folder}: expected one SR image for {name!r}, got "
-                    f"{' and '.join(path.name for path in found)}; keep one of them"
-                )
-            if found:
-                return found[0]
+        name = unicodedata.normalize("NFC", name)
+        if self._pattern is not None:
+            return self._one(self._matching(self._pattern, dataset, name), dataset, name)
+        for folders in self._places(dataset):
+            for match in (self._has_known_ending, self._has_common_ending):
+                found = [path for folder in folders for path in self._listed(folder) if match(path, name)]
+                if found:
+                    return self._one(found, dataset, name)
+        return self._one([], dataset, name)
+
+    def _one(self, found: list[Path], dataset: str, name: str) -> Path:
+        if len(found) == 1:
+            return found[0]
+        files = [path.relative_to(self._folder).as_posix() for path in found]
+        if found:
+            raise UpscalerError(
+                f"images:{self._folder}: expected one SR image for {dataset}/{name}, got {' and '.join(files[:_SHOWN])}"
+                f"{' and more' * (len(files) > _SHOWN)}; keep one of them, or choose with --pattern '{{name}}_ENDING'"
+            )
+        if self._pattern is not None:
+            raise UpscalerError(
+                f"images:{self._folder}: expected an SR image for {dataset}/{name} at the pattern {self._pattern}, "
+                "got no such file; check the pattern"
+            )
+        near = sorted(path.name for path in self._folder.rglob("*") if _stem(path).startswith(name) and _is_image(path))
         raise UpscalerError(
-            f"expected {self._folder / dataset / name}.png (or {self._folder / name}.png, with or "
-            f"without _x{self.scale}, x{self.scale} or _SR), got no such file"
+            f"images:{self._folder}: expected {dataset}/{name}.png or {name}.png, or these with an ending such as "
+            f"_x{self.scale} or _SR, got {listed(near, _SHOWN) if near else 'no such file'}; "
+            "name the files with --pattern, such as --pattern '{dataset}/{name}_ENDING.png'"
+        )
+
+    def _matching(self, pattern: str, dataset: str, name: str) -> list[Path]:
+        values = {"{name}": name, "{dataset}": dataset, "{scale}": str(self.scale)}
+        # The file system may keep the name in decomposed form, as macOS does.
+        forms = {name, unicodedata.normalize("NFD", name)}
+        found: set[Path] = set()
+        for form in forms:
+            text = pattern
+            for key, value in {**values, "{name}": form}.items():
+                text = text.replace(key, glob.escape(value))
+            found |= {path for path in self._folder.glob(text) if _is_image(path)}
+            found |= {path for path in self._folder.glob(f"{text}.*") if _is_image(path)}
+        return sorted(found)
+
+    def _places(self, dataset: str) -> Iterator[list[Path]]:
+        """The folders that may hold a dataset's images, the likeliest group first."""
+        titles = _titles(dataset)
+        scaled = {f"x{self.scale}", f"{self.scale}x"}
+        yield [self._folder / dataset]
+        inner = [path for path in self._folders() if path != self._folder / dataset]
+        parts = {path: [part.lower() for part in path.relative_to(self._folder).parts] for path in inner}
+        words = {path: {word for part in parts[path] for word in (part, *re.split("[-_]", part))} for path in inner}
+        yield [path for path in inner if titles & words[path] and not self._is_of_other_scale(parts[path])]
+        yield [self._folder]
+        yield [path for path in inner if len(parts[path]) == 1 and parts[path][0] in scaled]
+
+    def _folders(self) -> list[Path]:
+        depth = len(self._folder.parts)
+        return [path for path in sorted(self._folder.rglob("*")) if path.is_dir() and len(path.parts) - depth <= _DEPTH]
+
+    def _is_of_other_scale(self, parts: Iterable[str]) -> bool:
+        scales = (re.fullmatch(r"x?(\d)x?", part) for part in parts)
+        return any(int(match[1]) != self.scale for match in scales if match)
+
+    def _listed(self, folder: Path) -> list[Path]:
+        if folder not in self._listings:
+            self._listings[folder] = sorted(filter(_is_image, folder.iterdir())) if folder.is_dir() else []
+        return self._listings[folder]
+
+    def _has_known_ending(self, path: Path, name: str) -> bool:
+        stem, scale = _stem(path), f"(?:[_-]?x{self.scale}|[_-]?{self.scale}x)"
+        word = f"[_-](?:{_WORDS})"
+        endings = f"{scale}?(?:{word})?|{word}{scale}|[_-]hr{scale}|{scale}[_-][a-z][a-z0-9+-]*"
+        return stem.startswith(name) and re.fullmatch(endings, stem[len(name) :], re.IGNORECASE) is not None
+
+    def _has_common_ending(self, path: Path, name: str) -> bool:
+        """Whether the name is followed by an ending that all images of the folder have, of no other scale."""
+        stem = _stem(path)
+        ending = stem[len(name) :]
+        if not stem.startswith(name) or ending[:1] not in {"_", "-", "."}:
+            return False
+        scales = re.findall(r"x(\d)(?!\d)", ending, re.IGNORECASE) + re.findall(
+            r"(?<![\dx])(\d)x", ending, re.IGNORECASE
+        )
+        if scales and str(self.scale) not in scales:
+            return False
+        return all(_stem(other).endswith(ending) for other in self._listed(path.parent))
+
+
+def _titles(dataset: str) -> set[str]:
+    """The names under which people keep a dataset's folder, in lower case."""
+    entry = CATALOGUE.get(dataset)
+    return {dataset.lower(), *(alias.lower() for alias in (entry.aliases if entry else ()))}
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _stem(path: Path) -> str:
+    return unicodedata.normalize("NFC", path.stem)
+
+
+def _require_pattern(pattern: str) -> None:
+    if "{name}" not in pattern:
+        raise UpscalerError(
+            f"--pattern {pattern}: expected a path with {{name}} in it (known: {', '.join(_FIELDS)}, *), got none; "
+            "write for example '{dataset}/{name}_SR.png'"
+        )
+    if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+        raise UpscalerError(
+            f"--pattern {pattern}: expected a path below the folder of images; name that folder after images:"
         )

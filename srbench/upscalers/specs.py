@@ -50,6 +50,8 @@ def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> U
         UpscalerError, WeightsError, FetchError: the model cannot be built, loaded or fetched.
     """
     scale, options = _whole(scale), _known(options)
+    if not spec.startswith("images:"):
+        _require_no_pattern(spec, options)
     if spec in _BASELINES:
         _require_plain(spec, options)
         return _BASELINES[spec](scale=scale)
@@ -119,6 +121,13 @@ def _whole(scale: object) -> int:
         raise UpscalerError(f"scale: expected a whole number such as 4, got {scale!r}") from error
 
 
+def _require_no_pattern(spec: str, options: Options) -> None:
+    if options.pattern is not None:
+        raise UpscalerError(
+            f"{spec}: expected --pattern with images:DIR alone, got it with another model; leave it out"
+        )
+
+
 def _known(options: Options | None) -> Options:
     if options is not None and not isinstance(options, Options):
         raise UpscalerError(f"options: expected srbench.upscalers.base.Options, got {type(options).__name__}")
@@ -135,8 +144,8 @@ def _require_plain(spec: str, options: Options) -> None:
 
 
 def _open_images(folder: str, scale: int, options: Options) -> Upscaler:
-    _require_plain(f"images:{folder}", options)
-    return FinishedImages(Path(folder), scale=scale)
+    _require_plain(f"images:{folder}", replace(options, pattern=None))
+    return FinishedImages(Path(folder), scale=scale, pattern=options.pattern)
 
 
 def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:

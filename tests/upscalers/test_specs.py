@@ -119,7 +119,7 @@ def test_finished_images_in_common_layouts(tmp_path: Path, layout: str) -> None:
 def test_finished_images_mistakes(tmp_path: Path) -> None:
     with pytest.raises(UpscalerError, match="got none"):
         open_upscaler(f"images:{tmp_path / 'missing'}", scale=2)
-    with pytest.raises(UpscalerError, match="empty folder"):
+    with pytest.raises(UpscalerError, match="got none in this folder"):
         open_upscaler(f"images:{tmp_path}", scale=2)
     for name in ("baby.png", "baby_SR.png"):
         save_png(tmp_path / name, LR)
