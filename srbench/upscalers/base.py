@@ -112,22 +112,27 @@ class Upscaler(ABC):
         where = f"{self.identity.spec} on {dataset}/{name}"
         with blaming(where, "the model"):
             sr = self.upscale(lr.copy(), dataset=dataset, name=name)  # the LR is hashed and compared with later
-        height, width = (side * self.scale for side in lr.shape[:2])
-        if not isinstance(sr, np.ndarray):
-            raise UpscalerError(f"{where}: expected a NumPy array, got {type(sr).__name__}")
-        if sr.shape != (height, width, 3):
-            raise UpscalerError(
-                f"{where}: expected {height}×{width}×3 at ×{self.scale} from an LR of "
-                f"{lr.shape[0]}×{lr.shape[1]}, got shape {sr.shape}"
-            )
-        if sr.dtype not in (np.uint8, np.float32):
-            raise UpscalerError(f"{where}: expected uint8, or float32 in [0, 1], got {sr.dtype}")
-        # Extremes tell it all, NaN included, without a map of the image's size.
-        if sr.dtype == np.float32 and not (np.isfinite(sr.min()) and np.isfinite(sr.max())):
-            raise UpscalerError(
-                f"{where}: expected finite values, got NaN or infinity; check the weights, or use --precision fp32"
-            )
+        _require_contract(sr, lr.shape, self.scale, where)
         return sr
+
+
+def _require_contract(sr: object, lr_shape: tuple[int, ...], scale: int, where: str) -> None:
+    """Raises UpscalerError unless an upscaler's result is an SR image of an LR image of this shape."""
+    if not isinstance(sr, np.ndarray):
+        raise UpscalerError(f"{where}: expected a NumPy array, got {type(sr).__name__}")
+    height, width = (side * scale for side in lr_shape[:2])
+    if sr.shape != (height, width, 3):
+        raise UpscalerError(
+            f"{where}: expected {height}×{width}×3 at ×{scale} from an LR of {lr_shape[0]}×{lr_shape[1]}, "
+            f"got shape {sr.shape}"
+        )
+    if sr.dtype not in (np.uint8, np.float32):
+        raise UpscalerError(f"{where}: expected uint8, or float32 in [0, 1], got {sr.dtype}")
+    # NaN is an extreme, too, so that no map of the image's size is needed.
+    if sr.dtype == np.float32 and not (np.isfinite(sr.min()) and np.isfinite(sr.max())):
+        raise UpscalerError(
+            f"{where}: expected finite values, got NaN or infinity; check the weights, or use --precision fp32"
+        )
 
 
 def require_not_optimised(spec: str, options: Options) -> None:

@@ -43,7 +43,14 @@ class CheckedModel:
         Raises:
             OutputError: no tensor, another shape or dtype, NaN or infinity.
         """
-        output = self.model(lr.clone(memory_format=self.memory_format))
+        return self.require_image(self.model(self.private_copy(lr)), lr)
+
+    def private_copy(self, lr: Tensor) -> Tensor:
+        """A copy of the input that the model may write into or keep."""
+        return lr.clone(memory_format=self.memory_format)
+
+    def require_image(self, output: Any, lr: Tensor) -> Tensor:
+        """SR float32 from what the model returned for `lr`. Raises OutputError as a call does."""
         sr = _require_image(_chosen(output, self.output_name), lr.shape, self.scale, self.channels)
         # A copy: a model may keep its output and write the next one over it. The layout is that of image files.
         sr = sr.detach().to(lr.device, torch.float32, copy=True, memory_format=torch.channels_last)
