@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from srbench.errors import UpscalerError
+from srbench.zoo.gates import ESA, SAFM, Gate, NoGate, SwiftAttention
 from srbench.zoo.keys import Row
 
-AttentionFactory = Callable[[int], nn.Module]
+AttentionFactory = Callable[[int], Gate]
 """Makes the attention part for a number of channels; what else it needs (the reduction) is bound already."""
 
 
-class ACAM(nn.Module):
+class ACAM(Gate):
     """Adaptive channel attention of BAM: x ⊙ σ(W2 PReLU(W1 GAP(x))), without biases (BAM paper, section 3).
 
     `add_max` adds W2 PReLU(W1 GMP(x)) before the sigmoid. PReLU has one slope per hidden channel.
@@ -40,16 +41,12 @@ class ACAM(nn.Module):
             logits = logits + self._logits(x.amax((2, 3), keepdim=True))
         return torch.sigmoid(logits)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x times its channel map."""
-        return x * self.map(x)
-
     def _logits(self, pooled: Tensor) -> Tensor:
         excited: Tensor = self.excite(self.slope(self.squeeze(pooled)))
         return excited
 
 
-class MSAM(nn.Module):
+class MSAM(Gate):
     """Maximum spatial attention of BAM: x ⊙ σ(W7×7 max_c(x)), without bias (BAM paper, section 3).
 
     `add_mean` stacks the mean over the channels before the maximum, so that the convolution sees two planes.
@@ -67,12 +64,8 @@ class MSAM(nn.Module):
             pooled = torch.cat((x.mean(1, keepdim=True), pooled), 1)
         return torch.sigmoid(self.conv(pooled))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x times its spatial map."""
-        return x * self.map(x)
 
-
-class BAM(nn.Module):
+class BAM(Gate):
     """Balanced attention: x ⊙ ACAM map(x) ⊙ MSAM map(x), both maps from the same x (BAM paper, section 3).
 
     `both_pools` gives both halves both poolings (the ablation's `bam-add`).
@@ -83,12 +76,12 @@ class BAM(nn.Module):
         self.channel = ACAM(channels, reduction=reduction, add_max=both_pools)
         self.spatial = MSAM(add_mean=both_pools)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x times both maps."""
-        return self.channel.map(x) * self.spatial.map(x) * x
+    def map(self, x: Tensor) -> Tensor:
+        """Return the product of both maps, N×C×H×W in (0, 1)."""
+        return self.channel.map(x) * self.spatial.map(x)
 
 
-class CA(nn.Module):
+class CA(Gate):
     """Channel attention of RCAN: x ⊙ σ(W2 ReLU(W1 GAP(x))), with biases (RCAN, equations 9 to 11)."""
 
     def __init__(self, channels: int, *, reduction: int, bias: bool = True) -> None:
@@ -101,9 +94,9 @@ class CA(nn.Module):
         """What describes a channel, N×C×1×1: its mean."""
         return x.mean((2, 3), keepdim=True)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x times its channel map."""
-        return x * torch.sigmoid(self.excite(torch.relu(self.squeeze(self.statistic(x)))))
+    def map(self, x: Tensor) -> Tensor:
+        """Return the channel map, N×C×1×1 in (0, 1)."""
+        return torch.sigmoid(self.excite(torch.relu(self.squeeze(self.statistic(x)))))
 
 
 class CCA(CA):
@@ -127,7 +120,7 @@ class SE(CA):
         super().__init__(channels, reduction=reduction, bias=False)
 
 
-class CBAM(nn.Module):
+class CBAM(Gate):
     """CBAM, channel then spatial: y = x ⊙ σ(f(GAP(x)) + f(GMP(x))), f = W2 ReLU W1; y ⊙ σ(W7×7 [mean_c y, max_c y])."""
 
     def __init__(self, channels: int, *, reduction: int) -> None:
@@ -137,27 +130,35 @@ class CBAM(nn.Module):
         self.excite = nn.Conv2d(hidden, channels, 1, bias=False)
         self.spatial = MSAM(add_mean=True)
 
+    def map(self, x: Tensor) -> Tensor:
+        """Return the product of the channel map of x and the spatial map of y, N×C×H×W in (0, 1)."""
+        channel = self._channel_map(x)
+        return channel * self.spatial.map(x * channel)
+
     def forward(self, x: Tensor) -> Tensor:
-        """x refined by channel, then by place."""
-        pools = (x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True))
-        logits = [self.excite(torch.relu(self.squeeze(pool))) for pool in pools]
-        refined: Tensor = self.spatial(x * torch.sigmoid(logits[0] + logits[1]))
+        """Return x refined by channel, then by place: rounded in the order of the equation."""
+        refined: Tensor = self.spatial(x * self._channel_map(x))
         return refined
 
+    def _channel_map(self, x: Tensor) -> Tensor:
+        pools = (x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True))
+        logits = [self.excite(torch.relu(self.squeeze(pool))) for pool in pools]
+        return torch.sigmoid(logits[0] + logits[1])
 
-class PA(nn.Module):
+
+class PA(Gate):
     """Pixel attention of PAN: x ⊙ σ(W1×1 x), a map of its own for every value (PAN, equation 3)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x times its pixel map."""
-        return x * torch.sigmoid(self.conv(x))
+    def map(self, x: Tensor) -> Tensor:
+        """Return the pixel map, N×C×H×W in (0, 1)."""
+        return torch.sigmoid(self.conv(x))
 
 
-class LA(nn.Module):
+class LA(Gate):
     """Laplacian attention of DRLN: x ⊙ σ(W4 [ReLU W_d g for d in 3, 5, 7]), g = GAP(x) (DRLN, section 3.3).
 
     The 3×3 convolutions run on a 1×1 map, so only their centre taps act; all taps are kept as parameters.
@@ -169,11 +170,11 @@ class LA(nn.Module):
         self.squeeze = nn.ModuleList(nn.Conv2d(channels, hidden, 3, padding=d, dilation=d) for d in (3, 5, 7))
         self.excite: nn.Module = nn.Conv2d(3 * hidden, channels, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x times its channel map."""
+    def map(self, x: Tensor) -> Tensor:
+        """Return the channel map, N×C×1×1 in (0, 1)."""
         pooled = x.mean((2, 3), keepdim=True)
         pyramid = torch.cat([torch.relu(conv(pooled)) for conv in self.squeeze], 1)
-        return x * torch.sigmoid(self.excite(pyramid))
+        return torch.sigmoid(self.excite(pyramid))
 
     def fold(self) -> None:
         """1×1 convolutions of the centre taps; exact, for inference."""
@@ -200,7 +201,9 @@ def _hidden(channels: int, reduction: int) -> int:
     return channels // reduction
 
 
-_REDUCED: Mapping[str, Callable[..., nn.Module]] = {
+_LIGHT_ESA_CHANNELS = 16
+
+_REDUCED: Mapping[str, Callable[..., Gate]] = {
     "bam": BAM,
     "acam": ACAM,
     "acam-max": partial(ACAM, add_max=True),
@@ -210,18 +213,24 @@ _REDUCED: Mapping[str, Callable[..., nn.Module]] = {
     "se": SE,
     "cbam": CBAM,
     "la": LA,
+    "esa": lambda channels, *, reduction: ESA(channels, hidden=_hidden(channels, reduction), light=False),
+}
+
+_PLAIN: Mapping[str, AttentionFactory] = {
+    "none": lambda channels: NoGate(),
+    "msam": lambda channels: MSAM(),
+    "msam-avg": lambda channels: MSAM(add_mean=True),
+    "pa": PA,
+    "esa-light": lambda channels: ESA(channels, hidden=_LIGHT_ESA_CHANNELS, light=True),
+    "spa": lambda channels: SwiftAttention(),
+    "safm": SAFM,
+    "safm-ntire2023": partial(SAFM, challenge=True),
 }
 
 
 def attention_factory(kind: str, *, reduction: int) -> AttentionFactory:
     """The factory of one kind of attention (`networks.ATTENTIONS` lists them) with its reduction bound."""
-    plain: Mapping[str, AttentionFactory] = {
-        "none": lambda channels: nn.Identity(),
-        "msam": lambda channels: MSAM(),
-        "msam-avg": lambda channels: MSAM(add_mean=True),
-        "pa": PA,
-    }
-    return plain[kind] if kind in plain else partial(_REDUCED[kind], reduction=reduction)
+    return _PLAIN[kind] if kind in _PLAIN else partial(_REDUCED[kind], reduction=reduction)
 
 
 _CHANNEL: tuple[Row, ...] = (("fc1", "squeeze"), ("relu1", "slope"), ("fc2", "excite"))
@@ -231,6 +240,13 @@ _BOTH: tuple[Row, ...] = (
     ("ca.relu1", "channel.slope"),
     ("ca.fc2", "channel.excite"),
     ("sa.conv1", "spatial.conv"),
+)
+_SAFM: tuple[Row, ...] = (("mfr.{j}", "mix.{j}"), ("aggr", "join"))
+_ESA: tuple[Row, ...] = (
+    ("conv1", "squeeze"),
+    ("conv_f", "keep"),
+    ("conv2", "halve"),
+    ("conv4", "excite"),
 )
 _CONV_DU: tuple[Row, ...] = (("conv_du.0", "squeeze"), ("conv_du.2", "excite"))
 
@@ -252,6 +268,11 @@ ATTENTION_KEYS: Mapping[str, tuple[Row, ...]] = {
         ("c3.body.0", "squeeze.2"),
         ("c4.body.0", "excite"),
     ),
+    "esa": (*_ESA, ("conv_max", "pooled.0"), ("conv3", "pooled.1"), ("conv3_", "pooled.2")),
+    "esa-light": (*_ESA, ("conv3", "pooled.0")),
+    "spa": (),
+    "safm": _SAFM,
+    "safm-ntire2023": _SAFM,
     # No checkpoint with SE is public: it keeps our names.
     "se": (("squeeze", "squeeze"), ("excite", "excite")),
 }

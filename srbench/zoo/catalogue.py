@@ -3,77 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from srbench.errors import UnknownNameError, WeightsError
 from srbench.files import RemoteFile
+from srbench.zoo.entries import TAGS, ExpectedScore, Setting, Tag, WeightsEntry, expected_scores, raw_address
+from srbench.zoo.modern_weights import MODERN_WEIGHTS
 from srbench.zoo.trained import Record, Training, records
 
-Tag = Literal["authors", "srbench", "super-image"]
-Setting = tuple[str, int | float | bool]
+__all__ = ["CATALOGUE", "DEFAULT_TAG", "TAGS", "ExpectedScore", "Setting", "Tag", "WeightsEntry"]
 
-TAGS: tuple[Tag, ...] = ("authors", "srbench", "super-image")
 DEFAULT_TAG: Tag = "srbench"
-
-_SCALES = (2, 3, 4, 8)
-
-
-@dataclass(frozen=True)
-class ExpectedScore:
-    """What a weights file scores on one set under `matlab-y`: PSNR in dB and SSIM, both on Y, means over the set."""
-
-    scale: int
-    dataset: str
-    psnr_y: float
-    ssim_y: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class WeightsEntry:
-    """One weights file: what it is, where it comes from, what it was trained on and what it should score.
-
-    `name` is the word in a model spec (`zoo:NAME@TAG`), `network` what `zoo.build` makes, with `options` as the
-    hyper-parameters that differ from its default; `keys` names the key family that the file's tensors follow.
-    A file without a hash is unpinned; `sha256_prefix` is the part of its hash that is known from its address.
-    `published` is what was printed for the network where that is not what the file scores; `note` says why.
-    `training` is what its own record says of weights that were trained here.
-    """
-
-    name: str
-    tag: Tag
-    scales: tuple[int, ...]
-    network: str
-    options: tuple[Setting, ...] = ()
-    keys: Literal["authors", "srbench", "super-image"]
-    file: RemoteFile
-    sha256_prefix: str = ""
-    licence: str
-    source: str
-    training_data: str
-    scores: tuple[ExpectedScore, ...] = ()
-    published: tuple[ExpectedScore, ...] = ()
-    training: Training | None = None
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.scales or not set(self.scales) <= set(_SCALES):
-            raise WeightsError(f"{self.spec}: expected scales out of {_SCALES}, got {self.scales}")
-        if strange := [score for score in self.scores if score.scale not in self.scales]:
-            raise WeightsError(f"{self.spec}: scores of scales that the file does not serve: {strange}")
-        if len({key for key, _ in self.options}) != len(self.options):
-            raise WeightsError(f"{self.spec}: an option is given twice: {self.options}")
-
-    @property
-    def spec(self) -> str:
-        """The model spec that loads this file."""
-        return f"zoo:{self.name}@{self.tag}"
-
-    @property
-    def pinned(self) -> bool:
-        """Whether the whole hash of the file is known."""
-        return self.file.pinned
 
 
 def catalogue(entries: Iterable[WeightsEntry]) -> tuple[WeightsEntry, ...]:
@@ -143,14 +83,6 @@ def times(scales: Iterable[int]) -> str:
     return ", ".join(f"×{scale}" for scale in scales)
 
 
-def _raw(repository: str, commit: str, path: str) -> tuple[str, ...]:
-    return (f"https://raw.githubusercontent.com/{repository}/{commit}/{path}",)
-
-
-def _scores(scale: int, **means: tuple[float, float]) -> tuple[ExpectedScore, ...]:
-    return tuple(ExpectedScore(scale, dataset, psnr, ssim) for dataset, (psnr, ssim) in means.items())
-
-
 def _imdn(scale: int, size: int, sha256: str, scores: tuple[ExpectedScore, ...]) -> WeightsEntry:
     commit = "8f158e6a5ac9db6e5857d9159fd4a6c4214da574"
     name = f"IMDN_x{scale}.pth"
@@ -160,7 +92,7 @@ def _imdn(scale: int, size: int, sha256: str, scores: tuple[ExpectedScore, ...])
         scales=(scale,),
         network="imdn",
         keys="authors",
-        file=RemoteFile(name, _raw("Zheng222/IMDN", commit, f"checkpoints/{name}"), size, sha256),
+        file=RemoteFile(name, raw_address("Zheng222/IMDN", commit, f"checkpoints/{name}"), size, sha256),
         licence="not stated",
         source="Hui et al., Lightweight image super-resolution with information multi-distillation network, MM 2019",
         training_data="DIV2K, 800 images",
@@ -177,7 +109,9 @@ def _pan(scale: int, size: int, sha256: str, scores: tuple[ExpectedScore, ...]) 
         scales=(scale,),
         network="pan",
         keys="authors",
-        file=RemoteFile(name, _raw("zhaohengyuan1/PAN", commit, f"experiments/pretrained_models/{name}"), size, sha256),
+        file=RemoteFile(
+            name, raw_address("zhaohengyuan1/PAN", commit, f"experiments/pretrained_models/{name}"), size, sha256
+        ),
         licence="not stated",
         source="Zhao et al., Efficient image super-resolution using pixel attention, ECCV workshops 2020",
         training_data="DF2K: DIV2K and Flickr2K, 3450 images",
@@ -191,19 +125,19 @@ _IMDN = (
         2,
         2_796_052,
         "740b39653592bd3f49955a21cd9e16f2d37f2c413368cc09327601b8fbe42ce1",
-        _scores(2, Set5=(37.996, 0.9605), Set14=(33.627, 0.9177), BSD100=(32.189, 0.8996)),
+        expected_scores(2, Set5=(37.996, 0.9605), Set14=(33.627, 0.9177), BSD100=(32.189, 0.8996)),
     ),
     _imdn(
         3,
         2_830_672,
         "11b1716a19bc16e5e353e1db798d476169338e631eb170c82d765559888cb028",
-        _scores(3, Set5=(34.360, 0.9270), Set14=(30.322, 0.8417), BSD100=(29.094, 0.8046)),
+        expected_scores(3, Set5=(34.360, 0.9270), Set14=(30.322, 0.8417), BSD100=(29.094, 0.8046)),
     ),
     _imdn(
         4,
         2_879_112,
         "e660c38221147217a136debeb99eb304d62d9c0f73ac421ed66281b619719714",
-        _scores(4, Set5=(32.210, 0.8948), Set14=(28.582, 0.7811), BSD100=(27.560, 0.7353)),
+        expected_scores(4, Set5=(32.210, 0.8948), Set14=(28.582, 0.7811), BSD100=(27.560, 0.7353)),
     ),
 )
 
@@ -212,33 +146,33 @@ _PAN = (
         2,
         1_076_593,
         "fcf8ed48656abbaae46309ee91745684b80235a9c8b37a2d8fb0715a3ad3f00f",
-        _scores(2, Set5=(38.001, 0.9605), Set14=(33.593, 0.9181)),
+        expected_scores(2, Set5=(38.001, 0.9605), Set14=(33.593, 0.9181)),
     ),
     _pan(
         3,
         1_076_593,
         "86491751d73645a8816a0d6ec62ccde6b22ce5da930e36b3b87f5437167fbc89",
-        _scores(3, Set5=(34.400, 0.9272), Set14=(30.355, 0.8422), BSD100=(29.112, 0.8051)),
+        expected_scores(3, Set5=(34.400, 0.9272), Set14=(30.355, 0.8422), BSD100=(29.112, 0.8051)),
     ),
     _pan(
         4,
         1_121_681,
         "739fab99ee7b7058dab4d1b84aa2869bb9fc3995a1c08789c20355bee943833c",
-        _scores(4, Set5=(32.131, 0.8948), Set14=(28.611, 0.7822), BSD100=(27.598, 0.7365)),
+        expected_scores(4, Set5=(32.131, 0.8948), Set14=(28.611, 0.7822), BSD100=(27.598, 0.7365)),
     ),
 )
 
 _CARN_COMMIT = "40d3514f81cccd680d846cd5ab07af35f2c8e0e2"
 _CARN_PAPER = "Ahn et al., Fast, accurate, and lightweight super-resolution with cascading residual network, ECCV 2018"
 _CARN_M_SCORES = (
-    *_scores(2, Set5=(37.678, 0.9595), Set14=(33.303, 0.9152), BSD100=(31.978, 0.8972)),
-    *_scores(3, Set5=(34.058, 0.9248), Set14=(30.102, 0.8377), BSD100=(28.942, 0.8012)),
-    *_scores(4, Set5=(31.883, 0.8910), Set14=(28.417, 0.7772), BSD100=(27.452, 0.7315)),
+    *expected_scores(2, Set5=(37.678, 0.9595), Set14=(33.303, 0.9152), BSD100=(31.978, 0.8972)),
+    *expected_scores(3, Set5=(34.058, 0.9248), Set14=(30.102, 0.8377), BSD100=(28.942, 0.8012)),
+    *expected_scores(4, Set5=(31.883, 0.8910), Set14=(28.417, 0.7772), BSD100=(27.452, 0.7315)),
 )
 _CARN_M_PUBLISHED = (
-    *_scores(2, Set5=(37.53, 0.9583), Set14=(33.26, 0.9141), BSD100=(31.92, 0.8960)),
-    *_scores(3, Set5=(33.99, 0.9236), Set14=(30.08, 0.8367), BSD100=(28.91, 0.8000)),
-    *_scores(4, Set5=(31.92, 0.8900), Set14=(28.42, 0.7760), BSD100=(27.44, 0.7300)),
+    *expected_scores(2, Set5=(37.53, 0.9583), Set14=(33.26, 0.9141), BSD100=(31.92, 0.8960)),
+    *expected_scores(3, Set5=(33.99, 0.9236), Set14=(30.08, 0.8367), BSD100=(28.91, 0.8000)),
+    *expected_scores(4, Set5=(31.92, 0.8900), Set14=(28.42, 0.7760), BSD100=(27.44, 0.7300)),
 )
 _CARN = (
     WeightsEntry(
@@ -247,7 +181,9 @@ _CARN = (
         scales=(2, 3, 4),
         network="carn",
         keys="authors",
-        file=RemoteFile("carn.pth", _raw("nmhkahn/CARN-pytorch", _CARN_COMMIT, "checkpoint/carn.pth"), None, None),
+        file=RemoteFile(
+            "carn.pth", raw_address("nmhkahn/CARN-pytorch", _CARN_COMMIT, "checkpoint/carn.pth"), None, None
+        ),
         licence="MIT",
         source=_CARN_PAPER,
         training_data="DIV2K, 800 images, all scales in one training",
@@ -261,7 +197,7 @@ _CARN = (
         keys="authors",
         file=RemoteFile(
             "carn_m.pth",
-            _raw("nmhkahn/CARN-pytorch", _CARN_COMMIT, "checkpoint/carn_m.pth"),
+            raw_address("nmhkahn/CARN-pytorch", _CARN_COMMIT, "checkpoint/carn_m.pth"),
             1_670_695,
             "d48a759a84509351facb6b7c6d5bd6edec98b98519b8c464ee4ab44d2ba964ff",
         ),
@@ -288,7 +224,7 @@ _S_LWSR = (
         keys="authors",
         file=RemoteFile(
             "s-LWSR32_x4_model_best.pt",
-            _raw(
+            raw_address(
                 "Sudo-Biao/s-LWSR",
                 "789ed425830873018c632fe56a8d6953a96edbc5",
                 "Train/experiment/s-LWSR_BIX4_P48/model/model_best.pt",
@@ -299,8 +235,8 @@ _S_LWSR = (
         licence="MIT",
         source="Li et al., s-LWSR: super lightweight super-resolution network, IEEE TIP 29, 2020",
         training_data="DIV2K, 800 images; one epoch of 1000 steps, batch 16, patch 192",
-        scores=_scores(4, Set5=(28.961, 0.8191), Set14=(26.454, 0.7225), BSD100=(26.287, 0.6895)),
-        published=_scores(4, Set5=(32.04, 0.8930), Set14=(28.15, 0.7760), BSD100=(27.52, 0.7340)),
+        scores=expected_scores(4, Set5=(28.961, 0.8191), Set14=(26.454, 0.7225), BSD100=(26.287, 0.6895)),
+        published=expected_scores(4, Set5=(32.04, 0.8930), Set14=(28.15, 0.7760), BSD100=(27.52, 0.7340)),
         note="an early checkpoint: the training log that lies beside it ends after epoch 1 of 1000, at 31.179 dB "
         "on five images of DIV2K",
     ),
@@ -394,6 +330,6 @@ def trained_entry(record: Record) -> WeightsEntry:
 
 
 CATALOGUE: tuple[WeightsEntry, ...] = catalogue(
-    (*_IMDN, *_PAN, *_CARN, *_S_LWSR, *_EDSR, *map(trained_entry, records()), *_SUPER_IMAGE)
+    (*_IMDN, *_PAN, *_CARN, *_S_LWSR, *_EDSR, *MODERN_WEIGHTS, *map(trained_entry, records()), *_SUPER_IMAGE)
 )
 """Every weights file that srbench knows, in the order of the listing."""

@@ -29,6 +29,7 @@ from srbench.zoo.catalogue import (
 from srbench.zoo.keys import KeyTable
 from srbench.zoo.networks import VARIANTS, find_variant
 from srbench.zoo.reading import Checkpoint, Mismatch, compare, read_checkpoint
+from srbench.zoo.reparam import merge
 from srbench.zoo.trained import kept_path
 from srbench.zoo.wrapping import State, View
 
@@ -84,7 +85,7 @@ def load(
 ) -> LoadedNetwork:
     """The network `name` with the weights tagged `tag` (default `srbench`) for `scale`, or with those in `file`.
 
-    A tag that names a file (see `names_file`) is taken as `file`.
+    A tag that names a file (see `names_file`) is taken as `file`. Weights of a training form are merged.
     Weights are fetched where they are missing and their hash is enforced; an unpinned file needs `allow_unpinned`.
     Raises UnknownNameError for a name or tag that does not exist, WeightsError where weights are missing or do not fit.
     """
@@ -96,7 +97,7 @@ def load(
         return _load_file(name, scale, file)
     entry = find_weights(name, tag=tag, scale=scale)
     path = fetch_weights(entry, allow_unpinned=allow_unpinned)
-    module = fill(Fit(entry.network, scale, entry.options), read_checkpoint(path))
+    module = merge(fill(Fit(entry.network, scale, entry.options), read_checkpoint(path)))
     return LoadedNetwork(module, name, entry.tag, scale, sha256_of(path), path, entry)
 
 
@@ -209,9 +210,10 @@ def recorded(checkpoint: Checkpoint) -> tuple[Fit, ...]:
 def forms(name: str) -> tuple[tuple[str, tuple[Setting, ...]], ...]:
     """The networks and hyper-parameters that a name stands for: the paper's size, then its published weights'."""
     published = [(entry.network, entry.options) for entry in entries_of(name)]
-    if any(variant.name == name for variant in VARIANTS):
+    listed = any(variant.name == name for variant in VARIANTS)
+    if listed:
         published += [(name, size) for size in find_variant(name).network.sizes]
-    plain = [(name, ())] if all(network == name for network, _ in published) else []
+    plain = [(name, ())] if listed or all(network == name for network, _ in published) else []
     return tuple(dict.fromkeys((*plain, *published)))
 
 
@@ -245,7 +247,8 @@ def _load_file(name: str, scale: int, file: Path) -> LoadedNetwork:
         candidates = [fit for fit in fits if fit.network in networks and fit.scale == scale]
         if not candidates:
             raise WeightsError(f"{file} holds {_alternatives(fits)}, asked for {name} ×{scale}")
-    module = fill(min(candidates, key=lambda fit: len(closest(checkpoint, fit).mismatch)), checkpoint)
+    best = min(candidates, key=lambda fit: len(closest(checkpoint, fit).mismatch))
+    module = merge(fill(best, checkpoint))
     return LoadedNetwork(module, name, FILE_TAG, scale, sha256, file, entry)
 
 
@@ -268,6 +271,8 @@ def _read_as(view: View, table: KeyTable, expected: Mapping[str, Tensor]) -> Rea
 def _rename(state: State, table: KeyTable) -> State:
     result: State = {}
     for key, tensor in state.items():
+        if table.leaves_out(key):
+            continue
         ours = table.ours(key)
         # A key that no row knows, or that lands on a taken name, keeps its own and is reported as unexpected.
         result[key if ours is None or ours in result else ours] = tensor
@@ -278,7 +283,8 @@ def _knows(fit: Fit, state: State) -> bool:
     """Whether a key family has a name for each key; far cheaper than building the network."""
     tables = [table.for_keys(state) for table in _tables(fit)]
     return any(
-        all(table.ours(key) is not None for key in state) or all(table.theirs(key) is not None for key in state)
+        all(table.ours(key) is not None or table.leaves_out(key) for key in state)
+        or all(table.theirs(key) is not None for key in state)
         for table in tables
     )
 

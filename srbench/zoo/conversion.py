@@ -10,8 +10,9 @@ from srbench.errors import WeightsError
 from srbench.files import sha256_of, write_atomic
 from srbench.zoo.catalogue import Setting, WeightsEntry, times
 from srbench.zoo.checkpoints import Fit, closest, detect, entry_of, fill, with_record
-from srbench.zoo.networks import find_variant
+from srbench.zoo.networks import TRAINING_FORM, find_variant
 from srbench.zoo.reading import Checkpoint, read_checkpoint
+from srbench.zoo.reparam import merge
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ def convert(
 ) -> Conversion:
     """Write `source` to `target` (default: beside it, as `.safetensors`) under our names, strictly fitted.
 
+    Branches of a training form are merged into the convolutions of the deployed form.
     Network, scale and hyper-parameters are detected from keys and shapes, or from the hash of a file that the catalogue
     knows; `network`, `scale` and `options` choose where several fit. Raises WeightsError where none does, or several.
     """
@@ -42,7 +44,7 @@ def convert(
     checkpoint = read_checkpoint(source)
     sha256 = sha256_of(source)
     fits = _chosen(checkpoint, entry_of(sha256), network, scale, options)
-    module = fill(fits[0], checkpoint)
+    module = merge(fill(fits[0], checkpoint))
     record = _record(checkpoint, sha256, fits)
     tensors = {key: tensor.contiguous() for key, tensor in module.state_dict().items()}
     write_atomic(target, with_record(tensors, record), error=WeightsError)
@@ -94,12 +96,14 @@ def _record(checkpoint: Checkpoint, sha256: str, fits: tuple[Fit, ...]) -> dict[
     record: dict[str, Any] = {
         "network": fits[0].network,
         "scales": [fit.scale for fit in fits],
-        "options": dict(fits[0].options),
+        "options": {key: value for key, value in fits[0].options if (key, value) != TRAINING_FORM},
         "source_file": checkpoint.path.name,
         "source_sha256": sha256,
         "wrapping": list(reading.wrapping),
         "tensors": len(reading.state),
     }
+    if TRAINING_FORM in fits[0].options:
+        record["merged_from"] = "training form"
     if entry := entry_of(sha256):
         record |= {"tag": entry.tag, "licence": entry.licence, "source": entry.source}
         record |= {"training_data": entry.training_data, "urls": list(entry.file.urls)}
@@ -112,4 +116,5 @@ def describe(conversion: Conversion) -> str:
     options = "".join(f", {key}={value}" for key, value in record["options"].items())
     found = f"{record['network']} {times(record['scales'])}{options}: {record['tensors']} tensors"
     wrapping = f", taken out of {' '.join(record['wrapping'])}" if record["wrapping"] else ""
-    return f"{record['source_file']} is {found}{wrapping}; written to {conversion.path}"
+    merged = f", merged from its {record['merged_from']}" if "merged_from" in record else ""
+    return f"{record['source_file']} is {found}{wrapping}{merged}; written to {conversion.path}"

@@ -28,15 +28,23 @@ class KeyTable:
 
     A row `("IMDB{i+1}.c1", "blocks.{i}.split.0")` maps `IMDB3.c1.weight` to `blocks.2.split.0.weight` and back.
     `in_code` names our modules whose values this family's authors keep in their code and not in their files; `needs`
-    are the settings that a network must have for that code to be the same.
+    are the settings that a network must have for that code to be the same. `left_out` are module paths of the
+    checkpoint whose tensors our network does not need.
     """
 
     def __init__(
-        self, rows: Iterable[Row], *, in_code: Iterable[str] = (), needs: Mapping[str, float | bool] | None = None
+        self,
+        rows: Iterable[Row],
+        *,
+        in_code: Iterable[str] = (),
+        needs: Mapping[str, float | bool] | None = None,
+        left_out: Iterable[str] = (),
     ) -> None:
         self.rows = tuple(rows)
         self.in_code = tuple(in_code)
         self.needs = dict(needs or {})
+        self.left_out = tuple(left_out)
+        self._left_out = [_pattern(path) for path in self.left_out]
         self._to_ours = [_rule(theirs, ours) for theirs, ours in self.rows]
         self._to_theirs = [_rule(ours, theirs) for theirs, ours in self.rows]
 
@@ -53,11 +61,16 @@ class KeyTable:
         found = [ours for key in keys if (ours := known.ours(key)) is not None]
         ends = {ours: str(_length(ours.partition(_END)[0], found)) for ours in open_rows}
         rows = ((theirs, ours.replace(_END, ends.get(ours, ""))) for theirs, ours in self.rows)
-        return KeyTable(rows, in_code=self.in_code, needs=self.needs)
+        return KeyTable(rows, in_code=self.in_code, needs=self.needs, left_out=self.left_out)
 
     def is_in_code(self, key: str) -> bool:
         """Whether one of our keys belongs to a module whose values are not in this family's files."""
         return key.rpartition(".")[0] in self.in_code
+
+    def leaves_out(self, key: str) -> bool:
+        """Whether a published key is one that our network does not need."""
+        path, _, _ = key.rpartition(".")
+        return any(pattern.fullmatch(path) for pattern in self._left_out)
 
     def theirs(self, key: str) -> str | None:
         """The published name of one of our keys, or None where no row knows it."""

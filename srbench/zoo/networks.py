@@ -3,103 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from srbench.errors import UnknownNameError, UpscalerError
+from srbench.zoo.modern_networks import MODERN_NETWORKS
+from srbench.zoo.network_types import ATTENTIONS, TRAINING_FORM, Attention, Network, Option, Variant
 
-Option = int | float | bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Attention:
-    """One kind of attention: its name in a model spec, and the reduction it insists on, if it does."""
-
-    name: str
-    title: str
-    reduces: bool = True
-    fixed_reduction: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Network:
-    """One network at the size of its paper, as its authors run it.
-
-    `options` are the constructor's keywords with their defaults; `multiples` says of which number, or of which other
-    option, an option has to be a multiple. `paper_form` is what the BAM paper's own code sets differently in its BAM
-    variant (`build(..., form="paper")`). `value_range` is the range its weights were trained on. `sizes` are further
-    published sizes that a checkpoint may have, as the options that differ.
-    """
-
-    name: str
-    title: str
-    module: str
-    source: str
-    citation: str
-    value_range: float
-    attention: str = "none"
-    slot: str
-    slot_channels: int
-    reduction: int = 16
-    scales: tuple[int, ...] = (2, 3, 4)
-    options: Mapping[str, Option]
-    multiples: Mapping[str, int | str] = field(default_factory=lambda: MappingProxyType({}))
-    paper_form: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
-    sizes: tuple[tuple[tuple[str, Option], ...], ...] = ()
-
-    def hosts(self, attention: str) -> bool:
-        """Whether the slot's channels divide by the reduction that this kind of attention needs."""
-        kind = ATTENTIONS[attention]
-        return not kind.reduces or self.slot_channels % (kind.fixed_reduction or self.reduction) == 0
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A network with one kind of attention in its slot; `name` is what a model spec calls it."""
-
-    network: Network
-    attention: str
-
-    @property
-    def name(self) -> str:
-        """`imdn` with the network's own attention, `imdn-bam` with another."""
-        own = self.attention == self.network.attention
-        return self.network.name if own else f"{self.network.name}-{self.attention}"
-
-    @property
-    def title(self) -> str:
-        """`IMDN` or `IMDN-BAM`."""
-        own = self.attention == self.network.attention
-        return self.network.title if own else f"{self.network.title}-{ATTENTIONS[self.attention].title}"
-
-    @property
-    def reduction(self) -> int:
-        """The reduction of the attention in the slot."""
-        return ATTENTIONS[self.attention].fixed_reduction or self.network.reduction
-
-
-ATTENTIONS: Mapping[str, Attention] = MappingProxyType(
-    {
-        kind.name: kind
-        for kind in (
-            Attention(name="none", title="none", reduces=False),
-            Attention(name="bam", title="BAM"),
-            Attention(name="acam", title="ACAM"),
-            Attention(name="msam", title="MSAM", reduces=False),
-            Attention(name="acam-max", title="ACAM+max"),
-            Attention(name="msam-avg", title="MSAM+avg", reduces=False),
-            Attention(name="bam-add", title="BAM+both"),
-            Attention(name="ca", title="CA"),
-            Attention(name="cca", title="CCA"),
-            Attention(name="se", title="SE"),
-            # The BAM paper's code builds CBAM with 16, whatever is asked for.
-            Attention(name="cbam", title="CBAM", fixed_reduction=16),
-            Attention(name="pa", title="PA", reduces=False),
-            Attention(name="la", title="LA"),
-        )
-    }
-)
-"""Every kind of attention by its name in a model spec."""
+__all__ = [
+    "ATTENTIONS",
+    "NETWORKS",
+    "TRAINING_FORM",
+    "VARIANTS",
+    "Attention",
+    "Network",
+    "Option",
+    "Variant",
+    "find_variant",
+]
 
 _ENTRIES = (
     Network(
@@ -231,6 +151,7 @@ _ENTRIES = (
         options={"channels": 64, "mean_shift": True},
         paper_form={"value_range": 1.0},
     ),
+    *MODERN_NETWORKS,
 )
 
 NETWORKS: Mapping[str, Network] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
@@ -265,9 +186,13 @@ def _with_attention(network: Network, attention: str, name: str) -> Variant:
     if not network.hosts(attention):
         able = ", ".join(entry.name for entry in NETWORKS.values() if entry.hosts(attention)) or "none"
         fits = ", ".join(kind for kind in ATTENTIONS if network.hosts(kind))
+        reason = (
+            "its map is not bounded, so that only networks made for it have it"
+            if ATTENTIONS[attention].own_only
+            else f"the {network.slot_channels} channels of its slot do not divide by {network.divisor(attention)}"
+        )
         raise UpscalerError(
-            f"{network.title} cannot host {attention}: the {network.slot_channels} channels of its slot do not "
-            f"divide by the reduction {ATTENTIONS[attention].fixed_reduction or network.reduction}. "
+            f"{network.title} cannot host {attention}: {reason}. "
             f"Networks that host {attention}: {able}. {network.title} hosts: {fits}"
         )
     return Variant(network, attention)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -10,6 +9,7 @@ import torch
 from srbench.errors import UpscalerError
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.compiling import allow_many_networks
+from srbench.zoo.reparam import merge
 
 
 @runtime_checkable
@@ -25,17 +25,17 @@ def optimized(
 ) -> SRNetwork:
     """A copy for inference that computes the same to float32 rounding; it cannot be trained, saved or optimised again.
 
-    Folded are weight norm, residual and branch factors, the attention's unused taps, and the output's mean shift and
-    scaling. The input's mean shift stays: with zero padding it is not exact. `compiled` adds `torch.compile`: the first
-    images take long, as each new kind of size is compiled. `graphs` compiles and replays CUDA graphs: an output is
-    overwritten by the next call, so it has to be used or copied before that.
+    Folded are the branches of a training form, weight norm, residual and branch factors, the attention's unused taps,
+    and the output's mean shift and scaling. The input's mean shift stays: with zero padding it is not exact.
+    `compiled` adds `torch.compile`: the first images take long, as each new kind of size is compiled. `graphs` compiles
+    and replays CUDA graphs: an output is overwritten by the next call, so it has to be used or copied before that.
 
     Raises:
         UpscalerError: graphs for a network that is not on an NVIDIA GPU.
     """
     if graphs and next(network.parameters()).device.type != "cuda":
         raise UpscalerError("CUDA graphs: expected a network on an NVIDIA GPU; use torch.compile alone elsewhere")
-    twin = copy.deepcopy(network).eval().requires_grad_(False)
+    twin = merge(network).eval().requires_grad_(False)
     for module in list(twin.modules()):
         if isinstance(module, Foldable):
             module.fold()

@@ -15,4 +15,12 @@ SMALL: dict[str, dict[str, Any]] = {
     "imdn": {"channels": 16, "blocks": 1},
     "pan": {"channels": 8, "blocks": 1},
     "drln": {"channels": 16},
+    "rlfn": {"channels": 16, "hidden": 16, "blocks": 1},
+    "rlfn-ntire2022": {"channels": 16, "hidden": 8, "blocks": 1},
+    "efdn": {"channels": 16, "cells": 2},
+    "span": {"channels": 16, "blocks": 2},
+    "span-52": {"channels": 16, "blocks": 1},
+    "span-28": {"channels": 16, "blocks": 1},
+    "safmn": {"channels": 16, "blocks": 1},
+    "safmn-ntire2023": {"channels": 16, "blocks": 1},
 }

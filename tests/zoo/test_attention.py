@@ -18,9 +18,12 @@ def x() -> Tensor:
     return torch.randn(2, 16, 9, 7)
 
 
-def test_every_registered_kind_keeps_the_shape(x: Tensor) -> None:
+def test_every_registered_kind_returns_its_map_times_the_input() -> None:
+    x = torch.randn(2, 16, 16, 17)
     for kind in ATTENTIONS:
-        assert attention_factory(kind, reduction=4)(16)(x).shape == x.shape
+        part = attention_factory(kind, reduction=4)(16)
+        assert part(x).shape == x.shape
+        torch.testing.assert_close(part(x), x * part.map(x))
 
 
 @pytest.mark.parametrize(

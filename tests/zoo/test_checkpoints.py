@@ -22,7 +22,7 @@ from srbench.zoo.catalogue import CATALOGUE, WeightsEntry, find_weights
 from srbench.zoo.checkpoints import detect, fetch_weights, load
 from srbench.zoo.reading import read_checkpoint
 
-_PINNED = [entry for entry in CATALOGUE if entry.pinned and entry.tag == "authors"]
+_PINNED = [entry for entry in CATALOGUE if entry.pinned and entry.tag != "srbench"]
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def checkpoint(state: dict[str, Tensor], tmp_path: Path) -> Path:
 @pytest.mark.parametrize("entry", _PINNED, ids=lambda entry: entry.file.name)
 def test_published_weights_load_and_are_detected(entry: WeightsEntry, mirror: Path) -> None:
     for scale in entry.scales:
-        loaded = load(entry.name, tag="authors", scale=scale)
+        loaded = load(entry.name, tag=entry.tag, scale=scale)
         assert loaded.weights_sha256 == entry.file.sha256
         assert loaded.entry is entry and loaded.module.scale == scale and not loaded.module.training
         found = [

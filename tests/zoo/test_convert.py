@@ -97,8 +97,8 @@ def test_listing_imports_no_torch_and_has_all_sixty() -> None:
     rows = [line.split() for line in result.stdout.splitlines()[1:]]
     names = {row[0] for row in rows}
     paper = {name for name in names if not name.startswith("imdn-") or name == "imdn-bam"}
-    # Beside the twenty at their three scales: carn-m@authors and edsr-base, which are of other sizes.
-    assert len(paper) == 21 and sum(row[0] in paper for row in rows) == 60 + 2 * 3
+    # 36 variants at three scales, then weights of other sizes: carn-m@authors and edsr-base, span and safmn at ×4.
+    assert len(paper) == 37 and sum(row[0] in paper for row in rows) == 36 * 3 + 2 * 3 + 2
     assert ["pan-bam", "PAN-BAM", "×4", "271.6"] in [row[:4] for row in rows]
 
 

@@ -17,7 +17,7 @@ from srbench.zoo import build
 from srbench.zoo.catalogue import CATALOGUE
 from srbench.zoo.checkpoints import Fit
 from srbench.zoo.costs import COSTS, COSTS_OF_WEIGHTS, Cost
-from srbench.zoo.counting import count_macs, count_parameters, macs_for_output
+from srbench.zoo.counting import challenge_cost, count_macs, count_parameters, macs_for_output
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, VARIANTS, Variant, find_variant
 from srbench.zoo.sizes import cost_of, has_own_size
 from tests.zoo.small import SMALL
@@ -52,6 +52,7 @@ _PARAMETERS_K = {
     "imdn-acam-max": (694.0, 702.7, 714.8),
     "imdn-msam-avg": (691.5, 700.2, 712.3),
     "imdn-bam-add": (694.6, 703.3, 715.4),
+    "safmn": (227.8, 232.7, 239.5),
 }
 
 # Giga multiply-accumulates for a 1280×720 output, from the papers of CARN, AWSRN, IMDN and PAN: ×2, ×3, ×4.
@@ -63,6 +64,13 @@ _PUBLISHED_GMACS = {
     "pan": (70.5, 39.0, 28.2),
 }
 
+# The NTIRE challenges on efficient SR, ×4 at 256×256: parameters in M, multiply-accumulates in G, activations in M.
+_CHALLENGE_COSTS = {
+    "rlfn-ntire2022": (0.317, 19.70, 80.05),
+    "efdn": (0.276, 16.70, 111.12),
+    "span-28": (0.151, 9.83, 41.68),
+}
+
 _HOSTED = [(entry.name, kind) for entry in NETWORKS.values() for kind in ATTENTIONS if entry.hosts(kind)]
 
 
@@ -71,9 +79,9 @@ def test_listing_imports_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_sixty_networks_of_the_paper_are_listed() -> None:
+def test_every_network_is_listed_plain_and_with_bam() -> None:
     names = {variant.name for variant in VARIANTS}
-    assert len(NETWORKS) == 10
+    assert len(NETWORKS) == 18
     assert {f"{name}{suffix}" for name in NETWORKS for suffix in ("", "-bam")} <= names
     assert set(COSTS) == {(name, scale) for name in names for scale in (2, 3, 4)}
 
@@ -88,6 +96,17 @@ def test_parameters_are_the_published_ones(name: str) -> None:
 def test_macs_are_the_published_ones(name: str) -> None:
     counted = tuple(COSTS[name, scale].macs / 1e9 for scale in (2, 3, 4))
     assert counted == pytest.approx(_PUBLISHED_GMACS[name], abs=0.06)
+
+
+@pytest.mark.parametrize("name", _CHALLENGE_COSTS)
+def test_challenge_costs_are_the_reported_ones(name: str) -> None:
+    parameters, macs, activations = _CHALLENGE_COSTS[name]
+    network = build(name, scale=4, device="meta")
+    cost = challenge_cost(network)
+    assert cost.parameters / 1e6 == pytest.approx(parameters, abs=0.0005)
+    assert cost.macs / 1e9 == pytest.approx(macs, rel=0.005)
+    assert cost.activations / 1e6 == pytest.approx(activations, abs=0.005)
+    assert cost.convolutions == sum(isinstance(part, nn.Conv2d) for part in network.modules())
 
 
 def test_macs_of_the_grouped_carn_m_are_the_published_ones() -> None:
@@ -117,6 +136,8 @@ def test_all_weights_have_a_stored_cost() -> None:
     assert {entry.spec for entry in CATALOGUE if has_own_size(entry)} == {
         "zoo:carn-m@authors",
         "zoo:edsr-base@super-image",
+        "zoo:safmn@ntire2023",
+        "zoo:span@ntire2024",
     }
     resized = replace(CATALOGUE[0], options=(("channels", 32),))
     assert (cost_of(resized, resized.scales[0]), has_own_size(resized)) == (None, True)
@@ -153,8 +174,8 @@ def test_a_hosted_attention_runs(name: str, kind: str) -> None:
     variant = find_variant(f"{name}-{kind}")
     network = build(variant.name, scale=3, reduction=8, **SMALL[name]).eval()
     with torch.inference_mode():
-        sr = network(torch.rand(2, 3, 7, 5))
-    assert sr.shape == (2, 3, 21, 15)
+        sr = network(torch.rand(2, 3, 16, 17))
+    assert sr.shape == (2, 3, 48, 51)
     assert sr.isfinite().all()
 
 
@@ -169,6 +190,8 @@ def test_a_network_that_cannot_host_says_which_can() -> None:
         UpscalerError, match=r"PAN cannot host cbam: the 24 channels .* host cbam: edsr, carn.* hosts: none"
     ):
         find_variant("pan-cbam")
+    with pytest.raises(UpscalerError, match=r"DRLN cannot host safm: its map is not bounded.* host safm: safmn\."):
+        find_variant("drln-safm")
 
 
 @pytest.mark.parametrize(("name", "hint"), [("imdm", "imdn"), ("rcan-bma", "rcan-bam"), ("carnm", "carn-m")])
@@ -207,6 +230,19 @@ def test_build_refuses_unknown_options_scales_and_reductions() -> None:
         build("imdn", scale=4, device="foo")
     with pytest.raises(UpscalerError, match="divides the attention's 64 channels, got 7"):
         build("imdn", scale=4, reduction=7, device="meta")
+
+
+@pytest.mark.parametrize(
+    ("name", "smallest"), [("rlfn", 15), ("efdn", 15), ("span", 1), ("safmn", 8), ("safmn-ntire2023", 16)]
+)
+def test_smallest_input_runs_and_a_smaller_one_is_refused(name: str, smallest: int) -> None:
+    network = build(name, scale=2, **SMALL[name]).eval()
+    with torch.inference_mode():
+        assert network(torch.rand(1, 3, smallest, smallest)).shape == (1, 3, 2 * smallest, 2 * smallest)
+        if smallest > 1:
+            expected = f"at least {smallest}×{smallest} pixels, got {smallest}×{smallest - 1}"
+            with pytest.raises(UpscalerError, match=expected):
+                network(torch.rand(1, 3, smallest, smallest - 1))
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,25 @@ CLAIMS = {
 }
 """The name of a vector, and the variant of ours that claims it."""
 
+MODERN_CLAIMS = {
+    "rlfn": "rlfn",
+    "rlfn_ntire": "rlfn-ntire2022",
+    "efdn": "efdn",
+    "span": "span",
+    "span_train": "span",
+    "span_ntire": "span-28",
+    "safmn": "safmn",
+    "safmn_ntire": "safmn-ntire2023",
+}
+"""The same for the vectors of `parity-modern`."""
+
 _OPTIONS = {
     "nf": "channels",
+    "feature_channels": "channels",
+    "mid_channels": "hidden",
+    "dim": "channels",
+    "num_blocks": "blocks",
+    "num_cells": "cells",
     "n_feats": "channels",
     "chs": "channels",
     "unf": "up_channels",
@@ -79,9 +96,13 @@ class Vector:
     @property
     def variant(self) -> str:
         name = str(self.facts["name"])
-        if name not in CLAIMS:
+        if name not in self.claims:
             raise LookupError(f"no network claims the parity vector {self.path.stem}; add it to CLAIMS")
-        return CLAIMS[name]
+        return self.claims[name]
+
+    @property
+    def claims(self) -> dict[str, str]:
+        return MODERN_CLAIMS if self.path.parent.name == "parity-modern" else CLAIMS
 
     @property
     def scale(self) -> int:
@@ -101,6 +122,8 @@ class Vector:
         options: dict[str, Option] = {_OPTIONS[key]: value for key, value in config.items() if key in _OPTIONS}
         papers = self.facts["upstream"]["repository"] == "dandingbudanding/BAM"
         options["value_range"] = self.facts["input_multiplier"]
+        if self.facts["name"] == "span_train":
+            options["training_form"] = True
         return build(self.variant, scale=self.scale, device=device, form="paper" if papers else "authors", **options)
 
     def filled(self) -> dict[str, Tensor]:
@@ -109,6 +132,8 @@ class Vector:
         offset = int(self.facts["index_offset"])
         state = {}
         for position, (key, shape, kind) in enumerate(self.tensors):
+            if key not in rename:
+                continue
             if kind == "const":
                 values = np.array(self.facts["constants"][key], dtype=np.float32).reshape(shape)
             else:
@@ -117,13 +142,13 @@ class Vector:
         return state
 
     def renamed(self, tensors: list[tuple[str, list[int], str]]) -> list[tuple[str, str]]:
-        """(published key, our key) for every tensor, by the first table that knows them all."""
-        keys = [key for key, _, _ in tensors]
+        """(published key, our key) for every tensor that we need, by the first table that knows them all."""
         for table in key_tables(self.variant):
+            keys = [key for key, _, _ in tensors if not table.leaves_out(key)]
             pairs = [(key, ours) for key in keys if (ours := table.ours(key)) is not None and table.theirs(ours) == key]
             if len(pairs) == len(keys):
                 return pairs
-        raise LookupError(f"no rename table of {self.variant} maps all keys of {self.path.stem}; first: {keys[:3]}")
+        raise LookupError(f"no rename table of {self.variant} maps all keys of {self.path.stem}; first: {tensors[:3]}")
 
     def _entries(self, field: Any) -> list[tuple[str, list[int], str]]:
         if field == "tensors":
