@@ -92,6 +92,12 @@ class Table:
     scale: int
     rows: tuple[Reported, ...]
 
+    @property
+    def origin(self) -> str:
+        """The repository, file and commit that the rows were read from; empty for papers."""
+        row = self.rows[0].row
+        return f"{row['repository']}, {row['path']}, commit {row['commit'][:12]}" if row["repository"] else ""
+
     @cached_property
     def datasets(self) -> list[str]:
         """The datasets that the source scored."""
@@ -112,6 +118,12 @@ class Table:
             )
             for key, ones in found.items()
         ]
+
+    @property
+    def notes(self) -> list[str]:
+        """What has to be known of rows without weights, once per network and note. Audits show the notes of theirs."""
+        noted = [one.row for one in self.rows if one.row["repository"] and one.row["note"]]
+        return list(dict.fromkeys(f"{row['network']}: {row['note']}" for row in noted))
 
     @property
     def audited(self) -> list[Reported]:
@@ -185,6 +197,6 @@ def _key(row: Mapping[str, Any]) -> Key:
 
 
 def _training(one: Reported) -> str:
-    """What tells two rows of one network in one table apart: the data it was trained on."""
-    note = one.row["note"]
-    return f"({note})" if note.startswith("trained on") else ""
+    """Return the training data in brackets, which tells two rows of one network in one table apart."""
+    training = one.row["training_set"]
+    return f"(trained on {training})" if training else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -87,3 +88,33 @@ def test_each_source_and_misprint_stands_on_the_page_and_in_the_csv() -> None:
     lines = list(csv.reader(io.StringIO(data)))
     assert len(lines) == len(rows) + 1
     assert [line[lines[0].index("psnr")] for line in lines[1:]] == [one.row["psnr"] for one in rows]
+
+
+def test_rows_of_repositories_name_file_and_commit() -> None:
+    found = [one.row for one in reported_rows() if one.row["repository"]]
+    assert len(found) > 200
+    for row in found:
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+", row["repository"])
+        assert row["path"]
+        assert re.fullmatch(r"[0-9a-f]{8,40}", row["commit"])
+    named = {row["network"] for row in found}
+    assert named >= {"SwinIR", "HAT", "HAT-L", "DAT", "DRCT", "DRCT-L", "SRFormer", "SAFMN", "RLFN", "MambaIR"}
+
+
+def test_repositories_copy_the_papers_rows_correctly() -> None:
+    printed: dict[tuple[str, ...], set[str]] = {}
+    for one in reported_rows():
+        row = one.row
+        key = (row["network"], row["training_set"], row["scale"], row["dataset"])
+        printed.setdefault(key, set()).add(row["psnr"])
+    for dataset in ("Set5", "Set14", "BSD100", "Urban100", "Manga109"):
+        # HAT's paper, HAT's README and DRCT's README; SwinIR's paper, HAT's README and SRFormer's README.
+        for network, training, scale in (("HAT", "DF2K", "4"), ("SwinIR", "DF2K", "4"), ("SwinIR", "DIV2K", "2")):
+            assert len(printed[network, training, scale, dataset]) == 1
+
+
+def test_a_table_shows_where_it_was_read_and_what_it_was_trained_on() -> None:
+    page = next(str(page.content()) for page in reported_pages.pages(ANY))
+    assert "Read from ming053l/DRCT, README.md, commit c0a8b51e6924" in page
+    assert "DRCT-L (trained on ImageNet, then DF2K)" in page
+    assert "DRCT: above the 28.16 of the larger DRCT-L in the same table" in page
