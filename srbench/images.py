@@ -66,6 +66,12 @@ def size_of(data: bytes, *, name: str) -> tuple[int, int]:
         return image.height, image.width
 
 
+def is_jpeg(path: Path) -> bool:
+    """Return whether a file is a JPEG, by its first bytes."""
+    with path.open("rb") as file:
+        return file.read(2) == b"\xff\xd8"
+
+
 def encode_png(image: NDArray[np.uint8]) -> bytes:
     """PNG bytes of an RGB uint8 H×W×3 image."""
     buffer = io.BytesIO()

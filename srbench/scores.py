@@ -231,14 +231,23 @@ def with_all_columns(table: pa.Table, *, version: int) -> pa.Table:
 def summarise(
     scores: pd.DataFrame, record: Mapping[str, Any], protocol: str, columns: tuple[str, ...]
 ) -> dict[str, Any]:
-    """The JSON document of one protocol of a run: means per dataset, null unless just its images are there."""
+    """Return the JSON document of one protocol of a run: means per dataset, null unless exactly its images are there.
+
+    Where some scores are infinite or missing, `finite_means` names their images and has the mean of the others.
+    """
     rows = scores[scores["protocol"] == protocol]
     datasets: dict[str, Any] = {}
     for name, facts in record["datasets"].items():
         part = rows[rows["dataset"] == name]
         complete = len(part) == facts["n_expected"] > 0
-        means = {column: json_number(mean(part[column]) if complete else None) for column in columns}
-        datasets[name] = {"n": len(part), "n_expected": facts["n_expected"], **means}
+        shown = (*columns, "psnr_lr")
+        datasets[name] = {
+            "n": len(part),
+            "n_expected": facts["n_expected"],
+            **{column: json_number(mean(part[column]) if complete else None) for column in shown},
+            **_finite_means(part, shown if complete else ()),
+            "warnings": record.get("warnings", {}).get(name, {}).get(protocol, []),
+        }
     return {
         "model": record["model"]["spec"],
         "scale": record["scale"],
@@ -253,6 +262,22 @@ def mean(values: pd.Series[float]) -> float | None:
     if values.isna().any() or values.empty:
         return None
     return float(values.mean())
+
+
+def _finite_means(scores: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, Any]:
+    """Return, for the columns with infinite or missing scores, the mean without them and the names of those images."""
+    found: dict[str, Any] = {}
+    for column in columns:
+        missing, infinite = scores[column].isna(), scores[column].abs() == math.inf
+        usable = scores[column][~missing & ~infinite]
+        if 0 < len(usable) < len(scores):
+            found[column] = {
+                "mean": mean(usable),
+                "n": len(usable),
+                "infinite": scores["image"][infinite].tolist(),
+                "missing": scores["image"][missing].tolist(),
+            }
+    return {"finite_means": found} if found else {}
 
 
 def _to_table(rows: list[Row]) -> pa.Table:

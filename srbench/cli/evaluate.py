@@ -105,6 +105,7 @@ def command(
         click.echo(f"warning: {upscaler.identity.spec} gives another output each time it runs: {RANDOM_HINT}", err=True)
     documents = [summarise(to_frame(rows), record, protocol.name, protocol.columns) for protocol in chosen]
     _warn_about_gaps(documents[0])
+    _warn_about_images(documents)
     click.echo(_render(documents, form))
 
 
@@ -138,6 +139,18 @@ def _warn_about_gaps(document: dict[str, Any]) -> None:
                 "since they could not be compared",
                 err=True,
             )
+
+
+def _warn_about_images(documents: list[dict[str, Any]]) -> None:
+    """Print each warning on the SR images of a dataset once, also if it concerns several protocols."""
+    lines = [
+        f"warning: {name}: {warning}"
+        for document in documents
+        for name, facts in document["datasets"].items()
+        for warning in facts["warnings"]
+    ]
+    for line in dict.fromkeys(lines):
+        click.echo(line, err=True)
 
 
 def _render(documents: list[dict[str, Any]], form: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
-from srbench.errors import counted
+from srbench.errors import counted, listed
 from srbench.tables import text_table
 from srbench.upscalers.adapters import describe_adapters
 
@@ -18,13 +19,20 @@ _ALIASED = "aliased: PSNR dB where the HR holds texture above the LR's Nyquist l
 
 def score_table(documents: list[Document]) -> str:
     """PSNR / SSIM of each dataset, the protocols side by side, and under them how they were made."""
-    header = ["dataset", "images", *(title for document in documents for title in _titles(document))]
+    faithful = _distinct_psnr_lr(documents)
+    header = ["dataset", "images", *(title for document in documents for title in _titles(document)), *faithful]
     rows = [
-        [name, _coverage(facts), *(cell for document in documents for cell in _cells(document, name))]
+        [
+            name,
+            _coverage(facts),
+            *(cell for document in documents for cell in _cells(document, name)),
+            *(_cell(document["datasets"][name], "psnr_lr") for document in faithful.values()),
+        ]
         for name, facts in documents[0]["datasets"].items()
     ]
     table = text_table(header, rows, rule=True)
     notes = [_ALIASED] if any(map(_has_aliased, documents)) else []
+    notes += [note for document in documents for note in _notes_on_means(document)]
     return "\n".join([_title(documents[0]), "", table, "", *map(_provenance, documents), *notes])
 
 
@@ -32,7 +40,9 @@ def score_csv(documents: list[Document]) -> str:
     """One line per dataset and protocol; a missing mean is an empty cell."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["model", "scale", "protocol", "dataset", "n", "n_expected", "psnr", "ssim", "psnr_y_aliased"])
+    writer.writerow(
+        ["model", "scale", "protocol", "dataset", "n", "n_expected", "psnr", "ssim", "psnr_y_aliased", "psnr_lr"]
+    )
     for document in documents:
         for name, facts in document["datasets"].items():
             psnr, ssim = _scores(facts)
@@ -47,6 +57,7 @@ def score_csv(documents: list[Document]) -> str:
                     psnr,
                     ssim,
                     facts.get("psnr_y_aliased"),
+                    facts["psnr_lr"],
                 ]
             )
     return buffer.getvalue().rstrip("\n")
@@ -55,7 +66,26 @@ def score_csv(documents: list[Document]) -> str:
 def score_cells(facts: Document) -> tuple[str, str]:
     """How many images of a dataset were scored, and PSNR / SSIM, for a table."""
     psnr, ssim = _scores(facts)
-    return _coverage(facts), f"{_number(psnr, 3)} / {_number(ssim, 4)}"
+    mark = "*" if _marked(facts, "psnr_y") or _marked(facts, "psnr_rgb") else ""
+    other = "*" if _marked(facts, "ssim_y") or _marked(facts, "ssim_rgb") else ""
+    return _coverage(facts), f"{_number(psnr, 3)}{mark} / {_number(ssim, 4)}{other}"
+
+
+def _marked(facts: Document, column: str) -> bool:
+    """Return whether a note gives the mean of this column without some images."""
+    return column in facts.get("finite_means", {})
+
+
+def _notes_on_means(document: Document) -> Iterator[str]:
+    """Name the images with infinite or missing scores, and give the mean of the others."""
+    for dataset, facts in document["datasets"].items():
+        for column, others in facts.get("finite_means", {}).items():
+            left_out = [f"{kind} for {listed(others[kind], 5)}" for kind in ("infinite", "missing") if others[kind]]
+            digits = 4 if column.startswith("ssim") else 3
+            yield (
+                f"* {dataset}, {document['protocol']}: {column} is {' and '.join(left_out)}; "
+                f"mean of the other {counted(others['n'], 'image')}: {others['mean']:.{digits}f}"
+            )
 
 
 def _title(document: Document) -> str:
@@ -93,7 +123,21 @@ def _titles(document: Document) -> list[str]:
 def _cells(document: Document, dataset: str) -> list[str]:
     facts = document["datasets"][dataset]
     both = score_cells(facts)[1]
-    return [both, _number(facts["psnr_y_aliased"], 3)] if _has_aliased(document) else [both]
+    return [both, _cell(facts, "psnr_y_aliased")] if _has_aliased(document) else [both]
+
+
+def _cell(facts: Document, column: str) -> str:
+    return f"{_number(facts[column], 3)}{'*' if _marked(facts, column) else ''}"
+
+
+def _distinct_psnr_lr(documents: list[Document]) -> dict[str, Document]:
+    """Return one document by column title for each different psnr_lr: protocols with the same LR share it."""
+    found: dict[tuple[Any, ...], Document] = {}
+    for document in documents:
+        found.setdefault(tuple(facts["psnr_lr"] for facts in document["datasets"].values()), document)
+    if len(found) == 1:
+        return {"psnr_lr": documents[0]}
+    return {f"{document['protocol']} psnr_lr": document for document in found.values()}
 
 
 def _has_aliased(document: Document) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from srbench.datasets.imageset import ImageSet, distinct_sets
 from srbench.datasets.lr_origins import given_origins, lr_files_sha256, require_matlab
 from srbench.datasets.lrcheck import MATLAB, LrOrigin
 from srbench.errors import ProtocolError
+from srbench.evaluation.findings import Findings
+from srbench.lr_diagnosis import MOST_IMAGES
 from srbench.protocols import LrSource, Preparation, Protocol
 from srbench.scores import Key, RowId
 from srbench.upscalers.base import Upscaler
@@ -31,6 +33,7 @@ class Plan:
     protocols: Sequence[Protocol]
     lr: LrSource = "made"
     save_images: Path | None = None
+    findings: Findings = field(default_factory=Findings, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.sets or not self.protocols:
@@ -76,6 +79,17 @@ class Plan:
         images = [(dataset.name, name) for dataset in self.sets for name in dataset.names]
         return {**self.upscaler.identity.details, **self.upscaler.details_of(images)}
 
+    def warnings(self) -> dict[str, dict[str, list[str]]]:
+        """Return what a user has to know before trusting the scores, by dataset and protocol."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for dataset in self.sets:
+            images = [(dataset.name, name) for name in dataset.names]
+            remarks = self.upscaler.remarks_on(images)
+            for protocol in self.protocols:
+                if lines := [*self.findings.warnings((dataset.name, protocol.name)), *remarks]:
+                    found.setdefault(dataset.name, {})[protocol.name] = lines
+        return found
+
     def key(self) -> Key:
         """What makes two evaluations the same run."""
         identity, details, options = self.upscaler.identity, self.details(), self.upscaler.options
@@ -112,13 +126,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Task:
-    """One forward pass: an image, its preparation, and the protocols that score it; none if it is only saved."""
+    """One forward pass: an image, its preparation, and the protocols that score it; none if it is only saved.
+
+    `examined`: the SR image is also searched for mistakes that explain a low `psnr_lr`.
+    """
 
     dataset: ImageSet
     name: str
     preparation: Preparation
     protocols: tuple[Protocol, ...]
     lr: LrSource
+    examined: bool = False
 
 
 def count_forward_passes(plan: Plan, done: Iterable[RowId] = (), elsewhere: Iterable[RowId] = ()) -> int:
@@ -142,11 +160,13 @@ def tasks_of(plan: Plan, done: frozenset[RowId], elsewhere: frozenset[RowId]) ->
         groups.setdefault(plan.source_key(protocol), []).append(protocol)
     for dataset in plan.sets:
         for (_, lr), members in groups.items():
+            left = MOST_IMAGES
             for name in dataset.names:
                 own = [member for member in members if (dataset.name, member.name, name) not in elsewhere]
                 missing = tuple(member for member in own if (dataset.name, member.name, name) not in done)
                 if missing or (own and plan.save_images and not saved_path(plan.save_images, dataset, name).exists()):
-                    yield Task(dataset, name, own[0].preparation, missing, lr)
+                    yield Task(dataset, name, own[0].preparation, missing, lr, examined=bool(missing) and left > 0)
+                    left -= bool(missing)
 
 
 def saved_path(folder: Path, dataset: ImageSet, name: str) -> Path:

@@ -21,6 +21,7 @@ def describe(plan: Plan, device: torch.device, *, started: str, seconds: float, 
         probe: the model's output on the probe images, where it has one.
     """
     origins = {dataset: count_kinds(found) for dataset, found in plan.lr_origins.items()}
+    warnings = plan.warnings()
     identity, options = plan.upscaler.identity, plan.upscaler.options
     return {
         "schema_version": SCHEMA_VERSION,
@@ -50,6 +51,7 @@ def describe(plan: Plan, device: torch.device, *, started: str, seconds: float, 
             }
             for dataset in plan.sets
         },
+        **({"warnings": warnings} if warnings else {}),
         "precision": options.precision,
         "tile": options.tile,
         "self_ensemble": options.self_ensemble,

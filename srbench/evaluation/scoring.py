@@ -14,6 +14,7 @@ from srbench.datasets.pairs import given_pair
 from srbench.errors import ImageError, ProtocolError
 from srbench.evaluation.plan import Plan, Task, saved_path
 from srbench.images import pixel_sha256, save_png
+from srbench.lr_diagnosis import diagnose
 from srbench.protocols import to_8bit
 from srbench.scores import Row
 from srbench.upscalers.base import Image, Upscaler
@@ -71,12 +72,15 @@ def score(plan: Plan, prepared: Prepared, sr: Image, seconds: float) -> list[Row
 
 def _scored(plan: Plan, prepared: Prepared, sr: Image, saved: NDArray[np.uint8], seconds: float) -> list[Row]:
     task, scale = prepared.task, plan.upscaler.scale
+    psnr_lr = task.protocols[0].psnr_lr(saved, prepared.lr, scale=scale, name=task.name)
+    if task.examined and psnr_lr is not None:
+        _examine(plan, prepared, sr, psnr_lr)
     shared = {
         "model": plan.upscaler.identity.spec,
         "dataset": task.dataset.name,
         "scale": scale,
         "image": task.name,
-        "psnr_lr": task.protocols[0].psnr_lr(saved, prepared.lr, scale=scale, name=task.name),
+        "psnr_lr": psnr_lr,
         "seconds": seconds,
         "lr_source": task.lr,
         "hr_sha256": prepared.hr_sha256,
@@ -92,3 +96,15 @@ def _scored(plan: Plan, prepared: Prepared, sr: Image, saved: NDArray[np.uint8],
         }
         for protocol in task.protocols
     ]
+
+
+def _examine(plan: Plan, prepared: Prepared, sr: Image, psnr_lr: float) -> None:
+    """Search an SR image for a mistake that explains a low `psnr_lr`."""
+    task, scale = prepared.task, plan.upscaler.scale
+
+    def degrade(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return task.preparation.degrade(image, scale=scale, name=task.name)
+
+    cause = diagnose(sr, prepared.lr, degrade, psnr_lr=psnr_lr, scale=scale)
+    for protocol in task.protocols:
+        plan.findings.add((task.dataset.name, protocol.name), task.name, cause)

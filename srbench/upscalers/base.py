@@ -102,6 +102,10 @@ class Upscaler(ABC):
         """What the record of a run on these images (dataset, name) says beside the details of `identity`."""
         return {}
 
+    def remarks_on(self, images: Iterable[tuple[str, str]]) -> list[str]:
+        """Return what a reader of the scores on these images (dataset, name) has to know about the upscaler."""
+        return []
+
     def checked(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
         """`upscale`, its result held to the contract.
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srbench.datasets.catalogue import CATALOGUE
-from srbench.errors import UpscalerError, listed
+from srbench.errors import UpscalerError, counted, listed
 from srbench.files import sha256_of
-from srbench.images import IMAGE_SUFFIXES, decode
+from srbench.images import IMAGE_SUFFIXES, decode, is_jpeg
 from srbench.upscalers.base import Identity, Image, Options, Upscaler
 
 _FIELDS = ("{name}", "{dataset}", "{scale}")
@@ -61,6 +61,16 @@ class FinishedImages(Upscaler):
             listing = "\n".join(f"{path.relative_to(self._folder).as_posix()} {sha256_of(path)}" for path in files)
             self._digests[files] = hashlib.sha256(listing.encode()).hexdigest()
         return {"images_sha256": self._digests[files]}
+
+    def remarks_on(self, images: Iterable[tuple[str, str]]) -> list[str]:
+        """Name SR images that are JPEG files."""
+        names = [name for dataset, name in images if is_jpeg(self._find(dataset, name))]
+        if not names:
+            return []
+        return [
+            f"{counted(len(names), 'SR image')} {'is' if len(names) == 1 else 'are'} JPEG, which loses quality: "
+            f"{listed(names, 5)}; save PNG files to score what the model returned"
+        ]
 
     def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
         """The stored SR image, uint8. Raises UpscalerError if there is none or more than one."""

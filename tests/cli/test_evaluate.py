@@ -25,9 +25,9 @@ from tests.noting import FACTORY
 SET5_TABLE = """\
 bicubic ×4
 
-dataset  images  matlab-y         matlab-y aliased  bam2021
--------  ------  ---------------  ----------------  ---------------
-Set5     5       28.429 / 0.8111  23.908            28.472 / 0.8117
+dataset  images  matlab-y         matlab-y aliased  bam2021          matlab-y psnr_lr  bam2021 psnr_lr
+-------  ------  ---------------  ----------------  ---------------  ----------------  ---------------
+Set5     5       28.429 / 0.8111  23.908            28.472 / 0.8117  37.304            37.256
 
 PSNR dB / SSIM under matlab-y v1 (crop, MATLAB bicubic LR, 8-bit output, MATLAB Y, shave = scale); LR made
 PSNR dB / SSIM under bam2021 v1 (HR resized and LR made by Pillow, output not rounded, the BAM code's Y, \
@@ -85,7 +85,15 @@ def test_json_of_one_protocol_is_one_document(five: Path) -> None:
     document: dict[str, Any] = json.loads(result.stdout)
     assert set(document) == {"model", "scale", "protocol", "datasets", "record"}
     assert (document["model"], document["scale"], document["protocol"]) == ("bicubic", 2, "matlab-y")
-    assert set(document["datasets"]["Set5"]) == {"n", "n_expected", "psnr_y", "ssim_y", "psnr_y_aliased"}
+    assert set(document["datasets"]["Set5"]) == {
+        "n",
+        "n_expected",
+        "psnr_y",
+        "ssim_y",
+        "psnr_y_aliased",
+        "psnr_lr",
+        "warnings",
+    }
     assert isinstance(document["datasets"]["Set5"]["psnr_y"], float)
     assert document["record"]["lr_source"] == "made"
 
@@ -163,7 +171,7 @@ def test_csv_has_a_line_per_dataset_and_protocol(five: Path) -> None:
         "matlab-rgb",
     )
     lines = result.stdout.splitlines()
-    assert lines[0] == "model,scale,protocol,dataset,n,n_expected,psnr,ssim,psnr_y_aliased"
+    assert lines[0] == "model,scale,protocol,dataset,n,n_expected,psnr,ssim,psnr_y_aliased,psnr_lr"
     assert len(lines) == 5
 
 
