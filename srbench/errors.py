@@ -33,6 +33,10 @@ class ProtocolError(SrbenchError):
     """A scoring or preparation asked for in a way its protocol does not define."""
 
 
+class MetricError(SrbenchError):
+    """A metric whose weights are missing, or that is not defined for an image."""
+
+
 class FetchError(SrbenchError):
     """A file that could not be fetched, or whose bytes are not the pinned ones."""
 

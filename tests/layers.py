@@ -13,7 +13,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "archives": ("files",),
     "images": ("files",),
     "resize": ("images",),
-    "metrics": ("images",),
+    "metrics": ("resize",),
     "degradations": ("resize",),
     "protocols": ("degradations", "metrics"),
     "datasets": ("protocols", "archives"),
