@@ -17,6 +17,7 @@ from typing import Any
 
 from srbench.errors import ResultsError
 from srbench.files import explain, write_atomic
+from srbench.spec_paths import without_folders
 
 JOURNAL_NAME = "journal.jsonl"
 """The journal of a process that works alone, and of the first of several."""
@@ -139,7 +140,9 @@ def require_key(found: Any, wanted: Key, path: Path) -> None:
     """Raises ResultsError, naming each difference, unless the key that was found at `path` is the wanted one."""
     if not isinstance(found, dict):
         raise ResultsError(f"{path}: expected a run's key, got none; remove the folder and run again")
-    differences = [f"{name}: {found.get(name)!r} there, {wanted.get(name)!r} now" for name in differing(found, wanted)]
+    # Another path can name the same model: the hashes of its file, and the probe, say whether it is the same.
+    there, now = ({**key, "model": without_folders(str(key.get("model")))} for key in (found, wanted))
+    differences = [f"{name}: {found.get(name)!r} there, {wanted.get(name)!r} now" for name in differing(there, now)]
     if differences:
         raise ResultsError(f"{path} holds another run ({'; '.join(differences)}); choose another --output folder")
 

@@ -8,13 +8,32 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from srbench.errors import UpscalerError
 from srbench.upscalers.adapters import RANGES
 from srbench.upscalers.base import Options
+from srbench.upscalers.factory_args import FactoryArgs, parse_factory_args
 from srbench.upscalers.tensors import OPTIMISATIONS, PRECISIONS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _Decorator = Callable[[Any], Any]
+
+
+def _factory_args(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> FactoryArgs:
+    try:
+        return parse_factory_args(texts)
+    except UpscalerError as error:
+        raise click.UsageError(str(error), context) from error
+
+
+factory_arg_option = click.option(
+    "--factory-arg",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_factory_args,
+    help="An argument of a python: factory: a JSON number, true, false, null, or text. May be repeated.",
+)
+"""`--factory-arg`, for commands that open a model without the options of `Options`."""
 
 _RUNNING: dict[str, _Decorator] = {
     "device": click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …"),
@@ -58,6 +77,7 @@ _ADAPTERS: dict[str, _Decorator] = {
     "output_name": click.option(
         "--output-name", metavar="NAME", help="Which of a model's several outputs is the SR image."
     ),
+    "factory_arg": factory_arg_option,
 }
 """By field of `Options`, the options of a model's input and output."""
 

@@ -101,22 +101,43 @@ def convert(
 
 
 @command.command("export")
-@click.argument("spec", metavar="NAME[@TAG|@FILE]")
+@click.argument("spec", metavar="NAME[@TAG|@FILE]|python:FILE.py:factory")
 @click.option("--scale", type=int, required=True)
 @click.option("--format", "form", type=click.Choice(["onnx"]), default="onnx", show_default=True, help="What to write.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: NAME_xSCALE.onnx.")
 @click.option("--weights", type=_FILE, help="A checkpoint of your own in place of published weights.")
-def export(spec: str, scale: int, form: str, output: Path | None, weights: Path | None) -> None:
+@click.option(
+    "--factory-arg", "arguments", multiple=True, metavar="KEY=VALUE", help="An argument of a python: factory."
+)
+def export(
+    spec: str, scale: int, form: str, output: Path | None, weights: Path | None, arguments: tuple[str, ...]
+) -> None:
     """Export a network with its weights, checked against the output of the network itself."""
+    from srbench.upscalers.base import Options
+    from srbench.upscalers.factory_args import parse_factory_args
+    from srbench.upscalers.specs import module_of, open_upscaler
     from srbench.zoo import load
-    from srbench.zoo.export import export_onnx
 
+    if spec.startswith("python:"):
+        if weights is not None:
+            raise click.UsageError("expected a zoo network for --weights, got a python: spec; pass a --factory-arg")
+        options = Options(device="cpu", factory_arg=parse_factory_args(arguments))
+        module = module_of(open_upscaler(spec, scale=scale, options=options))
+        _report_export(module, output or Path(f"{spec.rpartition(':')[2]}_x{scale}.{form}"))
+        return
+    if arguments:
+        raise click.UsageError("expected a python: spec for --factory-arg, got a zoo network; leave it out")
     name, at, tag = spec.removeprefix("zoo:").partition("@")
     if at and weights is not None:
         raise click.UsageError(f"expected a tag or a file after {name}@, or --weights, got both")
     loaded = load(name, tag=tag if at else None, scale=scale, file=weights)
-    target = output or Path(f"{name}_x{scale}.{form}")
-    difference = export_onnx(loaded.module, target)
+    _report_export(loaded.module, output or Path(f"{name}_x{scale}.{form}"))
+
+
+def _report_export(module: Any, target: Path) -> None:
+    from srbench.zoo.export import export_onnx
+
+    difference = export_onnx(module, target)
     click.echo(f"{target}: any input size, at most {difference:.1e} from the network's own output")
 
 

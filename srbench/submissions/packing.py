@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from operator import itemgetter
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from srbench.errors import SubmissionError
 from srbench.files import explain, sha256_of, write_atomic
 from srbench.scores import SCHEMA, SCORES_NAME, Run
+from srbench.spec_paths import looks_like_path
 from srbench.submissions.about import complete_about
 from srbench.submissions.entry import DOCUMENT_NAME, VERIFICATION_NAME, read_submission, require_known_files
 from srbench.submissions.rows import check_rows, dataset_means
@@ -138,10 +139,13 @@ def public_spec(spec: str) -> str:
     """A model spec without the folders of the machine it ran on: `onnx:/home/me/net.onnx` is `onnx:net.onnx`."""
     kind, _, rest = spec.partition(":")
     name, at, tag = rest.partition("@")
+    location, _, factory = rest.rpartition(":")
     if kind in _PATH_KINDS:
-        spec = f"{kind}:{Path(rest).name}"
+        spec = f"{kind}:{PureWindowsPath(rest).name}"
+    elif kind == "python" and looks_like_path(location):
+        spec = f"python:{PureWindowsPath(location).name}:{factory}"
     elif kind == "zoo" and at:
-        spec = f"zoo:{name}@{Path(tag).name}"
+        spec = f"zoo:{name}@{PureWindowsPath(tag).name}"
     return re.sub(r"[^A-Za-z0-9_.:@+ -]", "-", spec)
 
 
@@ -151,6 +155,8 @@ def _apart_from_files(spec: str) -> str:
     name, at, tag = rest.partition("@")
     if kind in _PATH_KINDS:
         return f"{kind}:"
+    if kind == "python":
+        return public_spec(spec)
     return f"zoo:{name}@" if kind == "zoo" and at and tag not in TAGS else spec
 
 

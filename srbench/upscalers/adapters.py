@@ -12,6 +12,7 @@ from srbench.protocols import MATLAB_LUMA
 from srbench.resize import imresize
 from srbench.upscalers.base import Options
 from srbench.upscalers.contract import Forward
+from srbench.upscalers.factory_args import describe_factory_args
 from srbench.upscalers.tiling import reflected
 
 RANGES = (1, 255, -1)
@@ -107,7 +108,8 @@ _RANGE_NAMES = {255: "0…255", -1: "-1…1"}
 
 def describe_adapters(adapters: Mapping[str, Any]) -> list[str]:
     """The adapters of a record in words; one that this version does not know by its name and value."""
-    return [_phrase(name, value) for name, value in adapters.items()]
+    known = [_phrase(name, value) for name, value in adapters.items() if name != "factory_args"]
+    return [*known, *describe_factory_args(adapters.get("factory_args"))]
 
 
 def _phrase(name: str, value: Any) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srbench.errors import SrbenchError, UpscalerError
+from srbench.upscalers.factory_args import FactoryArgs, published_args, sorted_args
 
 Image = NDArray[np.uint8] | NDArray[np.float32]
 """An SR image H×W×3: uint8 as it is, or float32 in [0, 1], not clamped."""
@@ -39,6 +40,7 @@ class Options:
         output_name: which of several outputs is the SR image: an ONNX output, a key of a dict or a place in a tuple.
         pattern: for `images:DIR`, where the images are: a path below DIR with `{name}`, and optionally `{dataset}`,
             `{scale}` and `*`. Not part of a run's key, which has the hash of the files.
+        factory_arg: arguments of a `python:` factory besides the scale: a dict, or pairs, of names and JSON scalars.
     """
 
     device: str = "auto"
@@ -53,6 +55,10 @@ class Options:
     pre_upsample: bool = False
     output_name: str | None = None
     pattern: str | None = None
+    factory_arg: FactoryArgs = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "factory_arg", sorted_args(self.factory_arg))
 
     @property
     def adapters(self) -> dict[str, Any]:
@@ -62,7 +68,9 @@ class Options:
 
     def adapter_facts(self) -> dict[str, Any]:
         """`adapters` for a run's key and record; nothing without adapters, as in the keys of earlier versions."""
-        return {"adapters": self.adapters} if self.adapters else {}
+        arguments = {"factory_args": published_args(self.factory_arg)} if self.factory_arg else {}
+        found = {**self.adapters, **arguments}
+        return {"adapters": found} if found else {}
 
 
 @dataclass(frozen=True)

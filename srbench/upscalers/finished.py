@@ -17,6 +17,7 @@ from srbench.datasets.catalogue import CATALOGUE
 from srbench.errors import UpscalerError, counted, listed
 from srbench.files import sha256_of
 from srbench.images import IMAGE_SUFFIXES, decode, is_jpeg
+from srbench.spec_paths import recorded_path
 from srbench.upscalers.base import Identity, Image, Options, Upscaler
 
 _FIELDS = ("{name}", "{dataset}", "{scale}")
@@ -51,7 +52,7 @@ class FinishedImages(Upscaler):
         self._folder, self._pattern = folder, pattern
         self._digests: dict[tuple[Path, ...], str] = {}
         self._listings: dict[Path, list[Path]] = {}
-        self.identity, self.scale = Identity(f"images:{folder}"), scale
+        self.identity, self.scale = Identity(f"images:{recorded_path(str(folder))}"), scale
         self.options = Options(device="cpu", pattern=pattern)
 
     def details_of(self, images: Iterable[tuple[str, str]]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from srbench.errors import UpscalerError
+from srbench.spec_paths import recorded_path
 from srbench.upscalers.adapters import network_channels
 from srbench.upscalers.base import Identity, Options, Upscaler, require_not_optimised
 from srbench.upscalers.tensors import TensorUpscaler, Window, pick_device
@@ -46,7 +47,7 @@ def open_onnx(file: str, scale: int, options: Options) -> Upscaler:
         return torch.from_numpy(sr) if isinstance(sr, np.ndarray) and sr.dtype.kind in "biufc" else sr
 
     details = {"runtime": session.get_providers()[0], "weights_file": path.name, **_window_details(source.window)}
-    identity = Identity(f"onnx:{file}", hashlib.sha256(model).hexdigest(), None, details)
+    identity = Identity(f"onnx:{recorded_path(file)}", hashlib.sha256(model).hexdigest(), None, details)
     # The name is used up here: what the session returns is one output.
     upscaler = TensorUpscaler(
         run, identity, scale=scale, options=replace(options, output_name=None), window=source.window

@@ -30,7 +30,7 @@ def source_sha256(*names: str) -> str | None:
         name = pending.pop()
         file = None if name in seen else _file_of(name)
         seen.add(name)
-        if file and not _is_installed(file):
+        if file and not is_installed(file):
             files.add(file)
             pending.extend(_imported(name, file))
         elif file and name in names:
@@ -56,7 +56,8 @@ def _origin(name: str) -> str | None:
     return spec.origin if spec else None
 
 
-def _is_installed(file: Path) -> bool:
+def is_installed(file: Path) -> bool:
+    """Whether a file is part of Python, of an installed package, or of srbench itself."""
     return (
         not _PACKAGE_FOLDERS.isdisjoint(file.parts)
         or file.is_relative_to(Path(__file__).resolve().parents[1])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from srbench.errors import UpscalerError
 from srbench.files import sha256_of
+from srbench.spec_paths import recorded_path
 from srbench.upscalers.base import Identity, Options, Upscaler, require_not_optimised
 from srbench.upscalers.tensors import TensorUpscaler, pick_device
 from srbench.zoo.counting import count_parameters
@@ -45,7 +46,8 @@ def open_spandrel(file: str, scale: int, options: Options) -> Upscaler:
     details = {"architecture": descriptor.architecture.name, "weights_file": path.name}
     if descriptor.size_requirements.multiple_of > 1:
         details["padded_to_multiple_of"] = descriptor.size_requirements.multiple_of
-    return TensorUpscaler(forward, Identity(spec, sha256_of(path), parameters, details), scale=scale, options=options)
+    identity = Identity(f"spandrel:{recorded_path(file)}", sha256_of(path), parameters, details)
+    return TensorUpscaler(forward, identity, scale=scale, options=options)
 
 
 def _descriptor(path: Path, spec: str) -> Any:

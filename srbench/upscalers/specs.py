@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-import inspect
 import json
 import operator
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -19,11 +15,12 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from srbench.errors import UnknownNameError, UpscalerError
+from srbench.spec_paths import recorded_path
 from srbench.upscalers.base import Identity, Options, Upscaler, blaming, require_no_adapters, require_not_optimised
 from srbench.upscalers.bicubic import MatlabBicubic, PillowBicubic
 from srbench.upscalers.finished import FinishedImages
 from srbench.upscalers.onnx import open_onnx
-from srbench.upscalers.source import source_sha256
+from srbench.upscalers.python_factory import find_factory
 from srbench.upscalers.spandrel import open_spandrel
 from srbench.upscalers.tensors import TensorUpscaler, network_upscaler, pick_device
 from srbench.zoo import load
@@ -43,7 +40,8 @@ def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> U
     """The upscaler that a model spec names, at one scale.
 
     Specs: `zoo:NAME[@TAG]`, `zoo:NAME@FILE` with weights of your own (`.safetensors`, `.pth`, `.pt`),
-    `spandrel:FILE`, `onnx:FILE`, `images:DIR`, `python:pkg.module:factory`, `bicubic` and `bicubic:pillow`.
+    `spandrel:FILE`, `onnx:FILE`, `images:DIR`, `python:pkg.module:factory`, `python:FILE.py:factory`, `bicubic`
+    and `bicubic:pillow`.
 
     Raises:
         UnknownNameError: no such kind of spec, network or tag.
@@ -53,9 +51,12 @@ def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> U
     if not spec.startswith("images:"):
         _require_no_pattern(spec, options)
     if spec in _BASELINES:
+        _require_no_factory_args(spec, options)
         _require_plain(spec, options)
         return _BASELINES[spec](scale=scale)
     kind, _, rest = spec.partition(":")
+    if kind != "python":
+        _require_no_factory_args(spec, options)
     if kind not in _SOURCES or not rest:
         network = spec.partition("@")[0] in {variant.name for variant in VARIANTS}
         known = [f"zoo:{spec}"] if network else [*_BASELINES, *(f"{name}:…" for name in _SOURCES)]
@@ -76,6 +77,7 @@ def as_upscaler(model: str | nn.Module | Upscaler, *, scale: int, options: Optio
         return open_upscaler(model, scale=scale, options=options)
     scale = _whole(scale)
     if isinstance(model, nn.Module):
+        _require_no_factory_args(type(model).__qualname__, _known(options))
         return _open_module(Identity(type(model).__qualname__), model, scale, _known(options))
     if not isinstance(model, Upscaler):
         raise UpscalerError(
@@ -134,6 +136,12 @@ def _known(options: Options | None) -> Options:
     return options or Options()
 
 
+def _require_no_factory_args(spec: str, options: Options) -> None:
+    if options.factory_arg:
+        names = ", ".join(name for name, _ in options.factory_arg)
+        raise UpscalerError(f"{spec}: expected no --factory-arg, got {names}; it is for python: specs, leave it out")
+
+
 def _require_plain(spec: str, options: Options) -> None:
     pick_device(options.device)
     require_no_adapters(spec, options, "they are for networks")
@@ -153,7 +161,8 @@ def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
     name, at, tag = rest.partition("@")
     loaded = load(name, tag=tag if at else None, scale=scale)
     if loaded.tag == FILE_TAG:
-        spec, told = f"zoo:{rest}", _told_by_file(name, read_checkpoint(loaded.weights_file).metadata)
+        spec = f"zoo:{name}@{recorded_path(tag)}"
+        told = _told_by_file(name, read_checkpoint(loaded.weights_file).metadata)
     else:
         spec, told = f"zoo:{name}@{loaded.tag}", {}
     details = {"weights_file": loaded.weights_file.name, **told, **(_provenance(loaded.entry) if loaded.entry else {})}
@@ -193,25 +202,14 @@ def _told_by_file(name: str, metadata: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _open_python(rest: str, scale: int, options: Options) -> Upscaler:
-    spec = f"python:{rest}"
-    module_name, _, name = rest.partition(":")
-    if not module_name or not name:
-        missing = "factory" if module_name else "module"
-        raise UpscalerError(f"{spec}: expected python:pkg.module:factory, got no {missing}")
-    module, factory = _find_factory(spec, module_name, name)
-    with blaming(spec, f"{name}(scale={scale})"):
-        model = factory(scale=scale)
-        written = factory.__module__ if inspect.isfunction(factory) or inspect.isclass(factory) else module.__name__
-        source = source_sha256(module.__name__, written)
-        identity = Identity(spec, details={"source_sha256": source} if source else {})
-        if isinstance(model, nn.Module):
+    factory = find_factory(rest)
+    model = factory.build(scale, options.factory_arg)
+    source = factory.source_sha256()
+    identity = Identity(factory.spec, details={"source_sha256": source} if source else {})
+    if isinstance(model, nn.Module):
+        with blaming(factory.spec, "the model"):
             return _open_module(identity, model, scale, options)
-    if not callable(model):
-        raise UpscalerError(
-            f"{spec}: expected the factory to return a torch module or a function of tensors, "
-            f"got {type(model).__name__}"
-        )
-    require_not_optimised(spec, options)
+    require_not_optimised(factory.spec, options)
     return TensorUpscaler(model, identity, scale=scale, options=options)
 
 
@@ -228,25 +226,6 @@ def _open_module(identity: Identity, module: nn.Module, scale: int, options: Opt
         )
     identity = replace(identity, weights_sha256=_state_sha256(module), parameters=count_parameters(module))
     return network_upscaler(module, identity, scale=scale, options=options)
-
-
-def _find_factory(spec: str, module_name: str, name: str) -> tuple[ModuleType, Callable[..., Any]]:
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # a user's own module lies in the folder srbench is called from
-    with blaming(spec, f"import {module_name}"):
-        try:
-            module = importlib.import_module(module_name)
-            factory: Callable[..., Any] = getattr(module, name)
-        except (ImportError, AttributeError) as error:
-            raise UpscalerError(
-                f"{spec}: expected an importable module with that factory, got {error}; "
-                "run srbench where the module can be found, or set PYTHONPATH"
-            ) from error
-    if not callable(factory):
-        raise UpscalerError(
-            f"{spec}: expected a function or class that is called with scale=…, got {type(factory).__name__}"
-        )
-    return module, factory
 
 
 def _state_sha256(module: nn.Module) -> str:

@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from srbench.errors import UpscalerError
 from srbench.files import atomic_path
-from srbench.zoo.blocks import SRNetwork
 
 INPUT_NAME, OUTPUT_NAME = "lr", "sr"
 OPSET = 18
@@ -25,7 +24,7 @@ _TRACED_SIZE = (24, 20)
 _CHECKED_SIZES = ((24, 20), (17, 31), (40, 13))
 
 
-def export_onnx(module: SRNetwork, path: Path) -> float:
+def export_onnx(module: nn.Module, path: Path) -> float:
     """Write `module` to `path` as ONNX: `lr` float32 N×3×H×W in [0, 1] to `sr`, N, H and W dynamic.
 
     Returns the largest absolute difference from the network's own output over several sizes, run by onnxruntime on the
@@ -43,7 +42,7 @@ def export_onnx(module: SRNetwork, path: Path) -> float:
     return difference
 
 
-def _write(module: SRNetwork, path: Path) -> None:
+def _write(module: nn.Module, path: Path) -> None:
     batch, height, width = (torch.export.Dim(name) for name in ("batch", "height", "width"))
     # Two images, so that the exporter does not take a batch of one for a constant.
     example = torch.rand(2, 3, *_TRACED_SIZE)
@@ -78,7 +77,7 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _largest_difference(module: SRNetwork, path: Path) -> float:
+def _largest_difference(module: nn.Module, path: Path) -> float:
     try:
         # Inside the function: onnxruntime is an extra.
         import onnxruntime
@@ -95,7 +94,7 @@ def _smooth(size: tuple[int, int], generator: torch.Generator) -> Tensor:
     return functional.interpolate(coarse, size=size, mode="bilinear", align_corners=False)
 
 
-def _difference(module: SRNetwork, session: object, lr: Tensor) -> float:
+def _difference(module: nn.Module, session: object, lr: Tensor) -> float:
     with torch.inference_mode():
         expected = module(lr)
     (found,) = session.run([OUTPUT_NAME], {INPUT_NAME: lr.numpy()})  # type: ignore[attr-defined]  # it ships no types

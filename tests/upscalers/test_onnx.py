@@ -62,7 +62,7 @@ def test_a_model_of_another_program_is_evaluated(tmp_path: Path) -> None:
     command = ["evaluate", "--model", f"onnx:{path}", "--scale", "2", "--dataset", f"folder:{tmp_path / 'images'}"]
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 0, done.stderr
-    assert re.match(rf"onnx:{path} ×2, weights same\.onnx \(sha256 [0-9a-f]{{12}}…\)\n\n", done.stdout)
+    assert re.match(r"onnx:same\.onnx ×2, weights same\.onnx \(sha256 [0-9a-f]{12}…\)\n\n", done.stdout)
 
 
 def _convolution(shape: list[int | str | None], *, kind: int, channels: int = 3, scale: int = 1) -> bytes:

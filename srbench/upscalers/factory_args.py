@@ -1,0 +1,110 @@
+"""Arguments for the factories of `python:` specs: from the command line, and as a run's key and record hold them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from srbench.errors import UpscalerError
+from srbench.files import sha256_of
+from srbench.spec_paths import recorded_path
+
+FactoryValue = str | int | float | bool | None
+"""What an argument may be: a JSON scalar."""
+
+FactoryArgs = tuple[tuple[str, FactoryValue], ...]
+"""Arguments by name, sorted."""
+
+Published = FactoryValue | dict[str, str]
+"""An argument as records hold it: a value that names a file by its base name and hash."""
+
+
+def parse_factory_args(texts: Iterable[str]) -> FactoryArgs:
+    """Arguments from `KEY=VALUE` texts: a JSON scalar is read as one, anything else is a string.
+
+    Raises:
+        UpscalerError: a text without a name or `=`, or a name given twice.
+    """
+    found: dict[str, FactoryValue] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise UpscalerError(f"--factory-arg: expected KEY=VALUE, got {text!r}; write for example width=64")
+        if name in found:
+            raise UpscalerError(f"--factory-arg: expected each name once, got {name} twice; leave one out")
+        found[name] = _scalar(value)
+    return sorted_args(found)
+
+
+def sorted_args(arguments: Mapping[str, FactoryValue] | Iterable[tuple[str, FactoryValue]]) -> FactoryArgs:
+    """Arguments in the order of their names.
+
+    Raises:
+        UpscalerError: a name that Python does not take, or a value that is no JSON scalar.
+    """
+    pairs = sorted(dict(arguments).items())
+    for name, value in pairs:
+        if not str(name).isidentifier():
+            raise UpscalerError(f"factory_arg: expected names of parameters, got {name!r}; use letters, digits and _")
+        kind = type(value)
+        if kind not in (str, int, float, bool, type(None)):
+            raise UpscalerError(f"factory_arg: expected a JSON scalar for {name}, got {kind.__name__}; give its file")
+    return tuple(pairs)
+
+
+def published_args(arguments: FactoryArgs) -> dict[str, Published]:
+    """Arguments for a run's key and record: files and folders by name and hash, so that no path is published."""
+    return {name: _published(value) for name, value in arguments}
+
+
+def describe_factory_args(arguments: object) -> list[str]:
+    """The arguments of a record in words, `width=64`: files and folders by name."""
+    if not isinstance(arguments, Mapping):
+        return []
+    return [f"{name}={_name(value)}" for name, value in arguments.items()]
+
+
+def _name(value: object) -> str:
+    if isinstance(value, Mapping):
+        return str(value.get("file", value.get("folder")))
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _scalar(text: str) -> FactoryValue:
+    try:
+        value: object = json.loads(text, parse_constant=lambda name: name)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, str | int | float | bool | None) else text
+
+
+def _published(value: FactoryValue) -> Published:
+    if not isinstance(value, str) or not value:
+        return value
+    path = Path(value)
+    try:
+        if path.is_file():
+            return {"file": path.name, "sha256": _file_sha256(path.resolve(), path.stat().st_mtime_ns)}
+        if path.name != value and path.is_dir():
+            return {"folder": path.resolve().name, "sha256": _folder_sha256(path)}
+    except (OSError, ValueError):  # too long for a name, or with a zero byte: no path
+        return value
+    return recorded_path(value)
+
+
+@lru_cache(maxsize=64)
+def _file_sha256(path: Path, changed: int) -> str:
+    """The hash of a file; read once until its time of change differs."""
+    return sha256_of(path)
+
+
+def _folder_sha256(folder: Path) -> str:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [
+        f"{path.relative_to(folder).as_posix()} {_file_sha256(path.resolve(), path.stat().st_mtime_ns)}"
+        for path in files
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
