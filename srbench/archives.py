@@ -15,12 +15,16 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from srbench.errors import FetchError
-from srbench.files import explain, require_space
+from srbench.files import explain, is_page, require_space
 
 MAX_FILES = 200_000
 """More members than any dataset here has."""
 MAX_DEPTH = 16
 """More nested folders than any dataset here has."""
+MAX_NESTED = 200
+"""More archives inside one than any dataset here has."""
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
+"""File name endings (lower case) of archives inside archives and folders."""
 MAX_BYTES = 64 << 30
 """More unpacked bytes than any dataset here has; an archive may be given less."""
 MAX_RATIO = 200
@@ -42,6 +46,58 @@ class _Member:
 def is_archive(path: Path) -> bool:
     """Whether the file is a zip or tar archive, by its content."""
     return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
+
+
+def what_instead(path: Path) -> str:
+    """Describe a file that is no readable archive: what it is instead, and what to do."""
+    with path.open("rb") as stream:
+        head = stream.read(512)
+    size = path.stat().st_size
+    if not size:
+        return "an empty file; download it again"
+    if is_page(head):
+        return (
+            "an HTML page, which a server sends in place of a file; open the address in a browser, and download again"
+        )
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return f"a zip that ends early, after {size} bytes: the download is not complete; download it again"
+    if head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")):
+        return f"a compressed file that holds no tar, or ends early, after {size} bytes; download it again"
+    for start, kind in ((b"7z\xbc\xaf\x27\x1c", "a 7z archive"), (b"Rar!", "a RAR archive")):
+        if head.startswith(start):
+            return f"{kind}; unpack it yourself and import the folder"
+    return "another kind of file; give the folder or archive that holds the images"
+
+
+def unpack_nested(archive: Path, target: Path) -> None:
+    """Unpack an archive, and the archives in it, each into a folder of its name; limits hold for all together.
+
+    Raises FetchError as `unpack`, and for more than `MAX_NESTED` archives.
+    """
+    budget = min(MAX_BYTES, max(_RATIO_FREE_BYTES, MAX_RATIO * archive.stat().st_size))
+    waiting, taken = unpack(archive, target, max_bytes=budget), 0
+    budget -= sum(path.stat().st_size for path in waiting)
+    while waiting:
+        inner = waiting.pop()
+        if inner.suffix.lower() not in ARCHIVE_SUFFIXES or not is_archive(inner):
+            continue
+        taken += 1
+        if taken > MAX_NESTED:
+            raise FetchError(f"{archive}: refused, since it holds more than {MAX_NESTED} archives; unpack it yourself")
+        folder = _free_folder(inner)
+        found = unpack(inner, folder, max_bytes=budget)
+        budget -= sum(path.stat().st_size for path in found)
+        inner.unlink()
+        waiting += found
+
+
+def _free_folder(inner: Path) -> Path:
+    """Return a folder next to an archive that is named like it, without its ending where that name is free."""
+    name = inner.name
+    for suffix in (".gz", ".bz2", ".xz", ".tgz", ".tar", ".zip"):
+        name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
+    plain = inner.with_name(name or "archive")
+    return inner.with_name(f"{inner.name}.unpacked") if plain.exists() else plain
 
 
 def unpack(archive: Path, target: Path, *, max_bytes: int = MAX_BYTES) -> list[Path]:
@@ -81,7 +137,7 @@ def _opened(archive: Path) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
         with tarfile.open(archive) as packed_tar:
             yield packed_tar
     else:
-        raise FetchError(f"{archive}: expected a zip or tar archive, got another kind of file; fetch it again")
+        raise FetchError(f"{archive}: expected a zip or tar archive, got {what_instead(archive)}")
 
 
 def _judged(source: tarfile.TarFile | zipfile.ZipFile, archive: Path, max_bytes: int) -> list[_Member]:
@@ -124,7 +180,9 @@ def _listed(
         wrong = "a link or device" if kind not in {0, stat.S_IFREG, stat.S_IFDIR} else None
         if item.flag_bits & 0x1:
             wrong = "encrypted"
-        yield item.filename, item.file_size, wrong, None if item.is_dir() else item
+        # Windows programs write `HR\\baby.png`, against the format; it means a folder there, and is judged as one.
+        name = item.filename.replace("\\", "/")
+        yield name, item.file_size, wrong, None if name.endswith("/") else item
 
 
 def _tar_kind(entry: tarfile.TarInfo) -> str:

@@ -224,7 +224,7 @@ def is_page(head: bytes) -> bool:
 def _obtain(file: RemoteFile, target: Path) -> None:
     """Put the right bytes at `target` from the first source that has them; the caller holds the lock."""
     failures = [f"{target}: {_problem(target, file)}"] if target.is_file() and file.pinned else []
-    sources: list[Path | str] = [*_mirrored(file.name), *([] if _offline() else file.urls)]
+    sources: list[Path | str] = [*mirrored(file.name), *([] if is_offline() else file.urls)]
     for source in sources:
         try:
             if isinstance(source, Path):
@@ -243,16 +243,17 @@ def _obtain(file: RemoteFile, target: Path) -> None:
 def _no_source(file: RemoteFile, failures: list[str]) -> str:
     pin = f" (sha256 {file.sha256})" if file.sha256 else f" (md5 {file.md5})" if file.md5 else ""
     tried = "; ".join(failures) or "there was no source to try"
-    offline = "the network is off ($SRBENCH_OFFLINE); " if _offline() else ""
+    offline = "the network is off ($SRBENCH_OFFLINE); " if is_offline() else ""
     advice = "get the file yourself and put it into a folder named by $SRBENCH_MIRROR"
     return f"could not fetch {file.name}{pin}: {tried}; {offline}{advice}"
 
 
-def _offline() -> bool:
+def is_offline() -> bool:
+    """Whether `$SRBENCH_OFFLINE` forbids the network."""
     return os.environ.get("SRBENCH_OFFLINE", "") not in {"", "0"}
 
 
-def _mirrored(name: str) -> list[Path]:
+def mirrored(name: str) -> list[Path]:
     """The files of this name in the mirror folder, those nearest to its top first."""
     mirror = os.environ.get("SRBENCH_MIRROR")
     if not mirror:

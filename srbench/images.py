@@ -23,8 +23,14 @@ from srbench.files import write_atomic
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 """File name endings (lower case) that count as images in a folder."""
 
-# Of the forty decoders in Pillow, strangers' bytes reach these alone.
+OWN_SUFFIXES = (".webp", ".tif", ".tiff")
+"""File name endings of what `lossless_as_png` reads in addition."""
+
+# Of the forty decoders in Pillow, untrusted bytes reach only these.
 _FORMATS = ("PNG", "JPEG", "BMP")
+_LOSSLESS_FORMATS = ("WEBP", "TIFF")
+_LOSSLESS_TIFF = frozenset({"raw", "packbits", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate", "zstd", "lzma"})
+_TIFF_BITS, _TIFF_ORIENTATION = 258, 274
 MAX_PIXELS = 1 << 28
 """The most pixels that an image may have: a 12-megapixel LR image at ×4 passes, a bomb does not."""
 
@@ -32,6 +38,7 @@ MAX_PIXELS = 1 << 28
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_BIT_DEPTH_AT = 24
+_BMP_OLD_HEADER = 12
 DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -56,8 +63,24 @@ def decode(source: Path | bytes, *, name: str | None = None) -> NDArray[np.uint8
     label = name or (str(source) if isinstance(source, Path) else "image")
     data = _read(source, label) if isinstance(source, Path) else source
     with _opened(data, label) as image:
-        image.load()
-        return _to_rgb(image, label)
+        return _loaded(image, label)
+
+
+def lossless_as_png(data: bytes, *, name: str) -> bytes:
+    """Return a lossless WebP or TIFF image of 8 bits as PNG with the same pixels.
+
+    For files of the user's own: these two decoders are not used on untrusted bytes.
+
+    Raises:
+        ImageError: lossy compression, 16 bit, a rotated or multi-page TIFF, or anything that `decode` refuses.
+    """
+    with _opened(data, name, _LOSSLESS_FORMATS) as image:
+        if found := _not_plain(image, data):
+            raise ImageError(
+                f"{name}: expected lossless 8-bit WebP or TIFF, got {found}; its pixels depend on the program that "
+                "reads it: convert it to 8-bit PNG, and say so next to the scores"
+            )
+        return encode_png(_loaded(image, name))
 
 
 def size_of(data: bytes, *, name: str) -> tuple[int, int]:
@@ -105,20 +128,24 @@ def _read(path: Path, label: str) -> bytes:
 
 
 @contextmanager
-def _opened(data: bytes, label: str) -> Iterator[Image.Image]:
+def _opened(data: bytes, label: str, formats: tuple[str, ...] = _FORMATS) -> Iterator[Image.Image]:
     if not data:
         raise ImageError(f"{label}: expected an image, got an empty file; fetch or copy it again")
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=formats) as image:
             _refuse(image, data, label)
             yield image
     except DECODER_ERRORS as error:
         # Pillow calls bytes that it does not know by the object that holds them.
         reason = "its bytes are of no such format" if isinstance(error, UnidentifiedImageError) else error
         raise ImageError(
-            f"{label}: expected a whole PNG, JPEG or BMP image, got one that does not decode "
+            f"{label}: expected a whole {_named(formats)} image, got one that does not decode "
             f"({reason}); fetch or copy it again"
         ) from error
+
+
+def _named(formats: tuple[str, ...]) -> str:
+    return f"{', '.join(formats[:-1])} or {formats[-1]}"
 
 
 def _refuse(image: Image.Image, data: bytes, label: str) -> None:
@@ -127,10 +154,13 @@ def _refuse(image: Image.Image, data: bytes, label: str) -> None:
         raise ImageError(
             f"{label}: expected at most {MAX_PIXELS} pixels, got {image.width}×{image.height}; cut it into parts"
         )
-    if getattr(image, "n_frames", 1) > 1:
+    # Of several JPEGs in one file (MPO, as phones write), the first one is the picture; the others are previews.
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         found = f"an animation of {getattr(image, 'n_frames', 0)} frames"
     elif image.mode.startswith(("I", "F")) or _bits_per_sample(data) > 8:
         found = "more than 8 bits a sample"
+    elif _bits_per_sample(data) < 0:
+        found = "5 or 6 bits a sample, which every program widens in its own way"
     elif image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
         found = f"colour mode {image.mode}"
     if found:
@@ -141,9 +171,72 @@ def _refuse(image: Image.Image, data: bytes, label: str) -> None:
 
 
 def _bits_per_sample(data: bytes) -> int:
+    """Return the bits of a PNG sample as its file says, 8 for every other image, -1 for a BMP of 16 bits a pixel.
+
+    Raises ValueError for a PNG whose header is not its first chunk, or comes twice: programs differ in which they read.
+    """
     # Pillow reads 16-bit RGB PNG as 8 bit without a word, so the file's own header is asked.
-    whole = data.startswith(_PNG_SIGNATURE) and len(data) > _PNG_BIT_DEPTH_AT
-    return data[_PNG_BIT_DEPTH_AT] if whole else 8
+    if data.startswith(_PNG_SIGNATURE):
+        headers = [start for start, kind in _png_chunks(data) if kind == b"IHDR"]
+        if headers != [len(_PNG_SIGNATURE)]:
+            raise ValueError("its header is not the first part, or comes twice")
+        return data[_PNG_BIT_DEPTH_AT] if len(data) > _PNG_BIT_DEPTH_AT else 8
+    if data.startswith(b"BM") and len(data) >= 30:
+        (header,) = struct.unpack_from("<I", data, 14)
+        (bits,) = struct.unpack_from("<H", data, 24 if header == _BMP_OLD_HEADER else 28)
+        return -1 if bits == 16 else 8
+    return 8
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield where each chunk of a PNG starts, and its kind."""
+    start = len(_PNG_SIGNATURE)
+    while start + 8 <= len(data):
+        (length,) = struct.unpack_from(">I", data, start)
+        yield start, data[start + 4 : start + 8]
+        start += length + 12
+
+
+def _not_plain(image: Image.Image, data: bytes) -> str | None:
+    """Return what makes the pixels of a WebP or TIFF depend on its reader, None for nothing."""
+    if image.format == "WEBP":
+        return None if _is_lossless_webp(data) else "lossy WebP"
+    tags = getattr(image, "tag_v2", {})
+    compression = str(image.info.get("compression", "raw"))
+    if compression not in _LOSSLESS_TIFF:
+        return f"TIFF with {compression} compression"
+    bits = tags.get(_TIFF_BITS, (1,))
+    if any(number not in (1, 8) for number in (bits if isinstance(bits, tuple) else (bits,))):
+        return f"TIFF of {bits} bits"
+    return "a rotated TIFF" if tags.get(_TIFF_ORIENTATION, 1) != 1 else None
+
+
+def _is_lossless_webp(data: bytes) -> bool:
+    kinds, start = [], 12
+    while start + 8 <= len(data):
+        kinds.append(data[start : start + 4])
+        (length,) = struct.unpack_from("<I", data, start + 4)
+        start += 8 + length + length % 2
+    return b"VP8L" in kinds and b"VP8 " not in kinds
+
+
+def _loaded(image: Image.Image, label: str) -> NDArray[np.uint8]:
+    # Before loading: afterwards Pillow's palette has 256 entries, whatever the file has.
+    entries = _palette_entries(image)
+    image.load()
+    if image.mode in ("P", "PA") and (top := int(np.asarray(image.getchannel(0)).max())) >= entries:
+        raise ImageError(
+            f"{label}: expected a palette with an entry for each pixel, got {entries} entries for index {top}; every "
+            "program shows another colour there: convert it to RGB PNG with the one that made it"
+        )
+    return _to_rgb(image, label)
+
+
+def _palette_entries(image: Image.Image) -> int:
+    palette = image.palette
+    if palette is None:
+        return 0
+    return len(palette.palette) // len(palette.rawmode or palette.mode)
 
 
 def _to_rgb(image: Image.Image, label: str) -> NDArray[np.uint8]:

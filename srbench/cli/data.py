@@ -12,6 +12,7 @@ from srbench.tables import text_table
 
 if TYPE_CHECKING:
     from srbench.datasets.importing import ImportReport
+    from srbench.datasets.listing import Listed
 
 _data_root = click.option(
     "--data-root", type=click.Path(path_type=Path), help="Folder of the datasets; default $SRBENCH_DATA."
@@ -35,12 +36,12 @@ def list_command(names: tuple[str, ...], data_root: Path | None) -> None:
     from srbench.datasets import find_entry
     from srbench.datasets.listing import list_datasets
 
-    wanted = {find_entry(name).name for name in names}
+    wanted = {find_entry(name.partition(":")[0]).name for name in names}
     rows = [row for row in list_datasets(data_root) if not wanted or row.name in wanted]
     table: list[tuple[str, ...]] = [("dataset", "split", "state", "images", "size", "licence", "source")]
     for row in rows:
         count = f"{row.found}/{row.expected if row.expected is not None else '?'}"
-        table.append((row.name, row.split, row.state, count, _size(row.size), row.licence, row.source))
+        table.append((row.name, row.split, row.state, count, _size(row), row.licence, row.source))
     click.echo(text_table(table[0], table[1:]))
     click.echo(f"under {root_of(data_root)}", err=True)
 
@@ -51,12 +52,24 @@ def list_command(names: tuple[str, ...], data_root: Path | None) -> None:
 @click.option("--allow-unpinned", is_flag=True, help="Also use archives of which no hash is published.")
 @_replace
 def download(names: tuple[str, ...], data_root: Path | None, allow_unpinned: bool, replace: bool) -> None:
-    """Fetch and import the named datasets."""
+    """Fetch and import the named datasets; NAME:SPLIT is one split, such as DIV2K:train.
+
+    Without a split, the one that is evaluated (DIV2K: validation). The size is printed first.
+    """
     from srbench.datasets import find_entry
     from srbench.datasets.download import download_dataset
 
-    for entry in [find_entry(name) for name in names]:
-        reports = download_dataset(entry.name, data_root=data_root, allow_unpinned=allow_unpinned, replace=replace)
+    for name in names:  # a misspelt name is reported before anything is fetched
+        title, _, split = name.partition(":")
+        find_entry(title).split(split or None)
+    for name in names:
+        reports = download_dataset(
+            name,
+            data_root=data_root,
+            allow_unpinned=allow_unpinned,
+            replace=replace,
+            announce=lambda text: click.echo(text, err=True),
+        )
         for report in reports:
             _tell(report)
 
@@ -67,9 +80,10 @@ def download(names: tuple[str, ...], data_root: Path | None, allow_unpinned: boo
 @_data_root
 @_replace
 def import_command(name: str, paths: tuple[Path, ...], data_root: Path | None, replace: bool) -> None:
-    """Import dataset NAME from folders or archives.
+    """Import dataset NAME from folders, archives or Parquet files.
 
-    Knows the layouts of EDSR, DIV2K, BasicSR (folders and LMDB), SelfExSR, RCAN and BSDS500, and flat folders.
+    Knows the layouts of EDSR, DIV2K, BasicSR (folders and LMDB), SelfExSR, RCAN and BSDS500, flat folders, and the
+    Parquet files of the Hugging Face hub. Lossless TIFF and WebP are stored as PNG.
     """
     from srbench.datasets.importing import import_dataset
 
@@ -157,5 +171,11 @@ def _tell(report: ImportReport) -> None:
         )
 
 
-def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size else "-"
+def _size(row: Listed) -> str:
+    from srbench.datasets.listing import size_text
+
+    if row.size:
+        return size_text(row.size)
+    if not row.download_bytes:
+        return "-"
+    return f"{'at least ' if row.at_least else ''}{size_text(row.download_bytes)} to download"

@@ -57,10 +57,25 @@ class KnownImage:
 
 @dataclass(frozen=True)
 class Source:
-    """One place that has the whole dataset: all of its files are needed; they are archives or single images."""
+    """One place that has a dataset, or one split of it: all files are needed; they are archives or single images.
+
+    `stated_bytes` is the size that its page states, where the files' own sizes are not known.
+    """
 
     title: str
     files: tuple[RemoteFile, ...]
+    split: str | None = None
+    stated_bytes: int = 0
+
+    @property
+    def known_bytes(self) -> int:
+        """The sum of the files' sizes as far as they are known; 0 where none is."""
+        return sum(file.size or 0 for file in self.files) or self.stated_bytes
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the size of every file is known."""
+        return all(file.size is not None for file in self.files)
 
 
 @dataclass(frozen=True)
@@ -93,6 +108,10 @@ class Entry:
     hidden: str = ""
     scales: tuple[int, ...] = (2, 3, 4, 8)
 
+    def sources_of(self, split: Split) -> tuple[Source, ...]:
+        """The sources that have this split, in the order of trying."""
+        return tuple(source for source in self.sources if source.split in (None, split.name))
+
     def split(self, name: str | None = None) -> Split:
         """The split of that name, or the one that is evaluated."""
         for split in self.splits:
@@ -114,6 +133,8 @@ _EDSR_BENCHMARK = Source(
             md5="4ace41d33c2384b97e6b320cd0afd6ba",
         ),
     ),
+    # The README of sanghyun-son/EDSR-PyTorch.
+    stated_bytes=250_000_000,
 )
 _DIV2K_MD5 = {
     "DIV2K_train_HR.zip": "bdc2d9338d4e574fe81bf7d158758658",
@@ -125,11 +146,24 @@ _DIV2K_MD5 = {
     "DIV2K_valid_LR_bicubic_X3.zip": "18b1d310f9f88c13618c287927b29898",
     "DIV2K_valid_LR_bicubic_X4.zip": "21962de700c8d368c6ff83314480eff0",
 }
+# Sizes: url_checksums/div2k.txt of tensorflow/datasets.
+_DIV2K_SIZES = {
+    "DIV2K_train_HR.zip": 3_530_603_713,
+    "DIV2K_train_LR_bicubic_X2.zip": 925_390_592,
+    "DIV2K_valid_HR.zip": 448_993_893,
+    "DIV2K_valid_LR_bicubic_X2.zip": 117_763_600,
+}
 _ETHZ = "https://data.vision.ee.ethz.ch/cvl/DIV2K/"
-_DIV2K_ARCHIVES = Source(
-    "ETH Zürich", tuple(RemoteFile(name, (_ETHZ + name,), None, None, md5) for name, md5 in _DIV2K_MD5.items())
-)
+
+
+def _div2k(split: str, start: str) -> Source:
+    names = [name for name in _DIV2K_MD5 if name.startswith(start)]
+    files = (RemoteFile(name, (_ETHZ + name,), _DIV2K_SIZES.get(name), None, _DIV2K_MD5[name]) for name in names)
+    return Source("ETH Zürich", tuple(files), split)
+
+
 _HUB = "https://huggingface.co/datasets/eugenesiow/"
+_BSDS500_BYTES = 7_696_027  # measured on the hundred files, whose hashes are in fingerprints.json
 _BSDS500 = "https://raw.githubusercontent.com/BIDS/BSDS500/master/BSDS500/data/images/val/"
 
 
@@ -149,7 +183,7 @@ def known_images(name: str) -> tuple[KnownImage, ...]:
 def _bsds500() -> Source:
     images = known_images("BSD100")
     files = (RemoteFile(f"{i.name}.jpg", (f"{_BSDS500}{i.name}.jpg",), None, i.file_sha256) for i in images)
-    return Source("BSDS500 on GitHub, the original JPEGs", tuple(files))
+    return Source("BSDS500 on GitHub, the original JPEGs", tuple(files), stated_bytes=_BSDS500_BYTES)
 
 
 def _test_split(count: int) -> tuple[Split, ...]:
@@ -231,7 +265,7 @@ _ENTRIES = (
         ),
         default_split="validation",
         aliases=("Div2k", "div2k", "DIV 2K"),
-        sources=(_DIV2K_ARCHIVES,),
+        sources=(_div2k("train", "DIV2K_train"), _div2k("validation", "DIV2K_valid")),
         hidden="test (0901 to 1000): its HR was never published",
     ),
     Entry(

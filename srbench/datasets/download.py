@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from srbench.datasets.catalogue import Entry, Source, find_entry
 from srbench.datasets.importing import ImportReport, import_dataset
-from srbench.errors import DatasetError, FetchError
-from srbench.files import cache_dir, fetch
+from srbench.datasets.listing import size_text
+from srbench.errors import DatasetError, FetchError, counted
+from srbench.files import CONNECT_SECONDS, RemoteFile, cache_dir, fetch, is_offline, mirrored
 
 
 def download_dataset(
-    name: str, *, data_root: Path | None = None, allow_unpinned: bool = False, replace: bool = False
+    name: str,
+    *,
+    data_root: Path | None = None,
+    allow_unpinned: bool = False,
+    replace: bool = False,
+    announce: Callable[[str], None] = lambda text: None,
 ) -> list[ImportReport]:
-    """Fetch a dataset from the first source that has it, and import it under the data root.
+    """Fetch a dataset, or the split `DIV2K:train`, from the first source that has it, and import it.
 
-    Archives stay in the cache folder (several datasets share one). Sources without a published hash are used only
-    with `allow_unpinned`; `replace` is that of `import_dataset`. Raises DatasetError, with how else to get it, when
-    there is no source or all of them fail.
+    Without a split, the one that is evaluated. `announce` gets the size before each source is fetched. Archives stay in
+    the cache folder (several datasets share one). Sources without a published hash are used only with
+    `allow_unpinned`; `replace` is that of `import_dataset`. Raises DatasetError, with how else to get it, when there
+    is no source or all of them fail.
     """
-    entry = find_entry(name)
-    if not entry.sources:
+    title, _, part = name.partition(":")
+    entry = find_entry(title)
+    split = entry.split(part or None)
+    sources = entry.sources_of(split)
+    if not sources:
         raise DatasetError(f"{entry.name} cannot be downloaded: {entry.access}")
     failures = []
-    for source in entry.sources:
+    for source in sources:
         try:
-            paths = _fetched(entry, source, allow_unpinned)
-            return import_dataset(entry.name, paths, data_root=data_root, replace=replace)
+            paths = _fetched(
+                entry, source, allow_unpinned, lambda text: announce(f"{entry.name} ({split.name}): {text}")
+            )
+            return import_dataset(entry.name, paths, data_root=data_root, replace=replace, own_formats=False)
         except (FetchError, DatasetError) as error:
             failures.append(f"{source.title}: {error}")
     raise DatasetError(
@@ -35,9 +48,46 @@ def download_dataset(
     )
 
 
-def _fetched(entry: Entry, source: Source, allow_unpinned: bool) -> list[Path]:
+def _fetched(entry: Entry, source: Source, allow_unpinned: bool, announce: Callable[[str], None]) -> list[Path]:
     """The source's archives, or the folder that holds its single images."""
     single = len({Path(file.name).suffix for file in source.files} - {".jpg", ".png"}) == 0
     folder = cache_dir() / "datasets" / (entry.name if single else "")
+    # A source that needs --allow-unpinned is refused by fetch itself: nothing is fetched that could be announced.
+    if allow_unpinned or all(file.pinned for file in source.files):
+        announce(_size_of(source, folder))
     paths = [fetch(file, folder=folder, allow_unpinned=allow_unpinned) for file in source.files]
     return [folder] if single else paths
+
+
+def _size_of(source: Source, folder: Path) -> str:
+    """What fetching a source takes: `4 files, 1.2 GB, from …`; servers are asked for the sizes that are not known."""
+    missing = [file for file in source.files if not (folder / file.name).is_file()]
+    here = f", {len(source.files) - len(missing)} of them already here" if len(missing) < len(source.files) else ""
+    if not missing:
+        size = "nothing to fetch"
+    elif source.stated_bytes:
+        size = f"about {size_text(source.stated_bytes)}"
+    else:
+        sizes = [_bytes_of(file) for file in missing]
+        known = sum(size or 0 for size in sizes)
+        size = f"{'at least ' if None in sizes else ''}{size_text(known)}" if known else "of unknown size"
+    return f"{counted(len(source.files), 'file')}{here}, {size}, from {source.title}"
+
+
+def _bytes_of(file: RemoteFile) -> int | None:
+    """The size of a file that is not here yet, as catalogue, mirror or server say; None where none of them does."""
+    if file.size is not None:
+        return file.size
+    if found := mirrored(file.name):
+        return found[0].stat().st_size
+    if is_offline():
+        return None
+    # Inside the function: requests is slow to import, and only downloads need it.
+    import requests
+
+    try:
+        answer = requests.head(file.urls[0], timeout=CONNECT_SECONDS, allow_redirects=True)
+    except requests.RequestException:
+        return None  # fetching it reports what is wrong
+    length = answer.headers.get("Content-Length", "")
+    return int(length) if answer.ok and length.isdigit() else None

@@ -252,7 +252,8 @@ def _fullest(store: ParquetStore, split: Split) -> Store:
 def _missing(entry: Entry, split: Split, root: Path) -> str:
     places = f"{root / entry.name / split.hr_folders[0]} or {root / entry.name / split.name}.parquet"
     if entry.sources:
-        command = f"srbench data download {entry.name}` fetches it, `srbench data import {entry.name} PATH"
+        part = "" if split.name == entry.default_split else f":{split.name}"
+        command = f"srbench data download {entry.name}{part}` fetches it, `srbench data import {entry.name} PATH"
         way = f"`{command}` takes your copy"
     else:
         way = entry.access

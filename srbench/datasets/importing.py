@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from srbench.archives import is_archive, unpack
 from srbench.datasets.catalogue import Entry, Split, find_entry, known_images
 from srbench.datasets.imageset import data_root as root_of
 from srbench.datasets.imageset import sizes_pair
+from srbench.datasets.import_files import UNPACKED, as_folder, files_in
 from srbench.datasets.layouts import Role, canonical_name, foreign_set, role_of, split_of
 from srbench.datasets.parquet import ImageWriter
 from srbench.datasets.replacing import Present
-from srbench.datasets.stores import read_file
 from srbench.datasets.variants import identify_variant
 from srbench.errors import DatasetError, counted, listed
 from srbench.files import atomic_path, explain
@@ -28,7 +26,6 @@ _MANGA109_PAGES = (
     "this is the page-level release of Manga109 (whole volumes); the benchmark is another thing: 109 PNGs, one page of "
     "each volume. Import the folder that holds those"
 )
-_UNPACKED = ".unpacked-"
 
 
 @dataclass(frozen=True)
@@ -90,9 +87,16 @@ class _Plan:
 
 
 def import_dataset(
-    name: str, paths: Iterable[Path], *, data_root: Path | None = None, replace: bool = False
+    name: str,
+    paths: Iterable[Path],
+    *,
+    data_root: Path | None = None,
+    replace: bool = False,
+    own_formats: bool = True,
 ) -> list[ImportReport]:
-    """Import a dataset from folders and archives in any layout that `srbench.datasets.layouts` knows.
+    """Import a dataset from folders, archives and the hub's Parquet files, in any layout that `layouts` knows.
+
+    `own_formats` also takes lossless WebP and TIFF, stored as PNG: for files of the user's own.
 
     Writes ROOT/NAME/SPLIT.parquet for each split that was found, whole or not at all; one import of a set runs at a
     time. A set that is there already loses no image, no given LR and no canonical pixels, unless `replace`.
@@ -116,7 +120,7 @@ def import_dataset(
         _sweep(folder)
         stack.callback(_sweep, folder)
         skipped: Counter[str] = Counter()
-        found = _sorted_out(entry, [_as_folder(path, folder) for path in paths], skipped)
+        found = _sorted_out(entry, [as_folder(path, folder) for path in paths], skipped, own_formats)
         plans = [
             _Plan(split, *planned, None if replace else Present.find(entry, split, root))
             for split in entry.splits
@@ -132,28 +136,16 @@ def import_dataset(
 
 def _sweep(folder: Path) -> None:
     """Remove what a killed import left; the caller holds the lock."""
-    for leftover in folder.glob(f"{_UNPACKED}*"):
+    for leftover in folder.glob(f"{UNPACKED}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    for leftover in [*folder.glob(f".{_UNPACKED}*.partial"), *folder.glob(".*.parquet.*.tmp")]:
+    for leftover in [*folder.glob(f".{UNPACKED}*.partial"), *folder.glob(".*.parquet.*.tmp")]:
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
-def _as_folder(path: Path, folder: Path) -> Path:
-    if path.is_dir():
-        return path
-    if not path.exists():
-        raise DatasetError(f"{path}: expected a folder or an archive, found nothing there; check the path")
-    if not is_archive(path):
-        raise DatasetError(f"{path}: expected a folder, a zip or a tar archive, got another kind of file")
-    target = folder / f"{_UNPACKED}{path.name}"
-    unpack(path, target)
-    return target
-
-
-def _sorted_out(entry: Entry, folders: list[Path], skipped: Counter[str]) -> list[_Found]:
+def _sorted_out(entry: Entry, folders: list[Path], skipped: Counter[str], own_formats: bool) -> list[_Found]:
     """All files with a role; the others are counted by reason."""
     found = []
-    for path, read in (item for folder in folders for item in _files(folder)):
+    for path, read in (item for folder in folders for item in files_in(folder, own_formats)):
         role = role_of(path)
         other = foreign_set(path, entry)
         if isinstance(role, str):
@@ -164,52 +156,6 @@ def _sorted_out(entry: Entry, folders: list[Path], skipped: Counter[str]) -> lis
             found.append(_Found(str(path), role, read))
     _refuse_pages(entry, found)
     return found
-
-
-def _files(folder: Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
-    """Every file under a folder in the order of names: its path, beginning with the folder's name, and its bytes."""
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        place = PurePosixPath(_shown(folder)) / Path(parent).relative_to(folder).as_posix()
-        if "data.mdb" in names:
-            yield from _lmdb_files(Path(parent), place)
-            continue
-        for name in sorted(names):
-            # A name and not a Path is kept: there may be a hundred thousand of them.
-            yield place / name, partial(_read, f"{parent}/{name}")
-
-
-def _read(path: str) -> bytes:
-    return read_file(Path(path))
-
-
-def _lmdb_files(folder: Path, relative: PurePosixPath) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
-    try:
-        # Inside the function: lmdb is no dependency, only this layout needs it.
-        import lmdb
-    except ModuleNotFoundError as error:
-        raise DatasetError(f"{folder} is an LMDB; reading it needs the package lmdb: pip install lmdb") from error
-    database = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
-
-    def reader(key: bytes) -> Callable[[], bytes]:
-        def read() -> bytes:
-            with database.begin() as transaction:
-                value: bytes | None = transaction.get(key)
-            if value is None:
-                raise DatasetError(f"{folder}: the entry {key.decode()!r} is gone; is another program writing there?")
-            return bytes(value)
-
-        return read
-
-    with database.begin() as transaction:
-        keys = [bytes(key) for key in transaction.cursor().iternext(values=False)]
-    for key in keys:
-        yield relative / f"{key.decode()}.png", reader(key)
-
-
-def _shown(folder: Path) -> str:
-    """The folder's name, or that of the archive that was unpacked into it."""
-    return folder.resolve().name.removeprefix(_UNPACKED)
 
 
 def _refuse_pages(entry: Entry, found: list[_Found]) -> None:
@@ -266,17 +212,18 @@ def _choose(entry: Entry, found: list[_Found], skipped: Counter[str]) -> _Chosen
     if not groups:
         return _Chosen({}, {}, "", {})
     best = max(groups, key=lambda key: _rank(entry, groups[key]))
+    parts = _parts(entry, groups, best)
     for key, items in groups.items():
-        if key != best:
+        if key not in parts:
             skipped[f"another HR folder than the one taken ({key[0]})"] += len(items)
-    hr = _named(entry, groups[best], renamed, skipped)
+    hr = _named(entry, [item for key in parts for item in groups[key]], renamed, skipped)
     lr: dict[int, dict[str, _Found]] = {}
     lr_groups = _groups(item for item in found if item.role.is_lr)
     for (place, scale), items in sorted(lr_groups.items(), key=lambda group: -len(group[1])):
         if scale is None or scale in lr:
             skipped[f"another LR folder than the one taken ({place})"] += len(items)
             continue
-        named = _named(entry, items, {}, skipped)
+        named = _named(entry, items, {}, skipped, renamed)
         paired = {name: item for name, item in named.items() if name in hr}
         if len(paired) < len(named):
             skipped[f"LR ×{scale} without its HR"] += len(named) - len(paired)
@@ -313,13 +260,46 @@ def _half_size(entry: Entry, items: list[_Found], skipped: Counter[str]) -> bool
     return half
 
 
-def _named(entry: Entry, items: list[_Found], renamed: dict[str, str], skipped: Counter[str]) -> dict[str, _Found]:
-    """The files by the set's own names in string order; those with foreign names are known by their pixels."""
+def _parts(
+    entry: Entry, groups: dict[tuple[str, int | None], list[_Found]], best: tuple[str, int | None]
+) -> list[tuple[str, int | None]]:
+    """The best HR folder and, where it is one part of a set that lies in several, the folders of the other parts.
+
+    They are neighbours of it (or of its parent) of the same kind, with other images of the set.
+    """
+    parts, names = [best], _names_in(entry, groups[best])
+    parent, _, leaf = best[0].rpartition("/")
+    # What stands next to a folder called HR is something else.
+    parent = "" if re.search("HR|GT", leaf, re.IGNORECASE) else parent
+    for key, items in groups.items():
+        others = _names_in(entry, items)
+        near = key[0].startswith(f"{best[0]}/") or (bool(parent) and key[0].startswith(f"{parent}/"))
+        if key != best and key[1] == best[1] and near and len(others) == len(items) and not names & others:
+            parts.append(key)
+            names |= others
+    return parts
+
+
+def _names_in(entry: Entry, items: list[_Found]) -> set[str]:
+    return {name for item in items if (name := canonical_name(entry, item.role.name)) is not None}
+
+
+def _named(
+    entry: Entry,
+    items: list[_Found],
+    renamed: dict[str, str],
+    skipped: Counter[str],
+    known: Mapping[str, str] | None = None,
+) -> dict[str, _Found]:
+    """The files by the set's own names in string order.
+
+    Those with foreign names are found by their pixels, LR by the names of its HR, which `known` maps to the set's own.
+    """
     named: dict[str, _Found] = {}
     foreign: list[str] = []
     by_pixels = {image.sha256: image.name for image in known_images(entry.name)}
     for item in items:
-        name = canonical_name(entry, item.role.name)
+        name = canonical_name(entry, item.role.name) or (known or {}).get(item.role.name)
         if name is None and not item.role.is_lr:
             name = by_pixels.get(pixel_sha256(decode(item.read(), name=item.path)))
         if name is None:

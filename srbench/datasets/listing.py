@@ -13,7 +13,10 @@ from srbench.datasets.stores import images_in, row_count
 
 @dataclass(frozen=True)
 class Listed:
-    """A split's state: `found` images of `expected` in `size` bytes at `place`; None where it is missing or unknown."""
+    """A split's state: `found` images of `expected` in `size` bytes at `place`; None where it is missing or unknown.
+
+    `download_bytes` is what a download of it takes, as far as that is known; with `at_least`, some files come on top.
+    """
 
     name: str
     split: str
@@ -24,6 +27,8 @@ class Listed:
     licence: str
     source: str
     hidden: bool = False
+    download_bytes: int = 0
+    at_least: bool = False
 
     @property
     def state(self) -> str:
@@ -57,5 +62,16 @@ def _listed(entry: Entry, split: Split, root: Path) -> Listed:
     elif place is not None:
         files = images_in(place)
         found, size = len(files), sum(path.stat().st_size for path in files.values())
-    source = "; ".join(source.title for source in entry.sources) or "import only"
-    return Listed(entry.name, split.name, found, split.count, size, place, entry.licence, source)
+    sources = entry.sources_of(split)
+    titles = "; ".join(source.title for source in sources) or "import only"
+    facts = (entry.name, split.name, found, split.count, size, place, entry.licence, titles)
+    sized = next((source for source in sources if source.known_bytes), None)
+    if sized is None:
+        return Listed(*facts)
+    at_least = not sized.is_exact and not sized.stated_bytes
+    return Listed(*facts, download_bytes=sized.known_bytes, at_least=at_least)
+
+
+def size_text(size: int) -> str:
+    """A number of bytes in MB, or in GB from 1000 MB on."""
+    return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"

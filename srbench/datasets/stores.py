@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,11 +49,13 @@ def images_in(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith(".") or not path.is_file():
             continue
-        if path.stem in found:
+        # macOS keeps `é` as two letters; names that look the same are the same.
+        stem = unicodedata.normalize("NFC", path.stem)
+        if stem in found:
             raise DatasetError(
-                f"{folder}: expected one file of each name, got {found[path.stem].name} and {path.name}; remove one"
+                f"{folder}: expected one file of each name, got {found[stem].name} and {path.name}; remove one"
             )
-        found[path.stem] = path
+        found[stem] = path
     return dict(sorted(found.items()))
 
 

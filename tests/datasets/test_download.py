@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import tarfile
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +14,9 @@ from click.testing import CliRunner, Result
 
 from srbench.cli import main
 from srbench.datasets import available_datasets, open_dataset
-from srbench.datasets.catalogue import known_images
-from tests.datasets.layouts import content, flat
+from srbench.datasets.catalogue import CATALOGUE, known_images
+from srbench.images import encode_png
+from tests.datasets.layouts import content, flat, image
 
 
 def _run(*arguments: str) -> Result:
@@ -127,3 +132,55 @@ def test_bsd100_arrives_image_by_image_with_its_pinned_bytes(
     result = _run("download", "BSD100", "--data-root", str(tmp_path))
     assert result.exit_code == 0, result.stderr
     assert open_dataset("BSD100", data_root=tmp_path).variant == "canonical"
+
+
+def _div2k_mirror(folder: Path, split: str) -> dict[str, str]:
+    """The four archives of a split, with two images each; their MD5 by name."""
+    folder.mkdir()
+    first = 1 if split == "train" else 801
+    hashes = {}
+    for part in ("HR", *(f"LR_bicubic_X{scale}" for scale in (2, 3, 4))):
+        path = folder / f"DIV2K_{split}_{part}.zip"
+        scale = int(part[-1]) if part != "HR" else 0
+        inner = f"DIV2K_{split}_HR/{{}}.png" if not scale else f"DIV2K_{split}_LR_bicubic/X{scale}/{{}}x{scale}.png"
+        with zipfile.ZipFile(path, "w") as archive:
+            for number in (first, first + 1):
+                pixels = image(number, height=12 // max(1, scale), width=24 // max(1, scale))
+                archive.writestr(inner.format(f"{number:04}"), encode_png(pixels))
+        hashes[path.name] = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    return hashes
+
+
+@pytest.mark.parametrize(
+    ("name", "split"), [("DIV2K", "valid"), ("div2k:validation", "valid"), ("DIV2K:train", "train")]
+)
+def test_div2k_fetches_the_asked_split_and_says_the_size_first(
+    name: str, split: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashes = _div2k_mirror(tmp_path / "mirror", split)
+    monkeypatch.setenv("SRBENCH_MIRROR", str(tmp_path / "mirror"))
+    entry = CATALOGUE["DIV2K"]
+    sources = tuple(
+        replace(s, files=tuple(replace(f, size=None, md5=hashes.get(f.name, f.md5)) for f in s.files))
+        for s in entry.sources
+    )
+    monkeypatch.setitem(CATALOGUE, "DIV2K", replace(entry, sources=sources))
+    result = _run("download", name, "--data-root", str(tmp_path / "root"))
+    assert result.exit_code == 0, result.stderr
+    title = {"valid": "validation", "train": "train"}[split]
+    size = sum(path.stat().st_size for path in (tmp_path / "mirror").iterdir())
+    announced = f"DIV2K ({title}): 4 files, {size / 1e6:.1f} MB, from ETH Zürich"
+    assert result.stderr.splitlines()[0] == announced
+    assert result.stdout.startswith(f"DIV2K ({title}): 2 of {100 if split == 'valid' else 800} images")
+    assert [path.name for path in (tmp_path / "root" / "DIV2K").glob("*.parquet")] == [f"{title}.parquet"]
+
+
+def test_list_shows_what_a_download_would_take(tmp_path: Path) -> None:
+    lines = _run("list", "DIV2K", "BSD100", "Manga109", "--data-root", str(tmp_path)).stdout.splitlines()
+    sizes = [re.split("  +", line)[4] for line in lines[1:]]
+    assert sizes == ["7.7 MB to download", "-", "at least 4.5 GB to download", "at least 566.8 MB to download", "-"]
+
+
+def test_a_hidden_split_is_named_before_anything_is_fetched(tmp_path: Path) -> None:
+    result = _run("download", "Set5", "DIV2K:test", "--data-root", str(tmp_path))
+    assert result.exit_code == 1 and "its HR was never published" in result.stderr and "files" not in result.stderr
