@@ -14,6 +14,7 @@ from tqdm import tqdm
 from srbench.cli.inference import RANDOM_HINT, accept_random_option, inference_options
 from srbench.cli.reporting import score_csv, score_table
 from srbench.datasets import available_datasets, open_dataset
+from srbench.datasets.pairs import with_lr_folder
 from srbench.errors import counted
 from srbench.evaluation import Plan
 from srbench.journal import Row
@@ -36,7 +37,7 @@ from srbench.upscalers.specs import open_upscaler
     "--dataset",
     "datasets",
     multiple=True,
-    metavar="NAME|folder:DIR",
+    metavar="NAME|folder:DIR|DIR",
     help="May be repeated. Without it: every benchmark set found locally, else the embedded Sample.",
 )
 @click.option(
@@ -55,6 +56,17 @@ from srbench.upscalers.specs import open_upscaler
     show_default=True,
     help="Make LR from HR; use the dataset's LR files, which have to be MATLAB's bicubic (given); or score any LR "
     "files, whose origin is named next to the scores.",
+)
+@click.option(
+    "--lr-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="With --lr given or any: the folder of the LR files, which are in DIR, DIR/X4, DIR/DATASET or DIR/DATASET/X4.",
+)
+@click.option(
+    "--lr-pattern",
+    metavar="P",
+    help="Their names, such as {name}_LRBI_x{scale}; without it the usual endings are tried.",
 )
 @click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
 @click.option(
@@ -78,6 +90,8 @@ def command(
     datasets: tuple[str, ...],
     protocols: tuple[str, ...],
     lr: LrSource,
+    lr_dir: Path | None,
+    lr_pattern: str | None,
     data_root: Path | None,
     output: Path | None,
     save_images: Path | None,
@@ -88,6 +102,7 @@ def command(
     """Score a model on benchmark sets under named protocols."""
     chosen = [get_protocol(name) for name in dict.fromkeys(protocols)]
     sets = [open_dataset(name, data_root=data_root) for name in dict.fromkeys(datasets) or _found(data_root)]
+    sets = with_lr_folder(sets, lr=lr, folder=lr_dir, pattern=lr_pattern)
     share = Share.from_environment()
     options = replace(options, device=local_device(options.device))
     upscaler = open_upscaler(model, scale=int(scale), options=options)

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srbench.datasets.catalogue import CATALOGUE, Entry, Split, find_entry
-from srbench.datasets.stores import LR_SCALES, FilesStore, FolderStore, ParquetStore, Store, images_in
+from srbench.datasets.lr_folder import LrFolderStore
+from srbench.datasets.stores import LR_SCALES, FilesStore, FolderStore, ParquetStore, Store, images_in, sizes_pair
 from srbench.datasets.variants import identify_variant
 from srbench.errors import DatasetError, ImageError, SrbenchError, counted, listed
 from srbench.files import SHA256, cache_dir, user_dir, write_atomic
@@ -77,6 +78,8 @@ class ImageSet:
 
     def require_given(self, scale: int) -> None:
         """Raise DatasetError, naming the first five, where images have no given LR at a scale."""
+        if isinstance(self.store, LrFolderStore):
+            self.store.require_pairs(scale)
         if scale in self.given_scales:
             return
         if missing := [name for name in self.names if self.store.lr(name, scale) is None]:
@@ -85,6 +88,11 @@ class ImageSet:
                 f"{self.location}, got none for {listed(missing, 5)}; such a file is named like "
                 f"LR_bicubic/X{scale}/{missing[0]}x{scale}.png. Name their folder with --lr-dir, or use --lr made"
             )
+
+    def with_lr(self, folder: Path, *, pattern: str | None = None) -> ImageSet:
+        """Return this set with the LR files of a folder; see `LrFolderStore` for their names. Errors as there."""
+        store = LrFolderStore(self.store, folder, dataset=self.name, pattern=pattern)
+        return ImageSet(self.name, store, n_expected=self.n_expected, split=self.split)
 
     def given_lr(self, name: str, *, scale: int) -> NDArray[np.uint8]:
         """The given LR image. Raises DatasetError where there is none or its size does not pair with the HR."""
@@ -168,11 +176,6 @@ def require_pair(hr: NDArray[np.uint8], lr: NDArray[np.uint8], *, scale: int, na
         )
 
 
-def sizes_pair(hr: tuple[int, ...], lr: tuple[int, ...], *, scale: int) -> bool:
-    """Whether LR (height, width) is the HR's divided by the scale, each side rounded down or up."""
-    return all(low in {high // scale, -(-high // scale)} for high, low in zip(hr, lr, strict=True))
-
-
 def data_root(path: Path | None = None) -> Path:
     """The folder that holds the datasets: the one given, else `$SRBENCH_DATA`, else the user's data folder."""
     return path.expanduser() if path is not None else user_dir("SRBENCH_DATA", "data")
@@ -182,9 +185,10 @@ _root = data_root
 
 
 def open_dataset(spec: str, *, data_root: Path | None = None) -> ImageSet:
-    """The images that a spec names: `Set5`, `DIV2K:train`, `folder:DIR` or the embedded `Sample`.
+    """Return the images that a spec names: `Set5`, `DIV2K:train`, `folder:DIR`, `./DIR` or the embedded `Sample`.
 
-    A folder's set is called like the folder, but `folder-Set5` where that is a known dataset's name.
+    A spec with a slash, or the name of an existing folder that is no dataset's name, means that folder. `MySet` and
+    `MySet/HR` are both called MySet. A folder with the name of a known dataset, such as Set5, is called `folder-Set5`.
 
     Raises:
         UnknownNameError: no such dataset; close matches are offered.
@@ -200,6 +204,8 @@ def open_dataset(spec: str, *, data_root: Path | None = None) -> ImageSet:
     kind, _, rest = spec.partition(":")
     if kind == "folder":
         return _open_folder(Path(rest).expanduser())
+    if _is_path(spec):
+        return _open_folder(Path(spec).expanduser())
     if kind.lower() == "sample":
         if rest:
             raise DatasetError(f"{spec}: expected Sample alone, which has no parts, got {rest!r}; leave it out")
@@ -262,20 +268,37 @@ def _missing(entry: Entry, split: Split, root: Path) -> str:
 
 def _open_folder(folder: Path) -> ImageSet:
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: expected a folder of images, found none; check the path after folder:")
+        raise DatasetError(f"{folder}: expected a folder of images, found none; check the path")
+    if not images_in(folder) and (folder / "HR").is_dir():
+        folder = folder / "HR"
     if unread := sorted(path.name for path in folder.iterdir() if path.suffix.lower() in _UNREAD_SUFFIXES):
         raise DatasetError(
             f"{folder}: expected PNG, JPEG and BMP images alone, got {listed(unread)}, which would be "
             "missing in every mean; convert or move them"
         )
-    return ImageSet(_name_of(folder), FolderStore(folder, lr_folders=[folder.parent / "LR_bicubic"]))
+    name, lr = _name_of(folder), folder.parent / "LR"
+    images = ImageSet(name, FolderStore(folder, lr_folders=[folder.parent / "LR_bicubic"]))
+    if folder.name == "HR" and lr.is_dir() and not (folder.parent / "LR_bicubic").is_dir():
+        return images.with_lr(lr)
+    return images
+
+
+def _is_path(spec: str) -> bool:
+    """Return whether a spec means a folder: it looks like a path, or it is a folder whose name is no dataset's."""
+    if "/" in spec or "\\" in spec or spec.startswith((".", "~")):
+        return True
+    return spec.partition(":")[0].lower() not in _known_names() and Path(spec).is_dir()
 
 
 def _name_of(folder: Path) -> str:
-    """The folder's own name, or `folder-Set5`: what merely carries a known dataset's name must not pass for it."""
-    name = folder.resolve().name or "folder"
-    known = {"sample", *(title.lower() for entry in CATALOGUE.values() for title in (entry.name, *entry.aliases))}
-    return f"folder-{name}" if name.lower() in known else name
+    """Return the name of a folder, or of its parent if it is called HR; `folder-Set5` if that is a known dataset's."""
+    place = folder.resolve()
+    name = (place.parent.name if place.name == "HR" else place.name) or "folder"
+    return f"folder-{name}" if name.lower() in _known_names() else name
+
+
+def _known_names() -> set[str]:
+    return {"sample", *(title.lower() for entry in CATALOGUE.values() for title in (entry.name, *entry.aliases))}
 
 
 def _sample() -> ImageSet:

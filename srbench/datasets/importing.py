@@ -12,11 +12,11 @@ from pathlib import Path
 
 from srbench.datasets.catalogue import Entry, Split, find_entry, known_images
 from srbench.datasets.imageset import data_root as root_of
-from srbench.datasets.imageset import sizes_pair
 from srbench.datasets.import_files import UNPACKED, as_folder, files_in
 from srbench.datasets.layouts import Role, canonical_name, foreign_set, role_of, split_of
 from srbench.datasets.parquet import ImageWriter
 from srbench.datasets.replacing import Present
+from srbench.datasets.stores import sizes_pair
 from srbench.datasets.variants import identify_variant
 from srbench.errors import DatasetError, counted, listed
 from srbench.files import atomic_path, explain

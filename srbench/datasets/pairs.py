@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from srbench.datasets.fivecrop import five_boxes
 from srbench.datasets.imageset import ImageSet
-from srbench.errors import UnknownNameError
+from srbench.errors import DatasetError, UnknownNameError
 from srbench.protocols import MATLAB_PREPARATION, Preparation, get_protocol
 
 Images = NDArray[np.uint8]
@@ -35,6 +36,22 @@ def given_pair(
     reference, lr = preparation.reference(hr, scale=scale), images.given_lr(name, scale=scale)
     height, width = (side // scale for side in reference.shape[:2])
     return reference, np.ascontiguousarray(lr[:height, :width])
+
+
+def with_lr_folder(sets: list[ImageSet], *, lr: str, folder: Path | None, pattern: str | None = None) -> list[ImageSet]:
+    """Return the sets with the LR files of a folder, if one is named.
+
+    Raises:
+        DatasetError: `lr` is "made", a pattern without a folder, or as `LrFolderStore`.
+    """
+    if folder is None and pattern is None:
+        return sets
+    if folder is None or lr == "made":
+        raise DatasetError(
+            f"expected --lr-dir DIR with --lr given or --lr any, got --lr {lr}{'' if folder else ' and no --lr-dir'}; "
+            "add --lr any to score LR files of any origin"
+        )
+    return [images.with_lr(folder, pattern=pattern) for images in sets]
 
 
 @dataclass(frozen=True)

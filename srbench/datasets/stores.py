@@ -222,3 +222,8 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DatasetError(f"{path}: expected a readable image, got {error.strerror}; check the file") from error
+
+
+def sizes_pair(hr: tuple[int, ...], lr: tuple[int, ...], *, scale: int) -> bool:
+    """Return whether LR (height, width) is the HR's divided by the scale, each side rounded down or up."""
+    return all(low in {high // scale, -(-high // scale)} for high, low in zip(hr, lr, strict=True))

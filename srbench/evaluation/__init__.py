@@ -13,6 +13,7 @@ import pandas as pd
 from torch import nn
 
 from srbench.datasets.imageset import ImageSet, open_dataset
+from srbench.datasets.pairs import with_lr_folder
 from srbench.errors import DatasetError
 from srbench.evaluation.plan import Plan, count_forward_passes, row_ids
 from srbench.evaluation.record import describe
@@ -33,6 +34,8 @@ def evaluate(
     scale: int,
     protocol: str | Sequence[str] = "matlab-y",
     lr: LrSource = "made",
+    lr_dir: Path | str | None = None,
+    lr_pattern: str | None = None,
     data_root: Path | str | None = None,
     options: Options | None = None,
 ) -> pd.DataFrame:
@@ -44,7 +47,9 @@ def evaluate(
         dataset: a name such as "Set5", "folder:DIR", an `ImageSet` or a dataset view, or a list of these.
         scale: 2, 3, 4 or 8.
         protocol: one name or several; those that share a preparation cost one forward pass.
-        lr: "made" by the protocol, or "given": the dataset's own LR files.
+        lr: "made" by the protocol; "given": the dataset's own LR files, which have to be MATLAB's; or "any" LR files.
+        lr_dir: with "given" or "any", the folder of the LR files, instead of the dataset's own.
+        lr_pattern: the names of the files in `lr_dir`, such as "{name}_LRBI_x{scale}".
         data_root: where datasets lie, if not at `$SRBENCH_DATA` or the user's data folder.
         options: device, precision, tile and self-ensemble.
 
@@ -63,6 +68,7 @@ def evaluate(
     chosen = [dataset] if isinstance(dataset, str) or not isinstance(dataset, Sequence) else dataset
     names = [protocol] if isinstance(protocol, str | Protocol) else protocol
     sets, protocols = [_as_set(entry, root) for entry in chosen], [get_protocol(name) for name in names]
+    sets = with_lr_folder(sets, lr=lr, folder=None if lr_dir is None else Path(lr_dir), pattern=lr_pattern)
     with borrowed(model):
         plan = Plan(as_upscaler(model, scale=scale, options=options), sets, protocols, lr)
         return to_frame([row for rows in run(plan) for row in rows])
