@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from srbench.errors import UpscalerError
-from srbench.upscalers.adapters import RANGES
+from srbench.upscalers.adapters import MAX_PAD, RANGES
 from srbench.upscalers.base import Options
 from srbench.upscalers.factory_args import FactoryArgs, parse_factory_args
 from srbench.upscalers.tensors import OPTIMISATIONS, PRECISIONS
@@ -55,7 +55,7 @@ _RUNNING: dict[str, _Decorator] = {
 _ADAPTERS: dict[str, _Decorator] = {
     "pad": click.option(
         "--pad",
-        type=click.IntRange(min=1),
+        type=click.IntRange(1, MAX_PAD),
         default=1,
         metavar="N",
         help="Pad the network's input by reflection to a multiple of N, and crop its output.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pandas as pd
 from torch import nn
@@ -20,7 +20,7 @@ from srbench.evaluation.record import describe
 from srbench.evaluation.scheduling import run
 from srbench.protocols import LrSource, Protocol, get_protocol
 from srbench.scores import to_frame
-from srbench.upscalers.base import Options, Upscaler
+from srbench.upscalers.base import OptionKeywords, Options, Upscaler, chosen_options
 from srbench.upscalers.specs import as_upscaler
 from srbench.upscalers.tensors import borrowed
 
@@ -38,6 +38,7 @@ def evaluate(
     lr_pattern: str | None = None,
     data_root: Path | str | None = None,
     options: Options | None = None,
+    **keywords: Unpack[OptionKeywords],
 ) -> pd.DataFrame:
     """Score a model on one or more datasets.
 
@@ -51,7 +52,8 @@ def evaluate(
         lr_dir: with "given" or "any", the folder of the LR files, instead of the dataset's own.
         lr_pattern: the names of the files in `lr_dir`, such as "{name}_LRBI_x{scale}".
         data_root: where datasets lie, if not at `$SRBENCH_DATA` or the user's data folder.
-        options: device, precision, tile and self-ensemble.
+        options: how the model is run and what its input is.
+        keywords: the fields of `Options` by name, in place of `options`: `device="cpu"`, `tile=64`, `range=255`.
 
     Returns:
         One row per image and protocol, with the columns of `srbench.scores.SCHEMA`.
@@ -70,7 +72,7 @@ def evaluate(
     sets, protocols = [_as_set(entry, root) for entry in chosen], [get_protocol(name) for name in names]
     sets = with_lr_folder(sets, lr=lr, folder=None if lr_dir is None else Path(lr_dir), pattern=lr_pattern)
     with borrowed(model):
-        plan = Plan(as_upscaler(model, scale=scale, options=options), sets, protocols, lr)
+        plan = Plan(as_upscaler(model, scale=scale, options=chosen_options(options, keywords)), sets, protocols, lr)
         return to_frame([row for rows in run(plan) for row in rows])
 
 

@@ -74,6 +74,9 @@ def checked_float(image: NDArray[Any]) -> NDArray[np.float32]:
     if not np.isfinite(largest) or not np.isfinite(image.min()):
         raise ProtocolError("sr: expected finite values, got NaN or infinity; check the model's precision and weights")
     if largest > _LARGEST_FLOAT:
-        raise ProtocolError(f"sr: expected floating values in [0, 1], got up to {largest:g}; divide by 255 first")
+        raise ProtocolError(
+            f"sr: expected floating values in [0, 1], got up to {largest:g}; divide by 255 first, "
+            "or evaluate the model with --range 255"
+        )
     clamped = image.astype(np.float32)
     return np.clip(clamped, 0, 1, out=clamped)

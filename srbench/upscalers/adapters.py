@@ -18,6 +18,9 @@ from srbench.upscalers.tiling import reflected
 RANGES = (1, 255, -1)
 """Value ranges of networks: [0, 1], [0, 255] and [-1, 1]."""
 
+MAX_PAD = 1024
+"""The largest multiple that an input is padded to; windows of networks have 64 pixels at most."""
+
 
 def network_scale(options: Options, scale: int) -> int:
     """Output size over input size of the network itself: 1 where its input is enlarged before."""
@@ -81,8 +84,8 @@ def _with_luma(rgb: Tensor, luma: Tensor) -> Tensor:
 
 def require_adapters(options: Options) -> None:
     """Raises UpscalerError for adapters that do not exist or contradict each other."""
-    if type(options.pad) is not int or options.pad < 1:
-        raise UpscalerError(f"--pad: expected a positive number of pixels, got {options.pad!r}; use 8, 16 or 64")
+    if type(options.pad) is not int or options.pad not in range(1, MAX_PAD + 1):
+        raise UpscalerError(f"--pad: expected 1 to {MAX_PAD} pixels, got {options.pad!r}; use 8, 16 or 64")
     if type(options.range) is not int or options.range not in RANGES:
         known = ", ".join(map(str, RANGES))
         raise UpscalerError(f"--range: expected one of {known}, got {options.range!r}; use -1 for [-1, 1]")

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,33 @@ class Options:
         arguments = {"factory_args": published_args(self.factory_arg)} if self.factory_arg else {}
         found = {**self.adapters, **arguments}
         return {"adapters": found} if found else {}
+
+
+class OptionKeywords(TypedDict, total=False):
+    """The fields of `Options` as keywords of a function."""
+
+    device: str
+    precision: str
+    tile: int | None
+    self_ensemble: bool
+    optimise: str
+    pad: int
+    range: int
+    bgr: bool
+    luma: bool
+    pre_upsample: bool
+    output_name: str | None
+    pattern: str | None
+    factory_arg: FactoryArgs
+
+
+def chosen_options(options: Options | None, keywords: OptionKeywords) -> Options | None:
+    """Options given whole or as keywords; None where there are neither. Raises UpscalerError where there are both."""
+    if options is not None and keywords:
+        raise UpscalerError(
+            f"expected options=… or single options, got both ({', '.join(keywords)}); put all of them into one Options"
+        )
+    return Options(**keywords) if keywords else options
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from srbench.errors import UpscalerError
 from srbench.evaluation import evaluate
 from srbench.protocols import MATLAB_LUMA
 from srbench.resize import imresize
-from srbench.upscalers.base import Identity, Options
+from srbench.upscalers.base import Identity, OptionKeywords, Options
 from srbench.upscalers.specs import as_upscaler, open_upscaler
 from srbench.upscalers.tensors import TensorUpscaler
 from srbench.zoo import build
@@ -123,7 +124,7 @@ def test_foreign_modules_run_in_lower_precision(precision: str, limit: float) ->
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (Options(pad=0), "--pad: expected a positive number"),
+        (Options(pad=0), "--pad: expected 1 to 1024 pixels, got 0"),
         (Options(range=256), "--range: expected one of 1, 255, -1, got 256"),
         (Options(luma=True, bgr=True), "expected --luma or --bgr, got both"),
         (Options(bgr="yes"), "bgr: expected True or False"),  # type: ignore[arg-type]  # a mistake on purpose
@@ -142,11 +143,8 @@ def test_models_that_need_no_adapters_refuse_them(spec: str) -> None:
 
 
 def test_an_identity_network_scores_like_bicubic_on_the_sample() -> None:
-    options = Options("cpu", pre_upsample=True, luma=True)
-    means = [
-        evaluate(model, "Sample", scale=4, options=chosen)["psnr_y"].mean()
-        for model, chosen in (("bicubic", None), (nn.Identity(), options))
-    ]
+    scores = evaluate(nn.Identity(), "Sample", scale=4, device="cpu", pre_upsample=True, luma=True)
+    means = [evaluate("bicubic", "Sample", scale=4)["psnr_y"].mean(), scores["psnr_y"].mean()]
     assert abs(means[0] - means[1]) < 0.02  # the baseline is rounded to 8 bits, the network's input is not
 
 
@@ -204,3 +202,9 @@ def test_speed_audit_and_samples_take_adapters(tmp_path: Path, monkeypatch: pyte
         wrong, right = (CliRunner().invoke(main, [*command, *more]) for more in ((), ("--luma",)))
         assert wrong.exit_code == 1 and "RuntimeError" in wrong.stderr, command
         assert right.exit_code == 0, right.output
+
+
+def test_options_are_keywords_of_evaluate_too() -> None:
+    with pytest.raises(UpscalerError, match=r"expected options=… or single options, got both \(pad\)"):
+        evaluate(nn.Identity(), "Sample", scale=4, options=Options("cpu"), pad=8)
+    assert set(OptionKeywords.__annotations__) == {field.name for field in fields(Options)}
