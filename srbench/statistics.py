@@ -350,6 +350,9 @@ def _unmatched(a: dict[str, Any], b: dict[str, Any]) -> Iterable[str]:
         if in_a != in_b:
             yield f"{name.replace('_', '-')} is {in_a} in A and {in_b} in B"
     if _base_and_variant(a["model"], b["model"]):
+        forms = [model.get("form", "authors") for model in (a["model"], b["model"])]
+        if forms[0] != forms[1]:
+            yield f"the form of A is {forms[0]}, of B {forms[1]}"
         for name in (*_TRAINING, *_TRAINING_HASHES):
             in_a, in_b = a["model"].get(name), b["model"].get(name)
             if in_a != in_b or (in_a is None and name in _TRAINING):

@@ -175,6 +175,8 @@ def test_a_base_and_its_variant_need_one_known_training() -> None:
         compare_runs(plain, make_run(scores, model=bam | {"recipe_sha256": "b" * 64}))
     with pytest.raises(ComparisonError, match="the steps of A is 1000, of B 2000"):
         compare_runs(plain, make_run(scores, model=bam | {"steps": 2000}))
+    with pytest.raises(ComparisonError, match="the form of A is authors, of B unit; --unmatched compares them"):
+        compare_runs(plain, make_run(scores, model=bam | {"form": "unit"}))
     other = {"spec": "zoo:other@authors"}
     assert only(compare_runs(base, make_run(scores, model=other))).unmatched == ()
 

@@ -15,7 +15,7 @@ from srbench.files import cache_dir, write_atomic
 from srbench.tables import text_table
 from srbench.zoo.catalogue import CATALOGUE, DEFAULT_TAG, ExpectedScore, Setting, WeightsEntry, entries_of, times
 from srbench.zoo.costs import COSTS, Cost
-from srbench.zoo.networks import ATTENTIONS, NETWORKS, VARIANTS, Network, Variant, find_variant
+from srbench.zoo.networks import ATTENTIONS, FORMS, NETWORKS, VARIANTS, Form, Network, Variant, find_variant
 from srbench.zoo.sizes import cost_of, has_own_size
 from srbench.zoo.trained import kept_path, record_of
 
@@ -87,8 +87,14 @@ def fetch(specs: tuple[str, ...], scale: int | None, unpinned: bool) -> None:
 @click.option("--network", help="The network, or NAME@TAG for the hyper-parameters of published weights.")
 @click.option("--scale", type=int, help="The scale, where keys and shapes leave it open.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter; may be repeated.")
+@click.option("--form", type=click.Choice(FORMS), help="The form that the weights were trained in.")
 def convert(
-    source: Path, output: Path | None, network: str | None, scale: int | None, options: tuple[str, ...]
+    source: Path,
+    output: Path | None,
+    network: str | None,
+    scale: int | None,
+    options: tuple[str, ...],
+    form: Form | None,
 ) -> None:
     """Convert an authors' checkpoint to safetensors with a record of what it is."""
     from srbench.zoo.conversion import convert as convert_file
@@ -96,6 +102,7 @@ def convert(
 
     name, settings = _named_form(network)
     given = tuple(_setting(name, text) for text in options)
+    given = (*_form_settings(name, form), *given)
     chosen = tuple((dict(settings or ()) | dict(given)).items()) if given or settings is not None else None
     click.echo(describe(convert_file(source, output, network=name, scale=scale, options=chosen)))
 
@@ -333,7 +340,8 @@ def _description(name: str, variant: Variant) -> list[tuple[str, str]]:
         ("network", f"{variant.name} ({variant.title})"),
         ("attention", f"{variant.attention}, {network.slot}"),
         ("hosts", " ".join(kind for kind in ATTENTIONS if network.hosts(kind))),
-        ("value range", f"0…{network.value_range:g} inside, RGB in [0, 1] at the door"),
+        ("value range", f"0…{network.value_range:g} inside, RGB in [0, 1] at input and output"),
+        ("forms", _forms(variant)),
         ("source", network.source),
         ("citation", network.citation),
     ]
@@ -341,6 +349,18 @@ def _description(name: str, variant: Variant) -> list[tuple[str, str]]:
     for scale, cost in _costs(variant).items() if name == variant.name else ():
         rows.append((f"×{scale}", f"{_told(cost)} for 1280×720, at the paper's size"))
     return rows
+
+
+def _forms(variant: Variant) -> str:
+    """The forms with what each sets, the default one named; `one form` for a network that has no other."""
+    network = variant.network
+    if len(network.forms()) == 1:
+        return "one form: authors, unit and paper are the same"
+    told = []
+    for form in network.forms():
+        settings = ", ".join(f"{key} {value}" for key, value in network.form_options(form).items())
+        told.append(f"{form} ({settings})" if settings else form)
+    return f"{'; '.join(told)}; built in {variant.default_form}"
 
 
 def _told(cost: Cost) -> str:
@@ -386,6 +406,15 @@ def _named_form(text: str | None) -> tuple[str | None, tuple[Setting, ...] | Non
         return find_variant(text).name, ()
     entry = _entries(text, None)[0]
     return entry.network, entry.options
+
+
+def _form_settings(network: str | None, form: Form | None) -> tuple[Setting, ...]:
+    """The options of a form. Raises click.UsageError without a network."""
+    if form is None:
+        return ()
+    if network is None:
+        raise click.UsageError(f"--form {form}: expected --network with it; name the network")
+    return tuple(find_variant(network).network.form_options(form).items())
 
 
 def _setting(network: str | None, text: str) -> Setting:

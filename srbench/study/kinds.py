@@ -8,6 +8,7 @@ from typing import Any
 
 from srbench.files import SHA256
 from srbench.training.recipe import LARGEST_SEED, SEED_RANGE
+from srbench.zoo.networks import FORMS
 
 Kind = tuple[Callable[[Any], bool], str]
 """Whether a value is of the kind, and what the kind is called, `{}` standing for the value's key."""
@@ -73,6 +74,7 @@ STUDY: Mapping[str, Kind] = {
     "protocol": _TEXT,
     "scale": (_whole(1, 8), "a whole number for {}"),
     "recipe_sha256": (_sha256, "the 64 hexadecimal digits of a hash for {}"),
+    "form": (lambda value: value in FORMS, f"one of {', '.join(FORMS)} for {{}}"),
     "learning_rates": (_rates, "{} as a list of finite numbers above 0, each once"),
     "search_seed": (_SEED, f"a whole number {SEED_RANGE} for {{}}"),
     "percentages": (_percentages, "{} as a list of whole numbers between 1 and 100, each once, 100 among them"),

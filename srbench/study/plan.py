@@ -15,7 +15,7 @@ from srbench.datasets.catalogue import CATALOGUE
 from srbench.errors import StudyError, UnknownNameError
 from srbench.protocols import get_protocol
 from srbench.study import kinds
-from srbench.zoo.networks import find_variant
+from srbench.zoo.networks import Form, find_variant
 
 METRICS = ("psnr_y", "psnr_rgb", "psnr_y_aliased")
 """Columns of the score table that an endpoint may be: those in dB, as the margin is."""
@@ -60,6 +60,7 @@ class Study:
             this seed, which is none of the study's.
         percentages: of the steps, at which the differences are shown; 100 is the result.
         protocol, margin_db: how results are scored, and below which difference arms count as equivalent.
+        form: how all arms compute inside; None is the form of every training from scratch, `unit`.
         endpoints, groups: the first contrast of the first group on the first endpoint is the study's question.
         sha256: the hash of all of this.
     """
@@ -77,6 +78,7 @@ class Study:
     endpoints: tuple[Endpoint, ...]
     groups: tuple[Group, ...]
     recipe_sha256: str | None = None
+    form: Form | None = None
     sha256: str
 
     @property
@@ -157,8 +159,9 @@ def _frozen(value: Any) -> Any:
 def _document(study: Study) -> dict[str, Any]:
     plain: dict[str, Any] = {**study.__dict__}
     del plain["sha256"]
-    if study.recipe_sha256 is None:
-        del plain["recipe_sha256"]
+    for optional in ("recipe_sha256", "form"):
+        if plain[optional] is None:
+            del plain[optional]
     plain["endpoints"] = [dict(endpoint.__dict__) for endpoint in study.endpoints]
     plain["groups"] = [dict(group.__dict__) for group in study.groups]
     thawed: dict[str, Any] = json.loads(json.dumps(plain))

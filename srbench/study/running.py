@@ -33,6 +33,7 @@ from srbench.training.sweep import Outcome, require_all, run_jobs
 from srbench.training.trainer import Job
 from srbench.upscalers.base import Options
 from srbench.upscalers.specs import module_of, open_upscaler
+from srbench.zoo.networks import TRAINED_FORM
 
 CLAIM, FROZEN, DIVERGED = "study.json", "frozen.json", "diverged.json"
 """The plan that a folder belongs to, the learning rates that its search has found, and, in a training's folder, that
@@ -258,6 +259,7 @@ def _job(study: Study, arm: str, seed: int, recipe: Recipe, output: Path, machin
         recipe=recipe,
         train_set=study.train_set,
         output=output,
+        form=study.form or TRAINED_FORM,
         seed=seed,
         data_root=machine.data_root,
         device=machine.device,

@@ -284,28 +284,30 @@ class Named:
 
 @dataclass(frozen=True)
 class Fields:
-    """An object of exactly these fields: none missing, none unknown."""
+    """An object of exactly these fields: none missing, none unknown. Those in `optional` may be left out."""
 
     fields: Mapping[str, Kind] = field(default_factory=dict)
+    optional: Mapping[str, Kind] = field(default_factory=dict)
 
     def check(self, value: Any, where: str) -> None:
         if not isinstance(value, dict):
             raise refuse(where, "an object", value)
-        if value.keys() != self.fields.keys():
+        if value.keys() - self.optional.keys() != self.fields.keys():
             self._explain(value, where)
-        for name, kind in self.fields.items():
-            kind.check(value[name], f"{where}.{name}")
+        for name, kind in {**self.fields, **self.optional}.items():
+            if name in value:
+                kind.check(value[name], f"{where}.{name}")
 
     def schema(self) -> Schema:
         return {
             "type": "object",
-            "properties": {name: kind.schema() for name, kind in self.fields.items()},
+            "properties": {name: kind.schema() for name, kind in {**self.fields, **self.optional}.items()},
             "required": list(self.fields),
             "additionalProperties": False,
         }
 
     def _explain(self, value: dict[str, Any], where: str) -> None:
-        unknown = sorted(value.keys() - self.fields.keys())
+        unknown = sorted(value.keys() - self.fields.keys() - self.optional.keys())
         missing = [name for name in self.fields if name not in value]
         found = [f"unknown field {shown(unknown[0])}"] if unknown else []
         found += [f"missing field {missing[0]!r}"] if missing else []

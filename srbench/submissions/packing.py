@@ -279,7 +279,9 @@ def _training(records: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     if same["recipe_sha256"] is None and all(recipes.values()):
         listing = "\n".join(f"x{scale} {sha256}" for scale, sha256 in sorted(recipes.items()))
         same["recipe_sha256"] = hashlib.sha256(listing.encode()).hexdigest()
-    return {"data": data, "recipe": _by_scale(records, "recipe", limit=TRAINING_FACT), **same}
+    forms = {record["model"].get("form") for record in records}
+    form = {"form": forms.pop()} if len(forms) == 1 and None not in forms else {}
+    return {"data": data, "recipe": _by_scale(records, "recipe", limit=TRAINING_FACT), **same, **form}
 
 
 def _by_scale(records: Sequence[Mapping[str, Any]], key: str, *, limit: int) -> str | None:

@@ -86,7 +86,9 @@ _TRAINING = Fields(
         "steps": Maybe(Whole(0, 10**10)),
         "seed": Maybe(Whole(0, 2**63)),
         "tag": Maybe(NAME),
-    }
+    },
+    # Left out for the authors' form, so that entries from before there were forms stay valid.
+    optional={"form": OneOf(("unit", "paper"))},
 )
 
 _RUNTIME = Fields(

@@ -42,6 +42,7 @@ def _way(values: Mapping[str, Any]) -> dict[str, Any]:
         graphs=values["graphs"],
     )
     return {
+        "form": values["form"],
         "data_root": values["data_root"],
         "device": values["device"],
         "speed": speed,

@@ -24,6 +24,7 @@ from srbench.journal import differing
 from srbench.training.curves import Line, curves
 from srbench.training.records import RECORD, WEIGHTS, require_own_weights, whole_record
 from srbench.zoo.checkpoints import with_record
+from srbench.zoo.networks import Option
 from srbench.zoo.reading import read_pickled
 
 LOG, CURVES, CHECKPOINT = "log.jsonl", "curves.svg", "checkpoint.pt"
@@ -37,15 +38,17 @@ Key = dict[str, Any]
 
 @dataclass(frozen=True)
 class TrainingFolder:
-    """Where a training of this `key` (network, scale, recipe, data, seed) is kept.
+    """Where a training of this `key` (network, form, scale, recipe, data, seed) is kept.
 
-    `recipe` has the values behind the key's hash, to tell in what another one differs. Raises TrainingError where the
-    folder holds another training, or cannot be read or written.
+    `recipe` has the values behind the key's hash, to report in what another one differs; `options` are those of the
+    network's form, for the weights' metadata. Raises TrainingError where the folder holds another training, or cannot
+    be read or written.
     """
 
     path: Path
     key: Key
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Option] = field(default_factory=dict)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -125,7 +128,8 @@ class TrainingFolder:
 
     def keep_weights(self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Write weights as safetensors that `srbench zoo` reads, `facts` in their record."""
-        record = {"network": self.key["network"], "scales": [self.key["scale"]], "options": {}, **facts}
+        scales, options = [self.key["scale"]], dict(self.options)
+        record = {"network": self.key["network"], "scales": scales, "options": options, **facts}
         write_atomic(self.path / name, with_record(tensors, record), error=TrainingError)
 
     def finish(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], record: Mapping[str, Any]) -> None:

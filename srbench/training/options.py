@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from srbench.zoo.networks import FORMS, TRAINED_FORM
+
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
@@ -50,6 +52,13 @@ OPTIONS = (
         help="A dataset, a folder under the data root, or a path.",
         metavar="NAME|DIR",
         required=True,
+    ),
+    Option(
+        name="--form",
+        help="How the network computes inside: as its authors run it, at value range 1 (unit), or as the BAM paper's "
+        "code runs it.",
+        default=TRAINED_FORM,
+        choices=FORMS,
     ),
     Option(
         name="--output",

@@ -18,8 +18,9 @@ from srbench.files import sha256_of, write_atomic
 from srbench.training.data import find_training_images
 from srbench.training.outbreak import outbreak
 from srbench.training.records import WEIGHTS, as_one, read_training
-from srbench.training.stages import end_to_end, loss_curve
+from srbench.training.stages import end_to_end, form_of, loss_curve
 from srbench.zoo.checkpoints import Fit, fill, with_record
+from srbench.zoo.networks import find_variant
 from srbench.zoo.reading import read_checkpoint
 from srbench.zoo.trained import (
     FOLDER,
@@ -85,7 +86,8 @@ def publish(
             f"{record_path} is there already, from seed {read_record(record_path)['training']['seed']}; "
             "--replace publishes over it"
         )
-    fit = Fit(told["network"], told["scale"])
+    options = find_variant(told["network"]).network.form_options(form_of(told))
+    fit = Fit(told["network"], told["scale"], tuple(options.items()))
     sets, remarks = _unseen(benchmark_sets(data_root), told, data_root)
     training = _training(told, folder)
     remarks += filter(None, [outbreak(training["loss"])])
@@ -99,7 +101,7 @@ def publish(
         "schema_version": RECORD_VERSION,
         "network": fit.network,
         "scale": fit.scale,
-        "options": {},
+        "options": options,
         "licence": licence,
         "training": training,
         "protocol": PROTOCOL,

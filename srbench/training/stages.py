@@ -15,6 +15,7 @@ from srbench.training.curves import Line, thinned
 from srbench.training.folder import read_lines
 from srbench.training.recipe import Recipe
 from srbench.training.records import STAGE, WEIGHTS, read_training
+from srbench.zoo.networks import Form, Option, find_variant
 from srbench.zoo.reading import read_checkpoint
 
 
@@ -46,10 +47,10 @@ class Stage:
                 )
 
 
-def read_stage(folder: Path, *, network: str, scale: int) -> Stage:
-    """The finished training in a folder.
+def read_stage(folder: Path, *, network: str, scale: int, options: Mapping[str, Option]) -> Stage:
+    """Read the finished training in a folder, which has to be one of this network and scale, in this form's options.
 
-    Raises TrainingError for none, for weights that are not its own, or for one of another network or scale.
+    Raises TrainingError for none, for weights that are not its own, or for one of another network, scale or form.
     """
     record = read_training(folder)
     try:
@@ -64,9 +65,19 @@ def read_stage(folder: Path, *, network: str, scale: int) -> Stage:
             f"--start {folder}: expected a training of {network} ×{scale}, got one of "
             f"{record['network']} ×{record['scale']}; stages share network and scale"
         )
+    if (form := form_of(record)) not in find_variant(network).network.forms_with(options):
+        raise TrainingError(
+            f"--start {folder}: expected a training in the same form, got one in the form {form}; add --form {form}"
+        )
     told = {key: record[key] for key in STAGE}
     told |= {"loss": loss_curve(folder), "weights_sha256": sha256}
     return Stage(weights, sha256, (*record.get("stages", ()), told))
+
+
+def form_of(record: Mapping[str, Any]) -> Form:
+    """Return the form of a training's record; records from before there were forms are of the authors' form."""
+    form: Form = record.get("form", "authors")
+    return form
 
 
 def loss_curve(folder: Path) -> list[Line]:

@@ -30,7 +30,7 @@ from srbench.training.stages import Stage, read_stage
 from srbench.training.validation import PROTOCOL, held_out_psnr
 from srbench.zoo.building import build
 from srbench.zoo.compiling import explained
-from srbench.zoo.networks import find_variant
+from srbench.zoo.networks import TRAINED_FORM, Form, find_variant
 
 BAD_BATCH = "non-finite.safetensors"
 """Where the batches are kept whose loss was not finite."""
@@ -40,10 +40,11 @@ BAD_BATCH = "non-finite.safetensors"
 class Job:
     """One training: what is trained on what, where it is kept, and how it is run.
 
-    Network, scale, recipe, images and seed decide the result; the rest decides how fast it comes.
+    Network, form, scale, recipe, images and seed decide the result; the rest decides how fast it comes.
     Raises TrainingError for a number that is out of range.
 
     Attributes:
+        form: how the network computes inside; see `srbench.zoo.networks.Form`.
         seed: 0 to 2^63 - 1.
         train_set: a dataset's name, a folder under the data root, or a path.
         start: the folder of a finished training of this network, whose weights this one goes on from.
@@ -56,6 +57,7 @@ class Job:
     recipe: Recipe
     train_set: str
     output: Path
+    form: Form = TRAINED_FORM
     seed: int = 0
     start: Path | None = None
     data_root: Path | None = None
@@ -92,14 +94,15 @@ def train(job: Job) -> dict[str, Any]:
         DatasetError: images that are missing or smaller than the patch.
     """
     # Before images are packed: a mistyped network should not have to wait for that.
-    build(job.network, scale=job.scale, device="meta")
-    name = find_variant(job.network).name
-    stage = read_stage(job.start, network=name, scale=job.scale) if job.start else None
+    build(job.network, scale=job.scale, device="meta", form=job.form)
+    variant = find_variant(job.network)
+    name, options = variant.name, variant.network.form_options(job.form)
+    stage = read_stage(job.start, network=name, scale=job.scale, options=options) if job.start else None
     with join_world(job.device) as world:
         data = open_training_data(job.train_set, job.recipe, scale=job.scale, root=job.data_root)
         if stage:
             stage.require_same_images(data.fingerprint, job.recipe)
-        folder = TrainingFolder(job.output, _key(job, name, data, stage), job.recipe.document())
+        folder = TrainingFolder(job.output, _key(job, name, data, stage), job.recipe.document(), options)
         record = folder.finished()
         if record is None:
             with folder.held() if world.leads else nullcontext():
@@ -118,7 +121,9 @@ def _key(job: Job, network: str, data: TrainingData, stage: Stage | None) -> dic
         "train_set": data.fingerprint,
         "seed": job.seed,
     }
-    return key | ({"start": stage.sha256} if stage else {})
+    # Only where it differs from the authors' form: keys of earlier trainings stay as they are.
+    form = {"form": job.form} if find_variant(network).network.form_options(job.form) else {}
+    return key | form | ({"start": stage.sha256} if stage else {})
 
 
 class _Training:
@@ -130,7 +135,7 @@ class _Training:
         self.share = _share(job, world)
         with _enough_memory(lambda: _little(world, f"{job.network} and what is kept to train it")):
             torch.manual_seed(job.seed)
-            network = build(job.network, scale=job.scale)
+            network = build(job.network, scale=job.scale, form=job.form)
             if stage:
                 network.load_state_dict(stage.weights, strict=True)
             self.learner = Learner(network, job.recipe, world, job.speed)
@@ -314,6 +319,7 @@ class _Training:
         return {
             "network": self.folder.key["network"],
             "scale": job.scale,
+            "form": job.form,
             "seed": job.seed,
             "steps": self.step,
             "recipe": recipe.document(),

@@ -27,7 +27,7 @@ from srbench.zoo import load
 from srbench.zoo.catalogue import WeightsEntry
 from srbench.zoo.checkpoints import FILE_TAG, RECORD_KEY
 from srbench.zoo.counting import count_parameters
-from srbench.zoo.networks import VARIANTS, find_variant
+from srbench.zoo.networks import VARIANTS, Variant, find_variant
 from srbench.zoo.reading import read_checkpoint
 
 FOREIGN_KINDS = ("python", "onnx", "spandrel")
@@ -176,6 +176,7 @@ def _provenance(entry: WeightsEntry) -> dict[str, Any]:
     told = {
         "network": variant.network.name,
         "attention": variant.attention,
+        **_form(variant, dict(entry.options)),
         "training_data": entry.training_data,
         "source": entry.source,
         "licence": entry.licence,
@@ -198,7 +199,14 @@ def _told_by_file(name: str, metadata: Mapping[str, str]) -> dict[str, Any]:
     record = json.loads(metadata.get(RECORD_KEY, "{}"))
     data = record.get("train_set") or record.get("training_data") or "data that its file does not name"
     told = {"network": variant.network.name, "attention": variant.attention, "training_data": data}
+    told |= _form(variant, record.get("options", {}))
     return told | {key: record[key] for key in ("recipe", "recipe_sha256", "steps", "seed") if key in record}
+
+
+def _form(variant: Variant, options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the form for the record; left out for the authors' form, so that earlier records stay as they are."""
+    form = variant.network.form_of(options)
+    return {} if form in (None, "authors") else {"form": form}
 
 
 def _open_python(rest: str, scale: int, options: Options) -> Upscaler:

@@ -11,8 +11,6 @@ from srbench.zoo.attention import ATTENTION_KEYS, AttentionFactory
 from srbench.zoo.blocks import DIV2K_MEAN, SRNetwork, bias_of, conv, run_all, scale_output
 from srbench.zoo.keys import KeyTable, slot_rows
 
-_PEAK = 255.0
-_SPREAD = 127.5
 _KERNELS = (3, 5, 7, 9)
 
 
@@ -108,7 +106,7 @@ class AWSRN(SRNetwork):
     """AWSRN with `blocks` fusion blocks of `units` units; the attention sits between body and tail.
 
     The tail sums branches of four kernel sizes, each with a learned factor, and a branch from the input. `normalise`
-    brings 0…255 to about -1…1 by the DIV2K mean, in code: no mean-shift tensors.
+    subtracts the DIV2K mean and divides by half the value range, in code: there are no mean-shift tensors.
     """
 
     def __init__(
@@ -127,6 +125,7 @@ class AWSRN(SRNetwork):
         outputs = 3 * scale**2
         self.normalise = normalise
         self.denormalise = normalise
+        self.spread = self.value_range / 2
         self.first: nn.Module = WeightNormConv(3, channels)
         self.blocks = nn.ModuleList(LocalFusionBlock(channels, wide, units) for _ in range(blocks))
         self.attention = attention(channels)
@@ -150,7 +149,7 @@ class AWSRN(SRNetwork):
         for branch, factor in zip(self.branches, self.branch_scales, strict=True):
             total = total + factor(branch(deep))
         sr = functional.pixel_shuffle(total, self.scale)
-        return _each_channel(sr, _SPREAD, [_PEAK * mean for mean in DIV2K_MEAN]) if self.denormalise else sr
+        return _each_channel(sr, self.spread, self._mean()) if self.denormalise else sr
 
     def fold(self) -> None:
         """One 9×9 convolution for the four branches, and the way back to [0, 1] inside; exact, for inference."""
@@ -162,19 +161,22 @@ class AWSRN(SRNetwork):
         tail, skip = conv(parts[0].in_channels, parts[0].out_channels, widest), _folded(self.skip)
         tail.weight.data = torch.stack([part.weight for part in parts]).sum(0)
         bias_of(tail).data = torch.stack([bias_of(part) for part in parts]).sum(0)
-        factor = (_SPREAD if self.denormalise else 1.0) / self.output_range
+        factor = (self.spread if self.denormalise else 1.0) / self.output_range
         for layer in (tail, skip):
             scale_output(layer, factor)
         if self.denormalise:
-            mean = tail.weight.new_tensor(DIV2K_MEAN) * (_PEAK / self.output_range)
+            mean = tail.weight.new_tensor(DIV2K_MEAN) * (self.value_range / self.output_range)
             bias_of(tail).data += mean.repeat_interleave(self.scale**2)
         self.first, self.skip = _folded(self.first), skip
         self.branches, self.branch_scales = nn.ModuleList([tail]), nn.ModuleList([nn.Identity()])
         self.denormalise, self.output_range = False, 1.0
 
     def _normalised(self, x: Tensor) -> Tensor:
-        offsets = [-_PEAK * mean / _SPREAD for mean in DIV2K_MEAN]
-        return _each_channel(x, 1 / _SPREAD, offsets) if self.normalise else x
+        offsets = [-mean / self.spread for mean in self._mean()]
+        return _each_channel(x, 1 / self.spread, offsets) if self.normalise else x
+
+    def _mean(self) -> list[float]:
+        return [self.value_range * mean for mean in DIV2K_MEAN]
 
 
 def _folded(layer: nn.Module, factor: nn.Module | None = None, *, kernel: int | None = None) -> nn.Conv2d:

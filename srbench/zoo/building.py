@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import math
-from typing import Literal
 
 import torch
 
@@ -12,9 +11,7 @@ from srbench.errors import UnknownNameError, UpscalerError
 from srbench.zoo.attention import attention_factory
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.keys import KeyTable
-from srbench.zoo.networks import Option, Variant, find_variant
-
-Form = Literal["authors", "paper"]
+from srbench.zoo.networks import Form, Option, Variant, find_variant
 
 
 def build(
@@ -22,13 +19,14 @@ def build(
     *,
     scale: int,
     device: torch.device | str = "cpu",
-    form: Form = "authors",
+    form: Form | None = None,
     **options: Option,
 ) -> SRNetwork:
     """An untrained network of the size of the BAM paper's Table 1, in training mode, on `device` (`meta` too).
 
-    `options` override the entry's hyper-parameters, `value_range` and the attention's `reduction`; `form="paper"` runs
-    the network as the BAM paper's code runs its BAM variant. Raises UnknownNameError and UpscalerError.
+    `form` says how it computes inside (`srbench.zoo.networks.Form`; default: the variant's `default_form`). `options`
+    override the entry's hyper-parameters, `value_range` and the attention's `reduction`. Raises UnknownNameError and
+    UpscalerError.
 
     Examples:
         >>> network = build("rcan-bam", scale=3, device="meta")
@@ -36,7 +34,7 @@ def build(
         15626307
     """
     variant = find_variant(name)
-    settings = _settings(variant, form, options)
+    settings = _settings(variant, form or variant.default_form, options)
     if scale not in variant.network.scales:
         raise UpscalerError(f"{variant.title} has scales {variant.network.scales}, got {scale}")
     require_device(device, "expected a device of this machine such as cpu or cuda, or meta")
@@ -78,10 +76,7 @@ def key_tables(name: str) -> tuple[KeyTable, ...]:
 def _settings(variant: Variant, form: Form, options: dict[str, Option]) -> dict[str, Option]:
     network = variant.network
     settings = dict(network.options) | {"value_range": network.value_range, "reduction": variant.reduction}
-    if form == "paper":
-        settings |= network.paper_form
-    elif form != "authors":
-        raise UnknownNameError("form", form, ("authors", "paper"))
+    settings |= network.form_options(form)
     for option, value in options.items():
         if option not in settings:
             raise UnknownNameError(f"option of {network.title}", option, settings)

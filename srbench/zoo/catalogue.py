@@ -262,14 +262,14 @@ def _edsr(scale: int, prefix: str) -> WeightsEntry:
 _EDSR = (_edsr(2, "0edfb8a3"), _edsr(3, "ea3ef2c6"), _edsr(4, "4f62e9ef"))
 
 
-def _super_image(name: str, options: Mapping[str, float | bool], network: str = "") -> tuple[WeightsEntry, ...]:
+def _super_image(name: str, options: Mapping[str, float | bool]) -> tuple[WeightsEntry, ...]:
     """The hub files of one super-image network; that package feeds 0…1 throughout, whatever a network's authors do."""
     return tuple(
         WeightsEntry(
             name=name,
             tag="super-image",
             scales=(scale,),
-            network=network or name,
+            network=name,
             options=tuple(options.items()),
             keys="super-image",
             # The hub calls every network's file alike; a cache and a mirror need names that tell them apart.
@@ -290,7 +290,7 @@ def _super_image(name: str, options: Mapping[str, float | bool], network: str = 
 _UNSHIFTED = {"value_range": 1.0, "mean_shift": False}
 _SUPER_IMAGE = (
     *_super_image("edsr", {"residual_scale": 1.0, **_UNSHIFTED}),
-    *_super_image("edsr-base", {"channels": 64, "blocks": 16, "residual_scale": 1.0, **_UNSHIFTED}, "edsr"),
+    *_super_image("edsr-base", _UNSHIFTED),
     *_super_image("msrn", _UNSHIFTED),
     *_super_image("msrn-bam", _UNSHIFTED),
     *_super_image("awsrn-bam", {"value_range": 1.0, "normalise": False}),

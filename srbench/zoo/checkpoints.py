@@ -27,7 +27,7 @@ from srbench.zoo.catalogue import (
     times,
 )
 from srbench.zoo.keys import KeyTable
-from srbench.zoo.networks import VARIANTS, find_variant
+from srbench.zoo.networks import VARIANTS, Form, find_variant
 from srbench.zoo.reading import Checkpoint, Mismatch, compare, read_checkpoint
 from srbench.zoo.reparam import merge
 from srbench.zoo.trained import kept_path
@@ -58,7 +58,7 @@ class LoadedNetwork:
 
 @dataclass(frozen=True)
 class Fit:
-    """A network, a scale, and the hyper-parameters that differ from its default: what a checkpoint may belong to."""
+    """A network, a scale, and the options that differ from its authors' form: what a checkpoint may belong to."""
 
     network: str
     scale: int
@@ -74,18 +74,31 @@ class Fit:
         network = find_variant(self.network).network
         return {**network.options, "value_range": network.value_range, **dict(self.options)}
 
+    def in_form(self, form: Form) -> Fit:
+        """Return the same network of the same size in a form."""
+        network = find_variant(self.network).network
+        size = {key: value for key, value in self.options if key not in network.form_keys}
+        return Fit(self.network, self.scale, tuple({**size, **network.form_options(form)}.items()))
+
     def build(self, device: torch.device | str = "cpu") -> SRNetwork:
         """The untrained network; on `meta` it has shapes alone."""
         options: dict[str, Any] = dict(self.options)
-        return build(self.network, scale=self.scale, device=device, **options)
+        return build(self.network, scale=self.scale, device=device, form="authors", **options)
 
 
 def load(
-    name: str, *, tag: str | None = None, scale: int, file: Path | None = None, allow_unpinned: bool = False
+    name: str,
+    *,
+    tag: str | None = None,
+    scale: int,
+    file: Path | None = None,
+    form: Form | None = None,
+    allow_unpinned: bool = False,
 ) -> LoadedNetwork:
     """The network `name` with the weights tagged `tag` (default `srbench`) for `scale`, or with those in `file`.
 
-    A tag that names a file (see `names_file`) is taken as `file`. Weights of a training form are merged.
+    A tag that names a file (see `names_file`) is taken as `file`. Weights of a training form are merged. `form` is that
+    of a file which does not name its own.
     Weights are fetched where they are missing and their hash is enforced; an unpinned file needs `allow_unpinned`.
     Raises UnknownNameError for a name or tag that does not exist, WeightsError where weights are missing or do not fit.
     """
@@ -94,10 +107,12 @@ def load(
     if file is None and tag is not None and names_file(tag):
         file = Path(tag)
     if file is not None:
-        return _load_file(name, scale, file)
+        return _load_file(name, scale, file, form)
     entry = find_weights(name, tag=tag, scale=scale)
+    fit = Fit(entry.network, scale, entry.options)
+    _require_form(entry.spec, fit, form)
     path = fetch_weights(entry, allow_unpinned=allow_unpinned)
-    module = merge(fill(Fit(entry.network, scale, entry.options), read_checkpoint(path)))
+    module = merge(fill(fit, read_checkpoint(path)))
     return LoadedNetwork(module, name, entry.tag, scale, sha256_of(path), path, entry)
 
 
@@ -148,11 +163,15 @@ def fill(fit: Fit, checkpoint: Checkpoint) -> SRNetwork:
 
 @dataclass(frozen=True)
 class Reading:
-    """A checkpoint read as one network: tensors under our names, what was taken off their keys, what does not fit."""
+    """A checkpoint read as one network: tensors under our names, what was taken off their keys, what does not fit.
+
+    `needs` are the settings that the key family belongs to.
+    """
 
     state: State
     wrapping: tuple[str, ...]
     mismatch: Mismatch
+    needs: Mapping[str, float | bool]
 
 
 def closest(checkpoint: Checkpoint, fit: Fit) -> Reading:
@@ -236,20 +255,50 @@ def entry_of(sha256: str) -> WeightsEntry | None:
     return next((entry for entry in CATALOGUE if entry.file.sha256 == sha256), None)
 
 
-def _load_file(name: str, scale: int, file: Path) -> LoadedNetwork:
+def _load_file(name: str, scale: int, file: Path, form: Form | None) -> LoadedNetwork:
     checkpoint, sha256 = read_checkpoint(file), sha256_of(file)
     entry = entry_of(sha256)
     if entry and (name != entry.name or scale not in entry.scales):
         raise WeightsError(f"{file} holds {entry.spec} for {times(entry.scales)}, asked for {name} ×{scale}")
     candidates = [Fit(network, scale, options) for network, options in forms(name)]
-    if fits := recorded(checkpoint):
+    fits = (Fit(entry.network, scale, entry.options),) if entry else recorded(checkpoint)
+    if fits:
         networks = {fit.network for fit in candidates}
         candidates = [fit for fit in fits if fit.network in networks and fit.scale == scale]
         if not candidates:
             raise WeightsError(f"{file} holds {_alternatives(fits)}, asked for {name} ×{scale}")
+    elif form is not None:
+        candidates = [fit.in_form(form) for fit in candidates]
     best = min(candidates, key=lambda fit: len(closest(checkpoint, fit).mismatch))
     module = merge(fill(best, checkpoint))
+    if not fits and form is None:
+        _require_one_form(file, best, closest(checkpoint, best).needs)
+    _require_form(str(file), best, form)
     return LoadedNetwork(module, name, FILE_TAG, scale, sha256, file, entry)
+
+
+def _require_one_form(file: Path, fit: Fit, needs: Mapping[str, float | bool]) -> None:
+    """Raises WeightsError if the network has several forms and the file's key family does not tell which one it is.
+
+    The same tensors give different images in another form.
+    """
+    network = find_variant(fit.network).network
+    choices = network.forms()
+    if len(choices) > 1 and not network.form_keys & needs.keys():
+        raise WeightsError(
+            f"{file}: expected a file that names the form of {fit.network}, got one without a record; give --form "
+            f"{' or '.join(choices)}, or write a file with a record: "
+            f"srbench zoo convert {file} --network {fit.network} --scale {fit.scale} --form {choices[0]}"
+        )
+
+
+def _require_form(what: str, fit: Fit, form: Form | None) -> None:
+    if form is None:
+        return
+    network = find_variant(fit.network).network
+    found = network.form_of(dict(fit.options))
+    if network.form_options(form) != (network.form_options(found) if found else None):
+        raise WeightsError(f"{what}: expected weights in the form {form}, got {found or 'others'}; leave out --form")
 
 
 def _tables(fit: Fit) -> tuple[KeyTable, ...]:
@@ -265,7 +314,7 @@ def _tables(fit: Fit) -> tuple[KeyTable, ...]:
 def _read_as(view: View, table: KeyTable, expected: Mapping[str, Tensor]) -> Reading:
     state = _rename(view.state, table.for_keys(view.state))
     needed = {key: tensor for key, tensor in expected.items() if key in state or not table.is_in_code(key)}
-    return Reading(state, view.wrapping, compare(state, needed))
+    return Reading(state, view.wrapping, compare(state, needed), table.needs)
 
 
 def _rename(state: State, table: KeyTable) -> State:

@@ -23,7 +23,7 @@ class EDSR(MeanShiftedNetwork):
         blocks: int = 32,
         residual_scale: float = 0.1,
     ) -> None:
-        super().__init__(scale=scale, value_range=value_range, mean_shift=mean_shift, peak=255.0, frozen=False)
+        super().__init__(scale=scale, value_range=value_range, mean_shift=mean_shift, peak=value_range, frozen=False)
         self.first = conv(3, channels)
         self.body = nn.ModuleList(ResidualBlock(channels, residual_scale=residual_scale) for _ in range(blocks))
         self.body.append(conv(channels, channels))

@@ -54,7 +54,7 @@ class LWSR(MeanShiftedNetwork):
         mean_shift: bool = True,
         channels: int = 32,
     ) -> None:
-        super().__init__(scale=scale, value_range=value_range, mean_shift=mean_shift, peak=255.0, frozen=False)
+        super().__init__(scale=scale, value_range=value_range, mean_shift=mean_shift, peak=value_range, frozen=False)
         self.first = conv(3, channels)
         self.encoder = nn.ModuleList(EncoderStage(channels, blocks) for blocks in (*(3,) * _STAGES, 2))
         self.bridge = conv(6 * channels, channels, 1, bias=False)

@@ -42,7 +42,7 @@ class MSRN(MeanShiftedNetwork):
         channels: int = 64,
         blocks: int = 8,
     ) -> None:
-        super().__init__(scale=scale, value_range=value_range, mean_shift=mean_shift, peak=255.0, frozen=False)
+        super().__init__(scale=scale, value_range=value_range, mean_shift=mean_shift, peak=value_range, frozen=False)
         self.first = conv(3, channels)
         self.blocks = nn.ModuleList(MultiScaleBlock(channels, attention) for _ in range(blocks))
         self.gather = conv((blocks + 1) * channels, channels, 1)

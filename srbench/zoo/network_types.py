@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
+
+from srbench.errors import UnknownNameError
 
 Option = int | float | bool
+
+Form = Literal["authors", "paper", "unit"]
+"""How a network computes inside: as its authors ran it, as the BAM paper's code ran it, or like its authors on 0…1."""
+
+FORMS: tuple[Form, ...] = ("authors", "unit", "paper")
+"""Every form; of two forms with equal settings, the earlier one names them."""
+
+TRAINED_FORM: Form = "unit"
+"""The form of a training from scratch, unless another one is chosen."""
 
 TRAINING_FORM: tuple[str, Option] = ("training_form", True)
 """The option that builds a network's convolutions as the branches that its authors train."""
@@ -31,9 +43,10 @@ class Network:
     """One network at the size of its paper, as its authors run it.
 
     `options` are the constructor's keywords with their defaults; `multiples` says of which number, or of which other
-    option, an option has to be a multiple. `paper_form` is what the BAM paper's own code sets differently in its BAM
-    variant (`build(..., form="paper")`). `value_range` is the range its weights were trained on. `sizes` are further
-    published sizes that a checkpoint may have, as the options that differ; the training form counts as one.
+    option, an option has to be a multiple. `value_range` is the range its authors' weights were trained on.
+    `paper_form` holds the settings, besides the range, that differ in the BAM paper's code of its BAM variant; networks
+    that are not in the paper have none. `sizes` are further published sizes that a checkpoint may have, as the options
+    that differ; the training form counts as one.
     """
 
     name: str
@@ -63,6 +76,45 @@ class Network:
         kind = ATTENTIONS[attention]
         return (kind.fixed_reduction or self.reduction) if kind.reduces else 1
 
+    def form_options(self, form: Form) -> dict[str, Option]:
+        """Return the options in which a form differs from the authors' form; empty if they are the same.
+
+        Raises UnknownNameError for an unknown form.
+        """
+        settings: Mapping[str, Mapping[str, Option]] = {
+            "authors": {},
+            "unit": {"value_range": 1.0},
+            "paper": {"value_range": 1.0, **self.paper_form},
+        }
+        if form not in settings:
+            raise UnknownNameError("form", form, FORMS)
+        return {key: value for key, value in settings[form].items() if value != self._authors_value(key)}
+
+    def forms(self) -> tuple[Form, ...]:
+        """Return the forms that differ from each other, each under its first name in `FORMS`."""
+        return tuple(dict.fromkeys(self.form_of(self.form_options(form)) or form for form in FORMS))
+
+    def forms_with(self, options: Mapping[str, Option]) -> tuple[Form, ...]:
+        """Return the forms whose `form_options` are these options."""
+        return tuple(form for form in FORMS if self.form_options(form) == options)
+
+    def form_of(self, options: Mapping[str, Option]) -> Form | None:
+        """Return the form that a network with these options runs in, or None if it is none of the three.
+
+        Options that no form sets, such as the number of channels, do not matter.
+        """
+        authors = {key: self._authors_value(key) for key in self.form_keys}
+        chosen = authors | {key: value for key, value in options.items() if key in authors}
+        return next((form for form in FORMS if authors | self.form_options(form) == chosen), None)
+
+    @property
+    def form_keys(self) -> frozenset[str]:
+        """The options that tell the forms apart."""
+        return frozenset(("value_range", *self.paper_form))
+
+    def _authors_value(self, option: str) -> Option:
+        return self.value_range if option == "value_range" else self.options[option]
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -82,6 +134,14 @@ class Variant:
         """`IMDN` or `IMDN-BAM`."""
         own = self.attention == self.network.attention
         return self.network.title if own else f"{self.network.title}-{ATTENTIONS[self.attention].title}"
+
+    @property
+    def default_form(self) -> Form:
+        """The form that `build` uses unless it is given one: `authors` with the network's own attention, else `unit`.
+
+        At a range of 255 the sigmoids of an added attention are saturated before the first step.
+        """
+        return "authors" if self.attention == self.network.attention else "unit"
 
     @property
     def reduction(self) -> int:

@@ -7,14 +7,27 @@ from types import MappingProxyType
 
 from srbench.errors import UnknownNameError, UpscalerError
 from srbench.zoo.modern_networks import MODERN_NETWORKS
-from srbench.zoo.network_types import ATTENTIONS, TRAINING_FORM, Attention, Network, Option, Variant
+from srbench.zoo.network_types import (
+    ATTENTIONS,
+    FORMS,
+    TRAINED_FORM,
+    TRAINING_FORM,
+    Attention,
+    Form,
+    Network,
+    Option,
+    Variant,
+)
 
 __all__ = [
     "ATTENTIONS",
+    "FORMS",
     "NETWORKS",
+    "TRAINED_FORM",
     "TRAINING_FORM",
     "VARIANTS",
     "Attention",
+    "Form",
     "Network",
     "Option",
     "Variant",
@@ -32,9 +45,20 @@ _ENTRIES = (
         slot="after the body, before the global skip",
         slot_channels=256,
         options={"channels": 256, "blocks": 32, "residual_scale": 0.1, "mean_shift": True},
-        paper_form={"value_range": 1.0, "mean_shift": False, "residual_scale": 1.0},
-        # EDSR-PyTorch's EDSR baseline, BasicSR's EDSR_M.
-        sizes=((("channels", 64), ("blocks", 16), ("residual_scale", 1.0)),),
+        paper_form={"mean_shift": False, "residual_scale": 1.0},
+    ),
+    # EDSR-PyTorch's EDSR baseline, BasicSR's EDSR_M.
+    Network(
+        name="edsr-base",
+        title="EDSR-baseline",
+        module="srbench.zoo.edsr:EDSR",
+        source="sanghyun-son/EDSR-PyTorch",
+        citation="Lim et al., Enhanced Deep Residual Networks for Single Image Super-Resolution, CVPR Workshops 2017",
+        value_range=255.0,
+        slot="after the body, before the global skip",
+        slot_channels=64,
+        options={"channels": 64, "blocks": 16, "residual_scale": 1.0, "mean_shift": True},
+        paper_form={"mean_shift": False},
     ),
     Network(
         name="carn",
@@ -70,7 +94,7 @@ _ENTRIES = (
         slot="after the 1×1 fusion of each block, before its skip",
         slot_channels=64,
         options={"channels": 64, "blocks": 8, "mean_shift": True},
-        paper_form={"value_range": 1.0, "mean_shift": False},
+        paper_form={"mean_shift": False},
     ),
     Network(
         name="s-lwsr32",
@@ -82,7 +106,7 @@ _ENTRIES = (
         slot="after the last residual block, before the global skip",
         slot_channels=32,
         options={"channels": 32, "mean_shift": True},
-        paper_form={"value_range": 1.0, "mean_shift": False},
+        paper_form={"mean_shift": False},
     ),
     Network(
         name="awsrn",
@@ -95,7 +119,7 @@ _ENTRIES = (
         slot_channels=32,
         reduction=8,
         options={"channels": 32, "wide": 128, "blocks": 4, "units": 4, "normalise": True},
-        paper_form={"value_range": 1.0, "normalise": False},
+        paper_form={"normalise": False},
     ),
     Network(
         name="rcan",
@@ -108,7 +132,7 @@ _ENTRIES = (
         slot="last in each residual block, before its skip",
         slot_channels=64,
         options={"channels": 64, "groups": 10, "blocks": 20, "mean_shift": True},
-        paper_form={"value_range": 1.0, "mean_shift": False},
+        paper_form={"mean_shift": False},
     ),
     Network(
         name="imdn",
@@ -149,7 +173,6 @@ _ENTRIES = (
         slot="last in each dense block",
         slot_channels=64,
         options={"channels": 64, "mean_shift": True},
-        paper_form={"value_range": 1.0},
     ),
     *MODERN_NETWORKS,
 )

@@ -55,7 +55,7 @@ class RCAN(MeanShiftedNetwork):
         groups: int = 10,
         blocks: int = 20,
     ) -> None:
-        super().__init__(scale=scale, value_range=value_range, mean_shift=mean_shift, peak=255.0, frozen=False)
+        super().__init__(scale=scale, value_range=value_range, mean_shift=mean_shift, peak=value_range, frozen=False)
         self.first = conv(3, channels)
         self.body = nn.ModuleList(ResidualGroup(channels, blocks, attention) for _ in range(groups))
         self.body.append(conv(channels, channels))

@@ -6,6 +6,7 @@ from typing import Any
 
 SMALL: dict[str, dict[str, Any]] = {
     "edsr": {"channels": 16, "blocks": 2},
+    "edsr-base": {"channels": 16, "blocks": 2},
     "carn": {"channels": 16},
     "carn-m": {"channels": 16, "groups": 4},
     "msrn": {"channels": 16, "blocks": 1},

@@ -95,10 +95,9 @@ def test_listing_imports_no_torch_and_has_all_sixty() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     rows = [line.split() for line in result.stdout.splitlines()[1:]]
-    names = {row[0] for row in rows}
-    paper = {name for name in names if not name.startswith("imdn-") or name == "imdn-bam"}
-    # 36 variants at three scales, then weights of other sizes: carn-m@authors and edsr-base, span and safmn at ×4.
-    assert len(paper) == 37 and sum(row[0] in paper for row in rows) == 36 * 3 + 2 * 3 + 2
+    networks = ("edsr", "carn", "carn-m", "msrn", "s-lwsr32", "awsrn", "rcan", "imdn", "pan", "drln")
+    sixty = {(f"{name}{kind}", f"×{scale}") for name in networks for kind in ("", "-bam") for scale in (2, 3, 4)}
+    assert len(sixty) == 60 and sixty <= {(row[0], row[2]) for row in rows}
     assert ["pan-bam", "PAN-BAM", "×4", "271.6"] in [row[:4] for row in rows]
 
 
