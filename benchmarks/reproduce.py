@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from benchmarks import counted, weights
+from benchmarks import counted, weights, wrong_numbers
 from benchmarks.report import test_data
 from srbench.datasets import open_dataset
 from srbench.datasets.verify import verify_dataset
@@ -272,6 +272,11 @@ def main() -> int:
             "Killed and repeated (IMDN ×4, Set14)",
             ["when killed", "both runs together", "scores"],
             lambda: resume_rows(root),
+        ),
+        (
+            "Numbers that once went wrong without a word",
+            wrong_numbers.HEADER,
+            lambda: wrong_numbers.wrong_number_rows(root),
         ),
     ]
     for title, header, rows in sections:

@@ -21,6 +21,7 @@ from srbench.errors import DatasetError, ImageError, ProtocolError, UpscalerErro
 from srbench.evaluation import Plan, evaluate, run
 from srbench.images import encode_png, save_png
 from srbench.protocols import get_protocol
+from srbench.resize import imresize
 from srbench.upscalers.base import Identity, Image, Options, Upscaler
 from srbench.upscalers.specs import open_upscaler
 
@@ -287,3 +288,19 @@ def test_a_protocol_of_given_files_takes_them_unasked(test_data: Path, small_set
     }
     with pytest.raises(DatasetError, match=r"expected a given LR at ×2 .* got none for a, b, c, d, e;"):
         evaluate(Nearest(), small_set, scale=2, protocol="div2k-rgb")
+
+
+def test_pairs_y_scores_real_pairs_from_any_files(tmp_path: Path) -> None:
+    random = np.random.default_rng(23)
+    hr = random.integers(0, 256, (48, 44, 3), dtype=np.uint8)
+    lr = random.integers(0, 256, (12, 11, 3), dtype=np.uint8)
+    save_png(tmp_path / "Set5/HR/a.png", hr)
+    save_png(tmp_path / "Set5/LR_bicubic/X4/ax4.png", lr)
+    [row] = evaluate("bicubic", "Set5", scale=4, protocol="pairs-y", data_root=tmp_path).to_dict("records")
+    expected = get_protocol("pairs-y").score(imresize(lr, 4), hr, scale=4)
+    assert (row["psnr_y"], row["ssim_y"]) == (expected["psnr_y"], expected["ssim_y"])
+    assert math.isnan(row["psnr_lr"])
+    assert row["lr_source"] == "any"
+    save_png(tmp_path / "Set5/HR/a.png", hr[:, :43].copy())
+    with pytest.raises(ImageError, match="exactly 4 times the sides of its LR, got 43×48"):
+        evaluate("bicubic", "Set5", scale=4, protocol="pairs-y", data_root=tmp_path)
