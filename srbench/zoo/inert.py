@@ -17,6 +17,7 @@ from typing import BinaryIO, Literal, cast
 import torch
 
 _REFUSED_OPCODES = frozenset({"EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"})
+_FRAME_BYTES = 9
 _PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 # Objects of these packages hold settings and counters; they are read over, never rebuilt.
 _HARMLESS = (
@@ -206,16 +207,31 @@ def pickles_in(stream: BinaryIO) -> Iterator[bytes]:
     Raises ValueError or UnpicklingError for one that is cut short or would make the reader reserve memory at will.
     """
     while True:
-        start = stream.tell()
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
+        start, frames = stream.tell(), []
+        for count, (opcode, argument, place) in enumerate(pickletools.genops(stream)):
             if opcode.name in _REFUSED_OPCODES:
                 raise pickle.UnpicklingError(f"the opcode {opcode.name}")
             # The memo grows to the largest index, which needs no more entries than there are opcodes.
             if opcode.name in _PUTS and int(cast(int, argument)) > count:
                 raise pickle.UnpicklingError("a memo index beyond its entries")
+            if opcode.name == "FRAME":
+                frames.append(int(cast(int, place)))
         end = stream.tell()
-        stream.seek(start)
-        yield stream.read(end - start)
+        # Frames only announce sizes. Without them a wrong one cannot end a value early inside Python's own reader.
+        yield b"".join(_piece(stream, *piece) for piece in _between(frames, start, end))
+        stream.seek(end)
+
+
+def _between(frames: list[int], start: int, end: int) -> Iterator[tuple[int, int]]:
+    for frame in frames:
+        yield start, frame
+        start = frame + _FRAME_BYTES
+    yield start, end
+
+
+def _piece(stream: BinaryIO, start: int, end: int) -> bytes:
+    stream.seek(start)
+    return stream.read(end - start)
 
 
 def _torch_name(module: str, name: str) -> object | None:
