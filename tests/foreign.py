@@ -12,6 +12,8 @@ import pytest
 import torch
 from torch.library import Library
 
+from srbench.upscalers.spandrel import import_spandrel
+
 # What torchvision 0.28.0 looks for when it is imported; nothing here ever runs.
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -23,6 +25,8 @@ def foreign_package(name: str) -> ModuleType:
     """The package, after declaring torchvision's operators; skips the test where it is not installed."""
     if importlib.util.find_spec(name) is None:
         pytest.skip(f"{name} is not installed")
+    if name == "spandrel":
+        return import_spandrel()[0]
     _declare_torchvision()
     with warnings.catch_warnings():
         # Deprecations inside packages that are only compared with.
