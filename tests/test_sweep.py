@@ -316,3 +316,26 @@ def test_the_command_fails_with_what_failed(folder: Path) -> None:
         command("--model", "bicubic", "--dataset", "folder:first", "--scale", 2, "--output", "o", "--gpus", 1).exit_code
         == 2
     )
+
+
+def test_equal_files_that_compute_different_things_are_not_mixed_up(folder: Path) -> None:
+    code = (
+        "import pathlib, torch\ndef make(scale):\n"
+        "    gain = float(pathlib.Path(__file__).with_name('gain').read_text())\n"
+        "    return lambda lr: torch.nn.functional.interpolate(lr, scale_factor=scale) * gain\n"
+    )
+    for name in ("one", "two"):
+        (folder / "elsewhere" / name).mkdir(parents=True)
+        (folder / "elsewhere" / name / "net.py").write_text(code)
+        (folder / "elsewhere" / name / "gain").write_text({"one": "1.0", "two": "0.9"}[name])
+    (folder / "here").mkdir()
+    os.chdir(folder / "here")
+    models = tuple(f"python:{folder}/elsewhere/{name}/net.py:make" for name in ("one", "two"))
+    facts = {"scales": (2,), "protocols": ("matlab-y",), "datasets": (f"folder:{folder / 'first'}",)}
+    outcome = sweep(grid(models=models, **facts), folder / "out")
+    assert [*outcome.scores["model"].unique()] == ["python:net.py:make"]
+    assert len(outcome.scores) == 5
+    assert len(outcome.problems) == 1 and "compute different things; rename one" in outcome.problems[0]
+    (folder / "elsewhere/one/gain").write_text("0.8")
+    stale = sweep(grid(models=models[:1], **facts), folder / "out")
+    assert "computed something else" in stale.problems[0]

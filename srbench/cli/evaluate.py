@@ -30,7 +30,8 @@ from srbench.upscalers.specs import open_upscaler
     "--model",
     required=True,
     metavar="SPEC",
-    help="zoo:NAME[@TAG], spandrel:FILE, onnx:FILE, images:DIR, python:pkg.module:factory, bicubic or bicubic:pillow.",
+    help="zoo:NAME[@TAG], spandrel:FILE, onnx:FILE, images:DIR, python:pkg.module:factory, "
+    "python:FILE.py:factory, bicubic or bicubic:pillow.",
 )
 @click.option("--scale", required=True, type=click.Choice([str(scale) for scale in SCALES]))
 @click.option(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 
 from srbench.datasets.imageset import distinct_sets, open_dataset
-from srbench.errors import ResultsError, SrbenchError
+from srbench.errors import ResultsError, SrbenchError, SweepError
 from srbench.evaluation import Plan, describe
 from srbench.evaluation.probe import Probe, require_same_model, take_probe
 from srbench.files import write_atomic
@@ -74,11 +74,12 @@ class Sweep:
 
 @dataclass(frozen=True)
 class _Cell:
-    """One combination of the grid; `identity` is the key of a run of it alone."""
+    """One combination of the grid; `identity` is the key of a run of it alone, `model` the spec as it was given."""
 
     protocol: str
     dataset: str
     identity: str
+    model: str
 
 
 @dataclass
@@ -181,8 +182,11 @@ def _lay_out(grid: Grid, runs: Path, finished: dict[str, Run], problems: list[st
     for subject in grid.subjects():
         try:
             for plan, members in _by_preparation(subject, problems):
+                probes.require_distinct(plan, subject, [cells[c.identity] for c in members if c.identity in cells])
                 new = [cell for cell in members if cell.identity not in cells]
-                probes.require_same(plan, [finished[cell.identity] for cell in new if cell.identity in finished])
+                probes.require_same(
+                    plan, subject, [finished[cell.identity] for cell in new if cell.identity in finished]
+                )
                 lacking = tuple(cell.protocol for cell in new if cell.identity not in finished)
                 if lacking:
                     tasks.append(_task(_narrowed(plan, lacking), replace(subject, protocols=lacking), runs, probes))
@@ -197,20 +201,34 @@ class _Probes:
     """The probes of a sweep's models: each model is probed once at each scale, however many sets it is scored on."""
 
     accept_random: bool
-    taken: dict[str, Probe | None] = field(default_factory=dict)
+    taken: dict[tuple[str, int], Probe | None] = field(default_factory=dict)
 
-    def of(self, plan: Plan) -> Probe | None:
-        alone = {name: value for name, value in plan.key().items() if name not in ("datasets", "protocols", "lr")}
-        if _identity(alone) not in self.taken:
-            self.taken[_identity(alone)] = take_probe(plan.upscaler)
-        return self.taken[_identity(alone)]
+    def of(self, plan: Plan, subject: Subject) -> Probe | None:
+        """The probe of a subject's model, taken where it is asked for first."""
+        model = subject.model, subject.scale
+        if model not in self.taken:
+            self.taken[model] = take_probe(plan.upscaler)
+        return self.taken[model]
 
-    def require_same(self, plan: Plan, runs: Iterable[Run | RunFolder]) -> None:
+    def require_distinct(self, plan: Plan, subject: Subject, cells: Sequence[_Cell]) -> None:
+        """Raises SweepError where combinations that another spec has already brought in are of a different model."""
+        for other in dict.fromkeys(cell.model for cell in cells):
+            found, now = self.taken[other, subject.scale], self.of(plan, subject)
+            if found and now and found.deterministic and now.deterministic and found.sha256 != now.sha256:
+                raise SweepError(
+                    f"expected models with different names or files, got {other} and {subject.model}, which have equal "
+                    f"files, are both recorded as {plan.upscaler.identity.spec}, and compute different things; "
+                    "rename one of them"
+                )
+
+    def require_same(self, plan: Plan, subject: Subject, runs: Iterable[Run | RunFolder]) -> None:
         """Raises ResultsError where one of the runs holds scores of a model that computed something else."""
         precision = plan.upscaler.options.precision
         for run in runs:
             sources = run.sources if isinstance(run, RunFolder) else [run.record]
-            require_same_model(run.path, sources, self.of(plan), precision=precision, accept_random=self.accept_random)
+            require_same_model(
+                run.path, sources, self.of(plan, subject), precision=precision, accept_random=self.accept_random
+            )
 
 
 def _by_preparation(subject: Subject, problems: list[str]) -> Iterator[tuple[Plan, list[_Cell]]]:
@@ -228,24 +246,24 @@ def _by_preparation(subject: Subject, problems: list[str]) -> Iterator[tuple[Pla
     for key in dict.fromkeys(whole.source_key(protocol) for protocol in whole.protocols):
         names = tuple(protocol.name for protocol in whole.protocols if whole.source_key(protocol) == key)
         plan = _narrowed(whole, names)
-        yield plan, [_cell(plan, name) for name in names]
+        yield plan, [_cell(plan, name, subject.model) for name in names]
 
 
 def _narrowed(plan: Plan, names: tuple[str, ...]) -> Plan:
     return replace(plan, protocols=[protocol for protocol in plan.protocols if protocol.name in names])
 
 
-def _cell(plan: Plan, name: str) -> _Cell:
-    return _Cell(name, plan.sets[0].name, _identity(_narrowed(plan, (name,)).key()))
+def _cell(plan: Plan, name: str, model: str) -> _Cell:
+    return _Cell(name, plan.sets[0].name, _identity(_narrowed(plan, (name,)).key()), model)
 
 
 def _task(plan: Plan, subject: Subject, runs: Path, probes: _Probes) -> _Task:
-    key, probe = plan.key(), probes.of(plan)
+    key, probe = plan.key(), probes.of(plan, subject)
     # The record is made while weights and images are open; what only the end knows is put in then.
     record = describe(plan, torch.device("cpu"), started="", seconds=0, probe=probe)
     facts = probe.to_head() if probe else {}
     folder = RunFolder(runs / _folder_name(plan, key), key, facts=facts)
-    probes.require_same(plan, [folder])
+    probes.require_same(plan, subject, [folder])
     return _Task(subject, key, record, row_order(plan), folder)
 
 

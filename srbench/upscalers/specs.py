@@ -82,7 +82,8 @@ def as_upscaler(model: str | nn.Module | Upscaler, *, scale: int, options: Optio
     if not isinstance(model, Upscaler):
         raise UpscalerError(
             f"expected a model spec, a torch module or an Upscaler, got {type(model).__name__}; wrap a "
-            "function of tensors in a torch module, or name its factory as python:pkg.module:factory"
+            "function of tensors in a torch module, or name its factory as python:pkg.module:factory or "
+            "python:FILE.py:factory"
         )
     if model.scale != scale or options not in (None, model.options):
         raise UpscalerError(
