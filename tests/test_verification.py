@@ -405,16 +405,24 @@ CASES: dict[str, tuple[Edit, str, str]] = {
 @pytest.mark.parametrize(("edit", "severity", "message"), CASES.values(), ids=list(CASES))
 def test_numbers_are_held_against_what_is_known(tmp_path: Path, edit: Edit, severity: str, message: str) -> None:
     bicubic, folder = generate(tmp_path, 2)
-    rewrite(
-        bicubic,
-        lambda rows, document: (
-            [row.update(model="bicubic") for row in rows] and document["model"].update(spec="bicubic")
-        ),
-    )
-    baseline = bicubic_scores([read_submission(bicubic)])
+    baseline = bicubic_scores([read_submission(rewrite(bicubic, _as_bicubic))])
     assert list(check_entry(read_submission(folder), baseline)) == []
     said = list(check_entry(read_submission(rewrite(folder, edit)), baseline))
     assert [kind for kind, text in said if message in text] == [severity], said
+
+
+def test_lr_that_is_not_what_it_says_is_an_error(tmp_path: Path) -> None:
+    bicubic, folder = generate(tmp_path, 2)
+    baseline = bicubic_scores([read_submission(rewrite(bicubic, _as_bicubic))]).assign(verified=True)
+    assert list(check_entry(read_submission(folder), baseline)) == []
+    said = list(check_entry(read_submission(rewrite(folder, CASES["another LR"][0])), baseline))
+    assert [kind for kind, text in said if text.startswith("LR that is not what it says")] == ["error"]
+
+
+def _as_bicubic(rows: list[dict[str, Any]], document: dict[str, Any]) -> None:
+    document["model"].update(spec="bicubic")
+    for row in rows:
+        row.update(model="bicubic")
 
 
 def _only(rows: list[dict[str, Any]], document: dict[str, Any], *, names: tuple[str, ...], dataset: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from srbench.datasets.catalogue import known_images
+from srbench.datasets.lrcheck import MATLAB
 from srbench.datasets.variants import identify_variant
 from srbench.errors import SrbenchError, counted, listed
 from srbench.protocols import Protocol, get_protocol, protocol_names
@@ -47,6 +48,7 @@ def check_entry(entry: Submission, baseline: pd.DataFrame) -> Said:
     yield from (("error", message) for message in dict.fromkeys(catalogue_errors(entry.document, pixels)))
     yield from _check_columns(scores, protocols)
     yield from _check_pixels(scores, protocols, pixels)
+    yield from _check_lr(scores, baseline)
     yield from _check_costs(entry.document)
     yield from _check_heights(scores, baseline, protocols)
 
@@ -56,8 +58,11 @@ def bicubic_scores(entries: Sequence[Submission]) -> pd.DataFrame:
     candidates = [entry for entry in entries if entry.document["model"]["spec"] == "bicubic"]
     candidates.sort(key=lambda entry: (entry.level == "claimed", entry.id != "bicubic", entry.id))
     if not candidates:
-        return pd.DataFrame(columns=[*ROW, "psnr", "psnr_lr", "hr_sha256", "lr_sha256", "lr_source"]).set_index(ROW)
-    return with_psnr(candidates[0].scores).set_index(ROW)
+        return pd.DataFrame(
+            columns=[*ROW, "psnr", "psnr_lr", "hr_sha256", "lr_sha256", "lr_source", "verified"]
+        ).set_index(ROW)
+    best = candidates[0]
+    return with_psnr(best.scores).assign(verified=best.level != "claimed").set_index(ROW)
 
 
 def with_psnr(scores: pd.DataFrame) -> pd.DataFrame:
@@ -89,6 +94,23 @@ def _check_pixels(scores: pd.DataFrame, protocols: Mapping[str, Protocol], pixel
         yield "error", "expected one LR for protocols that prepare alike, got several"
 
 
+def _check_lr(scores: pd.DataFrame, baseline: pd.DataFrame) -> Said:
+    """Compare LR that is said to be the protocol's own with the LR of the bicubic entry on the same HR.
+
+    MATLAB's given LR with mirrored border equals made LR. Given LR of an entry from before the column `lr_origin` may
+    have the replicated border, so it is only reviewed.
+    """
+    others = baseline[baseline["lr_source"] == "made"][["hr_sha256", "lr_sha256", "verified"]].add_suffix("_bicubic")
+    rows = scores.set_index(ROW).join(others, how="inner")
+    differs = (rows["hr_sha256"] == rows["hr_sha256_bicubic"]) & (rows["lr_sha256"] != rows["lr_sha256_bicubic"])
+    certain = (rows["lr_source"] == "made") | (rows["lr_origin"] == MATLAB[0])
+    unsure = (rows["lr_source"] == "given") & rows["lr_origin"].isna()
+    verified = rows["verified_bicubic"].fillna(False).astype(bool)
+    what = "LR that is not what it says: another LR than bicubic's"
+    yield from _flag(rows[differs & certain & verified], what, "error")
+    yield from _flag(rows[differs & ((certain & ~verified) | unsure)], what)
+
+
 def _check_costs(document: Mapping[str, Any]) -> Said:
     """The costs that no table has are counted; a spec of no network is an error already."""
     model = document["model"]
@@ -116,12 +138,11 @@ def _check_heights(scores: pd.DataFrame, baseline: pd.DataFrame, protocols: Mapp
         beside[(lost > BELOW_LR_IMAGE) | (lost_by_set > BELOW_LR_MEAN)],
         f"psnr_lr far under bicubic's ({BELOW_LR_MEAN:g} dB on a set, {BELOW_LR_IMAGE:g} dB on an image)",
     )
-    yield from _flag(beside[same & (beside["lr_sha256"] != beside["lr_sha256_bicubic"])], "another LR than bicubic's")
     if lacking := sorted({f"{key[0]} ×{key[1]} under {key[2]}" for key in beside.index[~same]}):
         yield "note", f"not compared with bicubic, which has no entry here on the same images: {listed(lacking)}"
 
 
-def _flag(rows: pd.DataFrame, what: str) -> Said:
+def _flag(rows: pd.DataFrame, what: str, severity: Severity = "review") -> Said:
     if not rows.empty:
         dataset, scale, protocol, image = rows.index[0]
-        yield "review", f"{what} on {counted(len(rows), 'score')}, such as {dataset}/{image} ×{scale} under {protocol}"
+        yield severity, f"{what} on {counted(len(rows), 'score')}, such as {dataset}/{image} ×{scale} under {protocol}"
