@@ -8,7 +8,7 @@ from pathlib import Path
 
 from srbench.errors import SrbenchError
 from srbench.submissions import read_submission
-from srbench.submissions.reading import read_table
+from srbench.submissions.untrusted_files import read_table
 from srbench.zoo.reading import read_checkpoint
 
 SEPARATOR = b"\n--- scores.parquet ---\n"

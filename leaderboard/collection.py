@@ -9,7 +9,7 @@ from pathlib import Path
 from leaderboard.entries import Entry, Group, Values, summarise
 from srbench.errors import SrbenchError, SubmissionError
 from srbench.submissions import Problem, Submission, read_submissions
-from srbench.submissions.known import catalogue_errors, pixels_of
+from srbench.submissions.catalogue_checks import catalogue_errors, pixels_of
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,6 @@ def collect(root: Path) -> Collection:
 def _entry(submission: Submission) -> tuple[Entry, Mapping[Group, Values]]:
     rows = submission.rows()
     pixels = pixels_of((row["dataset"], row["image"], row["hr_sha256"]) for row in rows)
-    for message in catalogue_errors(submission.document, pixels):
+    for message in catalogue_errors(submission.record, pixels):
         raise SubmissionError(message)
     return summarise(submission, rows)

@@ -18,7 +18,7 @@ from leaderboard.rendering import LEVELS, render
 from leaderboard.views import group_rank
 from srbench.scores import json_number
 from srbench.statistics import MIN_IMAGES, STATEMENT
-from srbench.submissions.samples import CORNERS, SCALE
+from srbench.submissions.crops import CORNERS, SCALE
 
 PATH = "compare.html"
 INDEX = "data/compare.js"

@@ -85,7 +85,8 @@ def _scores_csv(entry: Entry) -> str:
 
 def _entry_json(entry: Entry) -> str:
     means = [_mean(entry, group) for group in entry.means]
-    facts = {"level": entry.level, "verification": entry.submission.verification, "means": means}
+    verification = entry.submission.verification
+    facts = {"level": entry.level, "verification": verification.plain() if verification else None, "means": means}
     return _json({"submission": entry.document, **facts, "scores": list(_rows(entry))})
 
 

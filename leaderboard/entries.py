@@ -84,7 +84,7 @@ class Entry:
     @property
     def date(self) -> str:
         """The day of the entry, ISO."""
-        return str(self.document["date"])
+        return self.submission.record.date
 
     def at(self, name: str, scale: int) -> float | None:
         """A fact of the model that depends on the scale, `parameters` or `macs`; None where it is not given."""
@@ -108,9 +108,7 @@ def summarise(submission: Submission, rows: Iterable[Row]) -> tuple[Entry, dict[
     """
     found = by_group(rows)
     expected = {
-        (run["scale"], name): int(facts["n_expected"])
-        for run in submission.document["runs"]
-        for name, facts in run["datasets"].items()
+        (run.scale, name): facts.n_expected for run in submission.record.runs for name, facts in run.datasets.items()
     }
     means: dict[Group, Mean] = {}
     values: dict[Group, Values] = {}

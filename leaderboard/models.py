@@ -24,8 +24,8 @@ from srbench.charts import INLINE, Axis, histogram_chart
 from srbench.protocols import get_protocol, protocol_names
 from srbench.scores import Row
 from srbench.submissions import LEVELS
-from srbench.submissions.known import BASELINES
-from srbench.submissions.samples import SCALE
+from srbench.submissions.catalogue_checks import BASELINES
+from srbench.submissions.crops import SCALE
 
 _EXTREMES = 3
 _MOST_ROWS = 3000

@@ -28,7 +28,7 @@ from leaderboard.pages import Page
 from srbench.errors import ResultsError
 from srbench.files import explain
 from srbench.submissions import Problem
-from srbench.submissions.entry import require_folder
+from srbench.submissions.read import require_folder
 
 BUILDERS: tuple[Callable[[Collection], Iterable[Page]], ...] = (
     assets.pages,

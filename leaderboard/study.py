@@ -20,8 +20,7 @@ from srbench.charts import Axis, Interval, interval_chart
 from srbench.errors import ResultsError, SubmissionError
 from srbench.statistics import far_apart
 from srbench.submissions import Problem
-from srbench.submissions.entry import harmless
-from srbench.submissions.reading import MAX_JSON_BYTES, read_bytes
+from srbench.submissions.untrusted_files import MAX_JSON_BYTES, printable_name, read_bytes
 
 PATH = "study.html"
 SUFFIX = ".study.json"
@@ -141,7 +140,7 @@ def read_studies(folder: Path) -> tuple[list[Study], list[Problem]]:
         try:
             studies.append(parse(read_bytes(path, limit=MAX_JSON_BYTES), path.name))
         except (ResultsError, SubmissionError) as error:
-            problems.append(Problem(harmless(path.name), str(error)))
+            problems.append(Problem(printable_name(path.name), str(error)))
     return studies, problems
 
 

@@ -14,7 +14,7 @@ from srbench.datasets.imageset import open_dataset
 from srbench.errors import ImageError
 from srbench.files import write_atomic
 from srbench.protocols import get_protocol, to_8bit
-from srbench.submissions.samples import CORNERS, MAX_BYTES, SCALE, SIDE
+from srbench.submissions.crops import CORNERS, MAX_BYTES, SCALE, SIDE
 from srbench.upscalers.base import Options, Upscaler
 from srbench.upscalers.specs import as_upscaler
 

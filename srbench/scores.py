@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ from srbench.files import explain, sha256_of, write_atomic
 from srbench.journal import Journal, checksum, journals_in, require_key
 from srbench.journal import Key as Key
 from srbench.journal import Row as Row
+from srbench.records.base import validate
+from srbench.records.run import RUN_VERSION, RunRecord
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = RUN_VERSION
 """Version of the layout of `scores.parquet` and `run.json`."""
 
 # By readable version, the columns that later versions added: they are read as null, since no one computed them.
@@ -81,11 +84,16 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its table and its record."""
+    """A finished run: its table and its record as plain values. `facts` is the record as typed data."""
 
     scores: pd.DataFrame
     record: Record
     path: Path
+
+    @cached_property
+    def facts(self) -> RunRecord:
+        """The record as typed data. Raises ResultsError for one that breaks the rules of `RunRecord`."""
+        return validate(RunRecord, self.record, str(self.path / RECORD_NAME), error=ResultsError)
 
 
 def to_frame(rows: list[Row]) -> pd.DataFrame:
@@ -185,7 +193,9 @@ def read_run(path: Path) -> Run:
         raise ResultsError(f"{folder}: expected a whole run, got damaged files ({error}); run it again") from error
     if document.get("scores_sha256") != sha256_of(scores):
         raise ResultsError(f"{folder}: {SCORES_NAME} is not the table that {RECORD_NAME} was written for; run it again")
-    return Run(frame, document, folder)
+    run = Run(frame, document, folder)
+    _ = run.facts  # refuses a record that breaks the rules
+    return run
 
 
 def write_scores(path: Path, scores: pd.DataFrame) -> str:

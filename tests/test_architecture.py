@@ -16,7 +16,7 @@ from tests.layers import BELOW
 
 ROOT = Path(__file__).parents[1]
 MAX_FUNCTION, MAX_FILE = 60, 440
-HEAVY = ("torch", "pandas", "pyarrow", "datasets", "requests", "scipy", "skimage", "cv2")
+HEAVY = ("torch", "pandas", "pyarrow", "datasets", "requests", "scipy", "skimage", "cv2", "pydantic")
 
 START = ROOT / "srbench" / "__main__.py"  # it loads the one command that is asked for
 SOURCES = sorted(path for name in ("srbench", "leaderboard") for path in (ROOT / name).rglob("*.py"))

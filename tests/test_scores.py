@@ -15,9 +15,10 @@ from srbench.errors import ResultsError
 from srbench.files import sha256_of
 from srbench.journal import JOURNAL_NAME, Journal, checksum
 from srbench.scores import RECORD_NAME, SCHEMA_VERSION, SCORES_NAME, Row, RunFolder, columns_of, mean, read_run
+from tests.records.complete import run_record
 
 KEY = {"model": "bicubic", "scale": 2, "protocols": {"matlab-y": 1}, "datasets": {"Set5": "abc"}}
-RECORD = {"schema_version": SCHEMA_VERSION, "model": {"spec": "bicubic"}, "scale": 2}
+RECORD = run_record()
 
 
 def row(image: str, psnr: float = 30.25) -> Row:

@@ -22,14 +22,14 @@ from srbench.errors import SubmissionError
 from srbench.files import sha256_of
 from srbench.images import decode, save_png
 from srbench.protocols import get_protocol
-from srbench.submissions import read_submission, read_submissions
+from srbench.submissions import Submission, read_submission, read_submissions
 from srbench.verification import rescoring
+from srbench.verification.check_all import CheckedFolder, _check_outliers, check_submissions
 from srbench.verification.checks import bicubic_scores, check_entry
-from srbench.verification.comparison import images_bound
-from srbench.verification.folder import Checked, _check_records, check_submissions
-from srbench.verification.pictures import compare_crops
+from srbench.verification.crop_checks import compare_crops
 from srbench.verification.rerun import rerun
 from srbench.verification.rescoring import rescore
+from srbench.verification.tolerances import images_bound
 from tests.submissions.generated import SPEC, generate, rewrite
 
 Edit = Callable[[list[dict[str, Any]], dict[str, Any]], None]
@@ -39,7 +39,7 @@ def srbench(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def found(checked: Checked, id: str) -> list[tuple[str, str]]:
+def found(checked: CheckedFolder, id: str) -> list[tuple[str, str]]:
     return [(finding.severity, finding.message) for finding in checked.findings if finding.id == id]
 
 
@@ -86,12 +86,12 @@ def root(sample: Path, tmp_path: Path) -> Path:
 def test_rescored_images_raise_the_level_until_the_entry_changes(root: Path, sample: Path) -> None:
     result = srbench("leaderboard", "check", "net", "--rescore", sample / "images", "--submissions", root)
     assert result.exit_code == 0, result.output
-    assert "14 scores made again, at most 0 dB and 0 SSIM away" in result.stderr
+    assert "14 scores reproduced, at most 0 dB and 0 SSIM away" in result.stderr
     entry = read_submission(root / "net")
     assert entry.level == "images-rescored"
     assert entry.verification is not None
-    assert entry.verification["checked_sha256"] == entry.checked_sha256
-    assert entry.verification["largest_deviation"] == {"psnr": 0.0, "ssim": 0.0}
+    assert entry.verification.checked_sha256 == entry.checked_sha256
+    assert entry.verification.largest_deviation.model_dump() == {"psnr": 0.0, "ssim": 0.0}
 
     path = root / "net" / "submission.json"
     path.write_text(path.read_text().replace("Bicubic (MATLAB)", "Bicubic"))
@@ -165,7 +165,7 @@ def test_harmful_images_are_not_opened(
         rescore(entry, images)
     for data in (b"\x89PNG\r\n\x1a\n<script>", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n"):
         (images / "matlab-y" / "big.png").write_bytes(data)
-        with pytest.raises(SubmissionError, match="got one that does not open"):
+        with pytest.raises(SubmissionError, match="expected an image that opens, got none"):
             rescore(entry, images)
     (images / "matlab-y" / "big.png").unlink()
     (images / "link").symlink_to(tmp_path)
@@ -192,21 +192,27 @@ def test_a_rerun_in_another_process_finds_the_one_score_that_is_wrong(sample: Pa
     assert result.stderr.count("stated ") == 2
 
 
+def of_spec(entry: Submission, spec: str, sha256: str = "0" * 64) -> Submission:
+    """Return an entry that claims another model with other weights in its first run."""
+    model = entry.record.model.model_copy(update={"spec": spec})
+    first, *others = entry.record.runs
+    runs = (first.model_copy(update={"weights_sha256": sha256}), *others)
+    return replace(entry, record=entry.record.model_copy(update={"model": model, "runs": runs}))
+
+
 def test_a_rerun_ends_in_time_and_never_runs_the_submitters_code(root: Path, tmp_path: Path) -> None:
     entry = read_submission(root / "net")
     with pytest.raises(SubmissionError, match=r"expected the run to end within 0\.01 s"):
         rerun(entry, device="cpu", timeout=0.01)
     for spec in (SPEC, "images:SR"):
-        entry.document["model"]["spec"] = spec
         with pytest.raises(SubmissionError, match="runs without its author's code"):
-            rerun(entry)
+            rerun(of_spec(entry, spec))
     evil, ran = tmp_path / "evil.pth", tmp_path / "ran"
     evil.write_bytes(pickle.dumps(_Evil(str(ran))))
-    entry.document["model"]["spec"] = "zoo:imdn@evil.pth"
-    entry.document["runs"][0]["weights_sha256"] = "0" * 64
+    entry = of_spec(entry, "zoo:imdn@evil.pth")
     with pytest.raises(SubmissionError, match="expected a file with the sha256 0000"):
         rerun(entry, weights=tmp_path)
-    entry.document["runs"][0]["weights_sha256"] = sha256_of(evil)
+    entry = of_spec(entry, "zoo:imdn@evil.pth", sha256_of(evil))
     with pytest.raises(SubmissionError, match=r"got exit code 1: .*evil\.pth"):
         rerun(entry, weights=evil, device="cpu")
     assert not ran.exists()
@@ -224,16 +230,16 @@ def test_a_rerun_makes_the_crops_again_too(sample: Path, tmp_path: Path, monkeyp
         == 0
     )
     result = srbench("leaderboard", "check", "net", "--rerun", "--submissions", root, "--device", "cpu")
-    assert "net: 7 scores and 7 sample crops made again, at most 0 dB" in result.stderr
+    assert "net: 7 scores and 7 sample crops reproduced, at most 0 dB" in result.stderr
     entry = read_submission(root / "net")
     assert (entry.level, entry.samples_verified) == ("model-rerun", True) and entry.verification
 
-    old = entry.verification | {"schema_version": 1}
+    old = entry.verification.plain() | {"schema_version": 1}
     del old["samples_sha256"]  # as it was written before crops were made again
     _write_verification(root, old)
     before = read_submission(root / "net")
     assert (before.level, before.samples_verified) == ("model-rerun", False)
-    _write_verification(root, entry.verification)
+    _write_verification(root, entry.verification.plain())
 
     [path] = (root / "net" / "samples").glob("brick.*")
     pixels = np.asarray(Image.open(path)).copy()
@@ -241,10 +247,10 @@ def test_a_rerun_makes_the_crops_again_too(sample: Path, tmp_path: Path, monkeyp
     Image.fromarray(pixels).save(path, lossless=True, exact=True)
     other = read_submission(root / "net")
     assert (other.level, other.samples_verified, other.digest == entry.digest) == ("model-rerun", False, False)
-    note = "its samples are not ones that a re-run made again; pages show them as submitted"
+    note = "a re-run did not reproduce its samples; pages show them as submitted"
     assert ("note", note) in found(check_submissions(root), "net")
     [failure] = compare_crops(other, crops)
-    assert failure.startswith("samples/brick.webp: a value lies 2 levels from that of the model's own crop; ")
+    assert failure.startswith("samples/brick.webp: a value differs by 2 levels from the model's own crop; ")
 
 
 def _write_verification(root: Path, document: dict[str, Any]) -> None:
@@ -272,7 +278,7 @@ def test_a_forged_verification_is_worth_nothing(root: Path, sample: Path) -> Non
     (forged / "verification.json").write_text(json.dumps(document))
     assert read_submission(forged).level == "claimed"
     assert read_submission(forged).digest == own.digest
-    reason = "brings a verification.json that no maintainer wrote; it is not believed: remove the file"
+    reason = "has a verification.json that no maintainer wrote; remove the file"
     assert ("error", reason) in found(check_submissions(root), own.id)
 
     # A maintainer's verification of one entry says nothing of another, or of a higher level.
@@ -289,7 +295,7 @@ def test_only_maintainers_change_the_list(root: Path, sample: Path, tmp_path: Pa
     assert check_submissions(root).passed
     checked = check_submissions(root, base=base)
     assert found(checked, "verified.json") == [
-        ("error", "expected the base's list; only maintainers change it, on its own")
+        ("error", "expected the list of the base; only maintainers change it, in a change of its own")
     ]
     reason = "the change adds its verification.json, which only maintainers do; undo that"
     assert ("error", reason) in found(checked, "net")
@@ -323,7 +329,7 @@ def test_a_change_adds_one_entry_and_touches_nothing_else(root: Path, tmp_path: 
     only = "a submission adds or changes one entry's folder and touches nothing else"
     assert errors["brief.study.json"] == f"the change modifies it; {only}"
     assert errors["entry.zip"] == f"the change adds it; {only}"
-    assert errors["net-00001"].startswith("expected a change of one entry, got one of net-00000 too")
+    assert errors["net-00001"].startswith("expected a change of one entry, got one of net-00000, too")
     assert errors["new"].startswith("expected a change of one entry")
 
 
@@ -368,7 +374,7 @@ CASES: dict[str, tuple[Edit, str, str]] = {
     "another HR": (
         lambda rows, _: [row.update(hr_sha256="0" * 64) for row in rows if row["image"] == "baby"],
         "error",
-        "Set5: the fingerprint is not that of the images' hashes",
+        "Set5: the fingerprint does not belong to the hashes of the images",
     ),
     "changing HR": (lambda rows, _: rows[0].update(hr_sha256="0" * 64), "error", "expected the same HR images"),
     "other variant": (
@@ -397,7 +403,7 @@ CASES: dict[str, tuple[Edit, str, str]] = {
     "other weights": (
         lambda rows, document: _zoo(rows, document, weights="0" * 64),
         "error",
-        "the weights' hash is not that of zoo:imdn@authors",
+        "the weights' hash differs from that of zoo:imdn@authors",
     ),
 }
 
@@ -479,8 +485,8 @@ def test_means_far_above_what_was_run_again_are_reviewed(tmp_path: Path) -> None
     for folder, psnr in zip(generate(tmp_path, 3), (32.0, 33.1, 32.9), strict=True):
         rewrite(folder, _all("psnr_y", psnr))
     run_again, high, near = read_submissions(tmp_path).entries
-    assert not list(_check_records([run_again, high, near]))
-    [finding] = _check_records([replace(run_again, level="model-rerun"), high, near])
+    assert not list(_check_outliers([run_again, high, near]))
+    [finding] = _check_outliers([replace(run_again, level="model-rerun"), high, near])
     assert (finding.id, finding.severity, finding.message) == (
         high.id,
         "review",

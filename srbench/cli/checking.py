@@ -1,4 +1,4 @@
-"""What `srbench leaderboard check` prints, and how it verifies an entry."""
+"""The output of `srbench leaderboard check`, and its verification of an entry."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import click
 
 from srbench.errors import counted
 from srbench.files import write_atomic
+from srbench.records.base import PlainRecord
 from srbench.submissions import Submission
 from srbench.tables import text_table
-from srbench.verification.comparison import Outcome
-from srbench.verification.folder import Checked
-from srbench.verification.records import record_outcome
+from srbench.verification.check_all import CheckedFolder
 from srbench.verification.rerun import rerun as run_again
 from srbench.verification.rescoring import rescore
+from srbench.verification.store import record_verification
+from srbench.verification.tolerances import Reproduction
 
 
 def verify(
@@ -30,16 +31,16 @@ def verify(
     device: str,
     timeout: float,
 ) -> None:
-    """Re-score and re-run an entry as asked, saying on stderr how far the scores lay apart."""
+    """Re-score and re-run an entry as asked, and report on stderr how much the scores differ."""
     if images is not None:
         outcome = rescore(entry, images, data_root=data_root)
-        _announce(record_outcome(entry, outcome, "images-rescored"), outcome)
+        _announce(record_verification(entry, outcome, "images-rescored"), outcome)
     if rerun:
         outcome = run_again(entry, weights=weights, data_root=data_root, device=device, timeout=timeout)
-        _announce(record_outcome(entry, outcome, "model-rerun", device=device), outcome)
+        _announce(record_verification(entry, outcome, "model-rerun", device=device), outcome)
 
 
-def report(checked: Checked, form: str, output: Path | None) -> str:
+def report(checked: CheckedFolder, form: str, output: Path | None) -> str:
     """The outcome of a check as text or JSON; with `output`, the JSON is also written to `output/check.json`."""
     document = json.dumps(_document(checked), indent=1, allow_nan=False)
     if output is not None:
@@ -47,18 +48,18 @@ def report(checked: Checked, form: str, output: Path | None) -> str:
     return document if form == "json" else _table(checked)
 
 
-def _announce(entry: Submission, outcome: Outcome) -> None:
+def _announce(entry: Submission, outcome: Reproduction) -> None:
     crops = f" and {counted(outcome.crops, 'sample crop')}" if outcome.crops else ""
     click.echo(
-        f"{entry.id}: {counted(outcome.rows, 'score')}{crops} made again, at most {outcome.psnr:.2g} dB and "
+        f"{entry.id}: {counted(outcome.rows, 'score')}{crops} reproduced, at most {outcome.psnr:.2g} dB and "
         f"{outcome.ssim:.2g} SSIM away ({outcome.tolerance}); level {entry.level}",
         err=True,
     )
 
 
-def _document(checked: Checked) -> dict[str, Any]:
+def _document(checked: CheckedFolder) -> dict[str, Any]:
     entries = [
-        {"id": entry.id, "title": entry.title, "level": entry.level, "verification": entry.verification}
+        {"id": entry.id, "title": entry.title, "level": entry.level, "verification": _verification(entry)}
         for entry in checked.entries
     ]
     findings = [
@@ -67,7 +68,11 @@ def _document(checked: Checked) -> dict[str, Any]:
     return {"passed": checked.passed, "entries": entries, "findings": findings}
 
 
-def _table(checked: Checked) -> str:
+def _verification(entry: Submission) -> PlainRecord | None:
+    return entry.verification.plain() if entry.verification else None
+
+
+def _table(checked: CheckedFolder) -> str:
     counts = Counter((finding.id, finding.severity) for finding in checked.findings)
     rows = [
         [entry.id, entry.level, *(str(counts[entry.id, kind]) for kind in ("error", "review", "note"))]

@@ -106,8 +106,8 @@ def check_command(
     """
     from leaderboard.study import read_studies
     from srbench.cli.checking import report, verify
-    from srbench.verification.findings import Finding
-    from srbench.verification.folder import check_submissions
+    from srbench.verification.check_all import check_submissions
+    from srbench.verification.findings import CheckFinding
 
     _require_their_use(click.get_current_context(), rescore=images is not None, rerun=rerun)
     if (images or rerun) and len(ids) != 1:
@@ -126,7 +126,7 @@ def check_command(
         checked = check_submissions(submissions, ids, base=base)
     if not ids:
         _, damaged = read_studies(submissions)
-        findings = [Finding(problem.id, "error", problem.message) for problem in damaged]
+        findings = [CheckFinding(problem.id, "error", problem.message) for problem in damaged]
         checked = replace(checked, findings=[*checked.findings, *findings])
     click.echo(report(checked, form, output))
     grave = [

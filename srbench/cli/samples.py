@@ -9,7 +9,7 @@ import click
 
 from srbench.cli.inference import adapter_options
 from srbench.samples import make_samples
-from srbench.submissions.samples import SCALE
+from srbench.submissions.crops import SCALE
 from srbench.upscalers.base import Options
 
 

@@ -12,10 +12,10 @@ import click
 from srbench.errors import SubmissionError
 from srbench.scores import read_run
 from srbench.submissions import draft_submission, json_schema, write_submission
-from srbench.submissions.about import complete_about, complete_field
-from srbench.submissions.packing import spec_of
-from srbench.submissions.samples import SAMPLES_NAME
-from srbench.verification.facts import model_facts
+from srbench.submissions.create import spec_of
+from srbench.submissions.crops import SAMPLES_NAME
+from srbench.submissions.metadata import complete_field, complete_metadata
+from srbench.verification.model_facts import model_facts
 
 
 def _print_schema(context: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -75,7 +75,7 @@ def command(
     RUN is a folder that `srbench evaluate --output` wrote. All need the same model and options, and whole datasets.
     """
     loaded = [read_run(run) for run in runs]
-    said = complete_about(_read_about(about), str(about)) if about else {}
+    said = complete_metadata(_read_about(about), str(about)) if about else {}
     flags = {
         "title": ("--title", title),
         "authors": ("--author", list(authors) or None),
@@ -83,7 +83,7 @@ def command(
         "license": ("--license", licence),
     }
     said |= {name: complete_field(name, value, flag) for name, (flag, value) in flags.items() if value is not None}
-    facts = model_facts(spec_of([run.record for run in loaded]), sorted({run.record["scale"] for run in loaded}))
+    facts = model_facts(spec_of([run.facts for run in loaded]), sorted({run.facts.scale for run in loaded}))
     draft = draft_submission(loaded, id=name, about=said, model=facts)
     dropped = samples is None and (submissions / name / SAMPLES_NAME).exists()
     folder = write_submission(submissions, draft, samples=samples)

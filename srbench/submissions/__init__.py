@@ -1,15 +1,16 @@
-"""Submissions: the schema of an entry, reading entries of strangers, and making one from runs. No torch."""
+"""Submissions to the leaderboard: read untrusted entries, check them, create new ones. No torch."""
 
 from __future__ import annotations
 
-from srbench.submissions.entry import Collection, Problem, Submission, read_submission, read_submissions
-from srbench.submissions.packing import Draft, draft_submission, write_submission
-from srbench.submissions.schema import LEVELS, json_schema
+from srbench.records.submission import json_schema
+from srbench.records.verification import LEVELS
+from srbench.submissions.create import Draft, draft_submission, write_submission
+from srbench.submissions.read import FoundSubmissions, Problem, Submission, read_submission, read_submissions
 
 __all__ = [
     "LEVELS",
-    "Collection",
     "Draft",
+    "FoundSubmissions",
     "Problem",
     "Submission",
     "draft_submission",

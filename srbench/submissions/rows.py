@@ -1,70 +1,82 @@
-"""The rows of a submission's score table, held against what its `submission.json` says they are."""
+"""Check the rows of a submission's score table against what its `submission.json` says about them."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from srbench.errors import SubmissionError
 from srbench.files import SHA256
+from srbench.records.base import PlainRecord
+from srbench.records.fields import NAME
+from srbench.records.messages import shown
+from srbench.records.submission import MeanFacts, SubmissionRecord, SubmittedRun
 from srbench.scores import json_number
-from srbench.submissions.kinds import shown
-from srbench.submissions.reading import MAX_ROWS
-from srbench.submissions.schema import NAME
+from srbench.submissions.untrusted_files import MAX_ROWS
 
-Cell = tuple[int, str, str]
-"""Scale, protocol and dataset: what one mean is over."""
+MeanKey = tuple[int, str, str]
+"""Scale, protocol and dataset of one mean."""
 
-_NAME = re.compile(NAME.expression, re.ASCII)
+Means = dict[str, float | None]
+"""The means of `psnr`, `ssim` and `psnr_lr`: None where an image lacks the score."""
+
 _ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:()+,-]{0,99}", re.ASCII)
 _LARGEST_PSNR = 200.0
 _MEAN_TOLERANCE = 1e-6
 
 
-def expected_cells(document: Mapping[str, Any]) -> dict[Cell, tuple[int, int, str]]:
-    """By scale, protocol and dataset: the number of images, the protocol's version and the LR source.
+@dataclass(frozen=True)
+class ExpectedRows:
+    """The rows of one mean: how many images, which version of the protocol, and where the LR came from."""
+
+    images: int
+    protocol_version: int
+    lr_source: str
+
+
+def expected_rows(record: SubmissionRecord) -> dict[MeanKey, ExpectedRows]:
+    """Return the rows that the table must have.
 
     Raises:
-        SubmissionError: incomplete sets, one cell in two runs, one scale with two weights, or one set with two pixels.
+        SubmissionError: incomplete sets, one mean in two runs, one scale with two weights, or one set with two pixels.
     """
-    cells: dict[Cell, tuple[int, int, str]] = {}
-    weights: dict[int, Any] = {}
+    expected: dict[MeanKey, ExpectedRows] = {}
+    weights: dict[int, tuple[str | None, str | None]] = {}
     pixels: dict[str, str] = {}
-    for number, run in enumerate(document["runs"]):
-        found = (run["weights_sha256"], run["images_sha256"])
-        if weights.setdefault(run["scale"], found) != found:
+    for number, run in enumerate(record.runs):
+        found = (run.weights_sha256, run.images_sha256)
+        if weights.setdefault(run.scale, found) != found:
             raise SubmissionError(
-                f"runs[{number}]: expected the weights of the other runs at ×{run['scale']}, got "
+                f"runs[{number}]: expected the weights of the other runs at ×{run.scale}, got "
                 "others; one submission is one model"
             )
-        for dataset, facts in run["datasets"].items():
-            if facts["n"] != facts["n_expected"]:
-                raise SubmissionError(
-                    f"runs[{number}]: expected all {facts['n_expected']} images of {dataset}, got "
-                    f"{facts['n']}; evaluate the whole set"
-                )
-            if pixels.setdefault(dataset, facts["fingerprint"]) != facts["fingerprint"]:
-                raise SubmissionError(f"runs[{number}]: expected the pixels that {dataset} has in the other runs")
-            for protocol, how in run["protocols"].items():
-                cell = (run["scale"], protocol, dataset)
-                if cell in cells:
-                    raise SubmissionError(f"runs[{number}]: {dataset} ×{cell[0]} under {protocol} is in two runs")
-                cells[cell] = (facts["n"], how["version"], how["lr_source"])
-    if (total := sum(count for count, _, _ in cells.values())) > MAX_ROWS:
+        _require_complete_sets(run, number, pixels)
+        for key, rows in _rows_of(run):
+            if key in expected:
+                scale, protocol, dataset = key
+                raise SubmissionError(f"runs[{number}]: {dataset} ×{scale} under {protocol} is in two runs")
+            expected[key] = rows
+    if (total := sum(rows.images for rows in expected.values())) > MAX_ROWS:
         raise SubmissionError(f"runs: expected at most {MAX_ROWS:,} scores, got {total:,}")
-    return cells
+    return expected
 
 
-def check_rows(table: pa.Table, document: Mapping[str, Any]) -> None:
-    """Raises SubmissionError unless each image of each cell is there once, every value is possible and means fit."""
-    cells = expected_cells(document)
+def count_rows(record: SubmissionRecord) -> int:
+    """Return the number of rows that the table must have. Errors as for `expected_rows`."""
+    return sum(rows.images for rows in expected_rows(record).values())
+
+
+def check_rows(table: pa.Table, record: SubmissionRecord) -> None:
+    """Raise SubmissionError unless each image has its rows once, every value is possible and the means fit."""
+    expected = expected_rows(record)
     columns = {name: table[name].to_pylist() for name in table.column_names}
-    _require_each("model", columns["model"], lambda value: value == document["model"]["spec"])
-    _require_each("image", columns["image"], lambda value: bool(value and _NAME.fullmatch(value)))
+    _require_each("model", columns["model"], lambda value: value == record.model.spec)
+    _require_each("image", columns["image"], lambda value: bool(value and NAME.fits(value)))
     for name in ("hr_sha256", "lr_sha256"):
         _require_each(name, columns[name], lambda value: bool(value and SHA256.fullmatch(value)))
     _require_each("lr_origin", columns["lr_origin"], lambda value: value is None or bool(_ORIGIN.fullmatch(value)))
@@ -74,54 +86,78 @@ def check_rows(table: pa.Table, document: Mapping[str, Any]) -> None:
             _require_each(name, columns[name], _is_psnr)
         elif name.startswith("ssim"):
             _require_each(name, columns[name], lambda value: value is None or -1 <= value <= 1 + 1e-9)
-    _require_coverage(columns, cells)
+    _require_coverage(columns, expected)
     _require_scores(columns)
-    _require_means(columns, document)
+    _require_means(columns, record)
 
 
-def dataset_means(table: pa.Table) -> list[dict[str, Any]]:
-    """The means of a score table of one scale, by dataset and protocol, as `runs[].means` holds them."""
+def dataset_means(table: pa.Table) -> list[PlainRecord]:
+    """Return the means of a score table of one scale by dataset and protocol, as `runs[].means` has them."""
     means = _means({name: table[name].to_pylist() for name in table.column_names})
-    return [{"dataset": dataset, "protocol": protocol, **values} for (_, protocol, dataset), values in means.items()]
+    return [
+        {"dataset": dataset, "protocol": protocol, **{name: json_number(value) for name, value in values.items()}}
+        for (_, protocol, dataset), values in means.items()
+    ]
 
 
-def _means(columns: Mapping[str, list[Any]]) -> dict[Cell, dict[str, float | str | None]]:
-    """PSNR, SSIM and psnr_lr of each cell: null where an image lacks one, "inf" where one is infinite."""
-    values: dict[Cell, dict[str, list[float | None]]] = {}
+def _rows_of(run: SubmittedRun) -> Iterator[tuple[MeanKey, ExpectedRows]]:
+    for dataset, facts in run.datasets.items():
+        for name, protocol in run.protocols.items():
+            yield (run.scale, name, dataset), ExpectedRows(facts.n, protocol.version, protocol.lr_source)
+
+
+def _require_complete_sets(run: SubmittedRun, number: int, pixels: dict[str, str]) -> None:
+    for dataset, facts in run.datasets.items():
+        if facts.n != facts.n_expected:
+            raise SubmissionError(
+                f"runs[{number}]: expected all {facts.n_expected} images of {dataset}, got {facts.n}; "
+                "evaluate the complete set"
+            )
+        if pixels.setdefault(dataset, facts.fingerprint) != facts.fingerprint:
+            raise SubmissionError(f"runs[{number}]: expected the pixels that {dataset} has in the other runs")
+
+
+def _means(columns: Mapping[str, list[Any]]) -> dict[MeanKey, Means]:
+    values: dict[MeanKey, dict[str, list[float | None]]] = {}
     names = ("scale", "protocol", "dataset", "psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_lr")
     for scale, protocol, dataset, psnr_y, ssim_y, psnr_rgb, ssim_rgb, psnr_lr in _lines(columns, names):
-        cell = values.setdefault((scale, protocol, dataset), {"psnr": [], "ssim": [], "psnr_lr": []})
-        cell["psnr"].append(psnr_rgb if psnr_y is None else psnr_y)
-        cell["ssim"].append(ssim_rgb if psnr_y is None else ssim_y)
-        cell["psnr_lr"].append(psnr_lr)
-    return {cell: {name: _mean(scores) for name, scores in found.items()} for cell, found in values.items()}
+        scores = values.setdefault((scale, protocol, dataset), {"psnr": [], "ssim": [], "psnr_lr": []})
+        scores["psnr"].append(psnr_rgb if psnr_y is None else psnr_y)
+        scores["ssim"].append(ssim_rgb if psnr_y is None else ssim_y)
+        scores["psnr_lr"].append(psnr_lr)
+    return {key: {name: _mean(found) for name, found in scores.items()} for key, scores in values.items()}
 
 
-def _mean(scores: list[float | None]) -> float | str | None:
+def _mean(scores: list[float | None]) -> float | None:
     known = [score for score in scores if score is not None]
-    return json_number(sum(known) / len(known) if len(known) == len(scores) else None)
+    return sum(known) / len(known) if len(known) == len(scores) else None
 
 
-def _require_means(columns: Mapping[str, list[Any]], document: Mapping[str, Any]) -> None:
+def _require_means(columns: Mapping[str, list[Any]], record: SubmissionRecord) -> None:
     found = _means(columns)
-    for number, run in enumerate(document["runs"]):
-        stated = {(run["scale"], mean["protocol"], mean["dataset"]): mean for mean in run["means"]}
-        cells = {(run["scale"], protocol, dataset) for protocol in run["protocols"] for dataset in run["datasets"]}
-        if stated.keys() != cells or len(stated) != len(run["means"]):
+    for number, run in enumerate(record.runs):
+        stated = {(run.scale, mean.protocol, mean.dataset): mean for mean in run.means}
+        if stated.keys() != {key for key, _ in _rows_of(run)} or len(stated) != len(run.means):
             raise SubmissionError(f"runs[{number}].means: expected one for each dataset and protocol")
         for (scale, protocol, dataset), mean in stated.items():
-            for name, value in found[scale, protocol, dataset].items():
-                if _differs(value, mean[name]):
+            for name, value, claimed in _paired(found[scale, protocol, dataset], mean):
+                if _differs(value, claimed):
                     raise SubmissionError(
                         f"runs[{number}].means: expected {name} of {dataset} ×{scale} under "
-                        f"{protocol} as its rows give it, {value}, got {mean[name]}"
+                        f"{protocol} as its rows give it, {value}, got {claimed}"
                     )
 
 
-def _differs(first: Any, second: Any) -> bool:
-    if isinstance(first, float) and isinstance(second, float | int):
-        return abs(first - second) > _MEAN_TOLERANCE
-    return bool(first != second)
+def _paired(found: Means, stated: MeanFacts) -> Iterator[tuple[str, float | None, float | None]]:
+    yield "psnr", found["psnr"], stated.psnr
+    yield "ssim", found["ssim"], stated.ssim
+    yield "psnr_lr", found["psnr_lr"], stated.psnr_lr
+
+
+def _differs(first: float | None, second: float | None) -> bool:
+    if first is None or second is None or math.isinf(first) or math.isinf(second):
+        return first != second
+    return abs(first - second) > _MEAN_TOLERANCE
 
 
 def _is_psnr(value: float | None) -> bool:
@@ -141,24 +177,25 @@ def _require_each(name: str, values: list[Any], fits: Callable[[Any], bool]) -> 
             )
 
 
-def _require_coverage(columns: Mapping[str, list[Any]], cells: Mapping[Cell, tuple[int, int, str]]) -> None:
-    seen: dict[Cell, set[str]] = {cell: set() for cell in cells}
+def _require_coverage(columns: Mapping[str, list[Any]], expected: Mapping[MeanKey, ExpectedRows]) -> None:
+    seen: dict[MeanKey, set[str]] = {key: set() for key in expected}
     names = ("scale", "protocol", "dataset", "image", "protocol_version", "lr_source")
     for scale, protocol, dataset, image, version, source in _lines(columns, names):
-        cell = (scale, protocol, dataset)
-        if cell not in cells or cells[cell][1:] != (version, source):
+        rows = expected.get((scale, protocol, dataset))
+        if rows is None or (rows.protocol_version, rows.lr_source) != (version, source):
             raise SubmissionError(
                 f"scores.parquet: expected only what submission.json lists, got {shown(dataset)} "
                 f"×{scale} under {shown(protocol)} v{version} with LR {shown(source)}"
             )
-        if image in seen[cell]:
+        images = seen[scale, protocol, dataset]
+        if image in images:
             raise SubmissionError(f"scores.parquet: {dataset}/{image} ×{scale} under {protocol} is there twice")
-        seen[cell].add(image)
+        images.add(image)
     for (scale, protocol, dataset), images in seen.items():
-        if len(images) != cells[scale, protocol, dataset][0]:
+        wanted = expected[scale, protocol, dataset].images
+        if len(images) != wanted:
             raise SubmissionError(
-                f"scores.parquet: expected {cells[scale, protocol, dataset][0]} images of {dataset} "
-                f"×{scale} under {protocol}, got {len(images)}"
+                f"scores.parquet: expected {wanted} images of {dataset} ×{scale} under {protocol}, got {len(images)}"
             )
 
 

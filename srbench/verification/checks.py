@@ -1,10 +1,9 @@
-"""What can be checked of a submission without its images and weights: the numbers against everything that is known."""
+"""Check the numbers of a submission against everything that is known, without its images and weights."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -13,10 +12,11 @@ from srbench.datasets.lrcheck import MATLAB
 from srbench.datasets.variants import identify_variant
 from srbench.errors import SrbenchError, counted, listed
 from srbench.protocols import Protocol, get_protocol, protocol_names
+from srbench.records.submission import SubmissionRecord
 from srbench.submissions import Submission
-from srbench.submissions.known import Pixels, catalogue_errors, pixels_of
-from srbench.verification.facts import model_facts
-from srbench.verification.findings import Severity
+from srbench.submissions.catalogue_checks import Pixels, catalogue_errors, pixels_of
+from srbench.verification.findings import EntryFindings, Severity
+from srbench.verification.model_facts import model_facts
 
 HIGHEST_PSNR = 60.0
 """PSNR in dB over which a score is looked at by a person."""
@@ -34,28 +34,25 @@ TYPICAL_LR = 37.0
 _STRANGE = ("unknown", "canonical subset")
 
 ROW = ["dataset", "scale", "protocol", "image"]
-"""What tells the rows of one entry apart."""
-
-Said = Iterator[tuple[Severity, str]]
-"""Findings of one entry, without its id."""
+"""The columns that identify a row of one entry."""
 
 
-def check_entry(entry: Submission, baseline: pd.DataFrame) -> Said:
-    """What is wrong or remarkable about one entry; `baseline` is as `bicubic_scores` gives it."""
+def check_entry(entry: Submission, baseline: pd.DataFrame) -> EntryFindings:
+    """Yield what is wrong or remarkable about one entry; `baseline` is the result of `bicubic_scores`."""
     scores = entry.scores
     pixels = pixels_of(scores[["dataset", "image", "hr_sha256"]].itertuples(index=False, name=None))
     protocols = {name: get_protocol(name) for name in scores["protocol"].unique() if name in protocol_names()}
-    yield from (("error", message) for message in dict.fromkeys(catalogue_errors(entry.document, pixels)))
+    yield from (("error", message) for message in dict.fromkeys(catalogue_errors(entry.record, pixels)))
     yield from _check_columns(scores, protocols)
     yield from _check_pixels(scores, protocols, pixels)
     yield from _check_lr(scores, baseline)
-    yield from _check_costs(entry.document)
+    yield from _check_costs(entry.record)
     yield from _check_heights(scores, baseline, protocols)
 
 
 def bicubic_scores(entries: Sequence[Submission]) -> pd.DataFrame:
-    """The scores of the `bicubic` entry that is verified highest, by dataset, scale, protocol and image; else empty."""
-    candidates = [entry for entry in entries if entry.document["model"]["spec"] == "bicubic"]
+    """Return the scores of the highest verified `bicubic` entry by dataset, scale, protocol and image; else none."""
+    candidates = [entry for entry in entries if entry.record.model.spec == "bicubic"]
     candidates.sort(key=lambda entry: (entry.level == "claimed", entry.id != "bicubic", entry.id))
     if not candidates:
         return pd.DataFrame(
@@ -66,11 +63,11 @@ def bicubic_scores(entries: Sequence[Submission]) -> pd.DataFrame:
 
 
 def with_psnr(scores: pd.DataFrame) -> pd.DataFrame:
-    """The table with a column `psnr`: of Y, or of RGB under protocols that score RGB."""
+    """Return the table with a column `psnr`: of Y, or of RGB under protocols that score RGB."""
     return scores.assign(psnr=scores["psnr_y"].fillna(scores["psnr_rgb"]))
 
 
-def _check_columns(scores: pd.DataFrame, protocols: Mapping[str, Protocol]) -> Said:
+def _check_columns(scores: pd.DataFrame, protocols: Mapping[str, Protocol]) -> EntryFindings:
     for name, protocol in protocols.items():
         rows = scores[scores["protocol"] == name]
         metrics = {column for column in scores.columns if column.startswith(("psnr_", "ssim_"))} - {"psnr_lr"}
@@ -80,21 +77,21 @@ def _check_columns(scores: pd.DataFrame, protocols: Mapping[str, Protocol]) -> S
             yield "note", f"{name}: {', '.join(missing)} missing on some images"
 
 
-def _check_pixels(scores: pd.DataFrame, protocols: Mapping[str, Protocol], pixels: Pixels) -> Said:
+def _check_pixels(scores: pd.DataFrame, protocols: Mapping[str, Protocol], pixels: Pixels) -> EntryFindings:
     for dataset, rows in scores.groupby("dataset", sort=False):
         hashes = rows.groupby("image")["hr_sha256"].nunique()
         counts = rows.groupby(["scale", "protocol"])["image"].nunique()
         if (hashes > 1).any() or (counts != len(hashes)).any():
             yield "error", f"{dataset}: expected the same HR images in every run, got others"
         elif known_images(str(dataset)) and identify_variant(str(dataset), pixels[str(dataset)]) in _STRANGE:
-            yield "review", f"{dataset}: its pixels are no known variant of the set"
+            yield "review", f"{dataset}: its pixels are not a known variant of the set"
     keys = {name: f"{protocol.preparation.key}" for name, protocol in protocols.items()}
     lr = scores.assign(key=scores["protocol"].map(keys)).groupby(["dataset", "scale", "image", "key", "lr_source"])
     if (lr["lr_sha256"].nunique() > 1).any():
-        yield "error", "expected one LR for protocols that prepare alike, got several"
+        yield "error", "expected one LR for protocols with the same preparation, got several"
 
 
-def _check_lr(scores: pd.DataFrame, baseline: pd.DataFrame) -> Said:
+def _check_lr(scores: pd.DataFrame, baseline: pd.DataFrame) -> EntryFindings:
     """Compare LR that is said to be the protocol's own with the LR of the bicubic entry on the same HR.
 
     MATLAB's given LR with mirrored border equals made LR. Given LR of an entry from before the column `lr_origin` may
@@ -111,38 +108,38 @@ def _check_lr(scores: pd.DataFrame, baseline: pd.DataFrame) -> Said:
     yield from _flag(rows[differs & ((certain & ~verified) | unsure)], what)
 
 
-def _check_costs(document: Mapping[str, Any]) -> Said:
-    """The costs that no table has are counted; a spec of no network is an error already."""
-    model = document["model"]
+def _check_costs(record: SubmissionRecord) -> EntryFindings:
+    """Count the costs that no table has. A spec without a known network is reported elsewhere."""
+    model = record.model
     try:
-        facts = model_facts(model["spec"], sorted({run["scale"] for run in document["runs"]}))
+        facts = model_facts(model.spec, sorted({run.scale for run in record.runs}))
     except SrbenchError:
         return
-    for name in ("parameters", "macs"):
-        if facts.get(name) is not None and model[name] != facts[name]:
-            yield "error", f"model.{name}: stated as {model[name]}, but {model['spec']} has {facts[name]}"
+    for name, stated in (("parameters", model.parameters), ("macs", model.macs)):
+        if facts.get(name) is not None and stated != facts[name]:
+            yield "error", f"model.{name}: stated as {stated}, but {model.spec} has {facts[name]}"
 
 
-def _check_heights(scores: pd.DataFrame, baseline: pd.DataFrame, protocols: Mapping[str, Protocol]) -> Said:
+def _check_heights(scores: pd.DataFrame, baseline: pd.DataFrame, protocols: Mapping[str, Protocol]) -> EntryFindings:
     rows = with_psnr(scores[scores["protocol"].isin(list(protocols))]).set_index(ROW)
     others = baseline[["psnr", "psnr_lr", "hr_sha256", "lr_sha256", "lr_source"]].add_suffix("_bicubic")
-    beside = rows.join(others)
-    same = (beside["hr_sha256"] == beside["hr_sha256_bicubic"]) & (beside["lr_source"] == beside["lr_source_bicubic"])
-    lost = beside["psnr_lr_bicubic"].where(same, TYPICAL_LR) - beside["psnr_lr"]
+    joined = rows.join(others)
+    same = (joined["hr_sha256"] == joined["hr_sha256_bicubic"]) & (joined["lr_source"] == joined["lr_source_bicubic"])
+    lost = joined["psnr_lr_bicubic"].where(same, TYPICAL_LR) - joined["psnr_lr"]
     lost_by_set = lost.groupby(level=["dataset", "scale", "protocol"]).transform("mean")
-    # An infinite score minus an infinite one is no number, and no gain either.
-    gain = (beside["psnr"] - beside["psnr_bicubic"]).where(same & (beside["psnr_bicubic"] != math.inf))
-    yield from _flag(beside[beside["psnr"] > HIGHEST_PSNR], f"PSNR over {HIGHEST_PSNR:g} dB")
-    yield from _flag(beside[gain > HIGHEST_GAIN], f"PSNR more than {HIGHEST_GAIN:g} dB over bicubic's")
+    # Infinity minus infinity is NaN; it counts as no gain.
+    gain = (joined["psnr"] - joined["psnr_bicubic"]).where(same & (joined["psnr_bicubic"] != math.inf))
+    yield from _flag(joined[joined["psnr"] > HIGHEST_PSNR], f"PSNR over {HIGHEST_PSNR:g} dB")
+    yield from _flag(joined[gain > HIGHEST_GAIN], f"PSNR more than {HIGHEST_GAIN:g} dB over bicubic's")
     yield from _flag(
-        beside[(lost > BELOW_LR_IMAGE) | (lost_by_set > BELOW_LR_MEAN)],
+        joined[(lost > BELOW_LR_IMAGE) | (lost_by_set > BELOW_LR_MEAN)],
         f"psnr_lr far under bicubic's ({BELOW_LR_MEAN:g} dB on a set, {BELOW_LR_IMAGE:g} dB on an image)",
     )
-    if lacking := sorted({f"{key[0]} ×{key[1]} under {key[2]}" for key in beside.index[~same]}):
+    if lacking := sorted({f"{key[0]} ×{key[1]} under {key[2]}" for key in joined.index[~same]}):
         yield "note", f"not compared with bicubic, which has no entry here on the same images: {listed(lacking)}"
 
 
-def _flag(rows: pd.DataFrame, what: str, severity: Severity = "review") -> Said:
+def _flag(rows: pd.DataFrame, what: str, severity: Severity = "review") -> EntryFindings:
     if not rows.empty:
         dataset, scale, protocol, image = rows.index[0]
         yield severity, f"{what} on {counted(len(rows), 'score')}, such as {dataset}/{image} ×{scale} under {protocol}"

@@ -1,4 +1,4 @@
-"""Running an entry's weights again, in a process of its own that reads weights without running code from them."""
+"""Run an entry's weights again, in a separate process that reads weights without running code from them."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from srbench.errors import SubmissionError
 from srbench.files import sha256_of
+from srbench.records.shared import AdapterFacts
+from srbench.records.submission import SubmittedOptions, SubmittedRun
 from srbench.scores import Run, read_run
 from srbench.submissions import Submission
-from srbench.submissions.known import BASELINES
-from srbench.submissions.samples import SCALE
-from srbench.verification.comparison import Outcome, compare_scores, rerun_bounds
-from srbench.verification.pictures import LARGEST_CHANGE, compare_crops
+from srbench.submissions.catalogue_checks import BASELINES
+from srbench.submissions.crops import SCALE
+from srbench.verification.crop_checks import LARGEST_CHANGE, compare_crops
 from srbench.verification.rescoring import open_same_datasets
+from srbench.verification.tolerances import Reproduction, compare_scores, rerun_bounds
 from srbench.zoo.catalogue import TAGS
 
 if sys.platform != "win32":
     import resource
 
 TIMEOUT = 3600.0
-"""Seconds that one run may take by default."""
+"""The time in seconds that one run may take by default."""
 
 _SRBENCH = (sys.executable, "-P", "-m", "srbench")
 _PACKAGES = Path(__file__).parents[2]
@@ -43,27 +44,27 @@ def rerun(
     data_root: Path | None = None,
     device: str = "auto",
     timeout: float = TIMEOUT,
-) -> Outcome:
-    """Evaluate the entry's model again, scale by scale, and compare every score; then its sample crops in the same way.
+) -> Reproduction:
+    """Evaluate the entry's model again, scale by scale, and compare every score; then its sample crops.
 
     Args:
-        weights: for models whose weights the catalogue does not have, their file or a folder of files; they are found
-            by hash.
-        timeout: seconds after which a run is ended.
+        weights: the file or a folder of files of weights that the catalogue does not have; they are found by hash.
+        timeout: the time in seconds after which a run is stopped.
 
     Raises:
-        SubmissionError: a model that cannot be run without running its author's code, other weights, other HR images,
-            or a run that fails or takes too long.
+        SubmissionError: a model that cannot be run without its author's code, weights or HR images that differ from
+            the entry's, or a run that fails or takes too long.
     """
     frames: list[pd.DataFrame] = []
-    for facts in entry.document["runs"]:
-        open_same_datasets(facts["datasets"], data_root)
-        spec = _runnable(entry.document["model"]["spec"], facts["weights_sha256"], weights)
+    record = entry.record
+    for facts in record.runs:
+        open_same_datasets(facts.datasets, data_root)
+        spec = _runnable(record.model.spec, facts.weights_sha256, weights)
         with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
-            command = _command(spec, facts, entry.document["options"], device, data_root)
+            command = _command(spec, facts, record.options, device, data_root)
             _call([*command, "--output", f"{folder}/run"], Path(folder), timeout)
             frames.append(_require_weights(read_run(Path(folder) / "run"), facts).scores)
-    precision = entry.document["options"]["precision"]
+    precision = record.options.precision
     psnr, ssim = rerun_bounds(precision)
     outcome = compare_scores(
         entry.scores,
@@ -73,16 +74,16 @@ def rerun(
     )
     if outcome.failures or not entry.samples:
         return outcome
-    made_by = next(facts["weights_sha256"] for facts in entry.document["runs"] if facts["scale"] == SCALE)
-    spec = _runnable(entry.document["model"]["spec"], made_by, weights)
+    made_by = next(facts.weights_sha256 for facts in record.runs if facts.scale == SCALE)
+    spec = _runnable(record.model.spec, made_by, weights)
     return _with_crops(outcome, entry, spec, device, timeout)
 
 
-def _with_crops(outcome: Outcome, entry: Submission, spec: str, device: str, timeout: float) -> Outcome:
-    """The outcome, and that of making the entry's sample crops again."""
+def _with_crops(outcome: Reproduction, entry: Submission, spec: str, device: str, timeout: float) -> Reproduction:
+    """Return the outcome together with that of reproducing the entry's sample crops."""
     with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
         command = [*_SRBENCH, "samples", "--model", spec, "--scale", str(SCALE), "--device", device]
-        command += ["--self-ensemble"] if entry.document["options"]["self_ensemble"] else []
+        command += ["--self-ensemble"] if entry.record.options.self_ensemble else []
         _call([*command, "--output", f"{folder}/crops"], Path(folder), timeout)
         wrong = compare_crops(entry, Path(folder) / "crops")
     return replace(
@@ -94,7 +95,7 @@ def _with_crops(outcome: Outcome, entry: Submission, spec: str, device: str, tim
 
 
 def _runnable(spec: str, sha256: str | None, weights: Path | None) -> str:
-    """The spec to evaluate: baselines and catalogue entries as they are, files by their hash."""
+    """Return the spec to evaluate: baselines and catalogue entries unchanged, files found by their hash."""
     kind, _, rest = spec.partition(":")
     name, _, tag = rest.partition("@")
     if spec in BASELINES or (kind == "zoo" and (not tag or tag in TAGS)):
@@ -119,7 +120,7 @@ def _find_weights(spec: str, sha256: str | None, weights: Path | None) -> Path:
 
 
 def _command(
-    spec: str, facts: dict[str, Any], options: dict[str, Any], device: str, data_root: Path | None
+    spec: str, facts: SubmittedRun, options: SubmittedOptions, device: str, data_root: Path | None
 ) -> list[str]:
     command = [
         *_SRBENCH,
@@ -127,25 +128,38 @@ def _command(
         "--model",
         spec,
         "--scale",
-        str(facts["scale"]),
+        str(facts.scale),
         "--lr",
-        options["lr_source"],
+        options.lr_source,
         "--precision",
-        options["precision"],
+        options.precision,
         "--optimise",
-        options["optimise"],
+        options.optimise,
         "--device",
         device,
     ]
-    command += [part for name in facts["datasets"] for part in ("--dataset", name)]
-    command += [part for name in facts["protocols"] for part in ("--protocol", name)]
-    command += ["--tile", str(options["tile"])] if options["tile"] else []
-    command += ["--self-ensemble"] if options["self_ensemble"] else []
+    command += [part for name in facts.datasets for part in ("--dataset", name)]
+    command += [part for name in facts.protocols for part in ("--protocol", name)]
+    command += ["--tile", str(options.tile)] if options.tile else []
+    command += ["--self-ensemble"] if options.self_ensemble else []
+    command += _adapter_options(options.adapters) if options.adapters else []
     return command + (["--data-root", str(data_root.resolve())] if data_root else [])
 
 
+def _adapter_options(adapters: AdapterFacts) -> list[str]:
+    """Return the command-line options of input adapters that differ from their defaults."""
+    switches = {"--bgr": adapters.bgr, "--luma": adapters.luma, "--pre-upsample": adapters.pre_upsample}
+    return [
+        *(["--pad", str(adapters.pad)] if adapters.pad != 1 else []),
+        *(["--range", str(adapters.range)] if adapters.range != 1 else []),
+        *(name for name, chosen in switches.items() if chosen),
+        *(["--output-name", adapters.output_name] if adapters.output_name else []),
+        *(part for name, value in adapters.factory_args.items() for part in ("--factory-arg", f"{name}={value}")),
+    ]
+
+
 def _call(command: list[str], folder: Path, timeout: float) -> None:
-    """Run a command in `folder` as the leader of its own process group, which ends with it."""
+    """Run a command in `folder` as the leader of its own process group, and stop the group with it."""
     paths = [str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     messages = folder / "messages.txt"
@@ -166,7 +180,7 @@ def _call(command: list[str], folder: Path, timeout: float) -> None:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired as error:
             raise SubmissionError(
-                f"expected the run to end within {timeout:g} s, got none; allow more with --timeout, "
+                f"expected the run to end within {timeout:g} s, got no end; allow more with --timeout, "
                 "or use a faster --device"
             ) from error
         finally:
@@ -178,7 +192,7 @@ def _call(command: list[str], folder: Path, timeout: float) -> None:
 
 
 def _limit() -> None:
-    """What the process may use: no core dumps, no endless files."""
+    """Limit the process: no core dumps, no endless files."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_WRITTEN, _MAX_WRITTEN))
 
@@ -191,8 +205,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _require_weights(run: Run, facts: dict[str, Any]) -> Run:
-    found, stated = run.record["model"]["weights_sha256"], facts["weights_sha256"]
+def _require_weights(run: Run, facts: SubmittedRun) -> Run:
+    found, stated = run.facts.model.weights_sha256, facts.weights_sha256
     if found != stated:
-        raise SubmissionError(f"×{facts['scale']}: expected weights with the sha256 {stated}, got {found}")
+        raise SubmissionError(f"×{facts.scale}: expected weights with the sha256 {stated}, got {found}")
     return run

@@ -1,20 +1,21 @@
-"""Scoring submitted SR images again."""
+"""Score submitted SR images again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from srbench.datasets.imageset import ImageSet, open_dataset
 from srbench.errors import ImageError, SubmissionError
 from srbench.evaluation import Plan, run
 from srbench.images import IMAGE_SUFFIXES, size_of
 from srbench.protocols import Protocol, get_protocol
-from srbench.scores import to_frame
+from srbench.records.shared import DatasetFacts
+from srbench.records.submission import SubmissionRecord, SubmittedRun
+from srbench.scores import Row, to_frame
 from srbench.submissions import Submission
 from srbench.upscalers.specs import open_upscaler
-from srbench.verification.comparison import Outcome, compare_scores, images_bound
+from srbench.verification.tolerances import Reproduction, compare_scores, images_bound
 
 MAX_PIXELS = 24_000_000
 """The largest SR image that is decoded; benchmark images have at most 6 million pixels."""
@@ -27,62 +28,59 @@ _TOLERANCE = (
 )
 
 
-def rescore(entry: Submission, images: Path, *, data_root: Path | None = None) -> Outcome:
+def rescore(entry: Submission, images: Path, *, data_root: Path | None = None) -> Reproduction:
     """Score a folder of 8-bit SR images and compare every score of the entry.
 
-    Images lie as `srbench evaluate --save-images` writes them, DATASET/NAME.png. Scales may have folders of their own
-    (x2, x3, …), and so may protocols that need another LR (matlab-y, bam2021, …), in either order.
+    The folder has the layout of `srbench evaluate --save-images`: DATASET/NAME.png. Scales (x2, x3, …) may have folders
+    of their own, and so may protocols that need a different LR (matlab-y, bam2021, …), in either order.
 
     Raises:
-        SubmissionError: missing, foreign or oversized images, or HR images other than the entry's.
+        SubmissionError: images that are missing, of a wrong size or too large, or HR images unlike the entry's.
     """
-    require_harmless(images)
+    require_safe_images(images)
     rows = [
-        row
-        for facts in entry.document["runs"]
-        for batch in _rescored(entry.document, facts, images, data_root)
-        for row in batch
+        row for run in entry.record.runs for batch in _rescored(entry.record, run, images, data_root) for row in batch
     ]
     return compare_scores(entry.scores, to_frame(rows), images_bound, tolerance=_TOLERANCE)
 
 
-def require_harmless(folder: Path) -> None:
-    """Raises SubmissionError if a folder of images holds a link, or an image too large to be decoded in comfort."""
+def require_safe_images(folder: Path) -> None:
+    """Raise SubmissionError if a folder of images has a link, or an image that is too large to decode."""
     if not folder.is_dir():
         raise SubmissionError(f"{folder}: expected a folder of SR images, got none; archives are not unpacked here")
     for path in folder.rglob("*"):
         if path.is_symlink():
             raise SubmissionError(f"{path}: expected plain files and folders, got a link")
         if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-            _require_moderate(path)
+            _require_decodable(path)
 
 
-def open_same_datasets(facts: dict[str, Any], data_root: Path | None) -> list[ImageSet]:
-    """The datasets of a run, found here with the pixels that the run had.
+def open_same_datasets(stated: Mapping[str, DatasetFacts], data_root: Path | None) -> list[ImageSet]:
+    """Return the local datasets of a run, with exactly the pixels that the run was made on.
 
     Raises:
-        SubmissionError: other pixels; and as `open_dataset`.
+        SubmissionError: different pixels; and the errors of `open_dataset`.
     """
-    sets = [open_dataset(name, data_root=data_root) for name in facts]
+    sets = [open_dataset(name, data_root=data_root) for name in stated]
     for found in sets:
-        if found.fingerprint != facts[found.name]["fingerprint"]:
+        if found.fingerprint != stated[found.name].fingerprint:
             raise SubmissionError(
                 f"{found.name}: expected the pixels that the entry was scored on "
-                f"({facts[found.name]['variant']}), got {found.variant} at {found.location}; "
+                f"({stated[found.name].variant}), got {found.variant} at {found.location}; "
                 "name another --data-root"
             )
     return sets
 
 
 def _rescored(
-    document: dict[str, Any], facts: dict[str, Any], images: Path, data_root: Path | None
-) -> Iterator[list[Any]]:
-    sets = open_same_datasets(facts["datasets"], data_root)
-    alone = len(_by_preparation(name for run in document["runs"] for name in run["protocols"])) == 1
-    for protocols in _by_preparation(facts["protocols"]):
-        folder = _place(images, facts["scale"], [protocol.name for protocol in protocols], alone=alone)
-        upscaler = open_upscaler(f"images:{folder}", scale=facts["scale"])
-        yield from run(Plan(upscaler, sets, protocols, document["options"]["lr_source"]))
+    record: SubmissionRecord, facts: SubmittedRun, images: Path, data_root: Path | None
+) -> Iterator[list[Row]]:
+    sets = open_same_datasets(facts.datasets, data_root)
+    alone = len(_by_preparation(name for one in record.runs for name in one.protocols)) == 1
+    for protocols in _by_preparation(facts.protocols):
+        folder = _image_folder(images, facts.scale, [protocol.name for protocol in protocols], alone=alone)
+        upscaler = open_upscaler(f"images:{folder}", scale=facts.scale)
+        yield from run(Plan(upscaler, sets, protocols, record.options.lr_source))
 
 
 def _by_preparation(names: Iterable[str]) -> list[list[Protocol]]:
@@ -92,8 +90,8 @@ def _by_preparation(names: Iterable[str]) -> list[list[Protocol]]:
     return list(groups.values())
 
 
-def _place(images: Path, scale: int, protocols: list[str], *, alone: bool) -> Path:
-    """The folder of one scale and preparation."""
+def _image_folder(images: Path, scale: int, protocols: list[str], *, alone: bool) -> Path:
+    """Return the folder of one scale and preparation."""
     named = [part for name in protocols for part in (f"x{scale}/{name}", f"{name}/x{scale}", name)]
     shared = [f"x{scale}", "."] if alone else []
     for place in (images / part for part in [*named, *shared]):
@@ -102,16 +100,16 @@ def _place(images: Path, scale: int, protocols: list[str], *, alone: bool) -> Pa
     wanted = " or ".join(f"x{scale}/{name}" for name in protocols)
     raise SubmissionError(
         f"{images}: expected SR images at ×{scale} for {', '.join(protocols)} in a folder {wanted}, "
-        "since the entry's protocols need different LR; got no such folder"
+        "since the entry's protocols need different LR, got no such folder"
     )
 
 
-def _require_moderate(path: Path) -> None:
+def _require_decodable(path: Path) -> None:
     if path.stat().st_size > MAX_BYTES:
         raise SubmissionError(f"{path}: expected an image file of at most {MAX_BYTES:,} bytes")
     try:
         height, width = size_of(path.read_bytes(), name=str(path))
     except (OSError, ImageError) as error:
-        raise SubmissionError(f"{path}: expected an image of moderate size, got one that does not open") from error
+        raise SubmissionError(f"{path}: expected an image that opens, got none") from error
     if height * width > MAX_PIXELS:
         raise SubmissionError(f"{path}: expected at most {MAX_PIXELS:,} pixels, got {height * width:,}")

@@ -8,8 +8,9 @@ from click.testing import CliRunner, Result
 
 from srbench.cli import main
 from srbench.cli.compare import _cells
-from srbench.scores import SCHEMA_VERSION, RunFolder
+from srbench.scores import RunFolder
 from srbench.statistics import PairedDifference
+from tests.records.complete import run_record
 
 TABLE = """\
 A  zoo:net-a@authors
@@ -52,7 +53,7 @@ def write_run(folder: Path, spec: str, scores: dict[str, list[float]], *, protoc
             for index, value in enumerate(values)
         ]
     )
-    run.finish({"schema_version": SCHEMA_VERSION, "model": {"spec": spec}})
+    run.finish(run_record(model={"spec": spec, "weights_sha256": None, "parameters": None}))
     return folder
 
 

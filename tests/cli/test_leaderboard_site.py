@@ -26,7 +26,7 @@ def test_build_prints_the_first_page_and_reports_what_it_left_out(tmp_path: Path
     )
     assert done.exit_code == 0
     assert done.stdout == f"{tmp_path / 'site' / 'index.html'}\n"
-    assert "left out net-00001: submission.json: expected the fields" in done.stderr
+    assert "left out net-00001: submission.json.schema_version: expected this field, got none" in done.stderr
     assert "1 entry; " in done.stderr
     assert (tmp_path / "site" / "models" / "net-00000.html").exists()
 

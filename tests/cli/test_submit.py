@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from srbench.cli import main
+from srbench.records.submission import AUTHOR_FIELDS
 from srbench.submissions import json_schema, read_submission
-from srbench.submissions.schema import ABOUT
 from tests.submissions.runs import write_run
 from tests.test_docs import blocks
 
@@ -63,7 +63,7 @@ def test_the_example_of_the_readme_is_taken_and_whole(run: Path, tmp_path: Path)
     assert result.exit_code == 0, result.output
     document = read_submission(tmp_path / "net").document
     said = tomllib.loads(readme_example())
-    assert said.keys() == ABOUT.fields.keys()
+    assert said.keys() == set(AUTHOR_FIELDS)
     assert {name: document[name] for name in said} == said | {"date": "2026-01-31"}
     for name, inner in (
         ("paper", document["paper"]),
@@ -134,18 +134,18 @@ def test_what_toml_cannot_say_may_be_left_out(
     ("text", "reason"),
     [
         ('title = ""', ", title: expected text of 1 to 120 characters without blanks around it, got ''"),
-        ('authors = "A. Author"', ", authors: expected a list of 0 to 200 entries, got 'A. Author'"),
-        ("paper = {year = 2021}", ", paper: expected the fields title, url, year; missing field 'title'"),
-        ('paper = {title = "P", pages = 3}', ", paper: expected the fields title, url, year; unknown field 'pages'"),
+        ('authors = "A. Author"', ", authors: expected a list, got 'A. Author'"),
+        ("paper = {year = 2021}", ", paper.title: expected this field, got none"),
+        ('paper = {title = "P", pages = 3}', ", paper.pages: unknown field 'pages'"),
         ('paper = {title = "P", url = "http://x.org"}', ", paper.url: expected an https:// address in ASCII, got "),
         ("paper = 2021", ", paper: expected an object, got 2021"),
         (
             "[[claims]]\nscale = 4",
-            ", claims[0]: expected the fields scale, dataset, psnr, ssim, source; missing field ",
+            ", claims[0].dataset: expected this field, got none",
         ),
         ("date = 2026-01-02T00:00:00", ", date: expected a date YYYY-MM-DD, got datetime"),
         ("date = 1999-01-02", ", date: expected a date from 2000-01-01 on, got '1999-01-02'"),
-        ("date = 9999-12-31", ", date: expected a date that has come, up to "),
+        ("date = 9999-12-31", ", date: expected a date that is not in the future, up to "),
         ("claims = [3]", ", claims[0]: expected an object, got 3"),
         (
             f"paper = {{title = 'P', year = 0x{'f' * 5000}}}",

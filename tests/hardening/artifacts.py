@@ -22,14 +22,15 @@ from srbench.datasets.parquet import ImageWriter
 from srbench.datasets.stores import ParquetStore
 from srbench.files import RemoteFile, atomic_path, fetch
 from srbench.images import decode, encode_png, pixel_sha256, save_png
-from srbench.scores import SCHEMA_VERSION, RunFolder, read_run
+from srbench.scores import RunFolder, read_run
 from srbench.submissions import read_submission
 from srbench.training.folder import TrainingFolder
 from srbench.zoo.reading import read_checkpoint
+from tests.records.complete import run_record
 from tests.submissions.generated import generate
 
 KEY = {"model": "bicubic", "scale": 2, "protocols": {"matlab-y": 1}, "datasets": {"Set5": "abc"}}
-RECORD = {"schema_version": SCHEMA_VERSION, "model": {"spec": "bicubic"}, "scale": 2}
+RECORD = run_record()
 
 
 @dataclass(frozen=True)

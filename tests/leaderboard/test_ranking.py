@@ -12,6 +12,7 @@ import numpy as np
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Mean
 from leaderboard.ranking import DECIMALS, apart, forms, hold_zero, of_other_inputs, rank, reference_inputs
+from srbench.records.submission import SubmissionRecord
 from srbench.submissions import Submission
 
 GROUP = 4, "matlab-y", "Sample"
@@ -28,7 +29,8 @@ def entry(
     **options: Any,
 ) -> Entry:
     document = {"date": "2026-01-01", "model": {"spec": spec}, "options": {**OPTIONS, **options}}
-    submission = Submission(name, name, document, Path(name), level, None, "", name)
+    record = SubmissionRecord.model_construct(id=name, title=name, date="2026-01-01")
+    submission = Submission(record, document, Path(name), level, None, "", name)
     mean = Mean(len(psnr), len(psnr), float(np.mean(psnr)), 0.9, None, inputs, True)
     return Entry(submission, {GROUP: mean})
 

@@ -21,7 +21,6 @@ ENVIRONMENT = {
     "cores": 2,
     "threads": 2,
     "device": "cpu",
-    "host": "not for the public",
 }
 
 

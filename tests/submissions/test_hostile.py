@@ -17,7 +17,7 @@ from collections.abc import Callable
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,10 +25,11 @@ import pytest
 from PIL import Image
 
 from srbench.errors import SubmissionError
+from srbench.records.base import RecordModel, validate_field
+from srbench.records.fields import IsoDate, IsoTime, Number, OneOf, Text, Whole
 from srbench.scores import SCHEMA
-from srbench.submissions import Collection, kinds, read_submission, read_submissions
-from srbench.submissions.entry import read_verified
-from srbench.submissions.kinds import Day, Fields, Flag, Kind, Number, OneOf, Several, Text, Time, Whole
+from srbench.submissions import FoundSubmissions, dates, read_submission, read_submissions
+from srbench.submissions.read import read_verified
 from srbench.submissions.rows import dataset_means
 from tests.submissions.generated import generate, table_bytes
 
@@ -100,6 +101,10 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "submissions"
 
 
+def check(annotation: Any, value: object) -> None:
+    validate_field(annotation, value, "x", error=SubmissionError)
+
+
 def change(root: Path, edit: Change) -> Path:
     """Edit the first entry's document."""
     path = root / "net-00000" / "submission.json"
@@ -124,7 +129,7 @@ def edited_table(root: Path, **columns: Any) -> pa.Table:
     return table
 
 
-def assert_left_out(root: Path, *reasons: str) -> Collection:
+def assert_left_out(root: Path, *reasons: str) -> FoundSubmissions:
     collection = read_submissions(root)
     assert [entry.id for entry in collection.entries] == ["net-00001"]
     [problem] = collection.problems
@@ -172,7 +177,7 @@ def test_no_text_holds_a_character_that_does_not_show() -> None:
     strange |= {chr(code) for code in range(sys.maxunicode) if unicodedata.category(chr(code)) in ("Zs", "Zl", "Zp")}
     for char in strange - {" ", "\u3000"}:
         with pytest.raises(SubmissionError) as caught:
-            Text().check(f"a{char}b", "x")
+            check(Annotated[str, Text()], f"a{char}b")
         assert str(caught.value) == f"x: expected printable characters that show, got U+{ord(char):04X}"
 
 
@@ -197,7 +202,7 @@ def test_no_text_holds_a_character_that_does_not_show() -> None:
 )
 def test_ordinary_text_of_any_script_is_taken(text: str) -> None:
     for form in ("NFC", "NFD"):
-        Text().check(unicodedata.normalize(form, text), "x")
+        check(Annotated[str, Text()], unicodedata.normalize(form, text))
 
 
 @pytest.mark.parametrize(
@@ -216,10 +221,10 @@ def test_ordinary_text_of_any_script_is_taken(text: str) -> None:
 )
 def test_marks_are_not_piled_up(text: str, fits: bool) -> None:
     if fits:
-        Text().check(text, "x")
+        check(Annotated[str, Text()], text)
         return
     with pytest.raises(SubmissionError, match=r"^x: expected at most 2 combining marks on a letter, got more, with U"):
-        Text().check(text, "x")
+        check(Annotated[str, Text()], text)
 
 
 LINKS = [
@@ -408,25 +413,25 @@ def test_a_value_of_a_wrong_type_or_range_anywhere_is_left_out(root: Path) -> No
 
 @pytest.mark.parametrize("number", [10**400, -(10**400), 10**4000, 1e300, math.nan, math.inf])
 @pytest.mark.parametrize(
-    "kind",
+    "annotation",
     [
-        Number(0, 100),
-        Number(-100, 200, infinity=True),
-        Whole(0, 10**12),
-        Text(),
-        OneOf((4,)),
-        Flag(),
-        Day(),
-        Time(),
-        Several(Flag(), 3),
-        Fields({}),
+        Annotated[float, Number(0, 100)],
+        Annotated[float, Number(-100, 200, infinity=True)],
+        Annotated[int, Whole(0, 10**12)],
+        Annotated[str, Text()],
+        Annotated[int, OneOf((4,))],
+        bool,
+        Annotated[str, IsoDate()],
+        Annotated[str, IsoTime()],
+        tuple[bool, ...],
+        RecordModel,
     ],
-    ids=lambda kind: type(kind).__name__,
+    ids=str,
 )
-def test_a_number_of_any_size_is_refused_by_its_bounds(kind: Kind, number: float) -> None:
+def test_a_number_of_any_size_is_refused_by_its_bounds(annotation: Any, number: float) -> None:
     for value in (number, 16**5000):  # the last is longer than Python writes out, but TOML can spell it
         with pytest.raises(SubmissionError, match=r"^x: expected .* got [a-z0-9 .+-]{1,61}…?$"):
-            kind.check(value, "x")
+            check(annotation, value)
 
 
 @pytest.mark.parametrize(
@@ -657,7 +662,7 @@ def test_crops_of_a_scale_without_scores_are_left_out(tmp_path: Path) -> None:
     [folder] = generate(tmp_path, 1, scales=(3,))
     (folder / "samples").mkdir()
     (folder / "samples" / "astronaut.png").write_bytes(_png(104, 104))
-    with pytest.raises(SubmissionError, match="samples: expected scores at ×4 beside crops of that scale, got none"):
+    with pytest.raises(SubmissionError, match="samples: expected scores at ×4 for crops of that scale, got none"):
         read_submission(folder)
 
 
@@ -685,7 +690,8 @@ def verify(root: Path, id: str, level: str) -> None:
     }
     text = json.dumps(document)
     (root / id / "verification.json").write_text(text)
-    listed = read_verified(root) | {id: {"level": level, "sha256": hashlib.sha256(text.encode()).hexdigest()}}
+    listed = {name: found.plain() for name, found in read_verified(root).entries.items()}
+    listed |= {id: {"level": level, "sha256": hashlib.sha256(text.encode()).hexdigest()}}
     (root / "verified.json").write_text(json.dumps({"schema_version": 1, "entries": listed}))
 
 
@@ -694,7 +700,7 @@ def test_of_claimed_look_alikes_none_is_shown_whatever_its_date(root: Path, date
     imitate(root, "net-oo000", date=date)
     collection = read_submissions(root)
     assert [entry.id for entry in collection.entries] == ["net-00001"]
-    alike = "expected an id unlike the others, got one that looks like"
+    alike = "expected an id that looks different from the others, got one that looks like"
     both = "neither is verified, so both are left out: one has to choose another"
     assert {problem.id: problem.message for problem in collection.problems} == {
         "net-00000": f"{alike} 'net-oo000'; {both}",
@@ -730,7 +736,8 @@ def test_of_look_alikes_the_one_verified_highest_is_shown(root: Path, levels: di
     )
     others = sorted({"net-00000", "net-oo000", "net-0o000"} - {kept})
     assert [(problem.id, problem.message) for problem in collection.problems] == [
-        (id, f"expected an id unlike the others, got one that looks like {kept!r}; choose another") for id in others
+        (id, f"expected an id that looks different from the others, got one that looks like {kept!r}; choose another")
+        for id in others
     ]
 
 
@@ -743,8 +750,8 @@ def test_of_look_alikes_the_one_verified_highest_is_shown(root: Path, levels: di
         ("2026-02-28", ""),
         ("2028-02-29", ""),
         ("2028-03-01", ""),
-        ("2028-03-02", "a date that has come, up to 2028-03-01"),
-        ("9999-12-31", "a date that has come, up to 2028-03-01"),
+        ("2028-03-02", "a date that is not in the future, up to 2028-03-01"),
+        ("9999-12-31", "a date that is not in the future, up to 2028-03-01"),
         ("2026-02-29", "a date that exists"),
         ("2026-1-01", "a date YYYY-MM-DD"),
         ("２026-01-01", "a date YYYY-MM-DD"),
@@ -791,16 +798,16 @@ def test_a_date_is_from_2000_on_and_has_come(
 )
 def test_a_time_is_one_that_exists(time: object, fits: bool) -> None:
     if fits:
-        Time().check(time, "x")
+        check(Annotated[str, IsoTime()], time)
         return
     with pytest.raises(SubmissionError, match=r"^x: expected a (UTC time in ISO 8601|date that exists), got "):
-        Time().check(time, "x")
+        check(Annotated[str, IsoTime()], time)
 
 
 def test_a_date_that_has_come_stays_taken(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     change(root, lambda document: document.update(date="2028-03-01"))
     at_clock(monkeypatch, 2028, 2, 28)
-    assert_left_out(root, "submission.json.date: expected a date that has come, up to 2028-02-29")
+    assert_left_out(root, "submission.json.date: expected a date that is not in the future, up to 2028-02-29")
     for day in ((2028, 2, 29), (2028, 3, 1), (2999, 1, 1)):
         at_clock(monkeypatch, *day)
         assert not read_submissions(root).problems
@@ -809,13 +816,13 @@ def test_a_date_that_has_come_stays_taken(root: Path, monkeypatch: pytest.Monkey
     assert not read_submissions(root).problems
     at_clock(monkeypatch, 2028, 3, 1)
     change(root, lambda document: document.update(date="2028-03-03"))  # which ends the verification
-    assert_left_out(root, "submission.json.date: expected a date that has come, up to 2028-03-02")
+    assert_left_out(root, "submission.json.date: expected a date that is not in the future, up to 2028-03-02")
 
 
 def at_clock(monkeypatch: pytest.MonkeyPatch, *day: int) -> None:
     """Let the last minute of a day be now, as the check sees it."""
     clock = type("Clock", (datetime,), {"now": classmethod(lambda cls, zone: cls(*day, 23, 59, tzinfo=zone))})
-    monkeypatch.setattr(kinds, "datetime", clock)
+    monkeypatch.setattr(dates, "datetime", clock)
 
 
 def test_a_footer_that_lies_about_the_packing_is_left_out(root: Path) -> None:

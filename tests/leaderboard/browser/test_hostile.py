@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from leaderboard.site import build
-from srbench.submissions.kinds import Text
+from srbench.records.fields import Text
 from tests.leaderboard.browser.conftest import ROOT, Visit
 from tests.submissions.generated import generate
 
@@ -45,7 +45,7 @@ def hostile_site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path
     )
     change(second, lambda document: document["model"].update(name=TITLE, source=LINE))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Text, "check", lambda self, value, where: None)
+        patch.setattr(Text, "check", lambda self, value: value)
         assert not build(folder / "in", folder / "out").problems
     return folder / "out"
 

@@ -1,4 +1,4 @@
-"""Scores that were made again, held against the ones an entry states, row by row."""
+"""Compare reproduced scores with the ones that an entry states, row by row, within tolerances."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from srbench.protocols import Protocol, get_protocol
 from srbench.verification.checks import ROW, with_psnr
 
 EXACT = 1e-6
-"""Largest difference, in dB and in SSIM, between two scorings of the same pixels: only the order of sums differs."""
+"""Largest difference in dB and SSIM between two scorings of the same pixels: only the order of sums differs."""
 RERUN_PSNR, RERUN_SSIM = 0.001, 1e-5
-"""Largest differences between two runs of the same weights in fp32, on any device: a rounded pixel may fall over."""
+"""Largest differences between two runs of the same weights in fp32: devices may round a pixel differently."""
 HALF_PSNR, HALF_SSIM = 0.05, 5e-4
 """The same in half precision, whose kernels differ between devices."""
 
@@ -29,14 +29,14 @@ _SENSITIVE = 20
 _MAX_SHOWN = 5
 
 Bound = Callable[[Protocol, float], tuple[float, float]]
-"""From a protocol and the PSNR in dB that was found to the differences of PSNR and SSIM that are let pass."""
+"""A function from a protocol and the found PSNR in dB to the tolerated differences of PSNR and SSIM."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How far scores made again lie from the stated ones: largest differences (dB, SSIM) and what is beyond bounds.
+class Reproduction:
+    """The result of reproducing scores: the largest differences (dB, SSIM), and the failures beyond the tolerance.
 
-    `crops` is the number of sample crops that were made again, too.
+    `crops` is the number of sample crops that were reproduced, too.
     """
 
     rows: int
@@ -48,11 +48,11 @@ class Outcome:
 
 
 def images_bound(protocol: Protocol, psnr: float) -> tuple[float, float]:
-    """What 8-bit SR images can carry: all of a protocol that rounds; one that does not loses the rounding noise.
+    """Return the tolerances for scores from 8-bit SR images.
 
-    For the latter, PSNR may move by 0.002 dB plus twice 10·log10(1 + v/MSE), v the noise's variance in Y: 0.005 dB at
-    30 dB, 0.1 dB at 45 dB, never more than 0.3 dB; SSIM by 0.001. Images that come nearer to their HR than rounding
-    lets be told cannot prove such a score. `psnr` is the one that was found: a stated one would widen its own bound.
+    Protocols that round their output are reproduced exactly. For the others, rounding adds noise: PSNR may differ by
+    0.002 dB plus twice 10·log10(1 + v/MSE), with v the variance of that noise in Y (0.005 dB at 30 dB, 0.1 dB at 45 dB,
+    at most 0.3 dB), and SSIM by 0.001. `psnr` is the found value: a stated one would widen its own tolerance.
     """
     if protocol.scoring.rounded:
         return EXACT, EXACT
@@ -62,25 +62,25 @@ def images_bound(protocol: Protocol, psnr: float) -> tuple[float, float]:
 
 
 def rerun_bounds(precision: str) -> tuple[float, float]:
-    """Differences of PSNR and SSIM that another device and other libraries may make, by precision."""
+    """Return the differences of PSNR and SSIM that other devices and libraries may cause at a precision."""
     return (RERUN_PSNR, RERUN_SSIM) if precision == "fp32" else (HALF_PSNR, HALF_SSIM)
 
 
-def compare_scores(stated: pd.DataFrame, fresh: pd.DataFrame, bound: Bound, *, tolerance: str) -> Outcome:
-    """Compare every score of every stated row with the same row made again.
+def compare_scores(stated: pd.DataFrame, fresh: pd.DataFrame, bound: Bound, *, tolerance: str) -> Reproduction:
+    """Compare every score of every stated row with the reproduced row.
 
-    `psnr_lr` and `psnr_y_aliased` look at few or small errors, so they may move by 20 times what PSNR may.
+    `psnr_lr` and `psnr_y_aliased` measure few or small errors, so they may differ by 20 times the tolerance of PSNR.
 
     Raises:
-        SubmissionError: rows that were not made again, or from another HR or LR.
+        SubmissionError: rows that were not reproduced, or from a different HR or LR.
     """
     both = with_psnr(stated).set_index(ROW).join(with_psnr(fresh).set_index(ROW).add_suffix("_fresh"))
     for column in ("psnr_fresh", "hr_sha256", "lr_sha256", "protocol_version"):
         wrong = both[both[column].isna() if column == "psnr_fresh" else both[column] != both[f"{column}_fresh"]]
         if not wrong.empty:
             raise SubmissionError(
-                f"expected every score to be made again from the same pixels, but {column} of "
-                f"{_named(wrong.index[0])} is missing or another; check the images and --data-root"
+                f"expected every score to be reproduced from the same pixels, but {column} of "
+                f"{_named(wrong.index[0])} is missing or different; check the images and --data-root"
             )
     both["ssim"], both["ssim_fresh"] = (both[f"ssim_y{end}"].fillna(both[f"ssim_rgb{end}"]) for end in ("", "_fresh"))
     bounds = [bound(get_protocol(row[2]), psnr) for row, psnr in zip(both.index, both["psnr_fresh"], strict=True)]
@@ -93,13 +93,13 @@ def compare_scores(stated: pd.DataFrame, fresh: pd.DataFrame, bound: Bound, *, t
         distances = _distances(both, column).where(both[column].notna(), 0.0)
         failures += _beyond(both, column, distances, _SENSITIVE * allowed["psnr"])
     more = [f"and {len(failures) - _MAX_SHOWN} more"] if len(failures) > _MAX_SHOWN else []
-    return Outcome(
+    return Reproduction(
         len(both), float(moved["psnr"].max()), float(moved["ssim"].max()), tolerance, (*failures[:_MAX_SHOWN], *more)
     )
 
 
 def _distances(both: pd.DataFrame, column: str) -> pd.Series[float]:
-    """How far each score lies from the one made again: 0 where both are missing or infinite, infinite where one is."""
+    """Return the differences: 0 where both scores are missing or infinite, infinite where only one of them is."""
     first, second = both[column], both[f"{column}_fresh"]
     alike = (first == second) | (first.isna() & second.isna())
     with np.errstate(invalid="ignore"):

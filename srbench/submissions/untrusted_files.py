@@ -1,10 +1,11 @@
-"""Reading files that strangers wrote: nothing is followed, unpacked or parsed before its size and shape are known."""
+"""Read files from untrusted authors: check size and shape first, then parse; follow no link, unpack no archive."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srbench.errors import SubmissionError
+from srbench.records.messages import shown
 from srbench.scores import SCHEMA, SCHEMA_VERSION, columns_of, with_all_columns
-from srbench.submissions.kinds import shown
 
 MAX_JSON_BYTES = 512 << 10
 MAX_TABLE_BYTES = 4 << 20
@@ -32,10 +33,10 @@ _TEXT_COLUMNS = [field.name for field in SCHEMA if pa.types.is_string(field.type
 
 
 def read_bytes(path: Path, *, limit: int) -> bytes:
-    """The bytes of a plain file of at most `limit` bytes.
+    """Return the bytes of a plain file of at most `limit` bytes.
 
     Raises:
-        SubmissionError: no such file, a link, a folder, a pipe or a device, or a file over the limit.
+        SubmissionError: a missing file, a link, a folder, a pipe or a device, or a file over the limit.
     """
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
@@ -52,11 +53,16 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
         return file.read(limit)
 
 
+def printable_name(name: str) -> str:
+    """Return the name of an untrusted file or folder as short printable ASCII, for messages."""
+    return re.sub(r"[^A-Za-z0-9._-]", "?", name)[:64]
+
+
 def parse_json(data: bytes, name: str) -> Any:
-    """A JSON document without NaN, infinity or repeated names; nesting that Python cannot follow is an error too.
+    """Parse JSON without NaN, infinity or repeated names; nesting that is too deep for Python is an error, too.
 
     Raises:
-        SubmissionError: anything else, `name` saying where.
+        SubmissionError: anything else; the message starts with `name`.
     """
     try:
         return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)

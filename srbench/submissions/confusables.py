@@ -1,11 +1,11 @@
-"""Ids that look alike: two names with one skeleton would be taken for each other on a page."""
+"""Detect ids that look alike: a reader of a page would mistake two names with one skeleton for each other."""
 
 from __future__ import annotations
 
 import unicodedata
 
-# Letters of other scripts that most fonts draw like a Latin one (Unicode Technical Standard 39, the common ones), and
-# the digits and strokes that are taken for letters: 1, i and l count as one, 0 and o, and every dash or dot.
+# Letters of other scripts that most fonts draw like a Latin one (the common ones of Unicode Technical Standard 39), and
+# digits and strokes that look like letters: 1, i and l count as one letter, as do 0 and o, and all dashes and dots.
 _CAPITALS = str.maketrans("АВЕЅІЈКМНОРСТУХΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "abesijkmhopctyxabezhikmnoptyx")
 _LATIN = str.maketrans("авԁеһіјкӏморԛѕстуԝхαβγηικνορτυχωıɑɡɩøđ", "abdehijklmopqsctywxabynikvoptuxwiagiod")
 _LOOKS = str.maketrans("015|!i‐‑‒–—―−_. ", "olslll" + "-" * 10)
@@ -13,7 +13,7 @@ _PAIRS = (("rn", "m"), ("vv", "w"), ("--", "-"))
 
 
 def skeleton(name: str) -> str:
-    """What a name looks like: compatibility forms, case, accents, foreign letters and look-alike digits removed."""
+    """Return what a name looks like: without compatibility forms, case, accents, foreign letters and similar digits."""
     latin = unicodedata.normalize("NFKC", name).translate(_CAPITALS)
     plain = unicodedata.normalize("NFKD", latin.casefold())
     kept = "".join(char for char in plain if unicodedata.category(char)[0] not in "MC")

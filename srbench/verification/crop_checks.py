@@ -1,4 +1,4 @@
-"""An entry's sample crops, held against the same made again, or against the photographs where nobody made them."""
+"""Compare an entry's sample crops with reproduced ones, or with the photographs where nobody reproduced them."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from PIL import Image
 
 from srbench.datasets.imageset import open_dataset
 from srbench.submissions import Submission
-from srbench.submissions.samples import CORNERS, SAMPLES_NAME, SCALE, SIDE
-from srbench.verification.checks import Said
+from srbench.submissions.crops import CORNERS, SAMPLES_NAME, SCALE, SIDE
+from srbench.verification.findings import EntryFindings
 
 LARGEST_CHANGE = 1
-"""By how many levels a value may differ between two devices, on one of which it lies on the other side of a half."""
+"""The number of levels by which a value may differ between devices: one may round up, the other down."""
 
 _COARSE, _FINE = (0.01, 0.1), (0.14, 0.25)
-"""Bands in cycles per pixel: what an LR ×4 shows, and what lies above its limit of 0.125 and below that of ×2."""
+"""Bands in cycles per pixel: what an LR ×4 shows, and what is above its limit of 0.125 and below that of ×2."""
 
 LEAST_COARSE = 0.8
-"""Correlation with the photograph in the coarse band under which a crop shows something else; bicubic has 0.98."""
+"""The lowest coarse correlation with the photograph; a crop below it shows something else. Bicubic has 0.98."""
 
 MOST_FINE = dict.fromkeys(CORNERS, 0.87) | {"grass": 0.45, "gravel": 0.45}
-"""Correlation in the fine band over which a crop knows what no LR ×4 tells.
+"""The highest correlation in the fine band; a crop above it has detail that an LR ×4 does not contain.
 
 Networks at ×4 reach 0.76 on the fur and edges of `chelsea`, and 0.17 and 0.32 on the textures `grass` and `gravel`;
 bicubic alone has 0.5 on these at ×3, and 0.92 on every crop at ×2.
 """
 
 
-def check_pictures(crops: Mapping[str, bytes]) -> Said:
-    """What is remarkable about crops by file name, pictures of the right size: other photographs, or not made at ×4.
+def check_crops(crops: Mapping[str, bytes]) -> EntryFindings:
+    """Yield findings about crops, given by file name: other photographs, or crops that were not made at ×4.
 
-    What model made them it does not tell.
+    The check cannot find out which model made them.
     """
     shown = {name.rpartition(".")[0]: _spectrum(_decoded(data)) for name, data in crops.items()}
     coarse, fine = (
@@ -47,22 +47,20 @@ def check_pictures(crops: Mapping[str, bytes]) -> Said:
     if known := [name for name, found in fine.items() if name not in other and found > MOST_FINE[name]]:
         yield (
             "review",
-            (
-                f"samples with detail that no LR ×{SCALE} tells, as crops of a smaller scale or of the HR "
-                f"have: {', '.join(known)}"
-            ),
+            f"samples with detail that an LR ×{SCALE} does not contain, as crops of a smaller scale or of the HR: "
+            f"{', '.join(known)}",
         )
 
 
 def compare_crops(entry: Submission, fresh: Path) -> list[str]:
-    """What is wrong with the crops of an entry; `fresh` is a folder of the same made again by `srbench samples`."""
+    """Return the failures of an entry's crops; `fresh` is a folder of reproduced crops from `srbench samples`."""
     moved: dict[str, int] = {}
     for name in entry.samples:
         files = (entry.folder / SAMPLES_NAME / name, fresh / f"{Path(name).stem}.webp")
         shown, own = (_decoded(file.read_bytes()).astype(np.int16) for file in files)
         moved[name] = np.abs(shown - own).max()
     return [
-        f"{SAMPLES_NAME}/{name}: a value lies {change} levels from that of the model's own crop; make them again "
+        f"{SAMPLES_NAME}/{name}: a value differs by {change} levels from the model's own crop; make them again "
         "with srbench samples"
         for name, change in moved.items()
         if change > LARGEST_CHANGE
@@ -87,7 +85,7 @@ def _spectrum(image: NDArray[np.uint8]) -> NDArray[np.complex128]:
 
 
 def _correlation(one: NDArray[np.complex128], other: NDArray[np.complex128], band: tuple[float, float]) -> float:
-    """That of two pictures of which only a band of frequencies is left; 0 where one has nothing there."""
+    """Return the correlation of two pictures in a band of frequencies; 0 where one of them has nothing in it."""
     steps = np.abs(np.fft.fftfreq(SIDE))
     frequency = np.maximum(steps[:, None], steps)
     one, other = (spectrum[(frequency >= band[0]) & (frequency < band[1])] for spectrum in (one, other))

@@ -1,26 +1,27 @@
-"""What a model spec says about its model, recomputed: name, network, attention, tag, parameters and MACs."""
+"""Recompute what a model spec determines: name, network, attention, tag, parameters and MACs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from srbench.submissions.known import LR_SIZE, named_facts, served_weights
+from pydantic import JsonValue
+
+from srbench.submissions.catalogue_checks import LR_SIZE, named_facts, served_weights
 from srbench.zoo import build
 from srbench.zoo.catalogue import WeightsEntry
 from srbench.zoo.counting import count_macs, count_parameters
 
 
-def model_facts(spec: str, scales: Iterable[int]) -> dict[str, Any]:
-    """Fields of a submission's `model`, as far as the spec tells them.
+def model_facts(spec: str, scales: Iterable[int]) -> dict[str, JsonValue]:
+    """Return the fields of a submission's `model` that follow from its spec.
 
-    Parameters and MACs are by scale, and counted only where the catalogue or the paper fixes the network's size: not
-    for `zoo:NAME@FILE`.
+    Parameters and MACs are by scale. They are counted only where the catalogue or the paper fixes the network's size,
+    so not for `zoo:NAME@FILE`.
 
     Raises:
-        UnknownNameError: a zoo spec of no network.
+        UnknownNameError: a zoo spec without a known network.
     """
-    facts = named_facts(spec)
+    facts: dict[str, JsonValue] = {**named_facts(spec)}
     if facts.get("tag") is None:
         return facts
     served = served_weights(spec)

@@ -1,7 +1,7 @@
-"""The SR crops that an entry may bring: those of the Sample set that `srbench samples` writes, and no other pictures.
+"""Read and check the SR crops of an entry: only crops of the Sample set that `srbench samples` writes are allowed.
 
-Pages call them crops of the Sample set, upscaled ×4, and lay them over those of other models: names and size have to be
-the same for all.
+Pages show them as crops of the Sample set, upscaled ×4, on top of the crops of other models. Names and sizes must
+therefore be the same for all entries.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from PIL import Image
 
 from srbench.errors import SubmissionError
 from srbench.images import DECODER_ERRORS
-from srbench.submissions.kinds import shown
-from srbench.submissions.reading import read_bytes
+from srbench.records.messages import shown
+from srbench.submissions.untrusted_files import read_bytes
 
 SAMPLES_NAME = "samples"
 MAX_BYTES = 100_000
-"""What the crops of one model may take together."""
+"""The largest size in bytes of all crops of one model together."""
 SIDE = 104
-"""Side of a crop in HR pixels: the largest at which even the ground truth, lossless, stays within `MAX_BYTES`."""
+"""Side of a crop in HR pixels: the largest with which lossless crops of the HR images stay within `MAX_BYTES`."""
 SCALE = 4
 """The scale of the crops that pages show."""
 CORNERS = {
@@ -35,18 +35,18 @@ CORNERS = {
     "gravel": (200, 200),
     "motorcycle_left": (228, 376),
 }
-"""Top and left of each image's crop, in HR pixels: fine structure or texture."""
+"""Top and left of each image's crop in HR pixels. The crops show fine structure or texture."""
 
 _FORMATS = {"png": "PNG", "webp": "WEBP"}
-# What makes viewers show other colours than the pixels, or turn the picture.
+# Metadata with which viewers show other colours than the pixels, or rotate the picture.
 _SHOWN_OTHERWISE = {"chromaticity", "exif", "gamma", "icc_profile", "transparency"}
 
 
 def read_samples(folder: Path) -> dict[str, bytes]:
-    """The SR crops of a `samples` folder by file name, at most 100 kB together; none where there is no folder.
+    """Return the SR crops of a `samples` folder by file name, at most 100 kB together; none without a folder.
 
     Raises:
-        SubmissionError: a link, another kind of file, another name, two files of one crop, or too many bytes.
+        SubmissionError: a link, an unexpected kind of file or name, two files of one crop, or too many bytes.
     """
     if not os.path.lexists(folder):
         return {}
@@ -63,13 +63,13 @@ def read_samples(folder: Path) -> dict[str, bytes]:
 
 
 def samples_hash(samples: Mapping[str, bytes]) -> str:
-    """The hash of an entry's crops and their names."""
+    """Return the hash of an entry's crops and their names."""
     lines = (f"{name} {hashlib.sha256(data).hexdigest()}\n" for name, data in sorted(samples.items()))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def check_sample(data: bytes, name: str) -> None:
-    """Raises SubmissionError unless the bytes are one RGB picture of a crop's size and of its name's format."""
+    """Raise SubmissionError unless the bytes are one RGB picture of a crop's size in the format that its name says."""
     try:
         with Image.open(BytesIO(data), formats=(_FORMATS[name.rpartition(".")[2]],)) as image:
             frames = getattr(image, "n_frames", 1)

@@ -13,19 +13,19 @@ import pytest
 from PIL import Image
 
 from srbench.errors import SubmissionError
+from srbench.records.submission import SubmissionRecord
 from srbench.scores import read_run
 from srbench.submissions import (
+    create,
     draft_submission,
     json_schema,
-    packing,
     read_submission,
     read_submissions,
     write_submission,
 )
-from srbench.submissions.ids import skeleton
-from srbench.submissions.packing import public_spec
-from srbench.submissions.samples import SIDE
-from srbench.submissions.schema import SUBMISSION
+from srbench.submissions.confusables import skeleton
+from srbench.submissions.create import public_spec
+from srbench.submissions.crops import SIDE
 from tests.submissions.generated import generate
 from tests.submissions.runs import write_run
 
@@ -194,11 +194,11 @@ def _breaks_at(step: int, original: Callable[..., Any]) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("owner", "name", "step"),
     [
-        (packing, "TemporaryDirectory", 1),
-        (packing, "write_atomic", 1),
-        (packing, "write_atomic", 2),
-        (packing, "write_atomic", 3),
-        (packing, "read_submission", 1),
+        (create, "TemporaryDirectory", 1),
+        (create, "write_atomic", 1),
+        (create, "write_atomic", 2),
+        (create, "write_atomic", 3),
+        (create, "read_submission", 1),
         (Path, "rename", 1),
         (Path, "rename", 2),
     ],
@@ -258,16 +258,11 @@ def test_what_looks_alike_has_one_skeleton() -> None:
 def test_the_json_schema_says_the_same_as_the_reader(tmp_path: Path) -> None:
     schema = json.loads(json_schema())
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert schema["required"] == list(SUBMISSION.fields)
-    objects = [schema]
-    while objects:
-        node = objects.pop()
-        if node.get("type") == "object" and "properties" in node:
-            assert node["additionalProperties"] is False
-            assert node["required"] == [name for name in node["properties"] if name != "form"]
-            objects += node["properties"].values()
-        objects += [node[key] for key in ("items", "additionalProperties") if isinstance(node.get(key), dict)]
-        objects += node.get("anyOf", [])
+    assert schema["required"] == list(SubmissionRecord.model_fields) == list(schema["properties"])
+    for part in (schema, *schema["$defs"].values()):
+        assert part["additionalProperties"] is False
+        optional = set(part["properties"]) - set(part.get("required", ()))
+        assert all("default" in part["properties"][name] for name in optional - {"factory_args"})
     [folder] = generate(tmp_path, 1)
     assert list(json.loads((folder / "submission.json").read_text())) == list(schema["properties"])
 

@@ -1,0 +1,70 @@
+"""`verification.json`, what a maintainer's re-scoring or re-run found, and `verified.json`, the list of all of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from srbench.records.base import Items, RecordModel
+from srbench.records.fields import Count, Day, EntryId, Number, OneOf, Sha256, Text, Whole
+from srbench.records.shared import EnvironmentFacts
+
+LEVELS = ("claimed", "images-rescored", "model-rerun")
+"""What is known about an entry's scores, from least to most."""
+
+VERIFICATION_VERSION = 2
+"""Version of `verification.json`; version 1 says nothing about samples."""
+
+VERIFIED_VERSION = 1
+"""Version of `verified.json`."""
+
+Level = Annotated[str, OneOf(LEVELS[1:])]
+
+
+class DeviationFacts(RecordModel):
+    """The largest differences between stated and found scores: PSNR in dB, and SSIM."""
+
+    psnr: Annotated[float, Number(0, 1e6)] | None
+    ssim: Annotated[float, Number(0, 2)] | None
+
+
+class MemorisationFacts(RecordModel):
+    """The outcome of the memorisation probe: plain copies of answers show as a drop on shifted or flipped images."""
+
+    images: Count
+    largest_drop: Annotated[float, Number(-1e3, 1e3)] | None
+    suspicious: Items[Annotated[str, Text(100)]] = ()
+
+
+class VerificationRecord(RecordModel):
+    """`verification.json`: what was found, and the hashes of the entry that it was found on.
+
+    `samples_sha256` is null where the samples were not made again, and missing in version 1.
+    """
+
+    schema_version: Annotated[int, OneOf((1, VERIFICATION_VERSION))]
+    id: EntryId
+    level: Level
+    date: Day
+    rows: Annotated[int, Whole(1, 10**6)]
+    largest_deviation: DeviationFacts
+    tolerance: Annotated[str, Text(400)]
+    checked_sha256: Sha256
+    samples_sha256: Sha256 | None = None
+    environment: EnvironmentFacts
+    memorisation: MemorisationFacts | None = None
+
+
+class ListedVerification(RecordModel):
+    """What `verified.json` says about one entry: its level, and the hash of its `verification.json`."""
+
+    level: Level
+    sha256: Sha256
+
+
+class VerifiedList(RecordModel):
+    """`verified.json`, the maintainers' list next to the entries."""
+
+    schema_version: Annotated[int, OneOf((VERIFIED_VERSION,))]
+    entries: Annotated[dict[EntryId, ListedVerification], Field(max_length=100_000)]

@@ -1,0 +1,195 @@
+"""Check a folder of submissions: each entry, the entries against each other, and their verifications."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from srbench.errors import SubmissionError, UnknownNameError, counted
+from srbench.files import sha256_of
+from srbench.records.verification import VerifiedList
+from srbench.submissions import LEVELS, Submission, read_submissions
+from srbench.submissions.catalogue_checks import BASELINES
+from srbench.submissions.confusables import skeleton
+from srbench.submissions.crops import SAMPLES_NAME, read_samples
+from srbench.submissions.read import NOTHING_VERIFIED, VERIFICATION_NAME, VERIFIED_NAME, read_verified
+from srbench.submissions.untrusted_files import printable_name
+from srbench.verification.checks import bicubic_scores, check_entry
+from srbench.verification.crop_checks import check_crops
+from srbench.verification.findings import CheckFinding, EntryFindings
+
+FAR_ABOVE = 1.0
+"""The PSNR in dB by which a set's mean may exceed that of every network that was run again.
+
+On Set5 ×4 the best networks that were ever published are 1.1 dB above IMDN; ×2 images scored as ×4 are so from bicubic
+on (1.5 dB), and IMDN's by 5.8 dB.
+"""
+
+
+@dataclass(frozen=True)
+class CheckedFolder:
+    """The outcome of a check: the readable entries, and all findings, including those about unreadable ones."""
+
+    entries: list[Submission]
+    findings: list[CheckFinding]
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is no error."""
+        return all(finding.severity != "error" for finding in self.findings)
+
+
+def check_submissions(root: Path, only: Sequence[str] = (), *, base: Path | None = None) -> CheckedFolder:
+    """Check the entries of a folder, or those in `only`, against the schema, the catalogues and each other.
+
+    Args:
+        base: the submissions folder before a change. One entry may be new or changed; its verification and everything
+            else must be the same.
+
+    Raises:
+        SubmissionError: a missing folder or entry.
+    """
+    collection = read_submissions(root)
+    damaged = any(problem.id == VERIFIED_NAME for problem in collection.problems)
+    verified = NOTHING_VERIFIED if damaged else read_verified(root)
+    known = {entry.id for entry in collection.entries} | {problem.id for problem in collection.problems}
+    if missing := [name for name in only if name not in known]:
+        raise UnknownNameError("submission", missing[0], known)
+    findings = [CheckFinding(problem.id, "error", problem.message) for problem in collection.problems]
+    baseline = bicubic_scores(collection.entries)
+    chosen = [entry for entry in collection.entries if not only or entry.id in only]
+    for entry in chosen:
+        findings += [CheckFinding(entry.id, *said) for said in check_entry(entry, baseline)]
+        if not entry.samples_verified:
+            pictures = read_samples(entry.folder / SAMPLES_NAME)
+            findings += [CheckFinding(entry.id, *said) for said in check_crops(pictures)]
+        findings += [CheckFinding(entry.id, *said) for said in _check_verification(entry, verified)]
+    findings += [*_check_against_each_other(collection.entries), *_check_outliers(collection.entries)]
+    kept = [finding for finding in findings if not only or finding.id in (*only, VERIFIED_NAME)]
+    return CheckedFolder(chosen, kept + (list(dict.fromkeys(_check_base(root, base))) if base else []))
+
+
+def _check_verification(entry: Submission, verified: VerifiedList) -> EntryFindings:
+    if entry.level != "claimed":
+        if entry.level == LEVELS[-1] and entry.samples and not entry.samples_verified:
+            yield "note", "a re-run did not reproduce its samples; pages show them as submitted"
+        return
+    if not os.path.lexists(entry.folder / VERIFICATION_NAME):
+        if entry.id in verified.entries:
+            yield "review", f"{VERIFIED_NAME} lists it, but its {VERIFICATION_NAME} is gone, so it shows as claimed"
+    elif entry.id in verified.entries:
+        yield "review", "changed since it was verified, so it shows as claimed; verify it again"
+    else:
+        yield "error", f"has a {VERIFICATION_NAME} that no maintainer wrote; remove the file"
+
+
+def _check_against_each_other(entries: Sequence[Submission]) -> Iterator[CheckFinding]:
+    titles: dict[str, str] = {}
+    holders: dict[str, Submission] = {}
+    for entry in sorted(entries, key=lambda entry: (entry.level == "claimed", entry.record.date, entry.id)):
+        other = titles.setdefault(skeleton(entry.title) + json.dumps(entry.record.options.plain()), entry.id)
+        if other != entry.id:
+            yield CheckFinding(entry.id, "review", f"its title looks like that of {other!r}")
+        means = _means(entry)
+        first = [holders.setdefault(mean, entry) for mean in means]
+        shared = Counter(one.id for one in first if one is not entry and not _differ_by_options(one, entry))
+        for name, count in sorted(shared.items()):
+            which = "the means" if count == len(means) else f"{count} of its {len(means)} means"
+            yield CheckFinding(entry.id, "review", f"has {which} of {name!r} to the last digit")
+
+
+def _check_outliers(entries: Sequence[Submission]) -> Iterator[CheckFinding]:
+    """Yield entries with means far above every network that was run again: their images used more than their LR."""
+    best: dict[tuple[object, ...], float] = {}
+    for entry in entries:
+        if entry.level == LEVELS[-1] and entry.record.model.spec not in BASELINES:
+            best |= {group: max(psnr, best.get(group, psnr)) for group, psnr in _psnr_means(entry)}
+    for entry in (entry for entry in entries if entry.level != LEVELS[-1]):
+        if high := [group for group, psnr in _psnr_means(entry) if psnr > best.get(group, math.inf) + FAR_ABOVE]:
+            scale, dataset, protocol, *_ = high[0]
+            yield CheckFinding(
+                entry.id,
+                "review",
+                f"mean PSNR more than {FAR_ABOVE:g} dB over every network that was run "
+                f"again on {counted(len(high), 'set')}, such as {dataset} ×{scale} under {protocol}",
+            )
+
+
+def _psnr_means(entry: Submission) -> Iterator[tuple[tuple[object, ...], float]]:
+    """Yield each mean PSNR of an entry, with everything that must be equal where two means are compared."""
+    for run in entry.record.runs:
+        for mean in run.means:
+            group = (
+                run.scale,
+                mean.dataset,
+                mean.protocol,
+                run.datasets[mean.dataset].fingerprint,
+                run.protocols[mean.protocol].lr_source,
+            )
+            if mean.psnr is not None:
+                yield group, mean.psnr
+
+
+def _means(entry: Submission) -> list[str]:
+    """Return each mean of the entry as one text; no two models agree in one of them by chance."""
+    return [
+        json.dumps([run.scale, mean.dataset, mean.protocol, str(mean.psnr), str(mean.ssim)])
+        for run in entry.record.runs
+        for mean in run.means
+    ]
+
+
+def _differ_by_options(entry: Submission, other: Submission) -> bool:
+    """Return whether two entries are one model with different options, which may not change the scores of some sets."""
+    one, two = entry.record, other.record
+    return one.model.spec == two.model.spec and one.options != two.options
+
+
+def _check_base(root: Path, base: Path) -> Iterator[CheckFinding]:
+    """Yield what a submitted change modifies apart from the one entry that it adds or changes."""
+    if not base.is_dir():
+        raise SubmissionError(f"{base}: expected the submissions folder of the base branch, got none; check --base")
+    before, after = _files(base), _files(root)
+    changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+    entries = list(dict.fromkeys(path.split("/")[0] for path in changed if "/" in path))
+    for path in changed:
+        top, _, inner = path.partition("/")
+        how = "adds" if path not in before else "modifies" if path in after else "removes"
+        if path == VERIFIED_NAME:
+            yield CheckFinding(
+                path, "error", "expected the list of the base; only maintainers change it, in a change of its own"
+            )
+        elif inner == VERIFICATION_NAME:
+            yield CheckFinding(
+                printable_name(top), "error", f"the change {how} its {inner}, which only maintainers do; undo that"
+            )
+        elif not inner or not any(other.startswith(f"{top}/") for other in after):
+            yield CheckFinding(
+                printable_name(top),
+                "error",
+                f"the change {how} it; a submission adds or changes one entry's folder and touches nothing else",
+            )
+    for name in entries[1:]:
+        message = (
+            f"expected a change of one entry, got one of {printable_name(entries[0])}, too; submit them separately"
+        )
+        yield CheckFinding(printable_name(name), "error", message)
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """Return a folder's content by path: the hash of a plain file, the target of a link. A submitter wrote both."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            found[name] = f"link to {path.readlink()}"
+        elif path.is_file():
+            found[name] = sha256_of(path)
+        elif not path.is_dir():
+            found[name] = "neither file nor folder"
+    return found

@@ -1,0 +1,67 @@
+"""Store verifications: `verification.json` in the entry, and the maintainers' list next to the entries."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+
+from srbench.environment import describe_environment
+from srbench.errors import SubmissionError
+from srbench.files import write_atomic
+from srbench.records.base import PlainRecord, validate
+from srbench.records.shared import EnvironmentFacts
+from srbench.records.verification import (
+    VERIFICATION_VERSION,
+    VERIFIED_VERSION,
+    ListedVerification,
+    VerificationRecord,
+    VerifiedList,
+)
+from srbench.scores import json_number
+from srbench.submissions import LEVELS, Submission, read_submission
+from srbench.submissions.read import VERIFICATION_NAME, VERIFIED_NAME, read_verified
+from srbench.upscalers.tensors import pick_device
+from srbench.verification.tolerances import Reproduction
+
+
+def record_verification(entry: Submission, outcome: Reproduction, level: str, *, device: str = "cpu") -> Submission:
+    """Write a successful verification and return the entry with its new level; a higher level is kept.
+
+    `verified.json` gets the hash of the entry's `verification.json`. Only listed verifications count, since the list is
+    outside the folder that a submitter may change.
+
+    Raises:
+        SubmissionError: scores or crops that exceed the tolerance, or files that cannot be written.
+    """
+    if outcome.failures:
+        raise SubmissionError(
+            f"{entry.id}: expected the stated scores within {outcome.tolerance}; " + "; ".join(outcome.failures)
+        )
+    if LEVELS.index(entry.level) > LEVELS.index(level):
+        return entry
+    text = json.dumps(_verification(entry, outcome, level, device), indent=1, allow_nan=False) + "\n"
+    root = entry.folder.parent
+    listed = ListedVerification(level=level, sha256=hashlib.sha256(text.encode()).hexdigest())
+    entries = dict(sorted({**read_verified(root).entries, entry.id: listed}.items()))
+    verified = VerifiedList(schema_version=VERIFIED_VERSION, entries=entries)
+    write_atomic(entry.folder / VERIFICATION_NAME, text, error=SubmissionError)
+    write_atomic(root / VERIFIED_NAME, json.dumps(verified.plain(), indent=1) + "\n", error=SubmissionError)
+    return read_submission(entry.folder)
+
+
+def _verification(entry: Submission, outcome: Reproduction, level: str, device: str) -> PlainRecord:
+    environment = describe_environment(pick_device(device))
+    document = {
+        "schema_version": VERIFICATION_VERSION,
+        "id": entry.id,
+        "level": level,
+        "date": datetime.now(UTC).date().isoformat(),
+        "rows": outcome.rows,
+        "largest_deviation": {"psnr": json_number(outcome.psnr), "ssim": json_number(outcome.ssim)},
+        "tolerance": outcome.tolerance,
+        "checked_sha256": entry.checked_sha256,
+        "samples_sha256": entry.samples_sha256 if outcome.crops else None,
+        "environment": {name: environment[name] for name in EnvironmentFacts.model_fields if name in environment},
+    }
+    return validate(VerificationRecord, document, VERIFICATION_NAME, error=SubmissionError).plain()
