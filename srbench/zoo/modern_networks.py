@@ -58,6 +58,7 @@ MODERN_NETWORKS: tuple[Network, ...] = (
             slot_channels=channels,
             reduction=reduction,
             options={"channels": channels, "blocks": 6, "gain": 255.0, "training_form": False},
+            unit_form={"gain": 1.0},
             sizes=((TRAINING_FORM,),),
         )
         # The code's default width; the width of the paper's main rows; the width of the challenges.

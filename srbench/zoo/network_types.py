@@ -45,8 +45,9 @@ class Network:
     `options` are the constructor's keywords with their defaults; `multiples` says of which number, or of which other
     option, an option has to be a multiple. `value_range` is the range its authors' weights were trained on.
     `paper_form` holds the settings, besides the range, that differ in the BAM paper's code of its BAM variant; networks
-    that are not in the paper have none. `sizes` are further published sizes that a checkpoint may have, as the options
-    that differ; the training form counts as one.
+    that are not in the paper have none. `unit_form` holds the settings, besides the range, that keep values near 1
+    inside. `sizes` are further published sizes that a checkpoint may have, as the options that differ; the training
+    form counts as one.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Network:
     options: Mapping[str, Option]
     multiples: Mapping[str, int | str] = field(default_factory=lambda: MappingProxyType({}))
     paper_form: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
+    unit_form: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
     sizes: tuple[tuple[tuple[str, Option], ...], ...] = ()
 
     def hosts(self, attention: str) -> bool:
@@ -83,7 +85,7 @@ class Network:
         """
         settings: Mapping[str, Mapping[str, Option]] = {
             "authors": {},
-            "unit": {"value_range": 1.0},
+            "unit": {"value_range": 1.0, **self.unit_form},
             "paper": {"value_range": 1.0, **self.paper_form},
         }
         if form not in settings:
@@ -110,7 +112,7 @@ class Network:
     @property
     def form_keys(self) -> frozenset[str]:
         """The options that tell the forms apart."""
-        return frozenset(("value_range", *self.paper_form))
+        return frozenset(("value_range", *self.paper_form, *self.unit_form))
 
     def _authors_value(self, option: str) -> Option:
         return self.value_range if option == "value_range" else self.options[option]

@@ -13,6 +13,8 @@ from srbench.zoo.blocks import DIV2K_MEAN, SRNetwork, conv
 from srbench.zoo.keys import KeyTable, Row, slot_rows
 from srbench.zoo.reparam import ExpandedConv
 
+_GAIN = 255.0
+
 
 class SwiftBlock(nn.Module):
     """Three convolutions with SiLU between them give h; the output is (h + input) ⊙ a(h), a the map of the slot."""
@@ -44,7 +46,7 @@ class SPAN(SRNetwork):
         value_range: float = 1.0,
         channels: int = 48,
         blocks: int = 6,
-        gain: float = 255.0,
+        gain: float = _GAIN,
         training_form: bool = False,
     ) -> None:
         super().__init__(scale=scale, value_range=value_range)
@@ -107,4 +109,5 @@ def key_tables(attention: str) -> tuple[KeyTable, ...]:
 
 def _table(attention: str, rows: Iterable[Row], left_out: Iterable[str] = ()) -> KeyTable:
     slot = slot_rows("block_{i+1}.attention", "blocks.{i}.attention", ATTENTION_KEYS[attention])
-    return KeyTable((*rows, *slot, ("conv_cat", "gather"), ("upsampler.0", "last")), left_out=left_out)
+    rows = (*rows, *slot, ("conv_cat", "gather"), ("upsampler.0", "last"))
+    return KeyTable(rows, needs={"gain": _GAIN}, left_out=left_out)

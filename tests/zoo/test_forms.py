@@ -27,9 +27,20 @@ def test_added_attention_builds_at_range_one() -> None:
         assert build(f"{name}-bam", scale=2, device="meta").value_range == 1
 
 
-@pytest.mark.parametrize("name", ("imdn", "pan", "carn", "carn-m", "efdn", "span", "safmn"))
+@pytest.mark.parametrize("name", ("imdn", "pan", "carn", "carn-m", "efdn", "safmn"))
 def test_networks_at_range_one_have_a_single_form(name: str) -> None:
     assert NETWORKS[name].forms() == ("authors",) and find_variant(f"{name}-bam").network.form_options("unit") == {}
+
+
+def test_span_has_no_gain_at_range_one() -> None:
+    assert NETWORKS["span"].forms() == ("authors", "unit")
+    torch.manual_seed(0)
+    authors, unit = (build("span", scale=2, form=form, **SMALL["span"]).eval() for form in ("authors", "unit"))
+    unit.load_state_dict(authors.state_dict())
+    with torch.no_grad():
+        unit.get_parameter("first.weight").mul_(255)
+        lr = torch.rand(1, 3, 12, 10)
+        torch.testing.assert_close(unit(lr), authors(lr))
 
 
 @pytest.mark.parametrize("name", ("edsr", "edsr-base", "msrn", "s-lwsr32", "awsrn"))
