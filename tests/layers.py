@@ -17,7 +17,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "metrics": ("resize",),
     "degradations": ("resize",),
     "protocols": ("degradations", "metrics"),
-    "datasets": ("protocols", "archives"),
+    "datasets": ("protocols", "archives", "records"),
     "modelcard": ("errors",),
     "zoo": ("protocols", "modelcard", "tables"),
     "upscalers": ("datasets", "zoo", "spec_paths"),

@@ -12,11 +12,9 @@ from srbench.datasets.fivecrop import five_boxes
 from srbench.datasets.imageset import ImageSet
 from srbench.errors import DatasetError, UnknownNameError
 from srbench.protocols import MATLAB_PREPARATION, Preparation, get_protocol
+from srbench.records.recipe import LR_MODES
 
 Images = NDArray[np.uint8]
-
-LR_MODES = ("matlab", "pil-per-crop")
-"""How a recipe may have the LR made; see `pair_maker`."""
 
 
 def given_pair(

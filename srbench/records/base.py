@@ -98,7 +98,8 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
 
 def _message(refused: ValidationError, where: str, annotation: object) -> str:
     """Return the first few errors as one text of bounded length."""
-    found = refused.errors(include_url=False)
+    # A misspelt field is also a missing one: the unknown name comes first, since it explains the other error.
+    found = sorted(refused.errors(include_url=False), key=lambda detail: detail["type"] != "extra_forbidden")
     told: list[str] = []
     for detail in found[:_MAX_REPORTED]:
         text = f"{where}{_path(detail['loc'])}: {_reason(detail, annotation)}"

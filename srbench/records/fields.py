@@ -195,6 +195,53 @@ class Number(Rule):
 
 
 @dataclass(frozen=True)
+class AtLeast(Rule):
+    """An integer that is not below a bound."""
+
+    lowest: int
+
+    def check(self, value: Any) -> object:
+        if type(value) is not int or value < self.lowest:
+            raise refusal(f"an integer of at least {self.lowest}", value)
+        return value
+
+    def schema(self) -> JsonSchemaValue:
+        return {"type": "integer", "minimum": self.lowest}
+
+
+@dataclass(frozen=True)
+class Real(Rule):
+    """A finite number of at least `lowest`, or above it, and below `below`; never an integer that no float can hold."""
+
+    lowest: float = -math.inf
+    below: float = math.inf
+    above: bool = False
+
+    def check(self, value: Any) -> object:
+        if type(value) not in (int, float) or not self._fits(value):
+            raise refusal(self._title(), value)
+        return value
+
+    def _fits(self, value: float) -> bool:
+        try:
+            number = float(value)
+        except OverflowError:
+            return False
+        return (
+            math.isfinite(number) and self.lowest <= number < self.below and not (self.above and value == self.lowest)
+        )
+
+    def _title(self) -> str:
+        bounds = [f"{'above' if self.above else 'of at least'} {self.lowest:g}"] if self.lowest > -math.inf else []
+        bounds += [f"below {self.below:g}"] if self.below < math.inf else []
+        return " ".join(["a finite number", " and ".join(bounds)]).strip()
+
+    def schema(self) -> JsonSchemaValue:
+        lowest = {"exclusiveMinimum" if self.above else "minimum": self.lowest} if self.lowest > -math.inf else {}
+        return {"type": "number", **lowest, **({"exclusiveMaximum": self.below} if self.below < math.inf else {})}
+
+
+@dataclass(frozen=True)
 class OneOf(Rule):
     """One of the listed texts or integers."""
 
