@@ -80,7 +80,7 @@ def _key(entry: Entry) -> tuple[object, ...] | None:
     if all(training.get(name) is None for name in _LENGTH):
         return None
     options = tuple(sorted(entry.document["options"].items()))
-    return _base(entry), tuple(training.get(name) for name in (*_TRAINING, "seed", "form")), options
+    return _base(entry), tuple(training.get(name) for name in (*_TRAINING, "seed", "form", "init")), options
 
 
 def _base(entry: Entry) -> str:

@@ -353,6 +353,10 @@ def _unmatched(a: dict[str, Any], b: dict[str, Any]) -> Iterable[str]:
         forms = [model.get("form", "authors") for model in (a["model"], b["model"])]
         if forms[0] != forms[1]:
             yield f"the form of A is {forms[0]}, of B {forms[1]}"
+        starts = [model.get("init") or {} for model in (a["model"], b["model"])]
+        if starts[0].get("origin") != starts[1].get("origin"):
+            told = [start.get("source", "scratch") for start in starts]
+            yield f"A was trained from {told[0]}, B from {told[1]}, which are no pair"
         for name in (*_TRAINING, *_TRAINING_HASHES):
             in_a, in_b = a["model"].get(name), b["model"].get(name)
             if in_a != in_b or (in_a is None and name in _TRAINING):

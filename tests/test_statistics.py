@@ -177,6 +177,11 @@ def test_a_base_and_its_variant_need_one_known_training() -> None:
         compare_runs(plain, make_run(scores, model=bam | {"steps": 2000}))
     with pytest.raises(ComparisonError, match="the form of A is authors, of B unit; --unmatched compares them"):
         compare_runs(plain, make_run(scores, model=bam | {"form": "unit"}))
+    start = {"source": "zoo:net@authors ×4", "origin": "d" * 64}
+    with pytest.raises(ComparisonError, match="A was trained from scratch, B from zoo:net@authors ×4, which are no"):
+        compare_runs(plain, make_run(scores, model=bam | {"init": start}))
+    both = [make_run(scores, model=run | {"init": start}) for run in (plain.record["model"], bam)]
+    assert only(compare_runs(*both)).unmatched == ()
     other = {"spec": "zoo:other@authors"}
     assert only(compare_runs(base, make_run(scores, model=other))).unmatched == ()
 

@@ -17,6 +17,14 @@ Natural = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 
 
+class TransferFacts(RecordModel):
+    """The weights that a training started from by transfer. `origin` is equal for sources that are a pair."""
+
+    source: str
+    sha256: str
+    origin: str
+
+
 class RunModel(RecordModel):
     """The model of a run: what its upscaler says about it.
 
@@ -35,6 +43,7 @@ class RunModel(RecordModel):
     network: str | None = None
     attention: str | None = None
     form: str | None = None
+    init: TransferFacts | None = None
     training_data: str | None = None
     training_fingerprint: str | None = None
     source: str | None = None

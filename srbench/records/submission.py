@@ -89,7 +89,8 @@ class SubmittedModel(RecordModel):
 class SubmittedTraining(RecordModel):
     """How the model was trained. `fingerprint` is of the training images' pixels.
 
-    `form` is left out for the authors' form, as in entries from before there were forms.
+    `form` is left out for the authors' form, as in entries from before there were forms. `init` is left out for a
+    training from scratch; it is equal for two transfers that started from a pair.
     """
 
     data: TrainingText
@@ -100,6 +101,7 @@ class SubmittedTraining(RecordModel):
     seed: Annotated[int, Whole(0, 2**63)] | None
     tag: Name | None
     form: Annotated[str, OneOf(("unit", "paper"))] | None = None
+    init: Sha256 | None = None
 
 
 class RuntimeFacts(RecordModel):

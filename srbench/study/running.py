@@ -25,12 +25,12 @@ from srbench.runs import carry_out
 from srbench.scores import RECORD_NAME, read_run
 from srbench.study.plan import Study
 from srbench.training.data import open_training_data
+from srbench.training.job import Job
 from srbench.training.learner import Speed
 from srbench.training.processes import started_together
 from srbench.training.recipe import Recipe, load_recipe
 from srbench.training.records import RECORD, WEIGHTS, snapshot_name
 from srbench.training.sweep import Outcome, require_all, run_jobs
-from srbench.training.trainer import Job
 from srbench.upscalers.base import Options
 from srbench.upscalers.specs import module_of, open_upscaler
 from srbench.zoo.networks import TRAINED_FORM

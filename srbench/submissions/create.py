@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -298,7 +298,14 @@ def _training(records: Sequence[RunRecord]) -> PlainRecord | None:
         "seed": _same([model.seed for model in models]),
         "tag": _same([model.tag for model in models]),
         **({"form": form} if (form := _same([model.form for model in models])) else {}),
+        **({"init": _one_hash(origins)} if (origins := {model.init.origin for model in models if model.init}) else {}),
     }
+
+
+def _one_hash(hashes: Iterable[str]) -> str:
+    """Return the only hash, or that of several together."""
+    found = sorted(hashes)
+    return found[0] if len(found) == 1 else hashlib.sha256("\n".join(found).encode()).hexdigest()
 
 
 def _same(values: Sequence[Fact | None]) -> Fact | None:

@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any
 
 from srbench.errors import SrbenchError, counted
+from srbench.training.initial import describe
+from srbench.training.job import Job
 from srbench.training.learner import Speed
 from srbench.training.options import OPTIONS, Option, misuse, recipe_settings
 from srbench.training.outbreak import outbreak
@@ -16,7 +18,7 @@ from srbench.training.processes import leads
 from srbench.training.recipe import load_recipe
 from srbench.training.stages import loss_curve
 from srbench.training.sweep import read_sweep, require_all, run_jobs, sweep_report
-from srbench.training.trainer import Job, train
+from srbench.training.trainer import train
 
 
 def job_of(values: Mapping[str, Any]) -> Job:
@@ -29,6 +31,9 @@ def job_of(values: Mapping[str, Any]) -> Job:
         recipe=load_recipe(values["recipe"]).changed(recipe_settings(values)),
         seed=values["seed"],
         start=values["start"],
+        init=values["init"],
+        init_scale=values["init_scale"],
+        init_strict=values["init_strict"],
         **_way(values),
     )
 
@@ -75,7 +80,8 @@ def run_command(values: Mapping[str, Any]) -> str:
         f"{record['recipe_sha256'][:12]}…), seed {record['seed']}: {record['steps']} steps on "
         f"{counted(record['train_set']['images'], 'image')} in {record['seconds'] / 60:.1f} min\n"
         f"PSNR under {record['protocol']}: {held_out}\n"
-        f"score it: srbench evaluate --model zoo:{record['network']}@{job.output / 'weights.safetensors'} "
+        + (f"{describe(record['init'])}\n" if "init" in record else "")
+        + f"score it: srbench evaluate --model zoo:{record['network']}@{job.output / 'weights.safetensors'} "
         f"--scale {record['scale']}" + (f"\nwarning: {broken}" if broken else "")
     )
 

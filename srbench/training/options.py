@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from srbench.zoo.networks import FORMS, TRAINED_FORM
+from srbench.zoo.networks import FORMS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +56,7 @@ OPTIONS = (
     Option(
         name="--form",
         help="How the network computes inside: as its authors run it, at value range 1 (unit), or as the BAM paper's "
-        "code runs it.",
-        default=TRAINED_FORM,
+        "code runs it. Default: that of the weights it starts from, else unit.",
         choices=FORMS,
     ),
     Option(
@@ -74,6 +73,13 @@ OPTIONS = (
         kind=Path,
         metavar="DIR",
     ),
+    Option(
+        name="--init",
+        help="Start from other weights by transfer: what fits by name and shape is taken, the rest is initialised.",
+        metavar="zoo:NAME@TAG|FILE|DIR",
+    ),
+    Option(name="--init-scale", help="Of which scale the weights of --init are.", kind=int, metavar="N"),
+    Option(name="--init-strict", help="Refuse weights of which not every tensor fits.", flag=True),
     Option(
         name="--steps",
         help="Another number of steps than the recipe's; short for --set steps=N.",
@@ -151,4 +157,4 @@ def misuse(values: Mapping[str, Any]) -> str:
     return f"{', '.join(twice)}: with --sweep its file says that" if twice else ""
 
 
-_IN_SWEEPS = ("model", "scale", "recipe", "train_set", "seed", "start", "steps", "set")
+_IN_SWEEPS = ("model", "scale", "recipe", "train_set", "seed", "start", "init", "init_scale", "steps", "set")

@@ -183,6 +183,7 @@ def _training(told: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "device": told["environment"]["device"],
         "recipe_values": recipe,
         **{key: told[key] for key in _KEPT},
+        **({"init": told["init"]} if "init" in told else {}),
         "stages": [_stage(stage) for stage in told.get("stages", ())],
     }
 
@@ -222,7 +223,8 @@ def _write_weights(state: dict[str, Tensor], record: Record, name: str, packaged
         "scales": [record["scale"]],
         "options": record["options"],
         "train_set": training["data"],
-        **{key: training[key] for key in ("recipe", "recipe_sha256", "steps", "seed")},
+        **{key: training[key] for key in ("recipe", "recipe_sha256", "steps", "seed", "fingerprint")},
+        **({"init": training["init"]} if "init" in training else {}),
     }
     write_atomic(target, with_record(state, told), error=WeightsError)
     return target

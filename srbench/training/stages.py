@@ -15,7 +15,7 @@ from srbench.training.curves import Line, thinned
 from srbench.training.folder import read_lines
 from srbench.training.recipe import Recipe
 from srbench.training.records import STAGE, WEIGHTS, read_training
-from srbench.zoo.networks import Form, Option, find_variant
+from srbench.zoo.networks import Form, find_variant
 from srbench.zoo.reading import read_checkpoint
 
 
@@ -23,12 +23,15 @@ from srbench.zoo.reading import read_checkpoint
 class Stage:
     """A finished training that another starts from: its weights, their file's hash, and what was done for them.
 
-    `told` has an entry for each stage so far, the first one first.
+    `told` has an entry for each stage so far, the first one first. `init` is what the record of the first one says of
+    weights that it took over by transfer.
     """
 
     weights: dict[str, Tensor]
     sha256: str
     told: tuple[dict[str, Any], ...]
+    form: Form
+    init: dict[str, Any] | None
 
     def require_same_images(self, fingerprint: str, recipe: Recipe) -> None:
         """Raises TrainingError unless every stage saw the images of this fingerprint and none that is held out now."""
@@ -47,8 +50,8 @@ class Stage:
                 )
 
 
-def read_stage(folder: Path, *, network: str, scale: int, options: Mapping[str, Option]) -> Stage:
-    """Read the finished training in a folder, which has to be one of this network and scale, in this form's options.
+def read_stage(folder: Path, *, network: str, scale: int, form: Form | None) -> Stage:
+    """Read the finished training in a folder, which has to be one of this network, scale and form (None: any).
 
     Raises TrainingError for none, for weights that are not its own, or for one of another network, scale or form.
     """
@@ -65,13 +68,14 @@ def read_stage(folder: Path, *, network: str, scale: int, options: Mapping[str, 
             f"--start {folder}: expected a training of {network} ×{scale}, got one of "
             f"{record['network']} ×{record['scale']}; stages share network and scale"
         )
-    if (form := form_of(record)) not in find_variant(network).network.forms_with(options):
+    options, own = find_variant(network).network.form_options, form_of(record)
+    if form and options(form) != options(own):
         raise TrainingError(
-            f"--start {folder}: expected a training in the same form, got one in the form {form}; add --form {form}"
+            f"--start {folder}: expected a training in the form {form}, got one in the form {own}; leave out --form"
         )
     told = {key: record[key] for key in STAGE}
     told |= {"loss": loss_curve(folder), "weights_sha256": sha256}
-    return Stage(weights, sha256, (*record.get("stages", ()), told))
+    return Stage(weights, sha256, (*record.get("stages", ()), told), own, record.get("init"))
 
 
 def form_of(record: Mapping[str, Any]) -> Form:

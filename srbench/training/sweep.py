@@ -19,11 +19,12 @@ from tqdm import tqdm
 from srbench.errors import DivergedError, SrbenchError, TrainingError, UnknownNameError
 from srbench.tables import text_table
 from srbench.training.data import open_training_data
+from srbench.training.job import Job
 from srbench.training.outbreak import outbreak
 from srbench.training.processes import started_together
 from srbench.training.recipe import load_recipe
 from srbench.training.stages import loss_curve
-from srbench.training.trainer import Job, train
+from srbench.training.trainer import train
 from srbench.workers import end_with_parent
 from srbench.zoo.networks import find_variant
 

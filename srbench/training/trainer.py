@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,63 +21,20 @@ from srbench.files import write_atomic
 from srbench.training.curves import Line
 from srbench.training.data import TrainingData, open_training_data
 from srbench.training.folder import TrainingFolder
-from srbench.training.learner import Learner, Speed, learning_rate
+from srbench.training.initial import Transfer, open_source, require_no_stage, resolve_form, transfer
+from srbench.training.job import Job, require_snapshots, share_of, step_of
+from srbench.training.learner import Learner, learning_rate
+from srbench.training.memory import enough_memory, fits_on_device, too_large, too_little_for
 from srbench.training.processes import World, join_world
-from srbench.training.recipe import LARGEST_SEED, SEED_RANGE, Recipe
 from srbench.training.records import as_one, snapshot_name
 from srbench.training.stages import Stage, read_stage
 from srbench.training.validation import PROTOCOL, held_out_psnr
 from srbench.zoo.building import build
 from srbench.zoo.compiling import explained
-from srbench.zoo.networks import TRAINED_FORM, Form, find_variant
+from srbench.zoo.networks import Form, Option, find_variant
 
 BAD_BATCH = "non-finite.safetensors"
 """Where the batches are kept whose loss was not finite."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One training: what is trained on what, where it is kept, and how it is run.
-
-    Network, form, scale, recipe, images and seed decide the result; the rest decides how fast it comes.
-    Raises TrainingError for a number that is out of range.
-
-    Attributes:
-        form: how the network computes inside; see `srbench.zoo.networks.Form`.
-        seed: 0 to 2^63 - 1.
-        train_set: a dataset's name, a folder under the data root, or a path.
-        start: the folder of a finished training of this network, whose weights this one goes on from.
-        checkpoint_every: steps between two checkpoints; None writes one about every `checkpoint_seconds`.
-        snapshots: percentages of the steps at which the weights so far are kept as `weights-25.safetensors` and so on.
-    """
-
-    network: str
-    scale: int
-    recipe: Recipe
-    train_set: str
-    output: Path
-    form: Form = TRAINED_FORM
-    seed: int = 0
-    start: Path | None = None
-    data_root: Path | None = None
-    device: str = "auto"
-    speed: Speed = field(default_factory=Speed)
-    checkpoint_every: int | None = None
-    checkpoint_seconds: float = 60.0
-    log_every: int = 20
-    snapshots: tuple[int, ...] = ()
-    progress: bool = True
-
-    def __post_init__(self) -> None:
-        ranges = [
-            ("seed", self.seed, range(LARGEST_SEED + 1), SEED_RANGE),
-            *(("snapshot", percent, range(1, 101), "from 1 to 100") for percent in self.snapshots),
-        ]
-        if self.checkpoint_every is not None:
-            ranges.append(("checkpoint-every", self.checkpoint_every, range(1, LARGEST_SEED), "of at least 1"))
-        for name, value, allowed, told in ranges:
-            if type(value) is not int or value not in allowed:
-                raise TrainingError(f"{name}: expected a whole number {told}, got {value!r}")
 
 
 def train(job: Job) -> dict[str, Any]:
@@ -93,57 +49,104 @@ def train(job: Job) -> dict[str, Any]:
         DivergedError: a loss that is not finite; the batch is saved.
         DatasetError: images that are missing or smaller than the patch.
     """
-    # Before images are packed: a mistyped network should not have to wait for that.
-    build(job.network, scale=job.scale, device="meta", form=job.form)
-    variant = find_variant(job.network)
-    name, options = variant.name, variant.network.form_options(job.form)
-    stage = read_stage(job.start, network=name, scale=job.scale, options=options) if job.start else None
+    start = _Start.of(job)
     with join_world(job.device) as world:
         data = open_training_data(job.train_set, job.recipe, scale=job.scale, root=job.data_root)
-        if stage:
-            stage.require_same_images(data.fingerprint, job.recipe)
-        folder = TrainingFolder(job.output, _key(job, name, data, stage), job.recipe.document(), options)
+        start.require_fitting(data, job)
+        folder = TrainingFolder(job.output, _key(job, start, data), job.recipe.document(), start.options)
         record = folder.finished()
         if record is None:
             with folder.held() if world.leads else nullcontext():
                 # Another process may have finished it just now.
-                record = folder.finished() or _Training(job, world, data, folder, stage).run()
-        _require_snapshots(job, job.recipe.steps)
+                record = folder.finished() or _Training(job, world, data, folder, start).run()
+        require_snapshots(job, job.recipe.steps)
         return record
 
 
-def _key(job: Job, network: str, data: TrainingData, stage: Stage | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Start:
+    """What a training begins with: the network in its form, and the weights of an earlier training, if there are any.
+
+    `init` is what the record says of a transfer, made by this training or by an earlier stage.
+    """
+
+    network: str
+    form: Form
+    options: dict[str, Option]
+    stage: Stage | None
+    transfer: Transfer | None
+
+    @classmethod
+    def of(cls, job: Job) -> _Start:
+        """Open what a job starts from. Errors as for `train`; images are not needed to find them."""
+        variant = find_variant(job.network)
+        stage = read_stage(job.start, network=variant.name, scale=job.scale, form=job.form) if job.start else None
+        source = None
+        if job.init:
+            source = open_source(job.init, variant.name, scale=job.scale, source_scale=job.init_scale, form=job.form)
+        form = stage.form if stage else resolve_form(job.form, source)
+        network = build(job.network, scale=job.scale, device="meta", form=form)
+        taken = transfer(source, network.state_dict(), strict=job.init_strict) if source else None
+        return cls(variant.name, form, variant.network.form_options(form), stage, taken)
+
+    @property
+    def init(self) -> dict[str, Any] | None:
+        if self.transfer:
+            return self.transfer.record()
+        return self.stage.init if self.stage else None
+
+    def require_fitting(self, data: TrainingData, job: Job) -> None:
+        """Raises TrainingError for a stage of other images, or a transfer that should be a stage."""
+        if self.stage:
+            self.stage.require_same_images(data.fingerprint, job.recipe)
+        if self.transfer and job.init:
+            require_no_stage(
+                job.init,
+                self.transfer.source,
+                network=self.network,
+                scale=job.scale,
+                fingerprint=data.fingerprint,
+            )
+
+    def weights(self, fresh: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the state to begin with: `fresh`, as far as no earlier training gives better values."""
+        if self.stage:
+            return self.stage.weights
+        return {**fresh, **(self.transfer.taken if self.transfer else {})}
+
+
+def _key(job: Job, start: _Start, data: TrainingData) -> dict[str, Any]:
     key = {
-        "network": network,
+        "network": start.network,
         "scale": job.scale,
         "recipe": job.recipe.name,
         "recipe_sha256": job.recipe.sha256,
         "train_set": data.fingerprint,
         "seed": job.seed,
     }
-    # Only where it differs from the authors' form: keys of earlier trainings stay as they are.
-    form = {"form": job.form} if find_variant(network).network.form_options(job.form) else {}
-    return key | form | ({"start": stage.sha256} if stage else {})
+    # Only where they differ from the authors' form and from scratch: keys of earlier trainings stay as they are.
+    key |= {"form": start.form} if start.options else {}
+    key |= {"init": start.transfer.source.sha256} if start.transfer else {}
+    return key | ({"start": start.stage.sha256} if start.stage else {})
 
 
 class _Training:
     """One run of `train`: what it holds between the steps."""
 
-    def __init__(self, job: Job, world: World, data: TrainingData, folder: TrainingFolder, stage: Stage | None) -> None:
-        self.job, self.world, self.data, self.folder = job, world, data, folder
-        self.stages = stage.told if stage else ()
-        self.share = _share(job, world)
-        with _enough_memory(lambda: _little(world, f"{job.network} and what is kept to train it")):
+    def __init__(self, job: Job, world: World, data: TrainingData, folder: TrainingFolder, start: _Start) -> None:
+        self.job, self.world, self.data, self.folder, self.start = job, world, data, folder, start
+        self.stages = start.stage.told if start.stage else ()
+        self.share = share_of(job, world)
+        with enough_memory(lambda: too_little_for(world, f"{job.network} and what is kept to train it")):
             torch.manual_seed(job.seed)
-            network = build(job.network, scale=job.scale, form=job.form)
-            if stage:
-                network.load_state_dict(stage.weights, strict=True)
+            network = build(job.network, scale=job.scale, form=start.form)
+            network.load_state_dict(start.weights(network.state_dict()), strict=True)
             self.learner = Learner(network, job.recipe, world, job.speed)
             self.feed = PatchFeed(
                 data.plan(job.recipe, job.seed),
                 batch=job.recipe.batch,
                 device=world.device,
-                resident=_fits(data, world.device),
+                resident=fits_on_device(data, world.device),
             )
         self.step, self.seconds, self.psnr = 0, 0.0, float("nan")
         self.losses: list[Tensor] = []
@@ -152,7 +155,7 @@ class _Training:
 
     def run(self) -> dict[str, Any]:
         self._resume()
-        _require_snapshots(self.job, self.step)
+        require_snapshots(self.job, self.step)
         recipe, clock = self.job.recipe, time.monotonic()
         saved, before = clock, self.seconds
         with self._bar() as bar:
@@ -172,7 +175,7 @@ class _Training:
 
     def _learn(self) -> None:
         draw = self.feed.sampler.draw(self.job.recipe.batch)
-        with _enough_memory(lambda: _too_large(self.job, self.world)), explained(TrainingError, "--compile"):
+        with enough_memory(lambda: too_large(self.job, self.world)), explained(TrainingError, "--compile"):
             self.losses.append(self.learner.step(self._parts(draw), self.step))
         self.step += 1
 
@@ -212,14 +215,14 @@ class _Training:
         if self.data.held_out is None or not self.world.leads:
             return
         images = "a whole held-out image at a time", "hold out smaller ones with --set held_out=NAME,NAME or "
-        with _enough_memory(lambda: _little(self.world, *images)), self.learner.averaged() as network:
+        with enough_memory(lambda: too_little_for(self.world, *images)), self.learner.averaged() as network:
             self.psnr = held_out_psnr(network, self.data.held_out, self.world.device)
         self.history.append({"step": self.step, "psnr": self.psnr})
         self._log(self.history[-1])
 
     def _snapshot(self) -> None:
         for percent in self.job.snapshots:
-            if self.step == _step_of(percent, self.job) and self.world.leads:
+            if self.step == step_of(percent, self.job) and self.world.leads:
                 self._checked_losses()
                 self.folder.keep_weights(snapshot_name(percent), self.learner.result(), {"steps": self.step})
 
@@ -308,6 +311,8 @@ class _Training:
                 **{key: whole[key] for key in ("recipe", "recipe_sha256", "steps")},
                 "seed": record["seed"],
                 "train_set": record["train_set"]["name"],
+                "fingerprint": record["train_set"]["fingerprint"],
+                **({"init": record["init"]} if "init" in record else {}),
             }
             self.folder.finish(self.learner.result(), facts, record)
         self.world.wait()
@@ -319,12 +324,13 @@ class _Training:
         return {
             "network": self.folder.key["network"],
             "scale": job.scale,
-            "form": job.form,
+            "form": self.start.form,
             "seed": job.seed,
             "steps": self.step,
             "recipe": recipe.document(),
             "recipe_sha256": recipe.sha256,
             **({"stages": list(self.stages)} if self.stages else {}),
+            **({"init": init} if (init := self.start.init) else {}),
             "train_set": {"name": self.data.name, "fingerprint": self.data.fingerprint, "images": self.data.images},
             "held_out": list(recipe.held_out),
             "patches": self.step * recipe.batch,
@@ -341,70 +347,3 @@ class _Training:
             "graphs": job.speed.graphs,
             "environment": describe_environment(self.world.device),
         }
-
-
-def _step_of(percent: int, job: Job) -> int:
-    return max(1, job.recipe.steps * percent // 100)
-
-
-def _require_snapshots(job: Job, step: int) -> None:
-    """Raises TrainingError where weights are asked for that should have been kept at a step which has passed."""
-    for percent in job.snapshots:
-        if _step_of(percent, job) <= step and not (job.output / snapshot_name(percent)).exists():
-            raise TrainingError(
-                f"{job.output}: expected weights at {percent} % of the steps to be there by now, for "
-                f"step {_step_of(percent, job)} has passed, got none; leave out --snapshot {percent}, "
-                "or train anew in another output folder"
-            )
-
-
-def _share(job: Job, world: World) -> int:
-    """Patches of one forward pass. Raises TrainingError unless the batch divides into such parts."""
-    parts = world.size * job.speed.accumulate
-    if parts < 1 or job.recipe.batch % parts:
-        raise TrainingError(
-            f"expected a batch that divides into {world.size} processes × {job.speed.accumulate} "
-            f"accumulations, got {job.recipe.batch}; take numbers whose product divides it"
-        )
-    return job.recipe.batch // parts
-
-
-def _fits(data: TrainingData, device: torch.device) -> bool:
-    """Whether the whole store may lie on the device: it then takes less than half of what is free."""
-    if device.type != "cuda":
-        return False
-    return 2 * (len(data.train.lr) + len(data.train.hr)) < torch.cuda.mem_get_info(device)[0]
-
-
-@contextmanager
-def _enough_memory(told: Callable[[], str]) -> Iterator[None]:
-    """Raises TrainingError, with what is `told`, where memory runs out inside."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        # On the CPU torch has no exception of its own for it, nor on a GPU for what its libraries and graphs lack.
-        said = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not any(one in str(error) for one in said):
-            raise
-        raise TrainingError(told()) from error
-
-
-def _little(world: World, what: str, way: str = "") -> str:
-    return f"expected enough memory on {world.device} for {what}, got too little; {way}use a device with more"
-
-
-def _too_large(job: Job, world: World) -> str:
-    now = job.speed.accumulate
-    larger = next(
-        (
-            now * factor
-            for factor in range(2, job.recipe.batch + 1)
-            if job.recipe.batch % (world.size * now * factor) == 0
-        ),
-        None,
-    )
-    way = f"try --accumulate {larger}: the same training in smaller pieces" if larger else "use a device with more"
-    return (
-        f"expected enough memory on {world.device} for {_share(job, world)} patches of {job.recipe.patch}×"
-        f"{job.recipe.patch} LR pixels at a time, got too little; {way}"
-    )

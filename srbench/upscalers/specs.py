@@ -191,6 +191,7 @@ def _provenance(entry: WeightsEntry) -> dict[str, Any]:
         "steps": made.steps,
         "seed": made.seed,
         "training_fingerprint": made.fingerprint,
+        **({"init": _start(made.init)} if made.init else {}),
     }
 
 
@@ -201,7 +202,13 @@ def _told_by_file(name: str, metadata: Mapping[str, str]) -> dict[str, Any]:
     data = record.get("train_set") or record.get("training_data") or "data that its file does not name"
     told = {"network": variant.network.name, "attention": variant.attention, "training_data": data}
     told |= _form(variant, record.get("options", {}))
+    told |= {"init": _start(record["init"])} if record.get("init") else {}
     return told | {key: record[key] for key in ("recipe", "recipe_sha256", "steps", "seed") if key in record}
+
+
+def _start(init: Mapping[str, Any]) -> dict[str, str]:
+    """What a run's record says of the weights that a training started from by transfer."""
+    return {key: str(init[key]) for key in ("source", "sha256", "origin")}
 
 
 def _form(variant: Variant, options: Mapping[str, Any]) -> dict[str, str]:

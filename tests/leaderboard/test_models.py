@@ -73,6 +73,7 @@ def test_base_and_bam_are_paired_only_if_trained_alike(collected: Collect) -> No
         trained("bam", **several),
         trained("bam", **several | {"recipe_sha256": "b" * 64}),
         trained("bam", form="unit"),
+        trained("bam", init="c" * 64),
     )
     pairs = matched_pairs(collection)
     assert set(pairs) == {"net-00000", "net-00001", "net-00007", "net-00008"}

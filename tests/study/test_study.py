@@ -27,8 +27,9 @@ from srbench.study.report import report
 from srbench.study.results import collect
 from srbench.study.running import Machine, choose, run_study
 from srbench.training import sweep
+from srbench.training.job import Job
 from srbench.training.recipe import load_recipe
-from srbench.training.trainer import Job, train
+from srbench.training.trainer import train
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "studies").glob("*.toml"))

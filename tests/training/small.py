@@ -14,8 +14,8 @@ import torch
 
 from srbench.images import save_png
 from srbench.resize import imresize
+from srbench.training.job import Job
 from srbench.training.recipe import Recipe, recipe_from
-from srbench.training.trainer import Job
 
 SMALL: dict[str, Any] = {
     "name": "small",

@@ -26,6 +26,7 @@ from srbench.training import trainer
 from srbench.training.data import open_training_data
 from srbench.training.folder import TrainingFolder
 from srbench.training.learner import Learner, Speed
+from srbench.training.memory import enough_memory
 from srbench.training.processes import World
 from srbench.training.trainer import train
 from srbench.training.validation import held_out_psnr
@@ -311,7 +312,7 @@ def test_too_little_memory_is_told_with_what_needs_less(
 
 @pytest.mark.parametrize("said", ["CUDA error: out of memory", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"])
 def test_what_a_gpus_libraries_lack_is_memory_too(said: str) -> None:
-    with pytest.raises(TrainingError, match="use less"), trainer._enough_memory(lambda: "use less"):
+    with pytest.raises(TrainingError, match="use less"), enough_memory(lambda: "use less"):
         raise RuntimeError(said)
 
 

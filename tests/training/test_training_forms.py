@@ -23,8 +23,9 @@ def test_weights_bring_the_form_they_were_trained_in(images: Path, tmp_path: Pat
     weights = tmp_path / "unit" / "weights.safetensors"
     assert load("s-lwsr32", scale=2, file=weights).module.value_range == 1
     assert open_upscaler(f"zoo:s-lwsr32@{weights}", scale=2).identity.details["form"] == "unit"
-    with pytest.raises(TrainingError, match="the same form, got one in the form unit; add --form unit"):
-        read_stage(tmp_path / "unit", network="s-lwsr32", scale=2, options={})
+    assert read_stage(tmp_path / "unit", network="s-lwsr32", scale=2, form=None).form == "unit"
+    with pytest.raises(TrainingError, match="the form authors, got one in the form unit; leave out --form"):
+        read_stage(tmp_path / "unit", network="s-lwsr32", scale=2, form="authors")
     with pytest.raises(TrainingError, match=r"holds another training: form 'unit' there, None asked for"):
         train(small_job(images, tmp_path / "unit", network="s-lwsr32", recipe=recipe, form="authors"))
 

@@ -39,7 +39,8 @@ class Training:
     """How a network was trained: enough to tell whether two networks were trained alike.
 
     `recipe` is a name, `recipe_sha256` the hash of its values, `fingerprint` that of the training images' pixels;
-    `steps` are optimiser steps, `patches` the patches seen in them.
+    `steps` are optimiser steps, `patches` the patches seen in them. `init` says of a transfer what it started from;
+    None is a training from scratch.
     """
 
     recipe: str
@@ -50,11 +51,12 @@ class Training:
     patches: int
     seed: int
     device: str
+    init: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Training:
         """The part of a record's `training` that is kept here; the rest stays in the record."""
-        return cls(**{name: record[name] for name in cls.__dataclass_fields__})
+        return cls(**{name: record[name] for name in cls.__dataclass_fields__ if name in record or name != "init"})
 
 
 def weights_name(network: str, scale: int) -> str:

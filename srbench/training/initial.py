@@ -1,0 +1,249 @@
+"""Weights that a training starts from by transfer: of any network, scale or attention, as far as they fit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from srbench.errors import TrainingError, WeightsError, listed
+from srbench.files import sha256_of
+from srbench.training.folder import CHECKPOINT
+from srbench.training.records import RECORD, WEIGHTS, as_one, read_training
+from srbench.zoo.catalogue import WeightsEntry, entries_of, find_weights, names_file, times
+from srbench.zoo.checkpoints import RECORD_KEY, Fit, closest, detect, entry_of, fetch_weights, load
+from srbench.zoo.networks import TRAINED_FORM, Form, find_variant
+from srbench.zoo.reading import Checkpoint, read_checkpoint
+
+State = Mapping[str, Tensor]
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Source:
+    """Weights to start from: `name` as the record tells it, the file's hash, the network that they belong to.
+
+    `trained` holds what is known of the training that made them; empty if nothing is.
+    """
+
+    name: str
+    sha256: str
+    fit: Fit
+    weights: State
+    trained: Mapping[str, Any]
+
+    @property
+    def form(self) -> Form | None:
+        """The form of the weights; None if their options are those of no form."""
+        return find_variant(self.fit.network).network.form_of(dict(self.fit.options))
+
+    @property
+    def origin(self) -> str:
+        """A hash that is equal for sources which are a pair: two networks that differ in their attention only.
+
+        Sources of unknown training are a pair only if they are the same file.
+        """
+        facts = {key: self.trained.get(key) for key in ("recipe_sha256", "fingerprint", "steps")}
+        if None in facts.values():
+            return self.sha256
+        facts |= {"network": find_variant(self.fit.network).network.name, "scale": self.fit.scale, "form": self.form}
+        facts |= {"init": origin_of(self.trained.get("init"))}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Which tensors of a source a network takes: those of equal name and shape.
+
+    `fresh` names the network's tensors that stay as they were initialised, `unused` those of the source that nothing
+    takes.
+    """
+
+    source: Source
+    taken: State
+    fresh: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    def record(self) -> dict[str, Any]:
+        """Return what the training's record and its weights say of the start, ready for JSON."""
+        return {
+            "source": self.source.name,
+            "sha256": self.source.sha256,
+            "origin": self.source.origin,
+            "network": self.source.fit.network,
+            "scale": self.source.fit.scale,
+            "taken": len(self.taken),
+            "fresh": list(self.fresh),
+            "unused": list(self.unused),
+        }
+
+
+def open_source(init: str, network: str, *, scale: int, source_scale: int | None, form: Form | None) -> Source:
+    """Open `zoo:NAME[@TAG|@FILE]`, a weights file or a folder of a training as weights to start `network` from.
+
+    `source_scale` chooses among the scales of a source; by default it is `scale`, or the only one that there is. `form`
+    is that of a file which does not name its own.
+
+    Raises:
+        TrainingError: no such file or folder, or a folder whose training is unfinished.
+        UnknownNameError, WeightsError, FetchError: weights that cannot be found or read.
+    """
+    if init.startswith("zoo:"):
+        name, at, tag = init.removeprefix("zoo:").partition("@")
+        if not (at and names_file(tag)):
+            return _published(name, tag if at else None, source_scale or scale, explicit=source_scale is not None)
+        return _of_file(Path(tag), init, name, source_scale or scale, source_scale, form)
+    path = Path(init)
+    if path.is_dir():
+        return _of_folder(path)
+    if not path.is_file():
+        raise TrainingError(f"--init: expected zoo:NAME, a weights file or the folder of a training, got {init!r}")
+    return _of_file(path, init, network, scale, source_scale, form)
+
+
+def transfer(source: Source, expected: State, *, strict: bool) -> Transfer:
+    """Choose what a network with the tensors `expected` takes from a source.
+
+    Raises TrainingError if nothing fits, or with `strict` if anything is left over on either side.
+    """
+    taken = {
+        key: tensor for key, tensor in source.weights.items() if key in expected and expected[key].shape == tensor.shape
+    }
+    fresh = tuple(key for key in expected if key not in taken)
+    unused = tuple(key for key in source.weights if key not in taken)
+    if not taken:
+        raise TrainingError(
+            f"--init {source.name}: expected tensors that fit by name and shape, got none ({source.fit})"
+        )
+    if strict and (fresh or unused):
+        raise TrainingError(
+            f"--init-strict: expected every tensor of {source.name} to fit, got {_some(fresh)} without a source and "
+            f"{_some(unused)} without use; leave out --init-strict to initialise the rest"
+        )
+    return Transfer(source, taken, fresh, unused)
+
+
+def describe(record: Mapping[str, Any]) -> str:
+    """Say in two or three lines what a training took from its source, from its record's `init`."""
+    head = f"started from {record['source']} (sha256 {record['sha256'][:12]}…): {record['taken']} tensors taken"
+    parts = [("fresh", record["fresh"]), ("not used", record["unused"])]
+    return "\n".join([head, *(f"{len(keys)} {what}: {_some(keys)}" for what, keys in parts if keys)])
+
+
+def origin_of(init: Mapping[str, Any] | None) -> str | None:
+    """Return what makes two transfers a pair, out of a record's `init`; None for a training from scratch."""
+    return str(init["origin"]) if init else None
+
+
+def resolve_form(chosen: Form | None, source: Source | None) -> Form:
+    """Return the form of a training: that of the weights it starts from, else the chosen one, else `unit`.
+
+    Raises TrainingError where the weights have another form than the chosen one, or none.
+    """
+    if source is None:
+        return chosen or TRAINED_FORM
+    network = find_variant(source.fit.network).network
+    if source.form is None:
+        options = ", ".join(f"{key}={value}" for key, value in source.fit.options)
+        raise TrainingError(f"--init {source.name}: expected weights in one of the forms, got {options}")
+    if chosen and network.form_options(chosen) != network.form_options(source.form):
+        raise TrainingError(
+            f"--form {chosen}: expected the form of the weights in --init, {source.form}; leave out --form"
+        )
+    return chosen or source.form
+
+
+def require_no_stage(init: str, source: Source, *, network: str, scale: int, fingerprint: str) -> None:
+    """Raises TrainingError for the weights of a training of the same network and scale on the same images."""
+    same = source.fit.network == network and source.fit.scale == scale
+    if same and source.trained.get("fingerprint") == fingerprint and (folder := _folder_of(init)):
+        raise TrainingError(
+            f"--init {init}: expected another network, scale or training set, got a training of {network} ×{scale} "
+            f"on the same images; continue it with --start {folder}"
+        )
+
+
+def _folder_of(init: str) -> Path | None:
+    """The folder of a training of the user's, if `init` names it or its weights."""
+    path = Path(init.partition("@")[2] if init.startswith("zoo:") else init)
+    folder = path if path.is_dir() else path.parent
+    return folder if path.exists() and (folder / RECORD).exists() else None
+
+
+def _published(name: str, tag: str | None, scale: int, *, explicit: bool) -> Source:
+    scales = sorted({served for entry in entries_of(name) if tag in (None, entry.tag) for served in entry.scales})
+    if scales and scale not in scales:
+        if explicit or len(scales) > 1:
+            raise TrainingError(
+                f"--init zoo:{name}: expected weights for ×{scale}, got {times(scales)}; choose one with --init-scale"
+            )
+        scale = scales[0]
+    entry = find_weights(name, tag=tag, scale=scale)
+    path = fetch_weights(entry)
+    return _from_entry(entry, scale, read_checkpoint(path), sha256_of(path))
+
+
+def _from_entry(entry: WeightsEntry, scale: int, checkpoint: Checkpoint, sha256: str) -> Source:
+    fit = Fit(entry.network, scale, entry.options)
+    made = entry.training
+    trained = {} if made is None else asdict(made)
+    return Source(f"{entry.spec} ×{scale}", sha256, fit, _state(checkpoint, fit), trained)
+
+
+def _of_folder(folder: Path) -> Source:
+    if not (folder / RECORD).exists() and (folder / CHECKPOINT).exists():
+        raise TrainingError(
+            f"--init {folder}: expected a finished training, got an unfinished one; finish it by repeating its "
+            "command, then continue it with --start"
+        )
+    record = read_training(folder)
+    checkpoint = read_checkpoint(folder / WEIGHTS)
+    fit = detect(checkpoint)[0]
+    together = as_one(record)
+    trained = {
+        "recipe_sha256": together["recipe_sha256"],
+        "steps": together["steps"],
+        "fingerprint": record["train_set"]["fingerprint"],
+        "init": record.get("init"),
+    }
+    name = f"training of {record['network']} ×{record['scale']}, recipe {record['recipe']['name']}"
+    return Source(name, sha256_of(folder / WEIGHTS), fit, _state(checkpoint, fit), trained)
+
+
+def _of_file(path: Path, init: str, name: str, scale: int, source_scale: int | None, form: Form | None) -> Source:
+    if path.name == WEIGHTS and (path.parent / RECORD).exists():
+        return _of_folder(path.parent)
+    checkpoint, sha256 = read_checkpoint(path), sha256_of(path)
+    if entry := entry_of(sha256):
+        served = source_scale or (scale if scale in entry.scales else entry.scales[0])
+        return _from_entry(entry, served, checkpoint, sha256)
+    fits = [fit for fit in detect(checkpoint) if source_scale in (None, fit.scale)]
+    if form is not None and RECORD_KEY not in checkpoint.metadata:
+        fits = [fit.in_form(form) for fit in fits]
+    fits.sort(key=lambda fit: (fit.network != name, fit.scale != scale))
+    if not fits:
+        raise WeightsError(
+            f"--init {init}: expected the weights of a network that srbench knows, got others; name the network with "
+            "srbench zoo convert first"
+        )
+    if RECORD_KEY not in checkpoint.metadata and form is None:
+        # For its check that the form of such a file is known.
+        load(fits[0].network, scale=fits[0].scale, file=path)
+    record = json.loads(checkpoint.metadata.get(RECORD_KEY, "{}"))
+    return Source(path.name, sha256, fits[0], _state(checkpoint, fits[0]), record)
+
+
+def _state(checkpoint: Checkpoint, fit: Fit) -> State:
+    reading = closest(checkpoint, fit)
+    if reading.mismatch:
+        raise WeightsError(f"{checkpoint.path} does not fit {fit}: {reading.mismatch}")
+    return {key: tensor.float() for key, tensor in reading.state.items()}
+
+
+def _some(keys: tuple[str, ...] | list[str]) -> str:
+    return listed(list(keys), _SHOWN) if keys else "none"

@@ -1,0 +1,93 @@
+"""One training as data: what is trained on what, where it is kept, and how it is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from srbench.errors import TrainingError
+from srbench.training.learner import Speed
+from srbench.training.processes import World
+from srbench.training.recipe import LARGEST_SEED, SEED_RANGE, Recipe
+from srbench.training.records import snapshot_name
+from srbench.zoo.networks import Form
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One training: what is trained on what, where it is kept, and how it is run.
+
+    Network, form, scale, recipe, images and seed decide the result; the rest decides how fast it comes.
+    Raises TrainingError for a number that is out of range.
+
+    Attributes:
+        form: how the network computes inside; see `srbench.zoo.networks.Form`. None takes that of the weights which the
+            training starts from, else `unit`.
+        seed: 0 to 2^63 - 1.
+        train_set: a dataset's name, a folder under the data root, or a path.
+        start: the folder of a finished training of this network, which this one continues as a further stage.
+        init: weights to start from by transfer, as `srbench.training.initial.open_source` takes them; those of the
+            scale `init_scale` where there are several. With `init_strict` every tensor has to fit.
+        checkpoint_every: steps between two checkpoints; None writes one about every `checkpoint_seconds`.
+        snapshots: percentages of the steps at which the weights so far are kept as `weights-25.safetensors` and so on.
+    """
+
+    network: str
+    scale: int
+    recipe: Recipe
+    train_set: str
+    output: Path
+    form: Form | None = None
+    seed: int = 0
+    start: Path | None = None
+    init: str | None = None
+    init_scale: int | None = None
+    init_strict: bool = False
+    data_root: Path | None = None
+    device: str = "auto"
+    speed: Speed = field(default_factory=Speed)
+    checkpoint_every: int | None = None
+    checkpoint_seconds: float = 60.0
+    log_every: int = 20
+    snapshots: tuple[int, ...] = ()
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        ranges = [
+            ("seed", self.seed, range(LARGEST_SEED + 1), SEED_RANGE),
+            *(("snapshot", percent, range(1, 101), "from 1 to 100") for percent in self.snapshots),
+        ]
+        if self.checkpoint_every is not None:
+            ranges.append(("checkpoint-every", self.checkpoint_every, range(1, LARGEST_SEED), "of at least 1"))
+        if self.start and self.init:
+            raise TrainingError("expected one of --start (a further stage) and --init (a transfer), got both")
+        for name, value, allowed, told in ranges:
+            if type(value) is not int or value not in allowed:
+                raise TrainingError(f"{name}: expected a whole number {told}, got {value!r}")
+
+
+def step_of(percent: int, job: Job) -> int:
+    """The step after which so many percent of a job's steps are done, at least 1."""
+    return max(1, job.recipe.steps * percent // 100)
+
+
+def require_snapshots(job: Job, step: int) -> None:
+    """Raises TrainingError where weights are asked for that should have been kept at a step which has passed."""
+    for percent in job.snapshots:
+        if step_of(percent, job) <= step and not (job.output / snapshot_name(percent)).exists():
+            raise TrainingError(
+                f"{job.output}: expected weights at {percent} % of the steps to be there by now, for "
+                f"step {step_of(percent, job)} has passed, got none; leave out --snapshot {percent}, "
+                "or train anew in another output folder"
+            )
+
+
+def share_of(job: Job, world: World) -> int:
+    """Patches of one forward pass. Raises TrainingError unless the batch divides into such parts."""
+    parts = world.size * job.speed.accumulate
+    if parts < 1 or job.recipe.batch % parts:
+        raise TrainingError(
+            f"expected a batch that divides into {world.size} processes × {job.speed.accumulate} "
+            f"accumulations, got {job.recipe.batch}; take numbers whose product divides it"
+        )
+    return job.recipe.batch // parts
