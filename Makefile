@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 FUZZ := .venv-fuzz
 FUZZ_SECONDS := 120
-CACHES := build .mypy_cache .pytest_cache .ruff_cache .hypothesis srbench.egg-info
+CACHES := build .mypy_cache .pytest_cache .ruff_cache .hypothesis sisr_bench.egg-info
 
 .PHONY: help env demo test lint docs tables bench reproduce fuzz clean
 .DEFAULT_GOAL := help

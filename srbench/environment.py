@@ -17,7 +17,7 @@ _LIBRARIES = ("torch", "numpy", "opencv-python-headless", "pillow", "scipy", "pa
 def describe_environment(device: torch.device) -> dict[str, Any]:
     """Versions, machine and device as a JSON-ready dictionary; nothing in it names a user or a host."""
     return {
-        "srbench": _version("srbench") or "source tree",
+        "srbench": _version("sisr-bench") or "source tree",
         "python": platform.python_version(),
         "libraries": {name: version for name in _LIBRARIES if (version := _version(name))},
         "system": f"{platform.system()} {platform.machine()}",

@@ -14,17 +14,21 @@ COMMANDS = {
     "evaluate": ("srbench.cli.evaluate:command", "Score a model on benchmark sets under named protocols."),
     "sweep": ("srbench.cli.sweep:command", "Score every model on every set at every scale under every protocol."),
     "compare": ("srbench.cli.compare:command", "Compare two runs image by image."),
-    "audit": ("srbench.cli.audit:command", "Hold a claimed score against every protocol."),
+    "audit": ("srbench.cli.audit:command", "Find the protocol behind a claimed score."),
     "data": ("srbench.cli.data:command", "List, download, import, verify and preview datasets."),
     "zoo": ("srbench.cli.zoo:command", "List, describe, fetch, convert and export networks."),
     "samples": ("srbench.cli.samples:command", "Write a model's SR crops of the Sample set for the leaderboard."),
     "submit": ("srbench.cli.submit:command", "Make a submission to the leaderboard from runs."),
     "leaderboard": ("srbench.cli.leaderboard:command", "Build, check, export and serve the leaderboard."),
     "train": ("srbench.cli.train:command", "Train a network by a recipe."),
-    "study": ("srbench.cli.study:command", "Carry out and report controlled studies of training."),
+    "study": ("srbench.cli.study:command", "Run and report controlled studies of training."),
     "speed": ("srbench.cli.speed:command", "Measure speed, memory, parameters and MACs."),
 }
-"""Where each command lives, and its line in the help page: the page is printed without loading any of them."""
+"""The module and the help line of each command. The help page is printed without loading any of them."""
+
+
+_INTERRUPTED = 130
+"""The exit code after Ctrl-C: 128 plus the number of SIGINT, as shells give it."""
 
 
 class _LazyGroup(click.Group):
@@ -52,14 +56,17 @@ class _LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort, click.ClickException, BrokenPipeError):
-            # A reader that has seen enough (`| head`) is no error: click ends without a word.
+            # A closed pipe (`| head`) is no error: click ends silently.
             raise
+        except KeyboardInterrupt as interrupt:
+            click.echo("\ninterrupted; repeat the command to resume, if it writes to a folder (--output)", err=True)
+            raise click.exceptions.Exit(_INTERRUPTED) from interrupt
         except SrbenchError as error:
             if ctx.params.get("debug"):
                 raise
             raise click.ClickException(str(error)) from error
         except Exception as error:
-            # The last door: a user's own model can raise anything.
+            # A user's own model can raise anything.
             if ctx.params.get("debug"):
                 raise
             raise click.ClickException(
@@ -103,7 +110,8 @@ def _require_single_values(order: list[click.Parameter], ctx: click.Context) -> 
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="srbench")
+@click.version_option(package_name="sisr-bench")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def main(debug: bool) -> None:
-    """Single-image super-resolution numbers that say how they were made."""
+@click.option("--quiet", "-q", is_flag=True, help="Print results, warnings and errors only.")
+def main(debug: bool, quiet: bool) -> None:
+    """Evaluate, compare and train single-image super-resolution models under exact protocols."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from srbench.cli.messages import CommandGroup, note
 from srbench.errors import counted
 from srbench.tables import text_table
 
@@ -22,7 +23,7 @@ _replace = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def command() -> None:
     """List, download, import, verify and preview datasets."""
 
@@ -43,7 +44,7 @@ def list_command(names: tuple[str, ...], data_root: Path | None) -> None:
         count = f"{row.found}/{row.expected if row.expected is not None else '?'}"
         table.append((row.name, row.split, row.state, count, _size(row), row.licence, row.source))
     click.echo(text_table(table[0], table[1:]))
-    click.echo(f"under {root_of(data_root)}", err=True)
+    note(f"under {root_of(data_root)}")
 
 
 @command.command()

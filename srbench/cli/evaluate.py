@@ -12,6 +12,7 @@ import click
 from tqdm import tqdm
 
 from srbench.cli.inference import RANDOM_HINT, accept_random_option, inference_options
+from srbench.cli.messages import is_quiet, note
 from srbench.cli.reporting import score_csv, score_table
 from srbench.datasets import available_datasets, open_dataset
 from srbench.datasets.pairs import with_lr_folder
@@ -102,14 +103,14 @@ def command(
 ) -> None:
     """Score a model on benchmark sets under named protocols."""
     chosen = [get_protocol(name) for name in dict.fromkeys(protocols)]
-    sets = [open_dataset(name, data_root=data_root) for name in dict.fromkeys(datasets) or _found(data_root)]
-    sets = with_lr_folder(sets, lr=lr, folder=lr_dir, pattern=lr_pattern)
     share = Share.from_environment()
     options = replace(options, device=local_device(options.device))
     upscaler = open_upscaler(model, scale=int(scale), options=options)
+    sets = [open_dataset(name, data_root=data_root) for name in dict.fromkeys(datasets) or _found(data_root)]
+    sets = with_lr_folder(sets, lr=lr, folder=lr_dir, pattern=lr_pattern)
     if not share.rank:
         for remark in upscaler.remarks:
-            click.echo(f"remark: {upscaler.identity.spec}: {remark}", err=True)
+            note(f"remark: {upscaler.identity.spec}: {remark}")
     plan = Plan(upscaler, sets, chosen, lr, save_images)
     outcome = carry_out(
         plan, output, share=share, watch=_watch(upscaler.identity.spec, output, share), accept_random=accept_random
@@ -129,10 +130,9 @@ def _found(data_root: Path | None) -> list[str]:
     found = available_datasets(data_root)
     if found:
         return found
-    click.echo(
+    note(
         "no benchmark sets found locally: using the embedded Sample; get the standard ones with "
-        "`srbench data download Set5 Set14 BSD100 Urban100` or point --data-root at them",
-        err=True,
+        "`srbench data download Set5 Set14 BSD100 Urban100` or point --data-root at them"
     )
     return ["Sample"]
 
@@ -140,8 +140,9 @@ def _found(data_root: Path | None) -> list[str]:
 def _watch(label: str, output: Path | None, share: Share) -> Watch:
     def watch(batches: Iterable[list[Row]], kept: int, total: int) -> Iterable[list[Row]]:
         if kept and not share.rank:
-            click.echo(f"{output}: already there and kept: {counted(kept, 'score')}", err=True)
-        return tqdm(batches, total=total, unit="image", disable=share.rank > 0 or None, desc=label)
+            note(f"{output}: resumed; {counted(kept, 'score')} already computed")
+        off = True if share.rank or is_quiet() else None  # None: off where stderr is no terminal
+        return tqdm(batches, total=total, unit="image", disable=off, desc=label)
 
     return watch
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from srbench.cli.messages import CommandGroup, note
 from srbench.errors import SubmissionError, counted
 
 
-@click.group(short_help="Build, check, export and serve the leaderboard.")
+@click.group(cls=CommandGroup, short_help="Build, check, export and serve the leaderboard.")
 def command() -> None:
     """Build, check, export and serve the leaderboard: a static site from a folder of submissions."""
 
@@ -194,7 +195,4 @@ def _build(submissions: Path, output: Path) -> None:
     report = build(submissions, output)
     for problem in report.problems:
         click.echo(f"left out {problem.id}: {problem.message}", err=True)
-    click.echo(
-        f"{counted(report.entries, 'entry', 'entries')}; {counted(report.files, 'file')} written",
-        err=True,
-    )
+    note(f"{counted(report.entries, 'entry', 'entries')}; {counted(report.files, 'file')} written")

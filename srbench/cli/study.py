@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from srbench.cli.messages import CommandGroup
+
 _PLAN = click.Path(path_type=Path, exists=True, dir_okay=False)
 _OUTPUT = click.option(
     "--output",
@@ -17,7 +19,7 @@ _OUTPUT = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def command() -> None:
     """Carry out controlled studies: a plan fixed before its results, several seeds, one report."""
 

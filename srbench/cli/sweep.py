@@ -11,6 +11,7 @@ import click
 from tqdm import tqdm
 
 from srbench.cli.inference import accept_random_option, inference_options
+from srbench.cli.messages import is_quiet
 from srbench.cli.reporting import score_cells, score_csv
 from srbench.protocols import SCALES, LrSource
 from srbench.sweep import Engine, Grid, InProcess, Processes, RayCluster, sweep
@@ -112,7 +113,7 @@ def _engine(name: str, jobs: int | None, cpus: float | None, gpus: float | None)
 
 
 def _watch(results: Iterable[Result], images: int) -> Iterator[Result]:
-    with tqdm(total=images, unit="image", disable=None, desc="sweep") as bar:
+    with tqdm(total=images, unit="image", disable=is_quiet() or None, desc="sweep") as bar:
         for result in results:
             bar.update(len({(row["dataset"], row["image"]) for row in result.rows}))
             yield result

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from srbench.cli.messages import CommandGroup
 from srbench.errors import UnknownNameError, WeightsError
 from srbench.files import cache_dir, write_atomic
 from srbench.tables import text_table
@@ -24,7 +25,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _PAPER_ATTENTIONS = ("none", "bam")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def command() -> None:
     """List, describe, fetch, convert and export networks and their weights."""
 

@@ -84,7 +84,7 @@ class RayCluster(Engine):
             # Inside the method: ray is an extra, and heavy.
             import ray
         except ModuleNotFoundError as error:
-            raise SweepError("--engine ray: the package ray is missing; pip install 'srbench[ray]'") from error
+            raise SweepError("--engine ray: the package ray is missing; pip install 'sisr-bench[ray]'") from error
         if not ray.is_initialized():
             ray.init(log_to_driver=False)
         self._require_room(ray.nodes())

@@ -91,7 +91,7 @@ def _session(model: bytes, path: Path, device: torch.device) -> Any:
         from onnxruntime.capi import onnxruntime_pybind11_state as failures
     except ImportError as error:
         raise UpscalerError(
-            f"onnx:{path}: onnxruntime is not installed ({error}); pip install 'srbench[onnx]'"
+            f"onnx:{path}: onnxruntime is not installed ({error}); pip install 'sisr-bench[onnx]'"
         ) from error
     provider = "CUDAExecutionProvider" if device.type == "cuda" else "CPUExecutionProvider"
     if provider not in onnxruntime.get_available_providers():
@@ -136,7 +136,7 @@ def _require_one_file(model: bytes, path: Path) -> None:
         import onnx
         from google.protobuf.message import DecodeError
     except ImportError as error:
-        raise UpscalerError(f"onnx:{path}: onnx is not installed ({error}); pip install 'srbench[onnx]'") from error
+        raise UpscalerError(f"onnx:{path}: onnx is not installed ({error}); pip install 'sisr-bench[onnx]'") from error
     try:
         read = onnx.load_from_string(model)
     except DecodeError as error:

@@ -99,7 +99,7 @@ def _imported(spec: str) -> tuple[ModuleType, bool]:
         return import_spandrel()
     except (ImportError, RuntimeError) as error:
         raise UpscalerError(
-            f"{spec}: spandrel cannot be imported ({error}); pip install 'srbench[spandrel]'"
+            f"{spec}: spandrel cannot be imported ({error}); pip install 'sisr-bench[spandrel]'"
         ) from error
 
 

@@ -61,7 +61,7 @@ def _write(module: nn.Module, path: Path) -> None:
                 verbose=False,
             )
     except ImportError as error:
-        raise UpscalerError(f"exporting needs the extra onnx ({error}); pip install 'srbench[onnx]'") from error
+        raise UpscalerError(f"exporting needs the extra onnx ({error}); pip install 'sisr-bench[onnx]'") from error
     if program is None:
         raise UpscalerError(f"{path}: the exporter returned nothing")
     program.save(path, external_data=False)
@@ -82,7 +82,7 @@ def _largest_difference(module: nn.Module, path: Path) -> float:
         # Inside the function: onnxruntime is an extra.
         import onnxruntime
     except ImportError as error:
-        raise UpscalerError(f"checking the export needs onnxruntime ({error}); pip install 'srbench[onnx]'") from error
+        raise UpscalerError(f"checking the export needs onnxruntime ({error}); pip install 'sisr-bench[onnx]'") from error
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     generator = torch.Generator().manual_seed(0)
     return max(_difference(module, session, _smooth(size, generator)) for size in _CHECKED_SIZES)
