@@ -82,7 +82,9 @@ def _largest_difference(module: nn.Module, path: Path) -> float:
         # Inside the function: onnxruntime is an extra.
         import onnxruntime
     except ImportError as error:
-        raise UpscalerError(f"checking the export needs onnxruntime ({error}); pip install 'sisr-bench[onnx]'") from error
+        raise UpscalerError(
+            f"checking the export needs onnxruntime ({error}); pip install 'sisr-bench[onnx]'"
+        ) from error
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     generator = torch.Generator().manual_seed(0)
     return max(_difference(module, session, _smooth(size, generator)) for size in _CHECKED_SIZES)
