@@ -28,6 +28,8 @@ _CPU = Options(device="cpu")
 _SMALL: dict[str, dict[str, Any]] = {
     "pan-bam": {"channels": 8, "up_channels": 8, "blocks": 2, "reduction": 4},
     "awsrn": {"blocks": 1, "units": 2},
+    "efdn": {"channels": 16, "cells": 2},
+    "span": {"channels": 16, "blocks": 1, "gain": 1.0},
 }
 
 
@@ -36,6 +38,14 @@ def test_an_exported_network_gives_its_own_output(name: str, tmp_path: Path) -> 
     pytest.importorskip("onnxscript")
     torch.manual_seed(0)
     _require_same_output(build(name, scale=3, **_SMALL[name]), tmp_path / "network.onnx")
+
+
+def test_a_network_for_one_size_alone_is_not_exported(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    path = tmp_path / "network.onnx"
+    with pytest.raises(UpscalerError, match="fails at 17×31; SAFMN cannot be exported"):
+        export_onnx(build("safmn", scale=2, channels=8, blocks=1), path)
+    assert not path.exists()
 
 
 def test_published_weights_are_exported(mirror: Path, tmp_path: Path) -> None:
