@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from srbench.errors import SrbenchError
+from srbench.errors import SrbenchError, counted
 from srbench.records.messages import harmless, shown
 
 PlainRecord = dict[str, JsonValue]
@@ -99,7 +99,7 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
 def _message(refused: ValidationError, where: str, annotation: object) -> str:
     """Return the first few errors as one text of bounded length."""
     # A misspelt field is also a missing one: the unknown name comes first, since it explains the other error.
-    found = sorted(refused.errors(include_url=False), key=lambda detail: detail["type"] != "extra_forbidden")
+    found = sorted(_distinct(refused), key=lambda detail: detail["type"] != "extra_forbidden")
     told: list[str] = []
     for detail in found[:_MAX_REPORTED]:
         text = f"{where}{_path(detail['loc'])}: {_reason(detail, annotation)}"
@@ -108,6 +108,18 @@ def _message(refused: ValidationError, where: str, annotation: object) -> str:
         told.append(text)
     more = len(found) - len(told)
     return "; ".join(told) + (f"; and {more} more" if more else "")
+
+
+def _distinct(refused: ValidationError) -> list[ErrorDetails]:
+    """Return the errors without those that follow from others: pydantic does not count refused entries of a list."""
+    found = refused.errors(include_url=False)
+    places = [detail["loc"] for detail in found]
+    return [
+        detail
+        for detail in found
+        if detail["type"] != "too_short"
+        or not any(len(place) > len(detail["loc"]) and place[: len(detail["loc"])] == detail["loc"] for place in places)
+    ]
 
 
 def _path(steps: Sequence[int | str]) -> str:
@@ -132,9 +144,10 @@ def _reason(detail: ErrorDetails, annotation: object) -> str:
     if kind == "missing":
         return "expected this field, got none"
     if kind in ("too_short", "too_long"):
-        least, most = context.get("min_length"), context.get("max_length")
-        bound = f"at least {least}" if most is None else f"at most {most}"
-        return f"expected {bound} entries, got {context['actual_length'] or 'none'}"
+        few = kind == "too_short"
+        bound = f"at least {counted(context['min_length'], 'entry', 'entries')}" if few else ""
+        bound = bound or f"at most {counted(context['max_length'], 'entry', 'entries')}"
+        return f"expected {bound}, got {context['actual_length'] or 'none'}"
     if kind in _EXPECTED:
         return f"expected {_EXPECTED[kind].format(**context)}, got {got}"
     return detail["msg"]

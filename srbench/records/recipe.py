@@ -24,6 +24,9 @@ SCHEDULES = ("constant", "halving", "one-cycle")
 TRAINING_PRECISIONS = ("fp32", "tf32", "bf16")
 LOSSES = ("l1", "l2")
 
+LARGEST_SEED = 2**63 - 1
+"""The largest seed of a training: the largest int64."""
+
 # The description of a recipe does not change its results.
 _NOT_HASHED = ("name", "summary")
 

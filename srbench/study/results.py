@@ -11,9 +11,10 @@ import numpy as np
 
 from srbench.errors import StudyError
 from srbench.journal import differing
+from srbench.records.study import ArmGroup, Endpoint, StudyPlan
 from srbench.scores import Run, mean, read_run
 from srbench.statistics import SeedDifference, seed_difference
-from srbench.study.plan import Endpoint, Group, Study, study_from
+from srbench.study.plan import study_from
 from srbench.study.running import (
     CLAIM,
     Frozen,
@@ -47,7 +48,7 @@ Means = dict[str, dict[str, dict[str, list[float | None]]]]
 """Arm, endpoint, percentage of the steps: one mean over images per seed, in dB; None where the training diverged."""
 
 
-def collect(output: Path, plan: Study | None = None) -> Results:
+def collect(output: Path, plan: StudyPlan | None = None) -> Results:
     """Everything that a study's runs say, ready for JSON, for a report and for the leaderboard's page.
 
     Raises StudyError where runs are missing, belong to another plan, were trained or scored unalike, or lack images.
@@ -91,7 +92,7 @@ def _named(train_set: dict[str, Any]) -> dict[str, Any]:
     return {**train_set, "name": Path(train_set["name"].removeprefix("folder:")).name}
 
 
-def _group(study: Study, group: Group, runs: Runs) -> dict[str, Any]:
+def _group(study: StudyPlan, group: ArmGroup, runs: Runs) -> dict[str, Any]:
     endpoints = [endpoint for endpoint in study.endpoints if _measured(endpoint, group, runs)]
     means: Means = {
         arm: {
@@ -124,7 +125,7 @@ def _group(study: Study, group: Group, runs: Runs) -> dict[str, Any]:
 
 
 def _differences(
-    study: Study, group: Group, endpoints: list[Endpoint], means: Means, diverged: dict[str, list[int]]
+    study: StudyPlan, group: ArmGroup, endpoints: list[Endpoint], means: Means, diverged: dict[str, list[int]]
 ) -> Iterator[dict[str, Any]]:
     """Every contrast on every endpoint; `by_percentage` is empty where no more than one seed is left to compare."""
     question = (study.groups[0], study.groups[0].contrasts[0], study.endpoints[0])
@@ -161,7 +162,7 @@ def _difference(a: list[float | None], b: list[float | None], *, margin: float) 
     return replace(seed_difference(pairs[:, 0], pairs[:, 1], margin=margin), outcome="undecided")
 
 
-def _claimed(output: Path) -> tuple[Study, Recipe]:
+def _claimed(output: Path) -> tuple[StudyPlan, Recipe]:
     """The plan and the recipe that a folder belongs to."""
     claimed = read_document(output / CLAIM)
     if not (isinstance(claimed.get("study"), dict) and isinstance(claimed.get("recipe"), dict)):
@@ -173,7 +174,7 @@ def _claimed(output: Path) -> tuple[Study, Recipe]:
 
 
 def _trainings(
-    study: Study, recipe: Recipe, frozen: Frozen, output: Path
+    study: StudyPlan, recipe: Recipe, frozen: Frozen, output: Path
 ) -> Iterator[tuple[tuple[str, int], dict[str, Any] | None]]:
     """By arm and seed the record of each training, held to the plan; None for one that diverged."""
     for arm, seed in trainings(study):
@@ -210,7 +211,7 @@ def _require_same(wanted: dict[str, Any], told: dict[str, Any], what: str) -> No
         raise StudyError(f"{what}: {', '.join(names)} differ from the study's first run; make it again as that was")
 
 
-def _measured(endpoint: Endpoint, group: Group, runs: Runs) -> bool:
+def _measured(endpoint: Endpoint, group: ArmGroup, runs: Runs) -> bool:
     """Whether an endpoint has scores; one that is needed is taken to have."""
     run = next((run for (arm, seed, _), run in runs.items() if arm in group.arms and seed in group.seeds), None)
     if endpoint.needed or run is None:
@@ -219,7 +220,7 @@ def _measured(endpoint: Endpoint, group: Group, runs: Runs) -> bool:
     return bool(len(rows) and rows[endpoint.metric].notna().all())
 
 
-def _mean(run: Run | None, study: Study, endpoint: Endpoint) -> float | None:
+def _mean(run: Run | None, study: StudyPlan, endpoint: Endpoint) -> float | None:
     if run is None:
         return None
     expected = run.record["datasets"].get(endpoint.dataset, {}).get("n_expected")

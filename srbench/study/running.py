@@ -21,9 +21,9 @@ from srbench.evaluation import Plan
 from srbench.files import sha256_of, write_atomic
 from srbench.journal import differing
 from srbench.protocols import get_protocol
+from srbench.records.study import StudyPlan
 from srbench.runs import carry_out
 from srbench.scores import RECORD_NAME, read_run
-from srbench.study.plan import Study
 from srbench.training.data import open_training_data
 from srbench.training.job import Job
 from srbench.training.learner import Speed
@@ -59,7 +59,7 @@ class Machine:
     scores: bool = True
 
 
-def run_study(study: Study, output: Path, machine: Machine) -> None:
+def run_study(study: StudyPlan, output: Path, machine: Machine) -> None:
     """Train and score all that is not there yet, in the order search, freeze, runs, each scored when it is trained.
 
     A training whose loss does not stay finite is noted and not repeated; the others of the runs are scored.
@@ -109,7 +109,7 @@ def _note_if_diverged(outcome: Outcome) -> None:
         write_atomic(outcome.job.output / DIVERGED, note + "\n", error=StudyError)
 
 
-def trainings(study: Study) -> list[tuple[str, int]]:
+def trainings(study: StudyPlan) -> list[tuple[str, int]]:
     """Every arm and seed of the study's runs, once, arms that are compared together."""
     return list(dict.fromkeys((arm, seed) for group in study.groups for seed in group.seeds for arm in group.arms))
 
@@ -131,7 +131,7 @@ def require_facts(folder: Path, record: Mapping[str, Any], wanted: Mapping[str, 
         )
 
 
-def _planned_recipe(study: Study) -> Recipe:
+def _planned_recipe(study: StudyPlan) -> Recipe:
     recipe = load_recipe(study.recipe)
     if study.recipe_sha256 not in (None, recipe.sha256):
         raise StudyError(
@@ -146,7 +146,7 @@ def _planned_recipe(study: Study) -> Recipe:
     return recipe
 
 
-def claim(study: Study, recipe: Recipe, output: Path) -> None:
+def claim(study: StudyPlan, recipe: Recipe, output: Path) -> None:
     """Mark the folder as this study's. Raises StudyError where it is another's: no plan changes under its runs."""
     document = {
         "study": study.document(),
@@ -207,7 +207,7 @@ def choose(tried: Iterable[tuple[float, float | None]]) -> float:
     return min(measured)[1]
 
 
-def _search(study: Study, recipe: Recipe, output: Path, machine: Machine) -> Frozen:
+def _search(study: StudyPlan, recipe: Recipe, output: Path, machine: Machine) -> Frozen:
     path = output / FROZEN
     if path.exists():
         return read_frozen(study, output)
@@ -230,7 +230,7 @@ def _search(study: Study, recipe: Recipe, output: Path, machine: Machine) -> Fro
     return frozen
 
 
-def read_frozen(study: Study, output: Path) -> Frozen:
+def read_frozen(study: StudyPlan, output: Path) -> Frozen:
     """The learning rates that the search has found. Raises StudyError where they are missing or none of the plan's."""
     frozen: Frozen = read_document(output / FROZEN)
     for arm in study.arms:
@@ -252,7 +252,7 @@ def _facts(job: Job) -> dict[str, Any]:
     return training_facts(job.network, job.scale, job.seed, job.recipe)
 
 
-def _job(study: Study, arm: str, seed: int, recipe: Recipe, output: Path, machine: Machine) -> Job:
+def _job(study: StudyPlan, arm: str, seed: int, recipe: Recipe, output: Path, machine: Machine) -> Job:
     return Job(
         network=arm,
         scale=study.scale,
@@ -269,7 +269,7 @@ def _job(study: Study, arm: str, seed: int, recipe: Recipe, output: Path, machin
     )
 
 
-def _needs_no_weights(study: Study, job: Job, sets: list[ImageSet]) -> bool:
+def _needs_no_weights(study: StudyPlan, job: Job, sets: list[ImageSet]) -> bool:
     """Whether the weights of a training were left behind, and may be: it is finished, and scored as planned."""
     if (job.output / WEIGHTS).exists() or not (job.output / RECORD).exists():
         return False
@@ -277,7 +277,7 @@ def _needs_no_weights(study: Study, job: Job, sets: list[ImageSet]) -> bool:
     return all(_is_scored(job.output, percent, study, sets) for percent in study.percentages)
 
 
-def _sets(study: Study, root: Path | None) -> list[ImageSet]:
+def _sets(study: StudyPlan, root: Path | None) -> list[ImageSet]:
     if find_spec("cv2") is None:
         raise StudyError(
             "expected OpenCV to score with, got none; install opencv-python-headless, or train with "
@@ -292,7 +292,7 @@ def _sets(study: Study, root: Path | None) -> list[ImageSet]:
     return sets
 
 
-def _score(study: Study, job: Job, percent: int, sets: list[ImageSet], machine: Machine) -> None:
+def _score(study: StudyPlan, job: Job, percent: int, sets: list[ImageSet], machine: Machine) -> None:
     if _is_scored(job.output, percent, study, sets):
         return
     upscaler = open_upscaler(
@@ -308,7 +308,7 @@ def _weights(folder: Path, percent: int) -> Path:
     return folder / (WEIGHTS if percent == 100 else snapshot_name(percent))
 
 
-def _is_scored(folder: Path, percent: int, study: Study, sets: list[ImageSet]) -> bool:
+def _is_scored(folder: Path, percent: int, study: StudyPlan, sets: list[ImageSet]) -> bool:
     """Whether a training's scores are finished, and those of its weights where these are there.
 
     A run knows its weights by their path too, and a study's folder may move.

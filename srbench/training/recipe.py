@@ -16,10 +16,11 @@ from pydantic import JsonValue
 
 from srbench.errors import TrainingError, UnknownNameError
 from srbench.records.base import validate
+from srbench.records.recipe import LARGEST_SEED as LARGEST_SEED
 from srbench.records.recipe import RecipeRecord
 
-LARGEST_SEED, SEED_RANGE = 2**63 - 1, "from 0 to 2^63 - 1"
-"""The largest seed of a training, the largest int64; and the range of seeds in words."""
+SEED_RANGE = "from 0 to 2^63 - 1"
+"""The seeds that a training takes, up to the largest int64, in words."""
 
 _DESCRIPTIVE = ("name", "summary")
 

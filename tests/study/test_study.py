@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -280,7 +279,9 @@ def test_a_plan_may_pin_its_recipe(place: Path, tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"tiny\.toml of sha256 0000.*a plan holds for the recipe it was"):
         run_study(other, tmp_path / "out", Machine(data_root=place / "data", device="cpu"))
     with pytest.raises(DatasetError, match="training set 'nowhere' was not found"):
-        run_study(replace(pinned, train_set="nowhere"), tmp_path / "out", Machine(data_root=place / "data"))
+        run_study(
+            pinned.model_copy(update={"train_set": "nowhere"}), tmp_path / "out", Machine(data_root=place / "data")
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -349,38 +350,61 @@ GROUP: dict[str, Any] = {"name": "a", "arms": ["pan", "pan-bam"], "seeds": [1, 2
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"margin": 0.02}, "unknown study key 'margin'; did you mean margin_db"),
-        ({"margin_db": 0}, "a finite margin_db above 0, got 0"),
-        ({"margin_db": float("inf"), "name": 3}, "text for name, got 3; expected a finite margin_db above 0, got inf"),
-        ({"percentages": [25, 50]}, r"100 among them, got \[25, 50\]"),
-        ({"percentages": [100.0]}, r"whole numbers between 1 and 100, each once, 100 among them, got \[100.0\]"),
-        ({"percentages": [25, 25, 100]}, "each once"),
-        ({"recipe": 3}, "text for recipe, got 3"),
-        ({"recipe_sha256": "abc"}, "64 hexadecimal digits of a hash for recipe_sha256"),
-        ({"learning_rates": [True]}, r"finite numbers above 0, each once, got \[True\]"),
-        ({"learning_rates": [1e-3, float("inf")]}, "finite numbers above 0"),
-        ({"learning_rates": [1e-3, 1.0000001e-3]}, "each once"),
+        ({"margin": 0.02}, r"tiny\.margin: unknown field 'margin' \(did you mean margin_db\?\)"),
+        ({"margin_db": 0}, "margin_db: expected a finite number above 0, got 0"),
+        (
+            {"margin_db": float("inf"), "name": 3},
+            r"name: expected text, got 3; study 3\.margin_db: expected a finite number above 0, got inf",
+        ),
+        ({"percentages": [25, 50]}, "percentages: expected 100 among the percentages, got none"),
+        ({"percentages": [100.0]}, r"percentages\[0\]: expected an integer from 1 to 100, got 100\.0"),
+        ({"groups": [{**GROUP, "seeds": [1]}]}, r"seeds: expected at least 2 entries, got 1$"),
+        (
+            {"groups": [{**GROUP, "contrasts": [["pan", "pan"]]}]},
+            r"contrasts\[0\]: expected a pair of two different arms",
+        ),
+        ({"percentages": [25, 25, 100]}, "percentages: expected each value once"),
+        ({"recipe": 3}, "recipe: expected text, got 3"),
+        ({"recipe_sha256": "abc"}, "recipe_sha256: expected the 64 hexadecimal digits of a hash"),
+        ({"learning_rates": [True]}, r"learning_rates\[0\]: expected a finite number above 0, got True$"),
+        ({"learning_rates": [1e-3, float("inf")]}, r"learning_rates\[1\]: expected a finite number above 0, got inf"),
+        ({"learning_rates": [1e-3, 1.0000001e-3]}, "learning_rates: expected each rate once"),
         ({"protocol": "matlab"}, "unknown protocol 'matlab'; did you mean matlab-y"),
         ({"protocol": "matlab-rgb"}, r"a metric of matlab-rgb for Set5 psnr_y \(psnr_rgb\)"),
         ({"scale": 8}, r"a scale of pan \(2, 3, 4\), not 8"),
         ({"scale": 7}, "defined for ×2, ×3, ×4, ×8, got ×7"),
-        ({"search_seed": -1}, r"from 0 to 2\^63 - 1 for search_seed, got -1"),
-        ({"endpoints": [{"dataset": "Set5", "needed": "no"}]}, "true or false for needed in a table of"),
+        ({"search_seed": -1}, "search_seed: expected an integer from 0 to 9223372036854775807, got -1"),
+        (
+            {"endpoints": [{"dataset": "Set5", "needed": "no"}]},
+            r"endpoints\[0\]\.needed: expected true or false, got 'no'$",
+        ),
         ({"endpoints": [{"dataset": "set5"}]}, "unknown dataset of an endpoint 'set5'"),
         ({"endpoints": [{"dataset": "Set5"}, {"dataset": "Set5"}]}, "Set5 psnr_y once"),
         ({"groups": [GROUP, GROUP]}, r"\[\[groups\]\] a once"),
-        ({"groups": [{**GROUP, "seeds": ["1", "2"]}]}, r"at least two seeds, whole numbers .* got \['1', '2'\]"),
-        ({"groups": [{**GROUP, "seeds": [1.5, 2.5]}]}, "at least two seeds, whole numbers"),
-        ({"groups": [{**GROUP, "seeds": [-1, 2]}]}, "at least two seeds, whole numbers"),
-        ({"groups": [{**GROUP, "arms": ["pan", "pan", "pan-bam"]}]}, "arms as a list of networks, each once"),
+        (
+            {"groups": [{**GROUP, "seeds": ["1", "2"]}]},
+            r"groups\[0\]\.seeds\[0\]: expected an integer from 0 to \d+, got '1'",
+        ),
+        ({"groups": [{**GROUP, "seeds": [1.5, 2.5]}]}, r"seeds\[0\]: expected an integer .* got 1\.5"),
+        ({"groups": [{**GROUP, "seeds": [-1, 2]}]}, r"seeds\[0\]: expected an integer .* got -1$"),
+        (
+            {"groups": [{**GROUP, "arms": ["pan", "pan", "pan-bam"]}]},
+            r"groups\[0\]\.arms: expected each value once, got one several times$",
+        ),
         ({"groups": [{**GROUP, "arms": ["pan-pa", "pan-bam"]}]}, "unknown network 'pan-pa'; did you mean pan"),
-        ({"groups": [{**GROUP, "contrasts": [["pan", "pan-bam", "pan"]]}]}, "contrasts as a list of pairs of unlike"),
+        (
+            {"groups": [{**GROUP, "contrasts": [["pan", "pan-bam", "pan"]]}]},
+            r"contrasts\[0\]: expected at most 2 entries, got 3$",
+        ),
         ({"search_seed": 2}, "a search_seed that is no seed of primary"),
-        ({"endpoints": []}, r"at least one \[\[endpoints\]\] table"),
-        ({"endpoints": [{"dataset": "Set5", "metric": "ssim_y"}]}, "unknown metric of an endpoint 'ssim_y'"),
+        ({"endpoints": []}, "endpoints: expected at least 1 entry, got none"),
+        (
+            {"endpoints": [{"dataset": "Set5", "metric": "ssim_y"}]},
+            r"endpoints\[0\]\.metric: expected one of psnr_y, psnr_rgb, psnr_y_aliased, got 'ssim_y'$",
+        ),
         ({"groups": [{"name": "a", "arms": ["pan"], "seeds": [1, 2], "contrasts": [["pan", "imdn"]]}]}, "between its"),
         ({"groups": [{"name": "a", "arms": ["pam"], "seeds": [1, 2], "contrasts": []}]}, "did you mean pan"),
-        ({"groups": [{"name": "a"}]}, "a value missing"),
+        ({"groups": [{"name": "a"}]}, r"groups\[0\]\.arms: expected this field, got none"),
     ],
 )
 def test_plans_that_make_no_study(changes: dict[str, Any], message: str) -> None:

@@ -1,0 +1,234 @@
+"""A controlled study: the plan, fixed before its results, and the results that follow from the stored runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Hashable, Iterable
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import PydanticCustomError
+
+from srbench.files import SHA256
+from srbench.records.base import Items, PlainRecord, RecordModel
+from srbench.records.fields import AtLeast, OneOf, Pattern, Real, Rule, Whole, refusal
+from srbench.records.recipe import LARGEST_SEED
+
+STUDY_VERSION = 1
+"""Version of the layout of a study's results."""
+
+STUDY_METRICS = ("psnr_y", "psnr_rgb", "psnr_y_aliased")
+"""The columns of the score table that an endpoint may use: those in dB, like the margin."""
+
+ENDPOINT_ROLES = ("target", "in-domain")
+"""How the dataset of an endpoint is related to the training images: another kind of image, or the same source."""
+
+FORM_NAMES = ("authors", "paper", "unit")
+OUTCOMES = ("better", "worse", "equivalent", "undecided")
+
+
+class NonBlank(Rule):
+    """Text that is not blank."""
+
+    def check(self, value: Any) -> object:
+        if not isinstance(value, str) or not value.strip():
+            raise refusal("text", value)
+        return value
+
+    def schema(self) -> JsonSchemaValue:
+        return {"type": "string", "minLength": 1}
+
+
+def _repeated(values: Iterable[Hashable]) -> bool:
+    return max(Counter(values).values(), default=0) > 1
+
+
+def _require_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if _repeated(values):
+        raise PydanticCustomError("refused", "expected each value once, got one several times")
+    return values
+
+
+def _require_different_rates(rates: tuple[float, ...]) -> tuple[float, ...]:
+    # Two rates with the same spelling would share a folder.
+    if _repeated(f"{rate:g}" for rate in rates):
+        raise PydanticCustomError("refused", "expected each rate once in six digits, got one several times")
+    return rates
+
+
+def _require_complete(percentages: tuple[int, ...]) -> tuple[int, ...]:
+    if 100 not in percentages:
+        raise PydanticCustomError("refused", "expected 100 among the percentages, got none")
+    return percentages
+
+
+def _require_two_arms(pair: tuple[str, str]) -> tuple[str, str]:
+    if pair[0] == pair[1]:
+        raise PydanticCustomError("refused", "expected a pair of two different arms, got the same one twice")
+    return pair
+
+
+Once = AfterValidator(_require_once)
+Words = Annotated[str, NonBlank()]
+Seed = Annotated[int, Whole(0, LARGEST_SEED)]
+Rate = Annotated[int | float, Real(0, above=True)]
+Contrast = Annotated[tuple[Words, Words], Field(strict=False), AfterValidator(_require_two_arms)]
+
+
+class Endpoint(RecordModel):
+    """What is measured: the mean of a metric over a dataset. `needed`: a report without it is refused."""
+
+    dataset: Words
+    metric: Annotated[str, OneOf(STUDY_METRICS)] = "psnr_y"
+    role: Annotated[str, OneOf(ENDPOINT_ROLES)] = "target"
+    needed: bool = True
+
+    @property
+    def name(self) -> str:
+        """`Set14 psnr_y`."""
+        return f"{self.dataset} {self.metric}"
+
+
+class ArmGroup(RecordModel):
+    """Arms that are trained with the same seeds, and the comparisons between them: (A, B) means A minus B."""
+
+    name: Words
+    arms: Annotated[Items[Words], Field(min_length=1), Once]
+    seeds: Annotated[Items[Seed], Field(min_length=2), Once]
+    contrasts: Annotated[Items[Contrast], Once]
+
+
+class StudyPlan(RecordModel):
+    """A controlled comparison of ways to train, decided before its results are known.
+
+    Attributes:
+        scale, recipe, train_set: the same for all arms; `recipe` is a name or a `….toml` file.
+        recipe_sha256: the hash that the recipe must have, since a name does not pin it; None takes any.
+        learning_rates, search_seed: each arm takes the rate that is best on the held-out training images with this
+            seed, which is not one of the study's seeds.
+        percentages: the shares of the steps at which the differences are shown; 100 is the result.
+        protocol, margin_db: how results are scored, and the difference below which arms count as equivalent.
+        endpoints, groups: the first contrast of the first group on the first endpoint is the study's question.
+        form: how all arms compute inside; None is the form of every training from scratch, `unit`.
+    """
+
+    name: Words
+    question: Words
+    scale: Annotated[int, Whole(1, 8)]
+    recipe: Words
+    train_set: Words
+    learning_rates: Annotated[Items[Rate], Field(min_length=1), AfterValidator(_require_different_rates)]
+    search_seed: Seed
+    percentages: Annotated[Items[Annotated[int, Whole(1, 100)]], Once, AfterValidator(_require_complete)]
+    protocol: Words
+    margin_db: Rate
+    endpoints: Annotated[Items[Endpoint], Field(min_length=1)]
+    groups: Annotated[Items[ArmGroup], Field(min_length=1)]
+    recipe_sha256: Annotated[str, Pattern(SHA256.pattern, "the 64 hexadecimal digits of a hash")] | None = None
+    form: Annotated[Literal["authors", "paper", "unit"], OneOf(FORM_NAMES)] | None = None
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Every arm of every group, once."""
+        return tuple(dict.fromkeys(arm for group in self.groups for arm in group.arms))
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of the plan."""
+        text = json.dumps(self.document(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def document(self) -> PlainRecord:
+        """Return the plan ready for JSON; the hash covers it."""
+        values: PlainRecord = self.model_dump(mode="json")
+        # Fields that came later are left out where they are not set, so that the hashes of older plans stay.
+        return {key: value for key, value in values.items() if value is not None}
+
+
+class RecipeSummary(RecordModel):
+    """The recipe of a study, in short."""
+
+    name: str
+    summary: str
+    sha256: str
+    steps: Annotated[int, AtLeast(1)]
+    patches: Annotated[int, AtLeast(1)]
+
+
+class TrainSetSummary(RecordModel):
+    """The training images of a study."""
+
+    name: str
+    fingerprint: str
+    images: Annotated[int, AtLeast(1)]
+
+
+class ChosenRate(RecordModel):
+    """The learning rate of an arm, and the held-out PSNR of each rate that was tried; None where it diverged."""
+
+    chosen: Annotated[int | float, Real(0, above=True)]
+    tried: dict[str, float | None]
+
+
+class MeasuredDifference(RecordModel):
+    """A minus B in dB over `n` seeds: Student's interval and p value, and the test for equivalence within `margin`."""
+
+    n: Annotated[int, AtLeast(2)]
+    mean: float
+    deviation: float
+    interval: Annotated[tuple[float, float], Field(strict=False)]
+    p_value: float
+    detectable: float
+    margin: float
+    p_equivalent: float
+    outcome: Annotated[str, OneOf(OUTCOMES)]
+
+
+class ContrastResult(RecordModel):
+    """One contrast on one endpoint. `by_percentage` is missing where fewer than two seeds are left to compare."""
+
+    a: str
+    b: str
+    endpoint: str
+    role: Annotated[str, OneOf(ENDPOINT_ROLES)]
+    is_the_question: bool
+    diverged: dict[str, Items[int]] | None = None
+    by_percentage: dict[str, MeasuredDifference] | None = None
+
+
+class MeasuredEndpoint(RecordModel):
+    """An endpoint of which a group has scores."""
+
+    name: str
+    role: Annotated[str, OneOf(ENDPOINT_ROLES)]
+
+
+class GroupResult(RecordModel):
+    """The results of one group. `means` are by arm, endpoint and percentage: one per seed, None where it diverged."""
+
+    name: str
+    arms: Items[str]
+    seeds: Items[int]
+    endpoints: Items[MeasuredEndpoint]
+    diverged: dict[str, Items[int]] | None = None
+    means: dict[str, dict[str, dict[str, Items[float | None]]]]
+    differences: Items[ContrastResult]
+    unmeasured: Items[ContrastResult] = ()
+
+
+class StudyResults(RecordModel):
+    """`results.json` of a study."""
+
+    schema_version: Annotated[int, OneOf((STUDY_VERSION,))]
+    study: StudyPlan
+    sha256: str
+    recipe: RecipeSummary
+    train_set: TrainSetSummary
+    learning_rates: dict[str, ChosenRate]
+    hours: float
+    devices: Items[str]
+    groups: Annotated[Items[GroupResult], Field(min_length=1)]
