@@ -12,10 +12,10 @@ from typing import Any
 from leaderboard.addresses import address_safe, model_path
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group, Mean
-from leaderboard.escaping import csv_cell
 from leaderboard.pages import Page
 from leaderboard.ranking import forms
 from leaderboard.views import views
+from srbench.escaping import csv_cell
 from srbench.scores import SCHEMA, json_number
 
 MEANS = "data/means"

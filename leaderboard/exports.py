@@ -12,10 +12,10 @@ from pathlib import Path
 from leaderboard.collection import Collection, collect
 from leaderboard.data import means_csv
 from leaderboard.entries import Mean
-from leaderboard.escaping import one_line
 from leaderboard.latex import latex_table, markdown_sections, matched_bases
 from leaderboard.ranking import forms
 from leaderboard.views import views
+from srbench.escaping import one_line
 from srbench.files import write_atomic
 from srbench.modelcard import Result, model_index, yaml_head
 from srbench.protocols import get_protocol

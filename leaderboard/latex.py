@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Mean
-from leaderboard.escaping import latex_text, markdown_table, markdown_text
 from leaderboard.matching import matched_pairs
 from leaderboard.ranking import METRICS, Mark, apart, of_other_inputs, rank, reference_inputs
 from leaderboard.tables import ordered
 from leaderboard.views import View
+from srbench.escaping import latex_text, markdown_table, markdown_text
 from srbench.statistics import MIN_IMAGES
 
 Bases = Mapping[str, Entry]

@@ -9,6 +9,7 @@ from __future__ import annotations
 BELOW: dict[str, tuple[str, ...]] = {
     "errors": (),
     "tables": (),
+    "escaping": (),
     "files": ("errors",),
     "spec_paths": (),
     "archives": ("files",),
@@ -39,7 +40,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "training": ("runs", "charts", "workers"),
     "study": ("training", "statistics"),
     "verification": ("evaluation", "submissions"),
-    "leaderboard": ("submissions", "statistics", "charts", "datasets", "modelcard"),
+    "leaderboard": ("submissions", "statistics", "charts", "datasets", "modelcard", "escaping"),
     "cli": ("sweep", "audit", "speed", "study", "verification", "samples", "leaderboard"),
     "__main__": ("cli",),
 }

@@ -24,7 +24,7 @@ from srbench.protocols import get_protocol
 from srbench.runs import Share, carry_out, row_order
 from srbench.scores import RunFolder, read_run, row_id
 from srbench.upscalers.bicubic import MatlabBicubic
-from tests.noting import FACTORY
+from tests.call_counting_model import FACTORY
 
 
 @pytest.fixture

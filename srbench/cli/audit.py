@@ -11,12 +11,12 @@ from typing import Any
 
 import click
 
-from leaderboard.escaping import markdown_table
 from srbench.audit.claims import Claim, Printed, parse_printed, read_claims
 from srbench.audit.evaluator import ClaimEvaluator
 from srbench.audit.verdict import UNDECIDED, Audit, Finding, audit_claim, audit_claims
-from srbench.cli.inference import adapter_options
+from srbench.cli.inference_options import adapter_options
 from srbench.errors import AuditError
+from srbench.escaping import markdown_table
 from srbench.files import write_atomic
 from srbench.protocols import SCALES
 from srbench.tables import text_table

@@ -11,9 +11,9 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from srbench.cli.inference import RANDOM_HINT, accept_random_option, inference_options
+from srbench.cli.inference_options import RANDOM_HINT, accept_random_option, inference_options
 from srbench.cli.messages import is_quiet, note
-from srbench.cli.reporting import score_csv, score_table
+from srbench.cli.score_output import score_csv, score_table
 from srbench.datasets import available_datasets, open_dataset
 from srbench.datasets.pairs import with_lr_folder
 from srbench.errors import counted

@@ -106,7 +106,7 @@ def check_command(
     maintainers' to commit.
     """
     from leaderboard.study import read_studies
-    from srbench.cli.checking import report, verify
+    from srbench.cli.submission_check import report, verify
     from srbench.verification.check_all import check_submissions
     from srbench.verification.findings import CheckFinding
 

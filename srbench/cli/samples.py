@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from srbench.cli.inference import adapter_options
+from srbench.cli.inference_options import adapter_options
 from srbench.samples import make_samples
 from srbench.submissions.crops import SCALE
 from srbench.upscalers.base import Options

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from srbench.cli.inference import adapter_options
+from srbench.cli.inference_options import adapter_options
 from srbench.files import write_atomic
 from srbench.speed import Ratio, Settings, SpeedReport, Timing, measure, parse_size, speed_chart
 from srbench.tables import text_table

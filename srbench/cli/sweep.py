@@ -10,9 +10,9 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from srbench.cli.inference import accept_random_option, inference_options
+from srbench.cli.inference_options import accept_random_option, inference_options
 from srbench.cli.messages import is_quiet
-from srbench.cli.reporting import score_cells, score_csv
+from srbench.cli.score_output import score_cells, score_csv
 from srbench.protocols import SCALES, LrSource
 from srbench.sweep import Engine, Grid, InProcess, Processes, RayCluster, sweep
 from srbench.sweep.jobs import Result

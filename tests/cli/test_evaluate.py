@@ -20,7 +20,7 @@ from srbench.cli import main
 from srbench.images import save_png
 from srbench.journal import JOURNAL_NAME
 from srbench.scores import SCHEMA, read_run
-from tests.noting import FACTORY
+from tests.call_counting_model import FACTORY
 
 SET5_TABLE = """\
 bicubic ×4

@@ -16,10 +16,10 @@ from click.testing import CliRunner
 from huggingface_hub import ModelCardData, parse_eval_result_entries
 
 from leaderboard.data import COLUMNS
-from leaderboard.escaping import csv_cell, latex_text, markdown_text
 from leaderboard.exports import FORMATS, export
 from srbench.cli import main
 from srbench.errors import SubmissionError
+from srbench.escaping import csv_cell, latex_text, markdown_text
 from tests.submissions.generated import generate, rewrite
 
 # Everything here passes the schema, which already refuses markup and formulas.

@@ -21,7 +21,7 @@ from srbench.upscalers.tensors import network_upscaler
 from srbench.upscalers.tiling import reflected
 from srbench.zoo import build, key_tables
 from srbench.zoo.blocks import SRNetwork
-from tests.foreign import foreign_package
+from tests.optional_packages import foreign_package
 
 _CPU = Options(device="cpu")
 

@@ -12,7 +12,7 @@ from srbench.zoo.catalogue import CATALOGUE, WeightsEntry
 from srbench.zoo.checkpoints import Fit, fill
 from srbench.zoo.reading import Checkpoint
 from srbench.zoo.wrapping import views_of
-from tests.foreign import foreign_package
+from tests.optional_packages import foreign_package
 
 _ENTRIES = [entry for entry in CATALOGUE if entry.tag == "super-image"]
 # What the hub's config.json files set differently from the package's defaults.

@@ -1,4 +1,4 @@
-"""Untrusted text for other languages than HTML: Markdown, LaTeX and CSV that spreadsheets open."""
+"""Text of unknown origin as Markdown, LaTeX, and CSV that a spreadsheet opens safely."""
 
 from __future__ import annotations
 
