@@ -15,6 +15,8 @@ from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
 from srbench.errors import SrbenchError, WeightsError
 from srbench.evaluation import evaluate
 from srbench.files import sha256_of, write_atomic
+from srbench.records.base import validate
+from srbench.records.training import WeightsRecord
 from srbench.training.data import find_training_images
 from srbench.training.outbreak import outbreak
 from srbench.training.records import WEIGHTS, as_one, read_training
@@ -113,6 +115,7 @@ def publish(
     weights = _write_weights(state, record, name, packaged, larger)
     size, sha256 = weights.stat().st_size, sha256_of(weights)
     record["file"] = {"name": name, "size": size, "sha256": sha256}
+    validate(WeightsRecord, record, record_path.name, error=WeightsError)
     write_atomic(record_path, json.dumps(record, indent=1, ensure_ascii=False) + "\n", error=WeightsError)
     return Published(weights, record, tuple(remarks))
 
