@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+_BF16_FEATURES = ("avx512_bf16", "amx_bf16", "bf16")
+_FEATURES = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "asimd", "sve", "sve2", *_BF16_FEATURES)
 _LIBRARIES = ("torch", "numpy", "opencv-python-headless", "pillow", "scipy", "pandas", "pyarrow")
 
 
@@ -22,6 +24,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "libraries": {name: version for name in _LIBRARIES if (version := _version(name))},
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
+        "processor_features": list(processor_features()),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
@@ -37,10 +40,28 @@ def _version(name: str) -> str | None:
         return None
 
 
+@cache
+def processor_features() -> tuple[str, ...]:
+    """Return which of the processor's features decide how fast torch computes on it, by the names Linux gives them.
+
+    On other systems only the instruction set that torch uses is known.
+    """
+    flags = next((line.split() for line in _processor_lines() if line.startswith(("flags", "Features"))), None)
+    if flags is None:
+        return (torch.backends.cpu.get_cpu_capability().lower(),)
+    return tuple(name for name in _FEATURES if name in flags)
+
+
+def has_native_bf16() -> bool:
+    """Return whether the processor multiplies bfloat16 numbers itself; otherwise bf16 is slower than float32."""
+    return any(name in _BF16_FEATURES for name in processor_features())
+
+
 def _processor() -> str:
+    names = (line.partition(":")[2].strip() for line in _processor_lines() if line.startswith("model name"))
+    return next(names, platform.processor())
+
+
+def _processor_lines() -> list[str]:
     listing = Path("/proc/cpuinfo")
-    if listing.exists():
-        for line in listing.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()
+    return listing.read_text().splitlines() if listing.exists() else []

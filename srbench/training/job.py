@@ -28,7 +28,8 @@ class Job:
         start: the folder of a finished training of this network, which this one continues as a further stage.
         init: weights to start from by transfer, as `srbench.training.initial.open_source` takes them; those of the
             scale `init_scale` where there are several. With `init_strict` every tensor has to fit.
-        checkpoint_every: steps between two checkpoints; None writes one about every `checkpoint_seconds`.
+        checkpoint_every: steps between two checkpoints; None writes one about every
+            `checkpoint_seconds`, and fewer where they are slow to write.
         snapshots: percentages of the steps at which the weights so far are kept as `weights-25.safetensors` and so on.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -28,10 +29,14 @@ from srbench.training.memory import enough_memory, fits_on_device, too_large, to
 from srbench.training.processes import World, join_world
 from srbench.training.records import as_one, snapshot_name
 from srbench.training.stages import Stage, read_stage
+from srbench.training.timing import bf16_warning
 from srbench.training.validation import PROTOCOL, held_out_psnr
 from srbench.zoo.building import build
 from srbench.zoo.compiling import explained
 from srbench.zoo.networks import Form, Option, find_variant
+
+CHECKPOINT_SHARE = 0.02
+"""The largest share of the time that checkpoints take, unless their number of steps is given."""
 
 BAD_BATCH = "non-finite.safetensors"
 """Where the batches are kept whose loss was not finite."""
@@ -58,7 +63,7 @@ def train(job: Job) -> dict[str, Any]:
         if record is None:
             with folder.held() if world.leads else nullcontext():
                 # Another process may have finished it just now.
-                record = folder.finished() or _Training(job, world, data, folder, start).run()
+                record = folder.finished() or _begun(job, world, data, folder, start).run()
         require_snapshots(job, job.recipe.steps)
         return record
 
@@ -130,6 +135,12 @@ def _key(job: Job, start: _Start, data: TrainingData) -> dict[str, Any]:
     return key | ({"start": start.stage.sha256} if start.stage else {})
 
 
+def _begun(job: Job, world: World, data: TrainingData, folder: TrainingFolder, start: _Start) -> _Training:
+    if world.size == 1 and job.progress and (warning := bf16_warning(job, world, form=start.form)):
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  # before step 1, so not in the record alone
+    return _Training(job, world, data, folder, start)
+
+
 class _Training:
     """One run of `train`: what it holds between the steps."""
 
@@ -148,7 +159,7 @@ class _Training:
                 device=world.device,
                 resident=fits_on_device(data, world.device),
             )
-        self.step, self.seconds, self.psnr = 0, 0.0, float("nan")
+        self.step, self.seconds, self.psnr, self.save_seconds = 0, 0.0, float("nan"), 0.0
         self.losses: list[Tensor] = []
         self.history: list[Line] = []
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -169,8 +180,10 @@ class _Training:
                     self._validate()
                 self._snapshot()
                 if self._checkpoint_due(saved):
+                    begun = time.monotonic()
                     self._save()
                     saved = time.monotonic()
+                    self.save_seconds = saved - begun
         return self._finish()
 
     def _learn(self) -> None:
@@ -192,7 +205,7 @@ class _Training:
     def _checkpoint_due(self, saved: float) -> bool:
         if self.job.checkpoint_every:
             return self.step % self.job.checkpoint_every == 0
-        return time.monotonic() - saved >= self.job.checkpoint_seconds
+        return time.monotonic() - saved >= max(self.job.checkpoint_seconds, self.save_seconds / CHECKPOINT_SHARE)
 
     def _report(self, bar: tqdm[Any]) -> None:
         """Log the mean loss since the last report; asking for it is what makes a GPU's queue run dry, so it is rare."""

@@ -1,0 +1,60 @@
+"""How long a step of a training takes on this machine, measured before it begins."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+
+import torch
+
+from srbench.environment import has_native_bf16
+from srbench.training.job import Job, share_of
+from srbench.training.learner import Learner
+from srbench.training.processes import World
+from srbench.zoo.building import build
+from srbench.zoo.networks import Form
+
+MEASURED_STEPS = 3
+"""Steps that are timed, after one that is not."""
+
+FLOAT32_TWINS = {"brief-cpu": "cpu", "budget-cpu": "cpu", "budget-cpu-deep": "cpu-deep", "more-cpu-deep": "cpu-deep"}
+"""Recipes in bfloat16, and those that are meant for processors without it."""
+
+
+def seconds_per_step(job: Job, world: World, *, form: Form, precision: str | None = None) -> float:
+    """Measure the median time of a step on random images of the recipe's sizes, in seconds.
+
+    The job's own network and random numbers are left as they are.
+
+    Args:
+        precision: that of the recipe, unless given.
+    """
+    recipe = job.recipe.changed([f"precision={precision}"]) if precision else job.recipe
+    share = share_of(job, world)
+    with torch.random.fork_rng(devices=[world.device] if world.device.type == "cuda" else []):
+        learner = Learner(build(job.network, scale=job.scale, form=form), recipe, world, job.speed)
+        lr = torch.rand(share, 3, recipe.patch, recipe.patch, device=world.device)
+        hr = torch.rand(share, 3, recipe.patch * job.scale, recipe.patch * job.scale, device=world.device)
+        seconds = [_timed(learner, [(lr, hr)] * job.speed.accumulate, world) for _ in range(MEASURED_STEPS + 1)]
+    return median(seconds[1:])
+
+
+def bf16_warning(job: Job, world: World, *, form: Form) -> str | None:
+    """Say what a recipe in bfloat16 costs on a processor that does not compute in it; None if nothing is to be said."""
+    if job.recipe.precision != "bf16" or world.device.type != "cpu" or has_native_bf16():
+        return None
+    low, full = (seconds_per_step(job, world, form=form, precision=precision) for precision in ("bf16", "fp32"))
+    name = job.recipe.name.partition("[")[0]
+    way = f"--recipe {FLOAT32_TWINS[name]}" if name in FLOAT32_TWINS else "--set precision=fp32"
+    return (
+        f"{job.recipe.name} computes in bf16, which this processor does not have: {1000 * low:.0f} ms a step, and "
+        f"{1000 * full:.0f} ms in float32; use {way}"
+    )
+
+
+def _timed(learner: Learner, parts: list[tuple[torch.Tensor, torch.Tensor]], world: World) -> float:
+    begun = time.perf_counter()
+    learner.step(parts, 0)
+    if world.device.type == "cuda":
+        torch.cuda.synchronize(world.device)
+    return time.perf_counter() - begun
