@@ -6,7 +6,6 @@ with the catalogues. `make docs` also fills lines that end with `<!-- table: NAM
 
 from __future__ import annotations
 
-import json
 import re
 import runpy
 from collections.abc import Callable, Iterable
@@ -15,6 +14,7 @@ from pathlib import Path
 from leaderboard.study import study_files
 from srbench.datasets import CATALOGUE as DATASETS
 from srbench.study.report import report
+from srbench.study.results import read_results
 from srbench.tables import table_of_markdown
 from srbench.training.curves import Line, curves
 from srbench.training.recipe import load_recipe, recipe_names
@@ -145,7 +145,7 @@ def trained() -> str:
 
 def studies() -> str:
     """The reports of the studies that lie beside the entries of the leaderboard."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in study_files(ROOT / "submissions")]
+    found = map(read_results, study_files(ROOT / "submissions"))
     reports = [re.sub("^#", "##", report(results), flags=re.MULTILINE) for results in found]
     return "\n".join(reports or ["None was carried out yet."])
 

@@ -97,6 +97,6 @@ def _report(plan: Path, output: Path) -> None:
 
     results = collect(output, load_study(plan))
     text = as_markdown(results)
-    write_atomic(output / "results.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    write_atomic(output / "results.json", json.dumps(results.plain(), indent=1, ensure_ascii=False) + "\n")
     write_atomic(output / "report.md", text)
     click.echo(text, nl=False)

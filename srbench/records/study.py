@@ -199,6 +199,11 @@ class ContrastResult(RecordModel):
     diverged: dict[str, Items[int]] | None = None
     by_percentage: dict[str, MeasuredDifference] | None = None
 
+    @property
+    def final(self) -> MeasuredDifference | None:
+        """The difference after all steps."""
+        return self.by_percentage["100"] if self.by_percentage else None
+
 
 class MeasuredEndpoint(RecordModel):
     """An endpoint of which a group has scores."""

@@ -1,64 +1,64 @@
-"""A study's results as Markdown: what was asked, what came out, and how far that reaches."""
+"""Write the results of a study as Markdown: the question, the outcome, and its limits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from srbench.records.study import (
+    ChosenRate,
+    ContrastResult,
+    GroupResult,
+    MeasuredDifference,
+    MeasuredEndpoint,
+    StudyResults,
+)
 from srbench.statistics import far_apart
-from srbench.study.results import Results
 from srbench.tables import table_of_markdown
 
 
-def report(results: Results) -> str:
-    """The whole report of `collect`'s document."""
+def report(results: StudyResults) -> str:
+    """Return the complete report of the results that `collect` returns."""
     parts = [_head(results), _plan(results)]
-    parts += [part for group in results["groups"] for part in _group(results, group)]
+    parts += [part for group in results.groups for part in _group(results, group)]
     return "\n\n".join([*parts, _reach(results)]) + "\n"
 
 
-def answer(results: Results) -> str:
-    """One sentence: the outcome of the study's question."""
+def answer(results: StudyResults) -> str:
+    """Return the outcome of the study's question in one sentence."""
     asked = next(
-        one
-        for group in results["groups"]
-        for one in (*group["differences"], *group.get("unmeasured", ()))
-        if one["is_the_question"]
+        one for group in results.groups for one in (*group.differences, *group.unmeasured) if one.is_the_question
     )
-    where = f"on {asked['endpoint']}, {results['study']['protocol']}"
-    if lost := asked.get("diverged"):
-        verdict = f"Undecided between {asked['a']} and {asked['b']}, since {_lost(lost)}"
-        if "by_percentage" not in asked:
+    where = f"on {asked.endpoint}, {results.study.protocol}"
+    found = asked.final
+    if asked.diverged or found is None:
+        verdict = f"Undecided between {asked.a} and {asked.b}, since {_lost(asked.diverged or {})}"
+        if found is None:
             return f"{verdict}: fewer than two seeds are left to compare {where}."
-        found = asked["by_percentage"]["100"]
-        return f"{verdict}: {_difference(found)} over the other {found['n']} seeds {where}."
-    found = asked["by_percentage"]["100"]
+        return f"{verdict}: {_difference(found)} over the other {found.n} seeds {where}."
     verdict = {
-        "better": f"{asked['a']} is better than {asked['b']}",
-        "worse": f"{asked['a']} is worse than {asked['b']}",
-        "equivalent": f"{asked['a']} and {asked['b']} are equivalent within ±{found['margin']:g} dB",
-        "undecided": f"{found['n']} seeds do not decide between {asked['a']} and {asked['b']}",
-    }[found["outcome"]]
+        "better": f"{asked.a} is better than {asked.b}",
+        "worse": f"{asked.a} is worse than {asked.b}",
+        "equivalent": f"{asked.a} and {asked.b} are equivalent within ±{found.margin:g} dB",
+        "undecided": f"{found.n} seeds do not decide between {asked.a} and {asked.b}",
+    }[found.outcome]
     return f"{verdict}: {_difference(found)} {where}."
 
 
-def _head(results: Results) -> str:
-    study = results["study"]
-    return f"# {study['name']}\n\n{study['question']}\n\n**{_upper(answer(results))}**"
+def _head(results: StudyResults) -> str:
+    study = results.study
+    return f"# {study.name}\n\n{study.question}\n\n**{_upper(answer(results))}**"
 
 
-def _plan(results: Results) -> str:
-    study, recipe, images = results["study"], results["recipe"], results["train_set"]
-    tried = [
-        [f"`{arm}`", f"{rates['chosen']:g}", _tried(rates["tried"])] for arm, rates in results["learning_rates"].items()
-    ]
+def _plan(results: StudyResults) -> str:
+    study, recipe, images = results.study, results.recipe, results.train_set
+    tried = [[f"`{arm}`", f"{rates.chosen:g}", _tried(rates)] for arm, rates in results.learning_rates.items()]
     text = (
-        f"All arms ×{study['scale']}, recipe `{recipe['name']}` (sha256 `{recipe['sha256'][:12]}…`): "
-        f"{recipe['steps']:,} steps, {recipe['patches']:,} patches of {images['images']} images of "
-        f"{images['name']}. Learning rate by arm: the best of {len(study['learning_rates'])} on the held-out "
-        f"training images with seed {study['search_seed']}, then frozen."
+        f"All arms ×{study.scale}, recipe `{recipe.name}` (sha256 `{recipe.sha256[:12]}…`): "
+        f"{recipe.steps:,} steps, {recipe.patches:,} patches of {images.images} images of "
+        f"{images.name}. Learning rate by arm: the best of {len(study.learning_rates)} on the held-out "
+        f"training images with seed {study.search_seed}, then frozen."
     )
     parts = ["## Plan", text, table_of_markdown(["arm", "learning rate", "held-out PSNR by rate"], tried)]
     if edge := _at_the_edge(results):
@@ -66,7 +66,7 @@ def _plan(results: Results) -> str:
             f"The best rate of {' and of '.join(edge)} lies at the end of those tried: a wider search might "
             "find a better one."
         )
-    if len({found["chosen"] for found in results["learning_rates"].values()}) > 1:
+    if len({found.chosen for found in results.learning_rates.values()}) > 1:
         parts.append(
             "The arms took different rates: a difference between such arms is that of the network together "
             "with the rate that it bears, and not of the network alone."
@@ -74,36 +74,37 @@ def _plan(results: Results) -> str:
     return "\n\n".join(parts)
 
 
-def _tried(rates: dict[str, float | None]) -> str:
-    return "; ".join(f"{rate}: {'diverged' if psnr is None else f'{psnr:.3f} dB'}" for rate, psnr in rates.items())
+def _tried(rates: ChosenRate) -> str:
+    return "; ".join(
+        f"{rate}: {'diverged' if psnr is None else f'{psnr:.3f} dB'}" for rate, psnr in rates.tried.items()
+    )
 
 
-def _at_the_edge(results: Results) -> list[str]:
-    rates = results["study"]["learning_rates"]
+def _at_the_edge(results: StudyResults) -> list[str]:
+    rates = results.study.learning_rates
     return [
         arm
-        for arm, found in results["learning_rates"].items()
-        if len(rates) > 1 and found["chosen"] in (min(rates), max(rates))
+        for arm, found in results.learning_rates.items()
+        if len(rates) > 1 and found.chosen in (min(rates), max(rates))
     ]
 
 
-def _group(results: Results, group: dict[str, Any]) -> Iterator[str]:
-    yield f"## {_upper(group['name'])}: {len(group['seeds'])} seeds each"
-    names = [endpoint["name"] for endpoint in group["endpoints"]]
-    means = [[f"`{arm}`", *(_spread(group["means"][arm][name]["100"]) for name in names)] for arm in group["arms"]]
-    if lost := group.get("diverged"):
+def _group(results: StudyResults, group: GroupResult) -> Iterator[str]:
+    yield f"## {_upper(group.name)}: {len(group.seeds)} seeds each"
+    names = [endpoint.name for endpoint in group.endpoints]
+    means = [[f"`{arm}`", *(_spread(group.means[arm][name]["100"]) for name in names)] for arm in group.arms]
+    if lost := group.diverged:
         told = "; ".join(
-            f"`{arm}` with {len(seeds)} of {len(group['seeds'])} seeds ({_listed(seeds)})"
-            for arm, seeds in lost.items()
+            f"`{arm}` with {len(seeds)} of {len(group.seeds)} seeds ({_listed(seeds)})" for arm, seeds in lost.items()
         )
         yield (
             f"Diverged, their loss no longer finite, and so without a score: {told}. A contrast that needs them is "
             "undecided: its numbers are those of the other seeds, which are a selection."
         )
-    yield table_of_markdown(["mean ± standard deviation over seeds, dB", *map(_label, group["endpoints"])], means)
-    seeds = {arm: group["means"][arm][names[0]]["100"] for arm in group["arms"]}
+    yield table_of_markdown(["mean ± standard deviation over seeds, dB", *map(_label, group.endpoints)], means)
+    seeds = {arm: group.means[arm][names[0]]["100"] for arm in group.arms}
     yield table_of_markdown(
-        [f"{names[0]}, dB", *(f"seed {seed}" for seed in group["seeds"])],
+        [f"{names[0]}, dB", *(f"seed {seed}" for seed in group.seeds)],
         [
             [f"`{arm}`", *("diverged" if value is None else f"{value:.3f}" for value in values)]
             for arm, values in seeds.items()
@@ -116,52 +117,53 @@ def _group(results: Results, group: dict[str, Any]) -> Iterator[str]:
         )
     yield table_of_markdown(
         ["A - B", "endpoint", "difference, 95 % interval", "p", "p (equivalent)", "detectable", "outcome"],
-        map(_row, (*group["differences"], *group.get("unmeasured", ()))),
+        map(_row, (*group.differences, *group.unmeasured)),
     )
-    if not group["differences"]:
+    if not group.differences:
         return
     yield "The difference on the way, dB:"
-    shares = [str(percent) for percent in results["study"]["percentages"]]
+    shares = [str(percent) for percent in results.study.percentages]
     yield table_of_markdown(
         ["A - B", "endpoint", *(f"{share} % of the steps" for share in shares)],
         [
-            [_pair(one), _label_of(one), *(_difference(one["by_percentage"][share]) for share in shares)]
-            for one in group["differences"]
+            [_pair(one), _label_of(one), *(_difference(found[share]) for share in shares)]
+            for one in group.differences
+            if (found := one.by_percentage)
         ],
     )
 
 
-def _row(one: dict[str, Any]) -> list[str]:
-    mark = "**" if one["is_the_question"] else ""
-    if "by_percentage" not in one:
+def _row(one: ContrastResult) -> list[str]:
+    mark = "**" if one.is_the_question else ""
+    found = one.final
+    if found is None:
         return [_pair(one), _label_of(one), *["-"] * 4, f"{mark}undecided{mark}"]
-    found = one["by_percentage"]["100"]
     return [
         _pair(one),
         _label_of(one),
         _difference(found),
-        _p(found["p_value"]),
-        _p(found["p_equivalent"]),
-        f"{found['detectable']:.3f}",
-        f"{mark}{found['outcome']}{mark}",
+        _p(found.p_value),
+        _p(found.p_equivalent),
+        f"{found.detectable:.3f}",
+        f"{mark}{found.outcome}{mark}",
     ]
 
 
-def _pair(one: dict[str, Any]) -> str:
-    return f"`{one['a']}` - `{one['b']}`"
+def _pair(one: ContrastResult) -> str:
+    return f"`{one.a}` - `{one.b}`"
 
 
-def _label_of(one: dict[str, Any]) -> str:
-    return _label({"name": one["endpoint"], "role": one["role"]})
+def _label_of(one: ContrastResult) -> str:
+    return _label(MeasuredEndpoint(name=one.endpoint, role=one.role))
 
 
-def _label(endpoint: dict[str, Any]) -> str:
-    return endpoint["name"] if endpoint["role"] == "target" else f"{endpoint['name']} ({endpoint['role']})"
+def _label(endpoint: MeasuredEndpoint) -> str:
+    return endpoint.name if endpoint.role == "target" else f"{endpoint.name} ({endpoint.role})"
 
 
-def _difference(found: dict[str, Any]) -> str:
-    low, high = found["interval"]
-    return f"{found['mean']:+z.3f} dB ({low:+z.3f} to {high:+z.3f})"
+def _difference(found: MeasuredDifference) -> str:
+    low, high = found.interval
+    return f"{found.mean:+z.3f} dB ({low:+z.3f} to {high:+z.3f})"
 
 
 def _spread(values: Sequence[float | None]) -> str:
@@ -175,7 +177,7 @@ def _finished(values: Sequence[float | None]) -> list[float]:
     return [value for value in values if value is not None]
 
 
-def _lost(diverged: dict[str, list[int]]) -> str:
+def _lost(diverged: Mapping[str, Sequence[int]]) -> str:
     return " and ".join(
         f"{arm} diverged with seed{'s' if len(seeds) > 1 else ''} {_listed(seeds)}" for arm, seeds in diverged.items()
     )
@@ -189,8 +191,8 @@ def _p(value: float) -> str:
     return f"{value:.2g}" if value >= 1e-4 else "< 0.0001"
 
 
-def _reach(results: Results) -> str:
-    recipe, margin = results["recipe"], results["study"]["margin_db"]
+def _reach(results: StudyResults) -> str:
+    recipe, margin = results.recipe, results.study.margin_db
     return (
         "## How to read this\n\n"
         "The seed is the unit: each contributes one mean over a set's images, and arms are paired by seed, which also "
@@ -198,9 +200,9 @@ def _reach(results: Results) -> str:
         f'of two one-sided tests against ±{margin:g} dB, and below 0.05 the outcome is "equivalent"; "detectable" '
         "is the true difference in dB that this many seeds would find in four studies of five. Only the outcome in "
         "bold answers the study's question; the other p-values are not corrected for their number.\n\n"
-        f"All of it holds for this budget: {recipe['steps']:,} steps of `{recipe['name']}`. A longer training may "
-        f"turn it round. {results['hours']:g} hours of training on {', '.join(results['devices'])}; plan "
-        f"`{results['sha256'][:12]}…`."
+        f"All of it holds for this budget: {recipe.steps:,} steps of `{recipe.name}`. A longer training may "
+        f"turn it round. {results.hours:g} hours of training on {', '.join(results.devices)}; plan "
+        f"`{results.sha256[:12]}…`."
     )
 
 

@@ -1,4 +1,4 @@
-"""A study's outcome from its stored runs: nothing is trained here, and the same runs give the same document."""
+"""Collect the results of a study from its stored runs: nothing is trained, and equal runs give equal results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from srbench.errors import StudyError
 from srbench.journal import differing
-from srbench.records.study import ArmGroup, Endpoint, StudyPlan
+from srbench.records.base import validate
+from srbench.records.study import STUDY_VERSION, ArmGroup, Endpoint, StudyPlan, StudyResults
 from srbench.scores import Run, mean, read_run
 from srbench.statistics import SeedDifference, seed_difference
 from srbench.study.plan import study_from
@@ -31,16 +32,6 @@ from srbench.study.running import (
 from srbench.training.recipe import Recipe, recipe_from
 from srbench.training.records import RECORD
 
-SCHEMA_VERSION = 1
-"""Version of the layout of a study's results."""
-
-Results = dict[str, Any]
-"""`study`, `recipe`, `learning_rates`, `environments`, and per group the `means` by seed and the `differences`.
-
-Where trainings diverged, their group has `diverged` (the seeds by arm), their means are None, and a contrast that needs
-them is "undecided" and names them, too; one with fewer than two seeds left stands in `unmeasured`, without numbers.
-"""
-
 Runs = dict[tuple[str, int, int], Run]
 """The scored runs by arm, seed and percentage of the steps."""
 
@@ -48,10 +39,15 @@ Means = dict[str, dict[str, dict[str, list[float | None]]]]
 """Arm, endpoint, percentage of the steps: one mean over images per seed, in dB; None where the training diverged."""
 
 
-def collect(output: Path, plan: StudyPlan | None = None) -> Results:
-    """Everything that a study's runs say, ready for JSON, for a report and for the leaderboard's page.
+def read_results(path: Path) -> StudyResults:
+    """Return the results in a `results.json`. Raises StudyError where the file is missing or damaged."""
+    return validate(StudyResults, read_document(path), path.name, error=StudyError)
 
-    Raises StudyError where runs are missing, belong to another plan, were trained or scored unalike, or lack images.
+
+def collect(output: Path, plan: StudyPlan | None = None) -> StudyResults:
+    """Return the results of a study from its stored runs, for its report and for the leaderboard's page.
+
+    Raises StudyError for runs that are missing, of another plan, trained or scored differently, or without some images.
     """
     study, recipe = _claimed(output)
     if plan is not None and plan.sha256 != study.sha256:
@@ -68,8 +64,8 @@ def collect(output: Path, plan: StudyPlan | None = None) -> Results:
         for percent in study.percentages
     }
     _require_alike(trained, runs)
-    return {
-        "schema_version": SCHEMA_VERSION,
+    document = {
+        "schema_version": STUDY_VERSION,
         "study": study.document(),
         "sha256": study.sha256,
         "recipe": {
@@ -85,6 +81,7 @@ def collect(output: Path, plan: StudyPlan | None = None) -> Results:
         "devices": sorted({record["environment"]["device"] for record in trained}),
         "groups": [_group(study, group, runs) for group in study.groups],
     }
+    return validate(StudyResults, document, f"results of {output}", error=StudyError)
 
 
 def _named(train_set: dict[str, Any]) -> dict[str, Any]:

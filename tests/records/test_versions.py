@@ -13,6 +13,7 @@ from srbench.journal import JOURNAL_NAME
 from srbench.scores import RECORD_NAME, SCHEMA, SCORES_NAME, RunFolder, read_run
 from srbench.study.plan import load_study, study_from
 from srbench.study.report import report
+from srbench.study.results import read_results
 from srbench.study.running import has_diverged, read_frozen, training_facts
 from srbench.submissions import read_submissions
 from srbench.training.recipe import recipe_from
@@ -82,7 +83,7 @@ def test_stored_studies_are_readable(name: str) -> None:
     assert study == load_study(FIXTURES / "studies" / "plan.toml")
     assert (study.sha256, recipe_from(claimed["recipe"]).sha256) == (claimed["sha256"], claimed["recipe_sha256"])
     assert set(read_frozen(study, folder)) == {"pan", "pan-bam", "pan-none"}
-    text = report(json.loads((folder / "results.json").read_text()))
+    text = report(read_results(folder / "results.json"))
     assert ("pan-bam diverged with seed 2" in text) == (name == "diverged")
 
 

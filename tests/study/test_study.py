@@ -23,7 +23,7 @@ from srbench.scores import read_run
 from srbench.study import running
 from srbench.study.plan import load_study, study_from
 from srbench.study.report import report
-from srbench.study.results import collect
+from srbench.study.results import collect, read_results
 from srbench.study.running import Machine, choose, run_study
 from srbench.training import sweep
 from srbench.training.job import Job
@@ -229,14 +229,15 @@ def test_a_training_that_diverges_is_an_outcome_that_decides_nothing(
                 run_study(study, output, Machine(data_root=place / "data", device="cpu"))
         for _ in range(2):
             run_study(study, output, Machine(data_root=place / "data", device="cpu"))
-        document = json.loads(json.dumps(collect(output, study), allow_nan=False))
+        results_now = collect(output, study)
+        document = json.loads(json.dumps(results_now.plain(), allow_nan=False))
         (group,) = document["groups"]
         assert group["diverged"] == {"pan-bam": lost} and group["seeds"] == [1, 2, 3]
         means = {arm: group["means"][arm]["Set5 psnr_y"]["100"] for arm in ("pan-bam", "pan")}
         before = {arm: whole["means"][arm]["Set5 psnr_y"]["100"] for arm in means}
         assert means["pan"] == before["pan"]
         assert means["pan-bam"] == [None if seed in lost else before["pan-bam"][seed - 1] for seed in (1, 2, 3)]
-        told = report(document)
+        told = report(results_now)
         assert f"`pan-bam` with {len(lost)} of 3 seeds ({', '.join(map(str, lost))})" in told
         assert "**Undecided between pan-bam and pan, since pan-bam diverged with seed" in told
         assert "| diverged |" in told and "| **undecided** |" in told
@@ -326,7 +327,7 @@ def test_published_results_belong_to_their_plan_and_follow_from_their_means(path
 
 def test_a_report_names_the_arm_of_which_some_trainings_broke_down() -> None:
     imdn, pan, again = (
-        json.loads((ROOT / "submissions" / f"{name}.study.json").read_text())
+        read_results(ROOT / "submissions" / f"{name}.study.json")
         for name in ("imdn-x4-attention-brief", "pan-x4-attention-brief", "pan-x4-attention-brief-low-rates")
     )
     # Three of five trainings of PAN-BAM ended at the interpolation that the network adds its detail to.
