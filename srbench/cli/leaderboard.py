@@ -81,6 +81,14 @@ def build_command(submissions: Path, output: Path) -> None:
     metavar="SECONDS",
     help="With --rerun: how long one run may take.",
 )
+@click.option(
+    "--accept",
+    "accept",
+    multiple=True,
+    metavar="TEXT",
+    help="With --rescore or --rerun: part of the message of a review that you looked at; may be repeated.",
+)
+@click.option("--by", metavar="NAME", help="With --accept: who accepts the reviews; recorded.")
 @click.option("--strict", is_flag=True, help="Fail also where a person should look.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Also write DIR/check.json.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -94,6 +102,8 @@ def check_command(
     data_root: Path | None,
     device: str,
     timeout: float,
+    accept: tuple[str, ...],
+    by: str | None,
     strict: bool,
     output: Path | None,
     form: str,
@@ -106,13 +116,15 @@ def check_command(
     maintainers' to commit.
     """
     from leaderboard.study import read_studies
-    from srbench.cli.submission_check import report, verify
+    from srbench.cli.submission_check import accepted_reviews, report, verify
     from srbench.verification.check_all import check_submissions
     from srbench.verification.findings import CheckFinding
 
     _require_their_use(click.get_current_context(), rescore=images is not None, rerun=rerun)
     if (images or rerun) and len(ids) != 1:
         raise click.UsageError("--rescore and --rerun verify one entry: give one ID")
+    if bool(accept) != bool(by):
+        raise click.UsageError("--accept and --by belong together: who accepts which review?")
     checked = check_submissions(submissions, ids, base=base)
     if (images or rerun) and checked.passed:
         verify(
@@ -123,6 +135,7 @@ def check_command(
             data_root=data_root,
             device=device,
             timeout=timeout,
+            accepted=accepted_reviews(checked, accept, by),
         )
         checked = check_submissions(submissions, ids, base=base)
     if not ids:
@@ -142,7 +155,7 @@ def check_command(
 def _require_their_use(context: click.Context, *, rescore: bool, rerun: bool) -> None:
     """Refuse options that were given and that the check would not look at."""
     unused = {} if rerun else dict.fromkeys(("weights", "device", "timeout"), "--rerun")
-    unused |= {} if rescore or rerun else {"data_root": "--rescore or --rerun"}
+    unused |= {} if rescore or rerun else dict.fromkeys(("data_root", "accept", "by"), "--rescore or --rerun")
     for name, needed in unused.items():
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
             raise click.UsageError(f"--{name.replace('_', '-')} is for {needed} alone: give that too, or leave it out")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from srbench.errors import counted
+from srbench.errors import SubmissionError, counted
 from srbench.files import write_atomic
 from srbench.records.base import PlainRecord
+from srbench.records.verification import AcceptedReview
 from srbench.submissions import Submission
 from srbench.tables import text_table
 from srbench.verification.check_all import CheckedFolder
@@ -30,14 +32,34 @@ def verify(
     data_root: Path | None,
     device: str,
     timeout: float,
+    accepted: Sequence[AcceptedReview] = (),
 ) -> None:
     """Re-score and re-run an entry as asked, and report on stderr how much the scores differ."""
     if images is not None:
         outcome = rescore(entry, images, data_root=data_root)
-        _announce(record_verification(entry, outcome, "images-rescored"), outcome)
+        _announce(record_verification(entry, outcome, "images-rescored", accepted=accepted), outcome)
     if rerun:
         outcome = run_again(entry, weights=weights, data_root=data_root, device=device, timeout=timeout)
-        _announce(record_verification(entry, outcome, "model-rerun", device=device), outcome)
+        _announce(record_verification(entry, outcome, "model-rerun", device=device, accepted=accepted), outcome)
+
+
+def accepted_reviews(checked: CheckedFolder, findings: Sequence[str], by: str | None) -> list[AcceptedReview]:
+    """Return the reviews of a check that a maintainer accepts, each named by a part of its message.
+
+    Raises:
+        SubmissionError: a review that is not accepted, or a name that fits none.
+    """
+    reviews = [finding.message for finding in checked.findings if finding.severity == "review"]
+    unknown = [part for part in findings if not any(part in message for message in reviews)]
+    if unknown:
+        raise SubmissionError(f"--accept: expected a part of a review's message, got {unknown[0]!r}")
+    waiting = [message for message in reviews if not any(part in message for part in findings)]
+    if waiting:
+        raise SubmissionError(
+            f"expected an entry without open reviews, got {counted(len(waiting), 'review')}: {waiting[0]}; look at it, "
+            'then accept it with --accept "PART OF ITS MESSAGE" --by NAME'
+        )
+    return [AcceptedReview(finding=message[:400], by=by or "") for message in reviews]
 
 
 def report(checked: CheckedFolder, form: str, output: Path | None) -> str:
@@ -50,6 +72,8 @@ def report(checked: CheckedFolder, form: str, output: Path | None) -> str:
 
 def _announce(entry: Submission, outcome: Reproduction) -> None:
     crops = f" and {counted(outcome.crops, 'sample crop')}" if outcome.crops else ""
+    for facts in outcome.memorisation:
+        click.echo(f"{entry.id} ×{facts.scale}: memorisation probe {facts.status}", err=True)
     click.echo(
         f"{entry.id}: {counted(outcome.rows, 'score')}{crops} reproduced, at most {outcome.psnr:.2g} dB and "
         f"{outcome.ssim:.2g} SSIM away ({outcome.tolerance}); level {entry.level}",

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from srbench.records.base import Items, RecordModel
-from srbench.records.fields import Count, Day, EntryId, Number, OneOf, Sha256, Text, Whole
+from srbench.records.fields import Count, Day, EntryId, Number, OneOf, ScaleFactor, Sha256, Text, Whole
 from srbench.records.shared import EnvironmentFacts
 
 LEVELS = ("claimed", "images-rescored", "model-rerun")
@@ -29,12 +29,30 @@ class DeviationFacts(RecordModel):
     ssim: Annotated[float, Number(0, 2)] | None
 
 
-class MemorisationFacts(RecordModel):
-    """The outcome of the memorisation probe: plain copies of answers show as a drop on shifted or flipped images."""
+class DropFacts(RecordModel):
+    """The largest drops in dB under one kind of change: of a set's mean, and of a single image."""
 
+    mean: Annotated[float, Number(-1e3, 1e3)]
+    image: Annotated[float, Number(-1e3, 1e3)]
+
+
+class MemorisationFacts(RecordModel):
+    """The outcome of the memorisation probe at one scale: see `srbench.verification.memorisation`.
+
+    `status` is "passed", or "not applicable" and the reason. A probe that fails writes no verification.
+    """
+
+    scale: ScaleFactor
+    status: Annotated[str, Text(200)]
     images: Count
-    largest_drop: Annotated[float, Number(-1e3, 1e3)] | None
-    suspicious: Items[Annotated[str, Text(100)]] = ()
+    drops: dict[Annotated[str, OneOf(("crop", "flip", "shift"))], DropFacts]
+
+
+class AcceptedReview(RecordModel):
+    """A review that a maintainer looked at and accepted."""
+
+    finding: Annotated[str, Text(400)]
+    by: Annotated[str, Text(100)]
 
 
 class VerificationRecord(RecordModel):
@@ -53,7 +71,8 @@ class VerificationRecord(RecordModel):
     checked_sha256: Sha256
     samples_sha256: Sha256 | None = None
     environment: EnvironmentFacts
-    memorisation: MemorisationFacts | None = None
+    memorisation: Items[MemorisationFacts] | None = None
+    accepted: Items[AcceptedReview] = ()
 
 
 class ListedVerification(RecordModel):

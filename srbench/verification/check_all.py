@@ -14,7 +14,6 @@ from srbench.errors import SubmissionError, UnknownNameError, counted
 from srbench.files import sha256_of
 from srbench.records.verification import VerifiedList
 from srbench.submissions import LEVELS, Submission, read_submissions
-from srbench.submissions.catalogue_checks import BASELINES
 from srbench.submissions.confusables import skeleton
 from srbench.submissions.crops import SAMPLES_NAME, read_samples
 from srbench.submissions.read import NOTHING_VERIFIED, VERIFICATION_NAME, VERIFIED_NAME, read_verified
@@ -78,6 +77,8 @@ def _check_verification(entry: Submission, verified: VerifiedList) -> EntryFindi
     if entry.level != "claimed":
         if entry.level == LEVELS[-1] and entry.samples and not entry.samples_verified:
             yield "note", "a re-run did not reproduce its samples; pages show them as submitted"
+        if entry.level == LEVELS[-1] and entry.verification and entry.verification.memorisation is None:
+            yield "note", "re-run, memorisation probe not run; run it with srbench leaderboard check ID --rerun"
         return
     if not os.path.lexists(entry.folder / VERIFICATION_NAME):
         if entry.id in verified.entries:
@@ -104,10 +105,13 @@ def _check_against_each_other(entries: Sequence[Submission]) -> Iterator[CheckFi
 
 
 def _check_outliers(entries: Sequence[Submission]) -> Iterator[CheckFinding]:
-    """Yield entries with means far above every network that was run again: their images used more than their LR."""
+    """Yield entries with means far above every network of the catalogue that was run again.
+
+    Only the catalogue's weights set the bar: an entry with weights of its own must not raise it for the next one.
+    """
     best: dict[tuple[object, ...], float] = {}
     for entry in entries:
-        if entry.level == LEVELS[-1] and entry.record.model.spec not in BASELINES:
+        if entry.level == LEVELS[-1] and entry.record.model.tag is not None:
             best |= {group: max(psnr, best.get(group, psnr)) for group, psnr in _psnr_means(entry)}
     for entry in (entry for entry in entries if entry.level != LEVELS[-1]):
         if high := [group for group, psnr in _psnr_means(entry) if psnr > best.get(group, math.inf) + FAR_ABOVE]:

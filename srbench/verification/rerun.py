@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+from pydantic import JsonValue
 
-from srbench.errors import SubmissionError
+from srbench.errors import SubmissionError, listed
 from srbench.files import sha256_of
+from srbench.records.base import validate
 from srbench.records.shared import AdapterFacts
 from srbench.records.submission import SubmittedOptions, SubmittedRun
+from srbench.records.verification import MemorisationFacts
 from srbench.scores import Run, read_run
 from srbench.submissions import Submission
 from srbench.submissions.catalogue_checks import BASELINES
@@ -32,6 +37,7 @@ TIMEOUT = 3600.0
 """The time in seconds that one run may take by default."""
 
 _SRBENCH = (sys.executable, "-P", "-m", "srbench")
+_PROBE = (sys.executable, "-P", "-m", "srbench.verification.memorisation")
 _PACKAGES = Path(__file__).parents[2]
 _MAX_WRITTEN = 4 << 30
 _FILE_KINDS = ("onnx", "spandrel")
@@ -45,7 +51,7 @@ def rerun(
     device: str = "auto",
     timeout: float = TIMEOUT,
 ) -> Reproduction:
-    """Evaluate the entry's model again, scale by scale, and compare every score; then its sample crops.
+    """Evaluate the entry's model again, scale by scale, and compare every score; then its crops and changed images.
 
     Args:
         weights: the file or a folder of files of weights that the catalogue does not have; they are found by hash.
@@ -57,9 +63,10 @@ def rerun(
     """
     frames: list[pd.DataFrame] = []
     record = entry.record
+    specs = {facts.scale: _runnable(record.model.spec, facts.weights_sha256, weights) for facts in record.runs}
     for facts in record.runs:
         open_same_datasets(facts.datasets, data_root)
-        spec = _runnable(record.model.spec, facts.weights_sha256, weights)
+        spec = specs[facts.scale]
         with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
             command = _command(spec, facts, record.options, device, data_root)
             _call([*command, "--output", f"{folder}/run"], Path(folder), timeout)
@@ -72,11 +79,61 @@ def rerun(
         lambda protocol, found: (psnr, ssim),
         tolerance=f"{psnr:g} dB and {ssim:g} SSIM, for {precision} on any device",
     )
+    if not outcome.failures:
+        outcome = _with_probe(outcome, entry, specs, device, data_root, timeout)
     if outcome.failures or not entry.samples:
         return outcome
-    made_by = next(facts.weights_sha256 for facts in record.runs if facts.scale == SCALE)
-    spec = _runnable(record.model.spec, made_by, weights)
-    return _with_crops(outcome, entry, spec, device, timeout)
+    return _with_crops(outcome, entry, specs[SCALE], device, timeout)
+
+
+def _with_probe(
+    outcome: Reproduction,
+    entry: Submission,
+    specs: Mapping[int, str],
+    device: str,
+    data_root: Path | None,
+    timeout: float,
+) -> Reproduction:
+    """Return the outcome together with that of the memorisation probe at every scale."""
+    found: list[MemorisationFacts] = []
+    failures: list[str] = []
+    for facts in entry.record.runs:
+        with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
+            request, report = Path(folder) / "request.json", Path(folder) / "report.json"
+            asked = _probe_request(entry.record.options, facts, specs[facts.scale], device, data_root)
+            request.write_text(json.dumps(asked), encoding="utf-8")
+            _call([*_PROBE, str(request), str(report)], Path(folder), timeout)
+            result = json.loads(report.read_text(encoding="utf-8"))
+        exceeded = result.pop("exceeded")
+        if exceeded:
+            failures.append(f"×{facts.scale}: scores depend on the exact benchmark pixels: {listed(exceeded, 3)}")
+        else:
+            document = {"scale": facts.scale, **result}
+            found.append(validate(MemorisationFacts, document, "memorisation probe", error=SubmissionError))
+    return replace(outcome, memorisation=tuple(found), failures=tuple(failures))
+
+
+def _probe_request(
+    options: SubmittedOptions, facts: SubmittedRun, spec: str, device: str, data_root: Path | None
+) -> dict[str, JsonValue]:
+    """Return what `srbench.verification.memorisation` reads: the model, its options and the datasets."""
+    adapters: dict[str, JsonValue] = options.adapters.plain() if options.adapters else {}
+    if "factory_args" in adapters:
+        adapters["factory_arg"] = adapters.pop("factory_args")
+    return {
+        "model": spec,
+        "scale": facts.scale,
+        "datasets": list(facts.datasets),
+        "data_root": str(data_root.resolve()) if data_root else None,
+        "options": {
+            "device": device,
+            "precision": options.precision,
+            "tile": options.tile,
+            "self_ensemble": options.self_ensemble,
+            "optimise": options.optimise,
+            **adapters,
+        },
+    }
 
 
 def _with_crops(outcome: Reproduction, entry: Submission, spec: str, device: str, timeout: float) -> Reproduction:

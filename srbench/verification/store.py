@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from srbench.environment import describe_environment
@@ -14,6 +15,7 @@ from srbench.records.shared import EnvironmentFacts
 from srbench.records.verification import (
     VERIFICATION_VERSION,
     VERIFIED_VERSION,
+    AcceptedReview,
     ListedVerification,
     VerificationRecord,
     VerifiedList,
@@ -25,11 +27,18 @@ from srbench.upscalers.tensors import pick_device
 from srbench.verification.tolerances import Reproduction
 
 
-def record_verification(entry: Submission, outcome: Reproduction, level: str, *, device: str = "cpu") -> Submission:
+def record_verification(
+    entry: Submission,
+    outcome: Reproduction,
+    level: str,
+    *,
+    device: str = "cpu",
+    accepted: Sequence[AcceptedReview] = (),
+) -> Submission:
     """Write a successful verification and return the entry with its new level; a higher level is kept.
 
     `verified.json` gets the hash of the entry's `verification.json`. Only listed verifications count, since the list is
-    outside the folder that a submitter may change.
+    outside the folder that a submitter may change. `accepted` are reviews that a maintainer looked at and accepted.
 
     Raises:
         SubmissionError: scores or crops that exceed the tolerance, or files that cannot be written.
@@ -40,7 +49,7 @@ def record_verification(entry: Submission, outcome: Reproduction, level: str, *,
         )
     if LEVELS.index(entry.level) > LEVELS.index(level):
         return entry
-    text = json.dumps(_verification(entry, outcome, level, device), indent=1, allow_nan=False) + "\n"
+    text = json.dumps(_verification(entry, outcome, level, device, accepted), indent=1, allow_nan=False) + "\n"
     root = entry.folder.parent
     listed = ListedVerification(level=level, sha256=hashlib.sha256(text.encode()).hexdigest())
     entries = dict(sorted({**read_verified(root).entries, entry.id: listed}.items()))
@@ -50,7 +59,9 @@ def record_verification(entry: Submission, outcome: Reproduction, level: str, *,
     return read_submission(entry.folder)
 
 
-def _verification(entry: Submission, outcome: Reproduction, level: str, device: str) -> PlainRecord:
+def _verification(
+    entry: Submission, outcome: Reproduction, level: str, device: str, accepted: Sequence[AcceptedReview]
+) -> PlainRecord:
     environment = describe_environment(pick_device(device))
     document = {
         "schema_version": VERIFICATION_VERSION,
@@ -64,4 +75,8 @@ def _verification(entry: Submission, outcome: Reproduction, level: str, device: 
         "samples_sha256": entry.samples_sha256 if outcome.crops else None,
         "environment": {name: environment[name] for name in EnvironmentFacts.model_fields if name in environment},
     }
+    if outcome.memorisation:
+        document["memorisation"] = [facts.plain() for facts in outcome.memorisation]
+    if accepted:
+        document["accepted"] = [review.plain() for review in accepted]
     return validate(VerificationRecord, document, VERIFICATION_NAME, error=SubmissionError).plain()

@@ -12,6 +12,7 @@ import pandas as pd
 
 from srbench.errors import SubmissionError
 from srbench.protocols import Protocol, get_protocol
+from srbench.records.verification import MemorisationFacts
 from srbench.verification.checks import ROW, with_psnr
 
 EXACT = 1e-6
@@ -36,7 +37,8 @@ Bound = Callable[[Protocol, float], tuple[float, float]]
 class Reproduction:
     """The result of reproducing scores: the largest differences (dB, SSIM), and the failures beyond the tolerance.
 
-    `crops` is the number of sample crops that were reproduced, too.
+    `crops` is the number of sample crops that were reproduced, too. `memorisation` has the outcome of the memorisation
+    probe by scale, for a re-run.
     """
 
     rows: int
@@ -45,6 +47,7 @@ class Reproduction:
     tolerance: str
     failures: tuple[str, ...]
     crops: int = 0
+    memorisation: tuple[MemorisationFacts, ...] = ()
 
 
 def images_bound(protocol: Protocol, psnr: float) -> tuple[float, float]:
