@@ -96,7 +96,7 @@ def test_small_shares_of_hr_are_found(sample: ImageSet, share: float) -> None:
 
 
 def test_a_share_below_half_a_percent_is_not_found(sample: ImageSet) -> None:
-    # SECURITY.md states this limit: such a share gains less than the probe's bound.
+    # docs/memorisation.md states this limit: such a share gains less than the probe's bound.
     assert verdict(Cheat(sample, corner, share=0.003), sample) == []
 
 

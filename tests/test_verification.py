@@ -23,7 +23,7 @@ from srbench.files import sha256_of
 from srbench.images import decode, save_png
 from srbench.protocols import get_protocol
 from srbench.submissions import Submission, read_submission, read_submissions
-from srbench.verification import rescoring
+from srbench.verification import memorisation, rescoring
 from srbench.verification.check_all import CheckedFolder, _check_outliers, check_submissions
 from srbench.verification.checks import bicubic_scores, check_entry
 from srbench.verification.crop_checks import compare_crops
@@ -220,7 +220,12 @@ def test_a_rerun_ends_in_time_and_never_runs_the_submitters_code(root: Path, tmp
 
 def test_a_rerun_makes_the_crops_again_too(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def here(command: list[str], *_: object) -> None:
-        assert srbench(*command[command.index("srbench") + 1 :]).exit_code == 0
+        if "srbench" in command:
+            assert srbench(*command[command.index("srbench") + 1 :]).exit_code == 0
+            return
+        with monkeypatch.context() as patched:
+            patched.setattr("sys.argv", command[-3:])
+            memorisation.main()
 
     root, crops = tmp_path / "submissions", tmp_path / "crops"
     monkeypatch.setattr("srbench.verification.rerun._call", here)
@@ -233,6 +238,9 @@ def test_a_rerun_makes_the_crops_again_too(sample: Path, tmp_path: Path, monkeyp
     assert "net: 7 scores and 7 sample crops reproduced, at most 0 dB" in result.stderr
     entry = read_submission(root / "net")
     assert (entry.level, entry.samples_verified) == ("model-rerun", True) and entry.verification
+    [probe] = entry.verification.memorisation or ()
+    assert (probe.scale, probe.status, probe.images) == (4, "passed", 7)
+    assert "net ×4: memorisation probe passed" in result.stderr
 
     old = entry.verification.plain() | {"schema_version": 1}
     del old["samples_sha256"]  # as it was written before crops were made again
@@ -484,8 +492,11 @@ def test_means_taken_from_another_entry_are_reviewed(tmp_path: Path) -> None:
 def test_means_far_above_what_was_run_again_are_reviewed(tmp_path: Path) -> None:
     for folder, psnr in zip(generate(tmp_path, 3), (32.0, 33.1, 32.9), strict=True):
         rewrite(folder, _all("psnr_y", psnr))
-    run_again, high, near = read_submissions(tmp_path).entries
-    assert not list(_check_outliers([run_again, high, near]))
+    own, high, near = read_submissions(tmp_path).entries
+    assert not list(_check_outliers([own, high, near]))
+    assert not list(_check_outliers([replace(own, level="model-rerun"), high, near])), "own weights set no bar"
+    rewrite(tmp_path / own.id, lambda _, document: document["model"].update(tag="authors"))
+    run_again = read_submission(tmp_path / own.id)
     [finding] = _check_outliers([replace(run_again, level="model-rerun"), high, near])
     assert (finding.id, finding.severity, finding.message) == (
         high.id,

@@ -63,10 +63,10 @@ def rerun(
     """
     frames: list[pd.DataFrame] = []
     record = entry.record
-    specs = {facts.scale: _runnable(record.model.spec, facts.weights_sha256, weights) for facts in record.runs}
+    specs: dict[int, str] = {}
     for facts in record.runs:
         open_same_datasets(facts.datasets, data_root)
-        spec = specs[facts.scale]
+        spec = specs[facts.scale] = _runnable(record.model.spec, facts.weights_sha256, weights)
         with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
             command = _command(spec, facts, record.options, device, data_root)
             _call([*command, "--output", f"{folder}/run"], Path(folder), timeout)
