@@ -102,11 +102,15 @@ class LossSpike(RecordModel):
 
 
 class TimeLimitFacts(RecordModel):
-    """The time limit of a training in seconds, the steps that were planned for it, and the steps that were done."""
+    """The time limit of a training in seconds, the steps that were planned for it, and the steps that were done.
+
+    From step `shortened_at` on, the rest of the schedule was run through in fewer steps.
+    """
 
     seconds: Duration
     planned_steps: Positive
     steps: Positive
+    shortened_at: Natural | None = None
 
 
 class TrainingRecord(RecordModel):

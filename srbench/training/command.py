@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from srbench.errors import SrbenchError, counted
+from srbench.errors import SrbenchError, TrainingError, counted
 from srbench.training.initial import describe
 from srbench.training.job import Job
 from srbench.training.learner import Speed
@@ -17,7 +17,8 @@ from srbench.training.outbreak import outbreak
 from srbench.training.processes import leads
 from srbench.training.recipe import load_recipe
 from srbench.training.stages import loss_curve
-from srbench.training.sweep import read_sweep, require_all, run_jobs, sweep_report
+from srbench.training.sweep import Outcome, read_sweep, require_all, run_jobs, sweep_report
+from srbench.training.time_limit import run_within, seconds_of
 from srbench.training.trainer import train
 
 
@@ -63,13 +64,13 @@ def run_command(values: Mapping[str, Any]) -> str:
     """
     if values["sweep"]:
         jobs = read_sweep(values["sweep"], values["output"], partial(Job, **_way(values)))
-        outcomes = run_jobs(jobs, workers=values["jobs"])
+        outcomes = _carried_out(jobs, values)
         if leads():
             return sweep_report(outcomes)
         require_all(outcomes)
         return ""
     job = job_of(values)
-    record = train(job)
+    record = _trained(job, values)
     if not leads():
         return ""
     broken = outbreak(loss_curve(job.output))
@@ -84,6 +85,23 @@ def run_command(values: Mapping[str, Any]) -> str:
         + f"score it: srbench evaluate --model zoo:{record['network']}@{job.output / 'weights.safetensors'} "
         f"--scale {record['scale']}" + (f"\nwarning: {broken}" if broken else "")
     )
+
+
+def _carried_out(jobs: Sequence[Job], values: Mapping[str, Any]) -> list[Outcome]:
+    """What comes of the trainings of a sweep, within the time limit if there is one."""
+    if values["time_limit"] is None:
+        return run_jobs(jobs, workers=values["jobs"])
+    return run_within(jobs, seconds_of(values["time_limit"]), home=values["output"], workers=values["jobs"])
+
+
+def _trained(job: Job, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a single training, within the time limit if there is one."""
+    if values["time_limit"] is None:
+        return train(job)
+    (outcome,) = run_within([job], seconds_of(values["time_limit"]), home=job.output)
+    if outcome.record is None:
+        raise TrainingError(outcome.problem)
+    return outcome.record
 
 
 def main(arguments: Sequence[str]) -> int:

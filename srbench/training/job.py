@@ -13,6 +13,14 @@ from srbench.training.records import snapshot_name
 from srbench.zoo.networks import Form
 
 
+@dataclass(frozen=True)
+class Shortening:
+    """A schedule whose rest is run through in fewer steps: from step `at` on, to end at step `steps`."""
+
+    at: int
+    steps: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """One training: what is trained on what, where it is kept, and how it is run.
@@ -31,6 +39,10 @@ class Job:
         checkpoint_every: steps between two checkpoints; None writes one about every
             `checkpoint_seconds`, and fewer where they are slow to write.
         snapshots: percentages of the steps at which the weights so far are kept as `weights-25.safetensors` and so on.
+        pause_at: the step after which to stop with a checkpoint; None trains to the end.
+        shortening: how the rest of the schedule is shortened.
+        deadline: the time on `srbench.training.clock` after which to stop with a checkpoint.
+        time_limit: the limit in seconds that the steps were planned for, for the record.
     """
 
     network: str
@@ -52,6 +64,22 @@ class Job:
     log_every: int = 20
     snapshots: tuple[int, ...] = ()
     progress: bool = True
+    pause_at: int | None = None
+    shortening: Shortening | None = None
+    deadline: float | None = None
+    time_limit: float | None = None
+
+    @property
+    def last_step(self) -> int:
+        """The number of steps that are done when the training is finished."""
+        return self.shortening.steps if self.shortening else self.recipe.steps
+
+    def scheduled(self, step: int) -> float:
+        """Return where in the recipe's schedule a step is: the step itself, unless the schedule was shortened."""
+        short = self.shortening
+        if short is None or step <= short.at:
+            return step
+        return short.at + (step - short.at) * (self.recipe.steps - short.at) / (short.steps - short.at)
 
     def __post_init__(self) -> None:
         ranges = [
@@ -69,7 +97,11 @@ class Job:
 
 def step_of(percent: int, job: Job) -> int:
     """The step after which so many percent of a job's steps are done, at least 1."""
-    return max(1, job.recipe.steps * percent // 100)
+    planned, short = max(1, job.recipe.steps * percent // 100), job.shortening
+    if short is None or planned <= short.at:
+        return planned
+    done = (planned - short.at) / (job.recipe.steps - short.at)
+    return short.at + max(1, round(done * (short.steps - short.at)))
 
 
 def require_snapshots(job: Job, step: int) -> None:

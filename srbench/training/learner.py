@@ -39,12 +39,12 @@ class Speed:
     graphs: bool = False
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """The learning rate of step 0, 1, … of a recipe."""
+def learning_rate(recipe: Recipe, step: float) -> float:
+    """The learning rate of step 0, 1, … of a recipe; between them in a shortened schedule."""
     if recipe.schedule == "constant":
         return recipe.learning_rate
     if recipe.schedule == "halving":
-        return recipe.learning_rate * 0.5 ** (step // recipe.halve_every)
+        return recipe.learning_rate * 0.5 ** int(step // recipe.halve_every)
     rising = recipe.warmup * recipe.steps
     if step < rising:
         return recipe.learning_rate * _along_cosine(_START_OF_CYCLE, 1.0, step / rising)
@@ -91,8 +91,8 @@ class Learner:
         self._backward = _Recorded(self._plain_backward) if speed.graphs else self._plain_backward
         self.optimiser.zero_grad()
 
-    def step(self, parts: Iterable[tuple[Tensor, Tensor]], number: int) -> Tensor:
-        """Learn from this process' parts (LR, HR) of global batch `number`.
+    def step(self, parts: Iterable[tuple[Tensor, Tensor]], number: float) -> Tensor:
+        """Learn from this process' parts (LR, HR) of a global batch, at step `number` of the schedule.
 
         Returns the batch's mean loss and the norm of its gradient, float32, shape 2.
         """
@@ -158,7 +158,7 @@ class Learner:
         loss.backward()  # type: ignore[no-untyped-call]  # untyped in torch
         return loss.detach()
 
-    def _follow(self, number: int) -> None:
+    def _follow(self, number: float) -> None:
         weights = [parameter.detach() for parameter in self.trained]
         # Early weights are far from where they go: the average starts short and grows to the recipe's length.
         decay = min(self.recipe.ema, (1 + number) / (10 + number))

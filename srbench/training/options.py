@@ -87,6 +87,11 @@ OPTIONS = (
         metavar="N",
     ),
     Option(
+        name="--time-limit",
+        help="Train as many steps as are finished in this time (90s, 9m, 1h30m), in place of the recipe's.",
+        metavar="DURATION",
+    ),
+    Option(
         name="--set",
         help="Change a value of the recipe; its name and hash then say so.",
         metavar="KEY=VALUE",
@@ -150,6 +155,8 @@ def misuse(values: Mapping[str, Any]) -> str:
         missing = [option.name for option in OPTIONS if option.required and values[option.key] is None]
         if missing:
             return f"missing {', '.join(missing)}, or --sweep and --output"
+        if values["time_limit"] and values["steps"] is not None:
+            return "--steps: with --time-limit the time decides"
         return "" if values["jobs"] == 1 else "--jobs: for the trainings of a --sweep; torchrun spreads a single one"
     if values["output"] is None:
         return "missing --output, the folder for the folders of the trainings"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from statistics import median
 
 import torch
 
 from srbench.environment import has_native_bf16
+from srbench.training import clock
 from srbench.training.job import Job, share_of
 from srbench.training.learner import Learner
 from srbench.training.processes import World
@@ -53,8 +53,8 @@ def bf16_warning(job: Job, world: World, *, form: Form) -> str | None:
 
 
 def _timed(learner: Learner, parts: list[tuple[torch.Tensor, torch.Tensor]], world: World) -> float:
-    begun = time.perf_counter()
+    begun = clock.now()
     learner.step(parts, 0)
     if world.device.type == "cuda":
         torch.cuda.synchronize(world.device)
-    return time.perf_counter() - begun
+    return clock.now() - begun

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from srbench.datasets.patches import Draw, PatchFeed
 from srbench.environment import describe_environment
 from srbench.errors import DivergedError, TrainingError
 from srbench.files import write_atomic
+from srbench.training import clock
 from srbench.training.curves import Line
 from srbench.training.data import TrainingData, open_training_data
 from srbench.training.folder import TrainingFolder
@@ -45,7 +45,8 @@ BAD_BATCH = "non-finite.safetensors"
 def train(job: Job) -> dict[str, Any]:
     """Train, or go on with what the output folder holds, until the recipe's last step; the record of the training.
 
-    A folder that holds this very training finished is left as it is. Under torchrun every process calls this.
+    A folder that holds this very training finished is left as it is. A job with `pause_at` gives `paused` (the step)
+    and `seconds` in place of a record, unless it is finished. Under torchrun every process calls this.
 
     Raises:
         TrainingError: another training in the folder, another process that trains there, a start that is none, a
@@ -64,7 +65,8 @@ def train(job: Job) -> dict[str, Any]:
             with folder.held() if world.leads else nullcontext():
                 # Another process may have finished it just now.
                 record = folder.finished() or _begun(job, world, data, folder, start).run()
-        require_snapshots(job, job.recipe.steps)
+        if job.pause_at is None:
+            require_snapshots(job, job.last_step)
         return record
 
 
@@ -167,12 +169,12 @@ class _Training:
     def run(self) -> dict[str, Any]:
         self._resume()
         require_snapshots(self.job, self.step)
-        recipe, clock = self.job.recipe, time.monotonic()
-        saved, before = clock, self.seconds
+        recipe, begun = self.job.recipe, clock.now()
+        saved, before = begun, self.seconds
         with self._bar() as bar:
-            while self.step < recipe.steps:
+            while self.step < (self.job.pause_at or self.job.last_step):
                 self._learn()
-                self.seconds = before + time.monotonic() - clock
+                self.seconds = before + clock.now() - begun
                 bar.update(recipe.batch)
                 if self._due(self.job.log_every):
                     self._report(bar)
@@ -180,16 +182,35 @@ class _Training:
                     self._validate()
                 self._snapshot()
                 if self._checkpoint_due(saved):
-                    begun = time.monotonic()
-                    self._save()
-                    saved = time.monotonic()
-                    self.save_seconds = saved - begun
-        return self._finish()
+                    saved = self._timed_save()
+                self._require_time()
+        return self._finish() if self.job.pause_at is None else self._pause()
+
+    def _pause(self) -> dict[str, Any]:
+        self._save()
+        return {"paused": self.step, "seconds": self.seconds}
+
+    def _timed_save(self) -> float:
+        """Write a checkpoint and note what it took; returns when it was done."""
+        begun = clock.now()
+        self._save()
+        self.save_seconds = clock.now() - begun
+        return begun + self.save_seconds
+
+    def _require_time(self) -> None:
+        """Raises TrainingError, with a checkpoint, once the time is up before the last step."""
+        deadline = self.job.deadline
+        if deadline is not None and clock.now() > deadline and self.step < self.job.last_step:
+            self._save()
+            raise TrainingError(
+                f"--time-limit: it ran out at step {self.step} of {self.job.last_step}; the checkpoint is kept: repeat "
+                "the command with a longer one"
+            )
 
     def _learn(self) -> None:
         draw = self.feed.sampler.draw(self.job.recipe.batch)
         with enough_memory(lambda: too_large(self.job, self.world)), explained(TrainingError, "--compile"):
-            self.losses.append(self.learner.step(self._parts(draw), self.step))
+            self.losses.append(self.learner.step(self._parts(draw), self.job.scheduled(self.step)))
         self.step += 1
 
     def _parts(self, draw: Draw) -> Iterator[tuple[Tensor, Tensor]]:
@@ -200,12 +221,12 @@ class _Training:
             yield self.feed.read(draw[start : start + self.share])
 
     def _due(self, every: int) -> bool:
-        return self.step % every == 0 or self.step == self.job.recipe.steps
+        return self.step % every == 0 or self.step == self.job.last_step
 
     def _checkpoint_due(self, saved: float) -> bool:
         if self.job.checkpoint_every:
             return self.step % self.job.checkpoint_every == 0
-        return time.monotonic() - saved >= max(self.job.checkpoint_seconds, self.save_seconds / CHECKPOINT_SHARE)
+        return clock.now() - saved >= max(self.job.checkpoint_seconds, self.save_seconds / CHECKPOINT_SHARE)
 
     def _report(self, bar: tqdm[Any]) -> None:
         """Log the mean loss since the last report; asking for it is what makes a GPU's queue run dry, so it is rare."""
@@ -216,7 +237,7 @@ class _Training:
                 "step": self.step,
                 "loss": mean,
                 "gradient_norm": norm,
-                "learning_rate": learning_rate(self.job.recipe, self.step - 1),
+                "learning_rate": learning_rate(self.job.recipe, self.job.scheduled(self.step - 1)),
                 "seconds": round(self.seconds, 3),
                 "patches_per_second": round(self.step * self.job.recipe.batch / self.seconds, 1),
             }
@@ -309,7 +330,7 @@ class _Training:
     def _bar(self) -> tqdm[Any]:
         recipe, shown = self.job.recipe, self.job.progress and self.world.leads
         return tqdm(
-            total=recipe.steps * recipe.batch,
+            total=self.job.last_step * recipe.batch,
             initial=self.step * recipe.batch,
             unit="patch",
             desc=f"{self.job.network} ×{self.job.scale}",
@@ -359,4 +380,12 @@ class _Training:
             "compiled": job.speed.compiled,
             "graphs": job.speed.graphs,
             "environment": describe_environment(self.world.device),
+            **self._limited(),
         }
+
+    def _limited(self) -> dict[str, Any]:
+        job = self.job
+        if job.time_limit is None:
+            return {}
+        at = {"shortened_at": job.shortening.at} if job.shortening else {}
+        return {"time_limit": {"seconds": job.time_limit, "planned_steps": job.recipe.steps, "steps": self.step, **at}}
