@@ -111,7 +111,7 @@ def test_rescored_images_raise_the_level_until_the_entry_changes(root: Path, sam
     )
 
 
-def test_scores_of_other_images_are_not_believed(root: Path, sample: Path, tmp_path: Path) -> None:
+def test_scores_of_different_images_are_refused(root: Path, sample: Path, tmp_path: Path) -> None:
     shutil.copytree(sample / "images", tmp_path / "images")
     path = tmp_path / "images" / "matlab-y" / "Sample" / "coffee.png"
     save_png(path, np.roll(decode(path), 1, axis=1))
@@ -134,7 +134,7 @@ def test_scores_of_other_images_are_not_believed(root: Path, sample: Path, tmp_p
         ("psnr_y_aliased", 0.1, "psnr_y_aliased"),
     ],
 )
-def test_every_stated_score_is_held_against_the_images(
+def test_every_stated_score_is_compared_with_the_images(
     root: Path, sample: Path, column: str, change: float, shown: str
 ) -> None:
     rewrite(root / "net", lambda rows, _: rows[3].update({column: rows[3][column] + change}))
@@ -144,7 +144,7 @@ def test_every_stated_score_is_held_against_the_images(
 
 
 @pytest.mark.parametrize("stated", [60.0, 108.0])
-def test_a_score_that_is_stated_high_widens_no_bound(root: Path, sample: Path, stated: float) -> None:
+def test_a_high_stated_score_does_not_widen_its_tolerance(root: Path, sample: Path, stated: float) -> None:
     """`bam2021` does not round, so images prove its scores within what rounding costs at the PSNR that they have."""
     rewrite(root / "net", lambda rows, _: [row.update(psnr_y=stated) for row in rows if row["protocol"] == "bam2021"])
     outcome = rescore(read_submission(root / "net"), sample / "images")
@@ -153,7 +153,7 @@ def test_a_score_that_is_stated_high_widens_no_bound(root: Path, sample: Path, s
     assert max(images_bound(get_protocol("bam2021"), found)[0] for found in (25.0, 60.0, 500.0, math.inf)) == 0.3
 
 
-def test_harmful_images_are_not_opened(
+def test_unsafe_images_are_not_opened(
     root: Path, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = read_submission(root / "net")
@@ -180,7 +180,7 @@ def test_images_of_one_preparation_do_not_verify_the_other(root: Path, sample: P
         rescore(read_submission(root / "net"), sample / "images" / "matlab-y" / "Sample")
 
 
-def test_a_rerun_in_another_process_finds_the_one_score_that_is_wrong(sample: Path, tmp_path: Path) -> None:
+def test_a_rerun_in_a_separate_process_finds_one_wrong_score(sample: Path, tmp_path: Path) -> None:
     assert srbench("submit", sample / "run-matlab-y", "--id", "net", "--submissions", tmp_path).exit_code == 0
     rewrite(tmp_path / "net", lambda rows, _: rows[3].update(psnr_y=rows[3]["psnr_y"] + 0.01))
     result = srbench("leaderboard", "check", "net", "--rerun", "--submissions", tmp_path, "--device", "cpu")
@@ -200,7 +200,7 @@ def of_spec(entry: Submission, spec: str, sha256: str = "0" * 64) -> Submission:
     return replace(entry, record=entry.record.model_copy(update={"model": model, "runs": runs}))
 
 
-def test_a_rerun_ends_in_time_and_never_runs_the_submitters_code(root: Path, tmp_path: Path) -> None:
+def test_a_rerun_has_a_time_limit_and_runs_no_foreign_code(root: Path, tmp_path: Path) -> None:
     entry = read_submission(root / "net")
     with pytest.raises(SubmissionError, match=r"expected the run to end within 0\.01 s"):
         rerun(entry, device="cpu", timeout=0.01)
@@ -218,7 +218,7 @@ def test_a_rerun_ends_in_time_and_never_runs_the_submitters_code(root: Path, tmp
     assert not ran.exists()
 
 
-def test_a_rerun_makes_the_crops_again_too(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rerun_also_reproduces_the_crops(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def here(command: list[str], *_: object) -> None:
         if "srbench" in command:
             assert srbench(*command[command.index("srbench") + 1 :]).exit_code == 0
@@ -277,7 +277,7 @@ class _Evil:
         return Path.touch, (Path(self.path),)
 
 
-def test_a_forged_verification_is_worth_nothing(root: Path, sample: Path) -> None:
+def test_a_forged_verification_has_no_effect(root: Path, sample: Path) -> None:
     assert srbench("leaderboard", "check", "net", "--rescore", sample / "images", "--submissions", root).exit_code == 0
     [forged] = generate(root, 1)
     genuine = json.loads((root / "net" / "verification.json").read_text())
@@ -417,7 +417,7 @@ CASES: dict[str, tuple[Edit, str, str]] = {
 
 
 @pytest.mark.parametrize(("edit", "severity", "message"), CASES.values(), ids=list(CASES))
-def test_numbers_are_held_against_what_is_known(tmp_path: Path, edit: Edit, severity: str, message: str) -> None:
+def test_numbers_are_compared_with_known_facts(tmp_path: Path, edit: Edit, severity: str, message: str) -> None:
     bicubic, folder = generate(tmp_path, 2)
     baseline = bicubic_scores([read_submission(rewrite(bicubic, _as_bicubic))])
     assert list(check_entry(read_submission(folder), baseline)) == []
@@ -457,7 +457,7 @@ def test_a_set_that_lacks_images_or_is_unknown_is_an_error(tmp_path: Path) -> No
     )
 
 
-def test_titles_and_tables_of_others_are_reviewed(tmp_path: Path) -> None:
+def test_copied_titles_and_tables_are_reviewed(tmp_path: Path) -> None:
     first, second = generate(tmp_path, 2)
     shutil.copy(first / "scores.parquet", second / "scores.parquet")
     rewrite(second, lambda _, document: document.update(title="Νet О", date="2026-02-01"))
@@ -489,7 +489,7 @@ def test_means_taken_from_another_entry_are_reviewed(tmp_path: Path) -> None:
     assert all(kind == "note" for kind, _ in found(checked, tiled.name))  # openly the same model
 
 
-def test_means_far_above_what_was_run_again_are_reviewed(tmp_path: Path) -> None:
+def test_means_far_above_all_reruns_are_reviewed(tmp_path: Path) -> None:
     for folder, psnr in zip(generate(tmp_path, 3), (32.0, 33.1, 32.9), strict=True):
         rewrite(folder, _all("psnr_y", psnr))
     own, high, near = read_submissions(tmp_path).entries

@@ -1,9 +1,9 @@
-"""A study carried out: each arm's learning rate found and frozen, then every arm and seed trained and scored.
+"""Run a study: find and freeze each arm's learning rate, then train and score every arm with every seed.
 
 The folder of a study: `study.json` (the plan it belongs to), `search/ARM/lr-RATE/`, `frozen.json`, and
-`runs/ARM/seed-N/` with a training and its scores in `scores-PERCENT/`; once scored it no longer needs its weights. A
-training has `diverged.json` where its loss did not stay finite, which is an outcome, too. A study that was stopped goes
-on from there.
+`runs/ARM/seed-N/` with a training and its scores in `scores-PERCENT/`; a scored training no longer needs its weights. A
+training whose loss did not stay finite has `diverged.json`, which is an outcome, too. Repeating the command resumes an
+interrupted study.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ CLAIM, FROZEN, DIVERGED = "study.json", "frozen.json", "diverged.json"
 its loss did not stay finite."""
 
 Frozen = dict[str, dict[str, Any]]
-"""By arm: the `chosen` learning rate, and the held-out PSNR of each that was `tried`; None where it diverged."""
+"""By arm: the `chosen` learning rate, and the held-out PSNR of each one that was `tried`; None where it diverged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """Where and how a study is computed; nothing of it is part of the plan.
+    """Where and how a study is computed; the plan does not depend on it.
 
     `workers` trainings run at once; `data_root` holds training and benchmark sets; `checkpoint_every` as in `Job`.
-    Without `scores` trainings are left to be scored later, and benchmark sets are not needed.
+    Without `scores`, trainings are scored later, and no benchmark sets are needed.
     """
 
     data_root: Path | None = None
@@ -60,9 +60,9 @@ class Machine:
 
 
 def run_study(study: StudyPlan, output: Path, machine: Machine) -> None:
-    """Train and score all that is not there yet, in the order search, freeze, runs, each scored when it is trained.
+    """Do everything that is still missing: search, freeze, train each run, and score it as soon as it is trained.
 
-    A training whose loss does not stay finite is noted and not repeated; the others of the runs are scored.
+    A training whose loss does not stay finite is recorded and not repeated; the other runs are scored.
 
     Raises:
         StudyError: the folder belongs to another plan or recipe, the recipe is not the plan's, a needed benchmark set
@@ -96,7 +96,7 @@ def run_study(study: StudyPlan, output: Path, machine: Machine) -> None:
 
 
 def _trained(jobs: list[Job], machine: Machine, told: Callable[[Outcome], None]) -> dict[Path, dict[str, Any]]:
-    """The records, by folder, of those trainings that stay finite; each outcome is `told` as soon as it is there."""
+    """Return the records of the trainings that stay finite, by folder; `told` is called with each outcome at once."""
     left = [job for job in jobs if not has_diverged(job.output, _facts(job))]
     outcomes = run_jobs(left, workers=machine.workers, told=told)
     finished = [outcome for outcome in outcomes if not outcome.diverged]
@@ -110,12 +110,12 @@ def _note_if_diverged(outcome: Outcome) -> None:
 
 
 def trainings(study: StudyPlan) -> list[tuple[str, int]]:
-    """Every arm and seed of the study's runs, once, arms that are compared together."""
+    """Return every arm and seed of the study's runs once; arms that are compared follow each other."""
     return list(dict.fromkeys((arm, seed) for group in study.groups for seed in group.seeds for arm in group.arms))
 
 
 def has_diverged(folder: Path, wanted: Mapping[str, Any]) -> bool:
-    """Whether a training's folder says that its loss did not stay finite. Raises StudyError for one of another kind."""
+    """Return whether a training diverged. Raises StudyError if its folder has another training than the wanted one."""
     if not (folder / DIVERGED).exists():
         return False
     require_facts(folder, read_document(folder / DIVERGED), wanted)
@@ -123,7 +123,7 @@ def has_diverged(folder: Path, wanted: Mapping[str, Any]) -> bool:
 
 
 def require_facts(folder: Path, record: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Raises StudyError unless a stored training is the one that the plan asks for."""
+    """Raise StudyError unless a stored training is the one that the plan needs."""
     if wrong := {name: record.get(name) for name, value in wanted.items() if record.get(name) != value}:
         raise StudyError(
             f"{folder}: expected the training that the plan asks for, got one with {wrong}; move it away "
@@ -147,7 +147,7 @@ def _planned_recipe(study: StudyPlan) -> Recipe:
 
 
 def claim(study: StudyPlan, recipe: Recipe, output: Path) -> None:
-    """Mark the folder as this study's. Raises StudyError where it is another's: no plan changes under its runs."""
+    """Write the plan into the folder. Raises StudyError for a folder with the runs of another plan."""
     document = {
         "study": study.document(),
         "sha256": study.sha256,
@@ -168,7 +168,7 @@ def claim(study: StudyPlan, recipe: Recipe, output: Path) -> None:
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """A JSON object of a study's folder. Raises StudyError where it is missing or damaged."""
+    """Return a JSON object from a study's folder. Raises StudyError where it is missing or damaged."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -182,24 +182,24 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def tuned(recipe: Recipe, rate: float) -> Recipe:
-    """The recipe at another learning rate."""
+    """Return the recipe with another learning rate."""
     return recipe.changed([f"learning_rate={rate!r}"])
 
 
 def run_folder(output: Path, arm: str, seed: int) -> Path:
-    """Where an arm's training with a seed is kept."""
+    """Return the folder of an arm's training with a seed."""
     return output / "runs" / arm / f"seed-{seed}"
 
 
 def score_folder(training: Path, percent: int) -> Path:
-    """Where the scores of a training in a folder are kept, as it was after so many percent of its steps."""
+    """Return the folder with the scores of a training after a percentage of its steps."""
     return training / f"scores-{percent}"
 
 
 def choose(tried: Iterable[tuple[float, float | None]]) -> float:
-    """The learning rate of the highest held-out PSNR among (rate, PSNR or None); of equals the lowest.
+    """Return the learning rate with the highest held-out PSNR among (rate, PSNR or None); the lowest of equals.
 
-    Raises StudyError where none of them has a PSNR.
+    Raises StudyError where no rate has a PSNR.
     """
     measured = [(-psnr, rate) for rate, psnr in tried if psnr is not None]
     if not measured:
@@ -231,7 +231,7 @@ def _search(study: StudyPlan, recipe: Recipe, output: Path, machine: Machine) ->
 
 
 def read_frozen(study: StudyPlan, output: Path) -> Frozen:
-    """The learning rates that the search has found. Raises StudyError where they are missing or none of the plan's."""
+    """Return the learning rates that the search found. Raises StudyError where they are missing or not in the plan."""
     frozen: Frozen = read_document(output / FROZEN)
     for arm in study.arms:
         found = frozen.get(arm)
@@ -244,7 +244,7 @@ def read_frozen(study: StudyPlan, output: Path) -> Frozen:
 
 
 def training_facts(arm: str, scale: int, seed: int, recipe: Recipe) -> dict[str, Any]:
-    """What a stored training has to say of itself to be this one."""
+    """Return the facts by which a stored training is recognised."""
     return {"network": arm, "scale": scale, "seed": seed, "recipe_sha256": recipe.sha256}
 
 
@@ -270,7 +270,7 @@ def _job(study: StudyPlan, arm: str, seed: int, recipe: Recipe, output: Path, ma
 
 
 def _needs_no_weights(study: StudyPlan, job: Job, sets: list[ImageSet]) -> bool:
-    """Whether the weights of a training were left behind, and may be: it is finished, and scored as planned."""
+    """Return whether a training has no weights and needs none: it is finished, and scored as planned."""
     if (job.output / WEIGHTS).exists() or not (job.output / RECORD).exists():
         return False
     require_facts(job.output, read_document(job.output / RECORD), _facts(job))

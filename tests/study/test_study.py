@@ -107,7 +107,7 @@ def results(place: Path) -> dict[str, Any]:
     return document
 
 
-def test_the_differences_are_those_of_the_stored_scores(place: Path, done: str) -> None:
+def test_differences_follow_from_the_stored_scores(place: Path, done: str) -> None:
     (one,) = results(place)["groups"][0]["differences"]
     assert (one["a"], one["b"], one["endpoint"], one["is_the_question"]) == ("pan-bam", "pan", "Set5 psnr_y", True)
     for percent in (50, 100):
@@ -125,7 +125,7 @@ def test_the_differences_are_those_of_the_stored_scores(place: Path, done: str) 
     assert one["by_percentage"]["50"]["mean"] != one["by_percentage"]["100"]["mean"]
 
 
-def test_each_arm_is_trained_at_its_own_best_rate_of_the_search(place: Path, done: str) -> None:
+def test_each_arm_is_trained_at_its_best_rate(place: Path, done: str) -> None:
     rates = results(place)["learning_rates"]
     assert set(rates) == {"pan", "pan-bam"}
     for arm, found in rates.items():
@@ -152,7 +152,7 @@ def test_one_command_rebuilds_the_same_report_from_the_stored_runs(place: Path, 
     assert f"**{outcome}**" in done and "4 steps of `tiny`" in done and str(place) not in done
 
 
-def test_a_study_that_was_moved_is_not_carried_out_again(place: Path, done: str) -> None:
+def test_a_moved_study_is_not_repeated(place: Path, done: str) -> None:
     before = {path: path.stat().st_mtime_ns for path in (place / "out" / "runs").rglob("*.*")}
     moved = (place / "out").rename(place / "elsewhere")
     # Neither is one whose weights, all scored, were left behind.
@@ -180,7 +180,7 @@ def test_a_study_that_was_moved_is_not_carried_out_again(place: Path, done: str)
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_a_plan_does_not_change_under_its_runs(place: Path, done: str) -> None:
+def test_a_changed_plan_is_refused_for_existing_runs(place: Path, done: str) -> None:
     other = place / "other.toml"
     other.write_text((place / "plan.toml").read_text().replace("margin_db = 0.02", "margin_db = 0.5"))
     with pytest.raises(StudyError, match="another plan than the one given"):
@@ -203,7 +203,7 @@ def test_a_study_is_not_for_torchrun_and_not_scored_without_opencv(
     assert not (place / "together").exists()
 
 
-def test_a_training_that_diverges_is_an_outcome_that_decides_nothing(
+def test_a_diverged_training_leaves_its_contrast_undecided(
     place: Path, done: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output, study = tmp_path / "out", load_study(place / "plan.toml")
@@ -286,7 +286,7 @@ def test_a_plan_may_pin_its_recipe(place: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_runs_that_are_not_all_there_give_no_report(place: Path, done: str) -> None:
+def test_missing_runs_give_no_report(place: Path, done: str) -> None:
     record = place / "out/runs/pan/seed-3/training.json"
     whole = record.read_text()
     try:
@@ -301,7 +301,7 @@ def test_runs_that_are_not_all_there_give_no_report(place: Path, done: str) -> N
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_each_study_is_whole(path: Path) -> None:
+def test_each_plan_in_the_repository_is_complete(path: Path) -> None:
     study = load_study(path)
     assert study.name == path.stem and study_from(study.document()) == study
     recipe = load_recipe(study.recipe)
@@ -325,7 +325,7 @@ def test_published_results_belong_to_their_plan_and_follow_from_their_means(path
             assert found["p_value"] == pytest.approx(expected.pvalue)
 
 
-def test_a_report_names_the_arm_of_which_some_trainings_broke_down() -> None:
+def test_a_report_names_arms_with_failed_trainings() -> None:
     imdn, pan, again = (
         read_results(ROOT / "submissions" / f"{name}.study.json")
         for name in ("imdn-x4-attention-brief", "pan-x4-attention-brief", "pan-x4-attention-brief-low-rates")
@@ -336,7 +336,7 @@ def test_a_report_names_the_arm_of_which_some_trainings_broke_down() -> None:
     assert "Far apart" not in report(imdn) + report(again)
 
 
-def test_the_study_of_the_papers_claim_is_the_one_that_was_announced() -> None:
+def test_the_study_of_the_paper_has_its_announced_plan() -> None:
     study = load_study(ROOT / "studies" / "imdn-x4-attention.toml")
     primary, secondary = study.groups
     assert set(primary.arms) == {"imdn-none", "imdn", "imdn-bam", "imdn-acam"} and len(primary.seeds) >= 8
@@ -408,6 +408,6 @@ GROUP: dict[str, Any] = {"name": "a", "arms": ["pan", "pan-bam"], "seeds": [1, 2
         ({"groups": [{"name": "a"}]}, r"groups\[0\]\.arms: expected this field, got none"),
     ],
 )
-def test_plans_that_make_no_study(changes: dict[str, Any], message: str) -> None:
+def test_invalid_plans_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises((StudyError, UnknownNameError, ProtocolError), match=message):
         study_from({**tomllib.loads(PLAN.format(recipe="budget-cpu")), **changes})

@@ -92,7 +92,7 @@ def test_one_submission_is_one_model_with_one_set_of_options(
     assert not (tmp_path / "submissions").exists()
 
 
-def test_a_field_that_no_author_writes_is_refused(tmp_path: Path) -> None:
+def test_fields_that_authors_do_not_write_are_refused(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     with pytest.raises(SubmissionError, match="about: expected the fields title, authors"):
         submit(tmp_path, run, scores_sha256="0" * 64)
@@ -139,7 +139,7 @@ def test_each_scale_may_have_its_own_file(tmp_path: Path, specs: tuple[str, str]
     assert read_submission(write_submission(tmp_path, draft)).document["model"]["name"]
 
 
-def test_an_entry_that_has_a_verification_is_not_overwritten(tmp_path: Path) -> None:
+def test_an_entry_with_a_verification_is_not_overwritten(tmp_path: Path) -> None:
     folder = submit(tmp_path, write_run(tmp_path / "run"))
     (folder / "verification.json").write_text("{}")
     with pytest.raises(SubmissionError, match="a submission may not bring its own"):
@@ -159,7 +159,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("names", [("brick.webp",), ("astronaut.webp",), ()], ids=str)
-def test_an_entry_made_again_keeps_no_samples_of_the_one_before(tmp_path: Path, names: tuple[str, ...]) -> None:
+def test_a_replaced_entry_loses_its_old_samples(tmp_path: Path, names: tuple[str, ...]) -> None:
     draft = draft_submission([read_run(write_run(tmp_path / "run"))], id="net")
     root = tmp_path / "submissions"
     write_submission(root, draft, samples=crops(tmp_path / "old", "astronaut.png", "coffee.png"))
@@ -171,7 +171,7 @@ def test_an_entry_made_again_keeps_no_samples_of_the_one_before(tmp_path: Path, 
     )
 
 
-def test_an_entry_can_be_made_again_with_its_own_samples(tmp_path: Path) -> None:
+def test_an_entry_can_be_recreated_with_its_own_samples(tmp_path: Path) -> None:
     draft = draft_submission([read_run(write_run(tmp_path / "run"))], id="net")
     folder = write_submission(tmp_path, draft, samples=crops(tmp_path / "crops", "coffee.png"))
     before = contents(folder)
@@ -203,7 +203,7 @@ def _breaks_at(step: int, original: Callable[..., Any]) -> Callable[..., Any]:
         (Path, "rename", 2),
     ],
 )
-def test_an_entry_that_cannot_be_made_again_stays_as_it_was(
+def test_a_failed_replacement_leaves_the_entry_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, step: int
 ) -> None:
     root, runs = tmp_path / "submissions", [read_run(write_run(tmp_path / "run"))]
@@ -219,7 +219,7 @@ def test_an_entry_that_cannot_be_made_again_stays_as_it_was(
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "images.zip"])
-def test_what_no_submission_wrote_is_not_removed(tmp_path: Path, name: str) -> None:
+def test_files_that_submit_did_not_write_are_kept(tmp_path: Path, name: str) -> None:
     folder = submit(tmp_path, write_run(tmp_path / "run"))
     (folder / name).write_text("mine")
     with pytest.raises(SubmissionError, match=rf"expected only .*, got '{name}'.*; remove the folder, or "):
@@ -244,18 +244,18 @@ def test_what_no_submission_wrote_is_not_removed(tmp_path: Path, name: str) -> N
         ("Net.<locals>", "Net.-locals-"),
     ],
 )
-def test_no_folder_of_the_submitter_is_published(spec: str, public: str) -> None:
+def test_paths_of_the_submitter_are_not_published(spec: str, public: str) -> None:
     assert public_spec(spec) == public
 
 
-def test_what_looks_alike_has_one_skeleton() -> None:
+def test_names_that_look_alike_have_one_skeleton() -> None:
     for twin in ("irndn-bam", "lmdn-bam", "1mdn.bam", "IMDN_BAM", "ｉｍｄｎ-bam", "іmdn-bаm", "imdn–bam", "ímdn-bam"):
         assert skeleton(twin) == skeleton("imdn-bam"), twin
     names = ["imdn", "imdn-bam", "pan", "carn", "carn-m", "rcan", "edsr", "msrn", "drln", "bicubic", "s-lwsr32"]
     assert len({skeleton(name) for name in names}) == len(names)
 
 
-def test_the_json_schema_says_the_same_as_the_reader(tmp_path: Path) -> None:
+def test_json_schema_matches_the_reader(tmp_path: Path) -> None:
     schema = json.loads(json_schema())
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["required"] == list(SubmissionRecord.model_fields) == list(schema["properties"])
@@ -267,7 +267,7 @@ def test_the_json_schema_says_the_same_as_the_reader(tmp_path: Path) -> None:
     assert list(json.loads((folder / "submission.json").read_text())) == list(schema["properties"])
 
 
-def test_trusted_entries_are_not_read_again(tmp_path: Path) -> None:
+def test_tables_of_trusted_entries_are_not_checked_again(tmp_path: Path) -> None:
     [folder] = generate(tmp_path, 1)
     [entry] = read_submissions(tmp_path).entries
     [again] = read_submissions(tmp_path, trusted={entry.digest}).entries
@@ -278,6 +278,6 @@ def test_trusted_entries_are_not_read_again(tmp_path: Path) -> None:
         _ = entry.scores
 
 
-def test_a_missing_folder_is_said() -> None:
+def test_a_missing_folder_is_an_error() -> None:
     with pytest.raises(SubmissionError, match="expected a folder of submissions, got none"):
         read_submissions(Path("nowhere"))

@@ -143,7 +143,7 @@ def assert_left_out(root: Path, *reasons: str) -> FoundSubmissions:
 
 
 @pytest.mark.parametrize("place", TEXTS.values(), ids=list(TEXTS))
-def test_no_text_field_takes_anything_but_plain_text(root: Path, place: Callable[[dict[str, Any], Any], None]) -> None:
+def test_text_fields_accept_only_plain_text(root: Path, place: Callable[[dict[str, Any], Any], None]) -> None:
     for bad in BAD_TEXTS:
         change(root, lambda document, bad=bad: place(document, bad))
         assert_left_out(root, "expected")
@@ -171,7 +171,7 @@ IGNORABLE = [
 """Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt: single ones, and first and last of ranges."""
 
 
-def test_no_text_holds_a_character_that_does_not_show() -> None:
+def test_text_with_invisible_characters_is_refused() -> None:
     ranges = [(entry, entry) if isinstance(entry, int) else entry for entry in IGNORABLE]
     strange = {chr(code) for first, last in ranges for code in range(first, last + 1)} | set("\u2800\U0001d159")
     strange |= {chr(code) for code in range(sys.maxunicode) if unicodedata.category(chr(code)) in ("Zs", "Zl", "Zp")}
@@ -200,7 +200,7 @@ def test_no_text_holds_a_character_that_does_not_show() -> None:
         "😀",
     ],
 )
-def test_ordinary_text_of_any_script_is_taken(text: str) -> None:
+def test_ordinary_text_of_any_script_is_accepted(text: str) -> None:
     for form in ("NFC", "NFD"):
         check(Annotated[str, Text()], unicodedata.normalize(form, text))
 
@@ -219,7 +219,7 @@ def test_ordinary_text_of_any_script_is_taken(text: str) -> None:
         ("\u0301", False),
     ],
 )
-def test_marks_are_not_piled_up(text: str, fits: bool) -> None:
+def test_more_than_two_combining_marks_are_refused(text: str, fits: bool) -> None:
     if fits:
         check(Annotated[str, Text()], text)
         return
@@ -248,14 +248,14 @@ LINKS = [
 
 
 @pytest.mark.parametrize("link", LINKS)
-def test_only_https_links_are_taken(root: Path, link: object) -> None:
+def test_only_https_links_are_accepted(root: Path, link: object) -> None:
     change(root, lambda document: document.update(paper={"title": "T", "url": link, "year": 2021}))
     assert_left_out(root, "paper.url: expected an https:// address")
     change(root, lambda document: document.update(paper=None, code=link))
     assert_left_out(root, "code: expected an https:// address")
 
 
-def test_good_links_and_unicode_text_are_taken(root: Path) -> None:
+def test_valid_links_and_unicode_text_are_accepted(root: Path) -> None:
     change(
         root,
         lambda document: document.update(
@@ -289,7 +289,7 @@ def test_good_links_and_unicode_text_are_taken(root: Path) -> None:
         "-rf",
     ],
 )
-def test_no_name_leaves_the_folder(root: Path, name: str) -> None:
+def test_names_that_could_leave_the_folder_are_refused(root: Path, name: str) -> None:
     def rename(document: dict[str, Any]) -> None:
         run = document["runs"][0]
         run["datasets"] = {name: run["datasets"]["Set5"]}
@@ -319,14 +319,14 @@ def test_no_name_leaves_the_folder(root: Path, name: str) -> None:
         "=1+1",
     ],
 )
-def test_folders_of_other_names_are_left_out(root: Path, name: str) -> None:
+def test_folders_with_invalid_names_are_left_out(root: Path, name: str) -> None:
     (root / "net-00000").rename(root / name)
     change_back = root / name / "submission.json"
     change_back.write_text(change_back.read_text().replace("net-00000", name))
     assert_left_out(root, "the folder's name: expected an id")
 
 
-def test_an_entry_of_another_id_is_left_out(root: Path) -> None:
+def test_an_entry_with_a_different_id_is_left_out(root: Path) -> None:
     change(root, lambda document: document.update(id="net-00001"))
     assert_left_out(root, "the folder's name")
 
@@ -353,7 +353,7 @@ def test_pipes_and_folders_in_place_of_files_are_left_out(root: Path) -> None:
     assert_left_out(root, "expected a plain file")
 
 
-def test_archives_and_other_files_are_not_taken(root: Path) -> None:
+def test_archives_and_other_files_are_refused(root: Path) -> None:
     with zipfile.ZipFile(root / "net-00000" / "images.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb", bytes(50_000_000))
     assert_left_out(root, "archives and other files are not taken")
@@ -384,7 +384,7 @@ def test_json_that_is_not_a_document_is_left_out(root: Path, text: str) -> None:
     assert_left_out(root, "expected")
 
 
-def test_bytes_that_are_no_text_are_left_out(root: Path) -> None:
+def test_bytes_that_are_not_utf8_are_left_out(root: Path) -> None:
     (root / "net-00000" / "submission.json").write_bytes(b'{"title": "\xff\xfe"}')
     assert_left_out(root, "JSON document in UTF-8")
 
@@ -445,9 +445,7 @@ def test_a_number_of_any_size_is_refused_by_its_bounds(annotation: Any, number: 
     ],
     ids=["claimed psnr", "claimed ssim", "fps", "year", "mean"],
 )
-def test_a_number_that_no_float_holds_leaves_the_others_alone(
-    root: Path, place: Callable[[dict[str, Any], Any], None]
-) -> None:
+def test_a_huge_integer_does_not_affect_other_entries(root: Path, place: Callable[[dict[str, Any], Any], None]) -> None:
     change(root, lambda document: place(document, 10**400))
     assert_left_out(root, "expected a", "got an integer of 90 digits or more")
 
@@ -495,7 +493,7 @@ def test_a_missing_or_unknown_field_anywhere_is_left_out(root: Path) -> None:
         ("lr_sha256", None),
     ],
 )
-def test_a_row_that_is_impossible_is_left_out(root: Path, column: str, value: object) -> None:
+def test_impossible_rows_are_left_out(root: Path, column: str, value: object) -> None:
     replace_table(root, table_bytes(edited_table(root, **{column: value})))
     assert_left_out(root, "scores.parquet")
 
@@ -539,7 +537,7 @@ def test_other_columns_are_left_out(root: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["PAR1" * 10, "", "x" * 5_000_000])
-def test_tables_that_are_no_parquet_are_left_out(root: Path, text: str) -> None:
+def test_tables_that_are_not_parquet_are_left_out(root: Path, text: str) -> None:
     replace_table(root, text.encode())
     assert_left_out(root, "scores.parquet: expected")
 
@@ -562,14 +560,14 @@ def test_a_damaged_table_is_left_out(root: Path) -> None:
     ],
     ids=str,
 )
-def test_packing_that_can_hold_a_bomb_is_left_out(root: Path, settings: dict[str, Any]) -> None:
+def test_encodings_that_can_expand_without_limit_are_refused(root: Path, settings: dict[str, Any]) -> None:
     path = root / "net-00000" / "scores.parquet"
     pq.write_table(edited_table(root), path, **settings)
     replace_table(root, path.read_bytes())
     assert_left_out(root, "expected Snappy compression and plain or dictionary encoding")
 
 
-def test_a_long_text_behind_every_row_is_not_unfolded(root: Path) -> None:
+def test_long_texts_in_every_row_are_not_unpacked(root: Path) -> None:
     data = table_bytes(edited_table(root, hr_sha256=lambda old: ["a" * 2_000_000] * len(old)))
     assert len(data) < 1 << 20
     replace_table(root, data)
@@ -637,7 +635,7 @@ SAMPLES: dict[str, tuple[str, Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize(("name", "make", "reason"), SAMPLES.values(), ids=list(SAMPLES))
-def test_samples_that_are_no_small_pictures_are_left_out(
+def test_samples_that_are_not_small_pictures_are_left_out(
     root: Path, name: str, make: Callable[[], bytes], reason: str
 ) -> None:
     folder = root / "net-00000" / "samples"
@@ -646,7 +644,7 @@ def test_samples_that_are_no_small_pictures_are_left_out(
     assert_left_out(root, reason)
 
 
-def test_small_samples_are_taken_and_change_the_digest(root: Path) -> None:
+def test_small_samples_are_accepted_and_change_the_digest(root: Path) -> None:
     before = read_submissions(root).entries[0]
     (before.folder / "samples").mkdir()
     (before.folder / "samples" / "astronaut.png").write_bytes(_png(104, 104))
@@ -696,7 +694,7 @@ def verify(root: Path, id: str, level: str) -> None:
 
 
 @pytest.mark.parametrize("date", ["2000-01-01", "2026-01-01", "2026-01-02"])
-def test_of_claimed_look_alikes_none_is_shown_whatever_its_date(root: Path, date: str) -> None:
+def test_claimed_look_alikes_are_all_left_out(root: Path, date: str) -> None:
     imitate(root, "net-oo000", date=date)
     collection = read_submissions(root)
     assert [entry.id for entry in collection.entries] == ["net-00001"]
@@ -723,7 +721,7 @@ def test_of_claimed_look_alikes_none_is_shown_whatever_its_date(root: Path, date
     ],
     ids=str,
 )
-def test_of_look_alikes_the_one_verified_highest_is_shown(root: Path, levels: dict[str, str], kept: str) -> None:
+def test_the_highest_verified_look_alike_is_shown(root: Path, levels: dict[str, str], kept: str) -> None:
     """A date decides between two that the maintainers have verified alike, and nowhere else."""
     imitate(root, "net-oo000", "net-0o000", date="2025-12-31")
     for id, level in levels.items():
@@ -757,9 +755,7 @@ def test_of_look_alikes_the_one_verified_highest_is_shown(root: Path, levels: di
         ("２026-01-01", "a date YYYY-MM-DD"),
     ],
 )
-def test_a_date_is_from_2000_on_and_has_come(
-    root: Path, monkeypatch: pytest.MonkeyPatch, date: str, reason: str
-) -> None:
+def test_dates_are_from_2000_to_today(root: Path, monkeypatch: pytest.MonkeyPatch, date: str, reason: str) -> None:
     at_clock(monkeypatch, 2028, 2, 29)
     change(root, lambda document: document.update(date=date))
     if reason:
@@ -796,7 +792,7 @@ def test_a_date_is_from_2000_on_and_has_come(
         (None, False),
     ],
 )
-def test_a_time_is_one_that_exists(time: object, fits: bool) -> None:
+def test_times_exist_on_the_calendar_and_clock(time: object, fits: bool) -> None:
     if fits:
         check(Annotated[str, IsoTime()], time)
         return
@@ -804,7 +800,7 @@ def test_a_time_is_one_that_exists(time: object, fits: bool) -> None:
         check(Annotated[str, IsoTime()], time)
 
 
-def test_a_date_that_has_come_stays_taken(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_past_date_is_accepted_forever(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     change(root, lambda document: document.update(date="2028-03-01"))
     at_clock(monkeypatch, 2028, 2, 28)
     assert_left_out(root, "submission.json.date: expected a date that is not in the future, up to 2028-02-29")
@@ -825,7 +821,7 @@ def at_clock(monkeypatch: pytest.MonkeyPatch, *day: int) -> None:
     monkeypatch.setattr(dates, "datetime", clock)
 
 
-def test_a_footer_that_lies_about_the_packing_is_left_out(root: Path) -> None:
+def test_a_footer_with_a_false_encoding_is_refused(root: Path) -> None:
     """Prefix packing unfolds a few bytes to a long text in every row; the footer here calls it plain."""
     path = root / "net-00000" / "scores.parquet"
     long = edited_table(root, image=lambda old: ["a" * 100_000] * len(old))

@@ -133,7 +133,7 @@ def test_sets_that_were_trained_on_are_left_out(
         ({"weights_sha256": None, "seed": 6}, "describes, got others"),
     ],
 )
-def test_a_record_that_is_none_or_of_other_weights_is_refused(
+def test_records_that_are_damaged_or_of_other_weights_are_refused(
     record: dict[str, Any] | str | None, message: str, folder: Path, tmp_path: Path
 ) -> None:
     shutil.copy(folder / "weights.safetensors", tmp_path)

@@ -22,7 +22,7 @@ OTHER = {
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_a_shipped_recipe_survives_its_own_document(name: str) -> None:
+def test_shipped_recipes_survive_their_own_documents(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe_from(recipe.document()) == recipe
     assert recipe.summary
@@ -58,7 +58,7 @@ def test_one_cycle_rises_to_the_rate_and_falls_to_nothing() -> None:
     assert rates[:101] == sorted(rates[:101]) and rates[100:] == sorted(rates[100:], reverse=True)
 
 
-def test_a_setting_changes_name_and_hash_and_one_that_changes_nothing_does_not() -> None:
+def test_only_an_effective_setting_changes_name_and_hash() -> None:
     recipe = small_recipe()
     changed = recipe.changed(["steps=9", "held_out=i1", "learning_rate=0.001"])
     assert changed.name == "small[held_out=1 images, steps=9]"
@@ -90,12 +90,12 @@ def test_a_setting_changes_name_and_hash_and_one_that_changes_nothing_does_not()
         (["name=x"], "unknown recipe key"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(settings: list[str], message: str) -> None:
+def test_invalid_settings_are_refused(settings: list[str], message: str) -> None:
     with pytest.raises((TrainingError, UnknownNameError), match=message.replace(".", r"\.")):
         small_recipe().changed(settings)
 
 
-def test_a_recipe_file_with_an_unknown_key_or_without_a_needed_one_is_refused(tmp_path: Path) -> None:
+def test_recipe_files_with_unknown_or_missing_keys_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     file.write_text('summary = "x"\nbatchs = 4\n')
     with pytest.raises(TrainingError, match=r"unknown field 'batchs' \(did you mean batch\?\)"):
@@ -112,6 +112,6 @@ def test_a_recipe_file_with_an_unknown_key_or_without_a_needed_one_is_refused(tm
         load_recipe("papr")
 
 
-def test_a_recipe_needs_numbers_of_the_right_kind() -> None:
+def test_a_recipe_refuses_true_as_a_number() -> None:
     with pytest.raises(TrainingError, match="steps: expected an integer of at least 1, got True"):
         recipe_from({**SMALL, "steps": True})
