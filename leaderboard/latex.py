@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Mean
 from leaderboard.matching import matched_pairs
-from leaderboard.ranking import METRICS, Mark, apart, of_other_inputs, rank, reference_inputs
+from leaderboard.ranking import METRICS, apart, of_other_inputs, rank, reference_inputs
 from leaderboard.tables import ordered
 from leaderboard.views import View
 from srbench.escaping import latex_text, markdown_table, markdown_text
+from srbench.score_tables.cells import change, fixed
+from srbench.score_tables.rendering import latex_marked, latex_tabular
 from srbench.statistics import MIN_IMAGES
 
 Bases = Mapping[str, Entry]
 """By a variant's id, the entry that differs from it in the attention alone."""
 
 Number = tuple[str, str]
-"""A score as printed, and its difference to the base's as ` (↑0.03)`, empty where there is no base."""
+"""A score as printed, and its difference to the base's as `↑0.03`, empty where there is no base."""
 
 References = Mapping[str, str | None]
 """By dataset, the inputs that a view ranks its entries on."""
 
 _LEGEND = "↑ and ↓: against a base that was trained alike. ‡: other pixels or LR than the ranked ones, so not ranked."
-_STYLES: Mapping[Mark, str] = {"first": r"\textbf", "second": r"\underline"}
 
 
 def matched_bases(collection: Collection) -> Bases:
@@ -43,20 +43,16 @@ def latex_table(collection: Collection, tables: Sequence[View], bases: Bases) ->
     """
     protocol = tables[0].protocol
     datasets = list(dict.fromkeys(dataset for view in tables for dataset in view.datasets))
-    head = " & ".join(["Scale", "Network", "Params (K)", *map(latex_text, datasets)])
-    lines = [
-        rf"% {protocol.name} v{protocol.version}: {protocol.summary}. PSNR in dB / SSIM.",
-        r"% Needs \usepackage{booktabs}.",
-        r"% Bold: the highest mean and all that the images do not tell from it; underlined: the same of the rest.",
-        rf"% Below {MIN_IMAGES} images, the third decimal of PSNR and the fourth of SSIM tell.",
-        rf"% {_LEGEND}",
-        rf"\begin{{tabular}}{{llr{'c' * len(datasets)}}}",
-        r"\toprule",
-        rf"{head} \\",
+    head = ["Scale", "Network", "Params (K)", *map(latex_text, datasets)]
+    comments = [
+        f"{protocol.name} v{protocol.version}: {protocol.summary}. PSNR in dB / SSIM.",
+        r"Needs \usepackage{booktabs}.",
+        "Bold: the highest mean and all that do not differ from it significantly; underlined: the same of the rest.",
+        f"Below {MIN_IMAGES} images, means that agree to 3 decimals of PSNR and 4 of SSIM count as equal.",
+        _LEGEND,
     ]
-    for view in tables:
-        lines += [r"\midrule", *_latex_rows(collection, view, datasets, bases)]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+    groups = [[*_latex_rows(collection, view, datasets, bases)] for view in tables]
+    return latex_tabular(head, groups, comments=comments)
 
 
 def markdown_sections(tables: Sequence[View], bases: Bases) -> str:
@@ -70,7 +66,7 @@ def markdown_sections(tables: Sequence[View], bases: Bases) -> str:
                 names[entry.id],
                 _thousands(entry, view),
                 *(
-                    " / ".join(map(" ".join, _numbers(view, entry, dataset, bases, references)))
+                    " / ".join(map(_markdown_number, _numbers(view, entry, dataset, bases, references)))
                     for dataset in view.datasets
                 ),
             ]
@@ -80,7 +76,12 @@ def markdown_sections(tables: Sequence[View], bases: Bases) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _latex_rows(collection: Collection, view: View, datasets: Sequence[str], bases: Bases) -> Iterator[str]:
+def _markdown_number(number: Number) -> str:
+    value, difference = number
+    return f"{value} ({difference})" if difference else value
+
+
+def _latex_rows(collection: Collection, view: View, datasets: Sequence[str], bases: Bases) -> Iterator[list[str]]:
     marks = {
         dataset: [
             rank(collection, view.entries, (view.scale, view.protocol.name, dataset), metric)
@@ -89,22 +90,16 @@ def _latex_rows(collection: Collection, view: View, datasets: Sequence[str], bas
         for dataset in view.datasets
     }
     names, references = _names(view), _references(view)
-    for number, entry in enumerate(_rows(view, bases)):
-        cells = [rf"$\times${view.scale}" if number == 0 else "", latex_text(names[entry.id]), _thousands(entry, view)]
+    for entry in _rows(view, bases):
+        cells = [rf"$\times${view.scale}", latex_text(names[entry.id]), _thousands(entry, view)]
         for dataset in datasets:
             numbers = _numbers(view, entry, dataset, bases, references)
             styled = [
-                _style(marked.get(entry.id), number)
+                latex_marked(*number, marked.get(entry.id))
                 for marked, number in zip(marks.get(dataset, [{}, {}]), numbers, strict=False)
             ]
             cells.append(" / ".join(styled))
-        yield rf"{' & '.join(cells)} \\"
-
-
-def _style(mark: Mark | None, number: Number) -> str:
-    value, change = map(latex_text, number)
-    spaced = f" {change}" if change else ""
-    return f"{_STYLES[mark]}{{{value}}}{spaced}" if mark else value + spaced
+        yield cells
 
 
 def _references(view: View) -> References:
@@ -123,8 +118,8 @@ def _numbers(view: View, entry: Entry, dataset: str, bases: Bases, references: R
     alike: Mean | None = base if base and base.inputs == mean.inputs else None
     other = "‡" if of_other_inputs(mean, references[dataset]) else ""
     return [
-        (_fixed(mean.psnr, 2) + other, _change(mean.psnr, alike.psnr if alike else None, 2)),
-        (_fixed(mean.ssim, 4) + other, _change(mean.ssim, alike.ssim if alike else None, 4)),
+        (fixed(mean.psnr, 2) + other, change(mean.psnr, alike.psnr if alike else None, 2)),
+        (fixed(mean.ssim, 4) + other, change(mean.ssim, alike.ssim if alike else None, 4)),
     ]
 
 
@@ -149,16 +144,3 @@ def _names(view: View) -> dict[str, str]:
 def _thousands(entry: Entry, view: View) -> str:
     parameters = entry.at("parameters", view.scale)
     return "-" if parameters is None else f"{parameters / 1000:.1f}"
-
-
-def _fixed(value: float | None, digits: int) -> str:
-    if value is None:
-        return "-"
-    return "inf" if math.isinf(value) else f"{value:.{digits}f}"
-
-
-def _change(value: float | None, base: float | None, digits: int) -> str:
-    if value is None or base is None or not math.isfinite(value - base):
-        return ""
-    size = f"{abs(value - base):.{digits}f}"
-    return f"({'' if float(size) == 0 else '↑' if value > base else '↓'}{size})"

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from leaderboard.collection import Collection
-from leaderboard.entries import Entry, Group, Mean, Values
+from leaderboard.entries import Entry, Group, Mean
 from srbench.protocols import get_protocol
-from srbench.statistics import MIN_IMAGES, student_intervals
+from srbench.statistics import MIN_IMAGES, hold_zero
 from srbench.submissions import LEVELS
 
 Mark = Literal["first", "second"]
@@ -117,20 +117,6 @@ def _not_below(collection: Collection, entries: list[Entry], group: Group, metri
     values = np.array([collection.values(entry, group)[metric] for entry in others]).reshape(len(others), len(highest))
     tied = hold_zero(highest, values)
     return {best.id, *(entry.id for entry, held in zip(others, tied, strict=True) if held)}
-
-
-def hold_zero(highest: Values, scores: Values) -> list[bool]:
-    """Return whether Student's 95 % interval of the mean paired difference contains 0: n scores against k×n others.
-
-    Two infinite scores are equal. An infinite difference is never 0.
-    """
-    with np.errstate(invalid="ignore"):
-        difference = np.where(scores == highest, 0.0, highest - scores)
-    finite = np.isfinite(difference).all(axis=1)
-    held = np.zeros(len(scores), dtype=bool)
-    intervals = student_intervals(difference[finite])
-    held[finite] = (intervals[:, 0] <= 0) & (intervals[:, 1] >= 0)
-    return [bool(verdict) for verdict in held]
 
 
 def _mean_of(entry: Entry, group: Group, metric: int) -> float:

@@ -20,12 +20,16 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': "{''}",
     "×": r"$\times$",
+    "σ": r"$\sigma$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "‡": r"\ddag{}",
 }
+_LATIN_EXTENDED_A = 0x17F
+"""The last accented letter of those that LaTeX knows with its default encodings."""
+
 # What a spreadsheet takes as the start of a formula, also after it has stripped blanks or in its full-width form.
 _FORMULA = re.compile(r"\s*[=+\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
@@ -55,6 +59,16 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def latex_text(text: str) -> str:
     """Plain text as LaTeX that sets just it and runs nothing."""
     return "".join(_LATEX.get(character, character) for character in one_line(text))
+
+
+def unknown_to_latex(text: str) -> list[str]:
+    """Return the characters that LaTeX sets only with further packages: neither ASCII, nor accented Latin, nor escaped.
+
+    Examples:
+        >>> unknown_to_latex("Ångström ×4 α")
+        ['α']
+    """
+    return sorted({sign for sign in one_line(text) if ord(sign) > _LATIN_EXTENDED_A and sign not in _LATEX})
 
 
 def csv_cell(text: str) -> str:

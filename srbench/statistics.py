@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from srbench.errors import ComparisonError, listed
-from srbench.scores import Run
+from srbench.scores import Record, Run
 
 MIN_IMAGES = 10
 """Below this many images neither an interval nor a p-value means anything, so only differences are given."""
@@ -70,7 +70,7 @@ def compare_runs(a: Run, b: Run, *, unmatched: bool = False) -> list[Comparison]
     """
     left, right = _indexed(a, "A"), _indexed(b, "B")
     _require_same_inputs(left, right)
-    differs = tuple(_unmatched(a.record, b.record))
+    differs = tuple(unmatched_settings(a.record, b.record))
     if differs and not unmatched:
         raise ComparisonError(f"the runs are not made alike: {'; '.join(differs)}; --unmatched compares them anyway")
     pairs = left.add_suffix("_a").join(right.add_suffix("_b"))
@@ -119,6 +119,20 @@ def student_intervals(values: NDArray[np.float64]) -> NDArray[np.float64]:
     mean = values.mean(axis=-1)
     reach = stats.t.ppf(0.975, n - 1) * values.std(axis=-1, ddof=1) / math.sqrt(n)
     return np.stack([mean - reach, mean + reach], axis=-1)
+
+
+def hold_zero(best: NDArray[np.float64], scores: NDArray[np.float64]) -> list[bool]:
+    """Return whether Student's 95 % interval of the mean paired difference contains 0: n scores against k×n others.
+
+    Two infinite scores are equal. An infinite difference is never 0.
+    """
+    with np.errstate(invalid="ignore"):
+        difference = np.where(scores == best, 0.0, best - scores)
+    finite = np.isfinite(difference).all(axis=1)
+    held = np.zeros(len(scores), dtype=bool)
+    intervals = student_intervals(difference[finite])
+    held[finite] = (intervals[:, 0] <= 0) & (intervals[:, 1] >= 0)
+    return [bool(verdict) for verdict in held]
 
 
 def signed_rank_p(difference: NDArray[np.float64]) -> float:
@@ -344,7 +358,11 @@ def _spell(key: tuple[Any, ...]) -> str:
     return f"{dataset}/{image} (×{scale}, {protocol})"
 
 
-def _unmatched(a: dict[str, Any], b: dict[str, Any]) -> Iterable[str]:
+def unmatched_settings(a: Record, b: Record) -> Iterator[str]:
+    """Yield in words what differs in how two runs, A and B, were made, and for a base and its variant, trained.
+
+    `a` and `b` are run records.
+    """
     for name in _FORMS:
         in_a, in_b = a["key"].get(name), b["key"].get(name)
         if in_a != in_b:
@@ -363,7 +381,7 @@ def _unmatched(a: dict[str, Any], b: dict[str, Any]) -> Iterable[str]:
                 yield f"the {name.replace('_', ' ')} of A is {in_a or 'unknown'}, of B {in_b or 'unknown'}"
 
 
-def _base_and_variant(a: dict[str, Any], b: dict[str, Any]) -> bool:
+def _base_and_variant(a: Record, b: Record) -> bool:
     """Whether two models are one network with unlike attention, as imdn and imdn-bam; else their specs tell."""
     if a.get("network") and b.get("network"):
         return bool(a["network"] == b["network"] and a.get("attention") != b.get("attention"))

@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": ("srbench.cli.evaluate:command", "Score a model on benchmark sets under named protocols."),
     "sweep": ("srbench.cli.sweep:command", "Score every model on every set at every scale under every protocol."),
     "compare": ("srbench.cli.compare:command", "Compare two runs image by image."),
+    "table": ("srbench.cli.table:command", "Print a table of finished runs, for papers and pages."),
     "audit": ("srbench.cli.audit:command", "Find the protocol behind a claimed score."),
     "data": ("srbench.cli.data:command", "List, download, import, verify and preview datasets."),
     "zoo": ("srbench.cli.zoo:command", "List, describe, fetch, convert and export networks."),

@@ -24,14 +24,23 @@ from srbench.evaluation.probe import Probe, require_same_model, take_probe
 from srbench.files import write_atomic
 from srbench.journal import Key
 from srbench.protocols import LrSource, Protocol, get_protocol
+from srbench.run_folders import RUNS_FOLDER, SUMMARY_NAME
 from srbench.runs import in_order, row_order
-from srbench.scores import RECORD_NAME, Record, RowId, Run, RunFolder, read_run, row_id, summarise, write_scores
+from srbench.scores import (
+    RECORD_NAME,
+    SCORES_NAME,
+    Record,
+    RowId,
+    Run,
+    RunFolder,
+    read_run,
+    row_id,
+    summarise,
+    write_scores,
+)
 from srbench.sweep.engines import Engine, InProcess
 from srbench.sweep.jobs import Job, Result, Subject
 from srbench.upscalers.base import Options
-
-RUNS_FOLDER, TABLE_NAME, SUMMARY_NAME = "runs", "scores.parquet", "sweep.json"
-"""What lies in a sweep's folder: a folder per run, the table of all of them, and what was asked for."""
 
 Watch = Callable[[Iterable[Result], int], Iterable[Result]]
 """Sees the results go by: (results, images to come)."""
@@ -320,7 +329,7 @@ def _merge(output: Path, parts: list[tuple[_Cell, Run]], problems: list[str]) ->
         documents.append(summarise(frames[-1], record, cell.protocol, get_protocol(cell.protocol).columns))
     merged = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     if frames:
-        digest = write_scores(output / TABLE_NAME, merged)
+        digest = write_scores(output / SCORES_NAME, merged)
         runs = [
             {
                 "model": document["model"],

@@ -11,8 +11,9 @@ import numpy as np
 
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Mean
-from leaderboard.ranking import DECIMALS, apart, forms, hold_zero, of_other_inputs, rank, reference_inputs
+from leaderboard.ranking import DECIMALS, apart, forms, of_other_inputs, rank, reference_inputs
 from srbench.records.submission import SubmissionRecord
+from srbench.statistics import hold_zero
 from srbench.submissions import Submission
 
 GROUP = 4, "matlab-y", "Sample"

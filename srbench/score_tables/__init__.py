@@ -1,0 +1,1 @@
+"""Tables of scores as papers print them: models × datasets from finished runs, as text, Markdown, LaTeX and CSV."""

@@ -1,0 +1,102 @@
+"""The numbers in the cells of a table: printed values, marks, and differences to a base model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from srbench.metrics.metric_entries import METRICS
+from srbench.score_tables.marks import Mark, MarkRule, Scores, best_marks
+from srbench.score_tables.tabulate import Place, ScoreRow, ScoreTable
+
+PSNR_DIGITS = 2
+"""Decimals of values in dB, as papers print them."""
+
+
+@dataclass(frozen=True)
+class PrintedNumber:
+    """A value as printed, its difference to the base such as `↑0.03` (empty without one), and its mark."""
+
+    value: str
+    change: str = ""
+    mark: Mark | None = None
+
+
+PrintedCell = tuple[PrintedNumber, ...]
+"""One number per metric; empty where there is no mean."""
+
+
+@dataclass(frozen=True)
+class PrintedRow:
+    """A row of a printed table at one scale: label, parameters in thousands, and a cell per dataset."""
+
+    label: str
+    parameters: str
+    cells: tuple[PrintedCell, ...]
+
+
+def digits_of(metric: str, decibel_digits: int = PSNR_DIGITS) -> int:
+    """Return how many decimals of a metric are printed."""
+    return decibel_digits if METRICS[metric].unit == "dB" else METRICS[metric].digits
+
+
+def fixed(value: float | None, digits: int) -> str:
+    """Return a value with fixed decimals, `inf` for infinity, `-` for a missing one."""
+    if value is None:
+        return "-"
+    return "inf" if math.isinf(value) else f"{value:.{digits}f}"
+
+
+def change(value: float | None, base: float | None, digits: int) -> str:
+    """Return the difference to a base as `↑0.03` or `↓0.03`, `0.00` where it rounds to nothing, empty if undefined."""
+    if value is None or base is None or not math.isfinite(value - base):
+        return ""
+    size = f"{abs(value - base):.{digits}f}"
+    return f"{'' if float(size) == 0 else '↑' if value > base else '↓'}{size}"
+
+
+def printed_rows(
+    table: ScoreTable, scale: int, *, rule: MarkRule, bases: Mapping[str, str], decibel_digits: int = PSNR_DIGITS
+) -> list[PrintedRow]:
+    """Return the rows of one scale. `bases` gives a model's label the label of the model it is compared with."""
+    rows = [row for row in table.rows if any(place[0] == scale for place in row.cells)]
+    digits = {metric: digits_of(metric, decibel_digits) for metric in table.metrics}
+    marks = {
+        (dataset, metric): _marks(rows, (scale, dataset), metric, rule, digits[metric])
+        for dataset in table.datasets
+        for metric in table.metrics
+    }
+    by_label = {row.label: row for row in rows}
+
+    def cell(row: ScoreRow, dataset: str) -> PrintedCell:
+        found, base = row.cells.get((scale, dataset)), by_label.get(bases.get(row.label, ""))
+        theirs = base.cells.get((scale, dataset)) if base else None
+        if found is None or all(found.mean(metric) is None for metric in table.metrics):
+            return ()
+        return tuple(
+            PrintedNumber(
+                fixed(found.mean(metric), digits[metric]),
+                change(found.mean(metric), theirs.mean(metric) if theirs else None, digits[metric]),
+                marks[dataset, metric].get(row.label),
+            )
+            for metric in table.metrics
+        )
+
+    return [
+        PrintedRow(row.label, _thousands(row, scale), tuple(cell(row, dataset) for dataset in table.datasets))
+        for row in rows
+    ]
+
+
+def _marks(rows: Sequence[ScoreRow], place: Place, metric: str, rule: MarkRule, digits: int) -> dict[str, Mark]:
+    column = {}
+    for row in rows:
+        value = row.cells[place].mean(metric) if place in row.cells else None
+        if value is not None:
+            column[row.label] = Scores(value, row.cells[place].values(metric))
+    return best_marks(column, rule, higher=METRICS[metric].direction == "higher", digits=digits)
+
+
+def _thousands(row: ScoreRow, scale: int) -> str:
+    return f"{row.parameters[scale] / 1000:,.0f}" if scale in row.parameters else "-"
