@@ -20,8 +20,8 @@ from srbench.charts import Axis, Series, line_chart
 from srbench.environment import describe_environment
 from srbench.errors import UpscalerError
 from srbench.upscalers.base import Options
-from srbench.upscalers.finished import FinishedImages
 from srbench.upscalers.float32 import full_float32
+from srbench.upscalers.image_folder import ImageFolderUpscaler
 from srbench.upscalers.specs import FOREIGN_KINDS, open_upscaler
 from srbench.upscalers.tensors import DEEP_DTYPES, PRECISIONS, pick_device
 from srbench.zoo import build
@@ -198,7 +198,7 @@ def _candidate(spec: str, scale: int, device: torch.device, settings: Settings) 
         return _of_network(spec, module, device, settings)
     if settings.optimise:
         raise UpscalerError(f"{spec}: --optimise is for zoo networks; leave it out")
-    if isinstance(upscaler, FinishedImages):
+    if isinstance(upscaler, ImageFolderUpscaler):
         raise UpscalerError(f"{spec}: expected a model, got images that are made already; time what made them")
 
     def prepare(height: int, width: int) -> Callable[[], object]:

@@ -28,7 +28,7 @@ from srbench.evaluation import Plan, run
 from srbench.protocols import MATLAB_PREPARATION, Protocol, get_protocol, protocol_names
 from srbench.scores import RowId, mean, to_frame
 from srbench.upscalers.base import Options, Upscaler
-from srbench.upscalers.finished import FinishedImages
+from srbench.upscalers.image_folder import ImageFolderUpscaler
 from srbench.upscalers.specs import open_upscaler
 from srbench.upscalers.tensors import TensorUpscaler
 
@@ -193,7 +193,7 @@ class ClaimEvaluator:
         return pd.DataFrame() if rows is None else rows
 
     def _has_pixel_variants(self, subject: Subject) -> bool:
-        finished = isinstance(self._upscaler(subject), FinishedImages)
+        finished = isinstance(self._upscaler(subject), ImageFolderUpscaler)
         return not finished and self._images(subject).variant == "canonical"
 
     def _images(self, subject: Subject) -> ImageSet:

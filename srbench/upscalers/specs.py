@@ -18,7 +18,7 @@ from srbench.errors import UnknownNameError, UpscalerError
 from srbench.spec_paths import recorded_path
 from srbench.upscalers.base import Identity, Options, Upscaler, blaming, require_no_adapters, require_not_optimised
 from srbench.upscalers.bicubic import MatlabBicubic, PillowBicubic
-from srbench.upscalers.finished import FinishedImages
+from srbench.upscalers.image_folder import ImageFolderUpscaler
 from srbench.upscalers.onnx import open_onnx
 from srbench.upscalers.python_factory import find_factory
 from srbench.upscalers.spandrel import open_spandrel
@@ -154,7 +154,7 @@ def _require_plain(spec: str, options: Options) -> None:
 
 def _open_images(folder: str, scale: int, options: Options) -> Upscaler:
     _require_plain(f"images:{folder}", replace(options, pattern=None))
-    return FinishedImages(Path(folder), scale=scale, pattern=options.pattern)
+    return ImageFolderUpscaler(Path(folder), scale=scale, pattern=options.pattern)
 
 
 def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:

@@ -13,7 +13,7 @@ from srbench.cli import main
 from srbench.errors import UpscalerError
 from srbench.images import encode_png, save_png
 from srbench.upscalers.base import Options
-from srbench.upscalers.finished import FinishedImages
+from srbench.upscalers.image_folder import ImageFolderUpscaler
 from srbench.upscalers.specs import open_upscaler
 from tests.datasets.layouts import image
 
@@ -64,7 +64,7 @@ def test_each_layout_gives_each_image(layout: str, tmp_path: Path) -> None:
 def test_names_of_macos_equal_the_composed_ones(tmp_path: Path) -> None:
     (tmp_path / unicodedata.normalize("NFD", "café_SR.png")).write_bytes(encode_png(image(3)))
     for pattern in (None, "{name}_SR"):
-        upscaler = FinishedImages(tmp_path, scale=4, pattern=pattern)
+        upscaler = ImageFolderUpscaler(tmp_path, scale=4, pattern=pattern)
         assert np.array_equal(upscaler.upscale(_LR, dataset="s", name="café"), image(3))
 
 
@@ -83,7 +83,7 @@ def test_what_is_not_clear_is_named_and_not_taken(files: tuple[str, ...], messag
     for file in files:
         save_png(tmp_path / file, image(0))
     with pytest.raises(UpscalerError, match=message):
-        FinishedImages(tmp_path, scale=4).upscale(_LR, dataset="Set5", name="baby")
+        ImageFolderUpscaler(tmp_path, scale=4).upscale(_LR, dataset="Set5", name="baby")
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ _DEPTH = 5
 _SHOWN = 3
 
 
-class FinishedImages(Upscaler):
+class ImageFolderUpscaler(Upscaler):
     """Reads `DIR/DATASET/NAME.png`, or `DIR/NAME.png`, where NAME may have an ending such as `_x4`, `_SR`, `_x4_EDSR`.
 
     An ending that all files of the folder share is accepted, too, unless it names another scale. `pattern` replaces
