@@ -25,7 +25,7 @@ from srbench.evaluation import Plan
 from srbench.protocols import get_protocol
 from srbench.runs import carry_out
 from srbench.upscalers.base import Options
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 
 _NAME = "all checks of an evaluation, IMDN ×4 on BSD100 (100 images), share of its processor time"
 _LIMIT = "≤ 0.04"

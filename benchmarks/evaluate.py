@@ -14,7 +14,7 @@ from benchmarks.report import BenchRow, cost_row, test_data, timings, without_da
 from srbench.datasets import open_dataset
 from srbench.protocols import get_protocol
 from srbench.upscalers.base import Options
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 
 SCALE = 4
 """The scale that is measured: the smallest forward passes, so the hardest to hide the rest behind."""

@@ -27,7 +27,7 @@ from srbench.datasets import open_dataset
 from srbench.images import save_png
 from srbench.protocols import get_protocol
 from srbench.upscalers.base import Options
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 
 SCALE = 4
 """The scale of the comparison."""

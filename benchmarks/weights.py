@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from srbench.datasets import open_dataset
 from srbench.evaluation import evaluate
 from srbench.protocols import get_protocol
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 from srbench.zoo.catalogue import CATALOGUE, DEFAULT_TAG, ExpectedScore, WeightsEntry
 from srbench.zoo.trained import records
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from srbench import datasets, metrics, protocols, zoo
     from srbench.evaluation import evaluate
     from srbench.resize import imresize
-    from srbench.upscalers.specs import load_model
+    from srbench.upscalers.loading import load_model
 
 __all__ = ["datasets", "evaluate", "imresize", "load_model", "metrics", "protocols", "zoo"]
 
-_HOME = {"evaluate": "srbench.evaluation", "imresize": "srbench.resize", "load_model": "srbench.upscalers.specs"}
+_HOME = {"evaluate": "srbench.evaluation", "imresize": "srbench.resize", "load_model": "srbench.upscalers.loading"}
 _MODULES = ("datasets", "metrics", "protocols", "zoo")
 
 

@@ -16,7 +16,7 @@ from srbench.files import write_atomic
 from srbench.protocols import get_protocol, to_8bit
 from srbench.submissions.crops import CORNERS, MAX_BYTES, SCALE, SIDE
 from srbench.upscalers.base import Options, Upscaler
-from srbench.upscalers.specs import as_upscaler
+from srbench.upscalers.loading import as_upscaler
 
 
 def make_samples(

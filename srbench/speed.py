@@ -22,7 +22,7 @@ from srbench.errors import UpscalerError
 from srbench.upscalers.base import Options
 from srbench.upscalers.float32 import full_float32
 from srbench.upscalers.image_folder import ImageFolderUpscaler
-from srbench.upscalers.specs import FOREIGN_KINDS, open_upscaler
+from srbench.upscalers.loading import FOREIGN_KINDS, open_upscaler
 from srbench.upscalers.tensors import DEEP_DTYPES, PRECISIONS, pick_device
 from srbench.zoo import build
 from srbench.zoo.blocks import SRNetwork

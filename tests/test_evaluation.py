@@ -23,7 +23,7 @@ from srbench.images import encode_png, save_png
 from srbench.protocols import get_protocol
 from srbench.resize import imresize
 from srbench.upscalers.base import Identity, Image, Options, Upscaler
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 
 # PROTOCOLS.md: IMDN with its authors' weights, measured under both protocols.
 IMDN_SET5 = {

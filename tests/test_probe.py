@@ -25,7 +25,7 @@ from srbench.runs import Share, carry_out
 from srbench.scores import read_run
 from srbench.upscalers.base import Identity, Options
 from srbench.upscalers.bicubic import MatlabBicubic
-from srbench.upscalers.specs import as_upscaler
+from srbench.upscalers.loading import as_upscaler
 from srbench.upscalers.tensors import TensorUpscaler
 
 FACTORIES = """

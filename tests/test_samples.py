@@ -17,7 +17,7 @@ from srbench.protocols import get_protocol
 from srbench.samples import make_references, make_samples
 from srbench.submissions.crops import CORNERS, MAX_BYTES, SIDE, check_sample, read_samples
 from srbench.upscalers.base import Identity, Options
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 from srbench.upscalers.tensors import TensorUpscaler
 from srbench.verification.crop_checks import check_crops
 

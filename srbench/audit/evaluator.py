@@ -29,7 +29,7 @@ from srbench.protocols import MATLAB_PREPARATION, Protocol, get_protocol, protoc
 from srbench.scores import RowId, mean, to_frame
 from srbench.upscalers.base import Options, Upscaler
 from srbench.upscalers.image_folder import ImageFolderUpscaler
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 from srbench.upscalers.tensors import TensorUpscaler
 
 

@@ -23,7 +23,7 @@ from srbench.protocols import SCALES, LrSource, get_protocol
 from srbench.runs import Share, Watch, carry_out, local_device
 from srbench.scores import summarise, to_frame
 from srbench.upscalers.base import Options
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 
 
 @click.command("evaluate", short_help="Score a model on benchmark sets under named protocols.")

@@ -123,7 +123,7 @@ def export(
     """Export a network with its weights, checked against the output of the network itself."""
     from srbench.upscalers.base import Options
     from srbench.upscalers.factory_args import parse_factory_args
-    from srbench.upscalers.specs import module_of, open_upscaler
+    from srbench.upscalers.loading import module_of, open_upscaler
     from srbench.zoo import load
 
     if spec.startswith("python:"):

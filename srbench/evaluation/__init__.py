@@ -21,7 +21,7 @@ from srbench.evaluation.scheduling import run
 from srbench.protocols import LrSource, Protocol, get_protocol
 from srbench.scores import to_frame
 from srbench.upscalers.base import OptionKeywords, Options, Upscaler, chosen_options
-from srbench.upscalers.specs import as_upscaler
+from srbench.upscalers.loading import as_upscaler
 from srbench.upscalers.tensors import borrowed
 
 __all__ = ["Plan", "count_forward_passes", "describe", "evaluate", "row_ids", "run"]

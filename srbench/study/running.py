@@ -32,7 +32,7 @@ from srbench.training.recipe import Recipe, load_recipe
 from srbench.training.records import RECORD, WEIGHTS, snapshot_name
 from srbench.training.sweep import Outcome, require_all, run_jobs
 from srbench.upscalers.base import Options
-from srbench.upscalers.specs import module_of, open_upscaler
+from srbench.upscalers.loading import module_of, open_upscaler
 from srbench.zoo.networks import TRAINED_FORM
 
 CLAIM, FROZEN, DIVERGED = "study.json", "frozen.json", "diverged.json"

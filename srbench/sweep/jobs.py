@@ -18,7 +18,7 @@ from srbench.journal import Key, Row, differing
 from srbench.protocols import LrSource, get_protocol
 from srbench.runs import local_device
 from srbench.upscalers.base import Options, Upscaler
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 from srbench.upscalers.tensors import pick_device
 
 

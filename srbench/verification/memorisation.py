@@ -25,7 +25,7 @@ from srbench.evaluation.probe import take_probe
 from srbench.metrics import psnr
 from srbench.protocols import MATLAB_LUMA, MATLAB_PREPARATION, to_8bit
 from srbench.upscalers.base import Options, Upscaler
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 
 Image = NDArray[np.uint8]
 

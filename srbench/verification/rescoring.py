@@ -14,7 +14,7 @@ from srbench.records.shared import DatasetFacts
 from srbench.records.submission import SubmissionRecord, SubmittedRun
 from srbench.scores import Row, to_frame
 from srbench.submissions import Submission
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 from srbench.verification.tolerances import Reproduction, compare_scores, images_bound
 
 MAX_PIXELS = 24_000_000

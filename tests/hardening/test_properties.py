@@ -24,7 +24,7 @@ from srbench.protocols import SCALES, get_protocol, protocol_names
 from srbench.resize import imresize, output_size
 from srbench.runs import Share
 from srbench.scores import SCHEMA, read_run
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 
 QUICK = settings(
     max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]

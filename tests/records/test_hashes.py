@@ -19,7 +19,7 @@ from srbench.submissions import read_submissions
 from srbench.training.recipe import load_recipe
 from srbench.training.records import as_one, whole_record
 from srbench.upscalers.base import Options
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = Path(__file__).parent / "fixtures"

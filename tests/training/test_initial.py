@@ -15,7 +15,7 @@ from torch import Tensor
 from srbench.errors import TrainingError, WeightsError
 from srbench.training.initial import Source, Transfer, open_source, transfer
 from srbench.training.trainer import train
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 from srbench.zoo import build
 from srbench.zoo.checkpoints import Fit
 from tests.training.small import small_job, small_recipe

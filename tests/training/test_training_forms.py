@@ -10,7 +10,7 @@ import pytest
 from srbench.errors import TrainingError
 from srbench.training.stages import read_stage
 from srbench.training.trainer import train
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 from srbench.zoo import load
 from tests.training.small import small_job, small_recipe
 

@@ -22,7 +22,7 @@ from srbench.evaluation import evaluate
 from srbench.protocols import MATLAB_LUMA
 from srbench.resize import imresize
 from srbench.upscalers.base import Identity, OptionKeywords, Options
-from srbench.upscalers.specs import as_upscaler, open_upscaler
+from srbench.upscalers.loading import as_upscaler, open_upscaler
 from srbench.upscalers.tensors import TensorUpscaler
 from srbench.zoo import build
 

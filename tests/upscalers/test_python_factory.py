@@ -20,7 +20,7 @@ from srbench.scores import read_run
 from srbench.spec_paths import recorded_path, without_folders
 from srbench.upscalers.base import Options
 from srbench.upscalers.factory_args import parse_factory_args, published_args
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 
 NET = """
 import pathlib

@@ -14,7 +14,7 @@ from srbench.errors import UpscalerError
 from srbench.images import encode_png, save_png
 from srbench.upscalers.base import Options
 from srbench.upscalers.image_folder import ImageFolderUpscaler
-from srbench.upscalers.specs import open_upscaler
+from srbench.upscalers.loading import open_upscaler
 from tests.datasets.layouts import image
 
 _NAMES = ("101085", "baby", "img_001", "img_001_b", "café")

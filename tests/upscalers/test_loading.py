@@ -17,7 +17,7 @@ import srbench
 from srbench.errors import SrbenchError, UnknownNameError, UpscalerError
 from srbench.images import save_png
 from srbench.upscalers.base import Options
-from srbench.upscalers.specs import as_upscaler, open_upscaler
+from srbench.upscalers.loading import as_upscaler, open_upscaler
 from srbench.zoo import build
 from srbench.zoo.checkpoints import RECORD_KEY
 
