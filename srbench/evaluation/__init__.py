@@ -22,7 +22,7 @@ from srbench.protocols import LrSource, Protocol, get_protocol
 from srbench.scores import to_frame
 from srbench.upscalers.base import OptionKeywords, Options, Upscaler, chosen_options
 from srbench.upscalers.loading import as_upscaler
-from srbench.upscalers.tensors import borrowed
+from srbench.upscalers.tensors import preserve_module_state
 
 __all__ = ["Plan", "count_forward_passes", "describe", "evaluate", "row_ids", "run"]
 
@@ -71,7 +71,7 @@ def evaluate(
     names = [protocol] if isinstance(protocol, str | Protocol) else protocol
     sets, protocols = [_as_set(entry, root) for entry in chosen], [get_protocol(name) for name in names]
     sets = with_lr_folder(sets, lr=lr, folder=None if lr_dir is None else Path(lr_dir), pattern=lr_pattern)
-    with borrowed(model):
+    with preserve_module_state(model):
         plan = Plan(as_upscaler(model, scale=scale, options=chosen_options(options, keywords)), sets, protocols, lr)
         return to_frame([row for rows in run(plan) for row in rows])
 

@@ -156,7 +156,7 @@ def _remarks(window: Window) -> Iterator[str]:
 def network_upscaler(module: nn.Module, identity: Identity, *, scale: int, options: Options) -> TensorUpscaler:
     """An upscaler of a module that takes and returns RGB in [0, 1]; it is put in evaluation mode on the device.
 
-    `borrowed` gives the module back as it was.
+    `preserve_module_state` gives the module back as it was.
 
     Raises:
         UpscalerError: an unknown precision or device, options that contradict each other, or optimisation asked of a
@@ -177,7 +177,7 @@ def network_upscaler(module: nn.Module, identity: Identity, *, scale: int, optio
 
 
 @contextmanager
-def borrowed(model: object) -> Iterator[None]:
+def preserve_module_state(model: object) -> Iterator[None]:
     """Gives a torch module back as it was: the mode of each part, its arithmetic, its device. Anything else is left."""
     if not isinstance(model, nn.Module):
         yield
