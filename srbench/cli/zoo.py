@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from srbench.cli.messages import CommandGroup
+from srbench.cli.zoo_saturation import saturation
 from srbench.errors import UnknownNameError, WeightsError
 from srbench.files import cache_dir, write_atomic
 from srbench.tables import text_table
@@ -28,6 +29,9 @@ _PAPER_ATTENTIONS = ("none", "bam")
 @click.group(cls=CommandGroup)
 def command() -> None:
     """List, describe, fetch, convert and export networks and their weights."""
+
+
+command.add_command(saturation)
 
 
 @command.command("list")

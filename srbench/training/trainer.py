@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,18 +21,17 @@ from srbench.training import clock
 from srbench.training.curves import Line
 from srbench.training.data import TrainingData, open_training_data
 from srbench.training.folder import TrainingFolder
-from srbench.training.initial import Transfer, open_source, require_no_stage, resolve_form, transfer
 from srbench.training.job import Job, require_snapshots, share_of, step_of
 from srbench.training.learner import Learner, learning_rate
 from srbench.training.memory import enough_memory, fits_on_device, too_large, too_little_for
 from srbench.training.processes import World, join_world
 from srbench.training.records import as_one, snapshot_name
-from srbench.training.stages import Stage, read_stage
+from srbench.training.saturation import describe, measure
+from srbench.training.starting import Start, key_of
 from srbench.training.timing import bf16_warning
 from srbench.training.validation import PROTOCOL, held_out_psnr
 from srbench.zoo.building import build
 from srbench.zoo.compiling import explained
-from srbench.zoo.networks import Form, Option, find_variant
 
 CHECKPOINT_SHARE = 0.02
 """The largest share of the time that checkpoints take, unless their number of steps is given."""
@@ -55,11 +53,11 @@ def train(job: Job) -> dict[str, Any]:
         DivergedError: a loss that is not finite; the batch is saved.
         DatasetError: images that are missing or smaller than the patch.
     """
-    start = _Start.of(job)
+    start = Start.of(job)
     with join_world(job.device) as world:
         data = open_training_data(job.train_set, job.recipe, scale=job.scale, root=job.data_root)
         start.require_fitting(data, job)
-        folder = TrainingFolder(job.output, _key(job, start, data), job.recipe.document(), start.options)
+        folder = TrainingFolder(job.output, key_of(job, start, data), job.recipe.document(), start.options)
         record = folder.finished()
         if record is None:
             with folder.held() if world.leads else nullcontext():
@@ -70,83 +68,20 @@ def train(job: Job) -> dict[str, Any]:
         return record
 
 
-@dataclass(frozen=True)
-class _Start:
-    """What a training begins with: the network in its form, and the weights of an earlier training, if there are any.
-
-    `init` is what the record says of a transfer, made by this training or by an earlier stage.
-    """
-
-    network: str
-    form: Form
-    options: dict[str, Option]
-    stage: Stage | None
-    transfer: Transfer | None
-
-    @classmethod
-    def of(cls, job: Job) -> _Start:
-        """Open what a job starts from. Errors as for `train`; images are not needed to find them."""
-        variant = find_variant(job.network)
-        stage = read_stage(job.start, network=variant.name, scale=job.scale, form=job.form) if job.start else None
-        source = None
-        if job.init:
-            source = open_source(job.init, variant.name, scale=job.scale, source_scale=job.init_scale, form=job.form)
-        form = stage.form if stage else resolve_form(job.form, source)
-        network = build(job.network, scale=job.scale, device="meta", form=form)
-        taken = transfer(source, network.state_dict(), strict=job.init_strict) if source else None
-        return cls(variant.name, form, variant.network.form_options(form), stage, taken)
-
-    @property
-    def init(self) -> dict[str, Any] | None:
-        if self.transfer:
-            return self.transfer.record()
-        return self.stage.init if self.stage else None
-
-    def require_fitting(self, data: TrainingData, job: Job) -> None:
-        """Raises TrainingError for a stage of other images, or a transfer that should be a stage."""
-        if self.stage:
-            self.stage.require_same_images(data.fingerprint, job.recipe)
-        if self.transfer and job.init:
-            require_no_stage(
-                job.init,
-                self.transfer.source,
-                network=self.network,
-                scale=job.scale,
-                fingerprint=data.fingerprint,
-            )
-
-    def weights(self, fresh: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the state to begin with: `fresh`, as far as no earlier training gives better values."""
-        if self.stage:
-            return self.stage.weights
-        return {**fresh, **(self.transfer.taken if self.transfer else {})}
-
-
-def _key(job: Job, start: _Start, data: TrainingData) -> dict[str, Any]:
-    key = {
-        "network": start.network,
-        "scale": job.scale,
-        "recipe": job.recipe.name,
-        "recipe_sha256": job.recipe.sha256,
-        "train_set": data.fingerprint,
-        "seed": job.seed,
-    }
-    # Only where they differ from the authors' form and from scratch: keys of earlier trainings stay as they are.
-    key |= {"form": start.form} if start.options else {}
-    key |= {"init": start.transfer.source.sha256} if start.transfer else {}
-    return key | ({"start": start.stage.sha256} if start.stage else {})
-
-
-def _begun(job: Job, world: World, data: TrainingData, folder: TrainingFolder, start: _Start) -> _Training:
+def _begun(job: Job, world: World, data: TrainingData, folder: TrainingFolder, start: Start) -> _Training:
     if world.size == 1 and job.progress and (warning := bf16_warning(job, world, form=start.form)):
-        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  # before step 1, so not in the record alone
+        _say(f"warning: {warning}")
     return _Training(job, world, data, folder, start)
+
+
+def _say(text: str) -> None:
+    tqdm.write(text, file=sys.stderr)
 
 
 class _Training:
     """One run of `train`: what it holds between the steps."""
 
-    def __init__(self, job: Job, world: World, data: TrainingData, folder: TrainingFolder, start: _Start) -> None:
+    def __init__(self, job: Job, world: World, data: TrainingData, folder: TrainingFolder, start: Start) -> None:
         self.job, self.world, self.data, self.folder, self.start = job, world, data, folder, start
         self.stages = start.stage.told if start.stage else ()
         self.share = share_of(job, world)
@@ -164,11 +99,14 @@ class _Training:
         self.step, self.seconds, self.psnr, self.save_seconds = 0, 0.0, float("nan"), 0.0
         self.losses: list[Tensor] = []
         self.history: list[Line] = []
+        self.saturation: dict[str, Any] = {}
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
 
     def run(self) -> dict[str, Any]:
         self._resume()
         require_snapshots(self.job, self.step)
+        if self.step == 0:
+            self.saturation = self._measured_saturation("at initialisation")
         recipe, begun = self.job.recipe, clock.now()
         saved, before = begun, self.seconds
         with self._bar() as bar:
@@ -185,6 +123,16 @@ class _Training:
                     saved = self._timed_save()
                 self._require_time()
         return self._finish() if self.job.pause_at is None else self._pause()
+
+    def _measured_saturation(self, when: str) -> dict[str, Any]:
+        """Measure the attention maps with the averaged weights, and say in a line what was found."""
+        if not self.world.leads:
+            return {}
+        with self.learner.averaged() as network:
+            sites = measure(network)
+        if sites and self.job.progress:
+            _say(f"{when}: {describe(sites)}")
+        return {name: site.plain() for name, site in sites.items()}
 
     def _pause(self) -> dict[str, Any]:
         self._save()
@@ -270,6 +218,7 @@ class _Training:
                 "seconds": self.seconds,
                 "losses": losses,
                 "history": self.history,
+                "saturation": self.saturation,
                 "started": self.started,
                 "learner": self.learner.state_dict(),
                 "sampler": self.feed.state_dict(),
@@ -286,7 +235,7 @@ class _Training:
             return
         self.step, self.seconds, self.started = state["step"], state["seconds"], state["started"]
         self.losses = list(state["losses"].to(self.world.device))
-        self.history = state["history"]
+        self.history, self.saturation = state["history"], state.get("saturation", {})
         self.psnr = self.history[-1]["psnr"] if self.history else self.psnr
         self.learner.load_state_dict(state["learner"])
         self.feed.load_state_dict(state["sampler"])
@@ -380,8 +329,13 @@ class _Training:
             "compiled": job.speed.compiled,
             "graphs": job.speed.graphs,
             "environment": describe_environment(self.world.device),
+            **self._saturated(),
             **self._limited(),
         }
+
+    def _saturated(self) -> dict[str, Any]:
+        end = self._measured_saturation("at the end")
+        return {"saturation": {"start": self.saturation, "end": end}} if end else {}
 
     def _limited(self) -> dict[str, Any]:
         job = self.job
