@@ -18,9 +18,10 @@ def address_safe(name: str) -> str:
     return f"%2E{coded[1:]}" if coded.startswith(".") else coded
 
 
-def table_path(scale: int, protocol: str, page: int = 1) -> str:
-    """The main table of a scale and protocol; page 1 has no number."""
-    return f"x{scale}/{address_safe(protocol)}{'' if page == 1 else f'-{page}'}.html"
+def table_path(scale: int, protocol: str, page: int = 1, family: str = "") -> str:
+    """Return the main table of a scale, protocol and group of entries; page 1 has no number."""
+    name = "-".join(filter(None, (address_safe(protocol), family, "" if page == 1 else str(page))))
+    return f"x{scale}/{name}.html"
 
 
 def model_path(entry_id: str) -> str:

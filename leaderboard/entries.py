@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from srbench import scores
 from srbench.datasets import known_images
 from srbench.protocols import get_protocol
+from srbench.records.submission import SubmissionRecord
 from srbench.scores import Row
 from srbench.submissions import Submission
 
@@ -71,6 +72,11 @@ class Entry:
     def document(self) -> dict[str, Any]:
         """The checked `submission.json`."""
         return self.submission.document
+
+    @property
+    def record(self) -> SubmissionRecord:
+        """The checked `submission.json`, typed."""
+        return self.submission.record
 
     @property
     def scores(self) -> pd.DataFrame:

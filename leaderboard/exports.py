@@ -68,7 +68,7 @@ def markdown_files(collection: Collection) -> Files:
     """`tables/PROTOCOL.md`: one table a scale, models × datasets."""
     bases = matched_bases(collection)
     for name, group in groupby(views(collection), key=lambda view: view.protocol.name):
-        yield f"tables/{name}.md", markdown_sections(list(group), bases)
+        yield f"tables/{name}.md", markdown_sections(collection, list(group), bases)
 
 
 def csv_file(collection: Collection) -> Files:

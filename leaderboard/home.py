@@ -1,4 +1,4 @@
-"""The first page, and the page that says how to read, cite and extend the site."""
+"""The page that explains how to read and cite the site, and the front page of a site without entries."""
 
 from __future__ import annotations
 
@@ -9,39 +9,31 @@ from leaderboard.collection import Collection
 from leaderboard.entries import Entry
 from leaderboard.pages import Page
 from leaderboard.rendering import LEVELS, render
-from leaderboard.views import View, views
-from srbench.protocols import Protocol
 from srbench.statistics import MIN_IMAGES
 
 _NEWEST = 8
 
 
 def pages(collection: Collection) -> Iterator[Page]:
-    """`index.html` and `about.html`."""
-    found = views(collection)
-    recent = newest(collection, _NEWEST)
+    """Return `about.html`, and `index.html` if there is no table for it (`leaderboard.tables` makes it otherwise)."""
     levels = {level: sum(entry.level == level for entry in collection) for level in LEVELS}
     yield Page(
-        INDEX,
+        "about.html",
         lambda: render(
-            "index.html.j2",
-            path=INDEX,
-            protocols=_by_protocol(found),
-            newest=recent,
+            "about.html.j2",
+            path="about.html",
+            min_images=MIN_IMAGES,
+            newest=newest(collection, _NEWEST),
             levels_held=levels,
             entries=len(collection),
             scores=sum(mean.n for entry in collection for mean in entry.means.values()),
         ),
     )
-    yield Page("about.html", lambda: render("about.html.j2", path="about.html", min_images=MIN_IMAGES))
+    if not any(entry.means for entry in collection):
+        yield Page(INDEX, lambda: render("empty.html.j2", path=INDEX))
 
 
 def newest(collection: Collection, number: int) -> list[Entry]:
-    """The entries with the latest dates, the latest first; by id where dates are equal."""
+    """Return the entries with the latest dates, the latest first; by id where dates are equal."""
     ordered = sorted(collection, key=lambda entry: entry.id)
     return sorted(ordered, key=lambda entry: entry.date, reverse=True)[:number]
-
-
-def _by_protocol(found: list[View]) -> list[tuple[Protocol, list[View]]]:
-    protocols = {view.protocol.name: view.protocol for view in found}
-    return [(protocol, [view for view in found if view.protocol.name == name]) for name, protocol in protocols.items()]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from leaderboard.boards import make_board
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Mean
 from leaderboard.matching import matched_pairs
-from leaderboard.ranking import METRICS, apart, of_other_inputs, rank, reference_inputs
-from leaderboard.tables import ordered
+from leaderboard.ranking import METRICS, TIE, apart, of_other_inputs, rank, reference_inputs
 from leaderboard.views import View
 from srbench.escaping import latex_text, markdown_table, markdown_text
 from srbench.score_tables.cells import change, fixed
@@ -47,15 +47,15 @@ def latex_table(collection: Collection, tables: Sequence[View], bases: Bases) ->
     comments = [
         f"{protocol.name} v{protocol.version}: {protocol.summary}. PSNR in dB / SSIM.",
         r"Needs \usepackage{booktabs}.",
-        "Bold: the highest mean and all that do not differ from it significantly; underlined: the same of the rest.",
-        f"Below {MIN_IMAGES} images, means that agree to 3 decimals of PSNR and 4 of SSIM count as equal.",
+        "Bold: the highest mean and all that are not significantly below it (Wilcoxon, Holm); underlined: the next.",
+        f"Means within {TIE[0]:g} dB or {TIE[1]:g} SSIM are equal; only that counts below {MIN_IMAGES} images.",
         _LEGEND,
     ]
     groups = [[*_latex_rows(collection, view, datasets, bases)] for view in tables]
     return latex_tabular(head, groups, comments=comments)
 
 
-def markdown_sections(tables: Sequence[View], bases: Bases) -> str:
+def markdown_sections(collection: Collection, tables: Sequence[View], bases: Bases) -> str:
     """A section with a table for each view of one protocol."""
     protocol = tables[0].protocol
     parts = [f"# {markdown_text(protocol.name)}", markdown_text(f"{protocol.summary}. PSNR in dB / SSIM. {_LEGEND}")]
@@ -70,7 +70,7 @@ def markdown_sections(tables: Sequence[View], bases: Bases) -> str:
                     for dataset in view.datasets
                 ),
             ]
-            for entry in _rows(view, bases)
+            for entry in _rows(collection, view, bases)
         ]
         parts += [f"## ×{view.scale}", markdown_table(["model", "parameters (K)", *view.datasets], rows)]
     return "\n\n".join(parts) + "\n"
@@ -90,7 +90,7 @@ def _latex_rows(collection: Collection, view: View, datasets: Sequence[str], bas
         for dataset in view.datasets
     }
     names, references = _names(view), _references(view)
-    for entry in _rows(view, bases):
+    for entry in _rows(collection, view, bases):
         cells = [rf"$\times${view.scale}", latex_text(names[entry.id]), _thousands(entry, view)]
         for dataset in datasets:
             numbers = _numbers(view, entry, dataset, bases, references)
@@ -123,9 +123,9 @@ def _numbers(view: View, entry: Entry, dataset: str, bases: Bases, references: R
     ]
 
 
-def _rows(view: View, bases: Bases) -> list[Entry]:
-    """The rows in the order of the main table, but each variant right below its base."""
-    rows = ordered(view)
+def _rows(collection: Collection, view: View, bases: Bases) -> list[Entry]:
+    """Return the rows in the order of the main table, but each variant right below its base."""
+    rows = [line.entry for line in make_board(collection, view).lines]
     shown = {entry.id for entry in rows}
     below = [entry for entry in rows if entry.id in bases and bases[entry.id].id in shown]
     found: list[Entry] = []

@@ -1,4 +1,4 @@
-"""Which entries are ranked together, and which of them stand first and second."""
+"""Which entries are ranked together, and their ranks: tiers of entries that do not differ significantly."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from typing import Literal
 import numpy as np
 
 from leaderboard.collection import Collection
-from leaderboard.entries import Entry, Group, Mean
+from leaderboard.entries import Entry, Group, Mean, Values
 from srbench.protocols import get_protocol
-from srbench.statistics import MIN_IMAGES, hold_zero
+from srbench.statistics import MIN_IMAGES, holm, signed_rank_ps
 from srbench.submissions import LEVELS
 
 Mark = Literal["first", "second"]
-"""First: the highest mean and all that are not told from it; second: the same among the rest."""
+"""First: the entries of the highest tier; second: those of the next one."""
+
+MARKS: tuple[Mark, ...] = ("first", "second")
 
 METRICS = ("psnr", "ssim")
 """The means that are ranked, in the order of `leaderboard.entries.Values`."""
 
-DECIMALS = (3, 4)
-"""To how many decimals means of few images are compared, by metric: as many as the tables print."""
+TIE = (0.01, 0.0001)
+"""Means this close share a tier, by metric: the last digit that papers print."""
 
 _PLAIN = {"precision": "fp32", "tile": None, "self_ensemble": False, "optimise": "none", "lr_source": "made"}
 
 
 def forms(entry: Entry, protocol: str) -> tuple[str, ...]:
-    """How an entry was made otherwise than the main group, in words; each combination is a group of its own.
+    """Return how an entry differs from the main group in how it was made; each combination is a separate group.
 
-    Of a folder of SR images nobody knows how they were made, so they are a group too.
+    How a folder of SR images was made is not known, so such entries are a separate group too.
     """
     options = entry.document["options"]
     from_images = entry.document["model"]["spec"].startswith("images:")
@@ -48,9 +50,9 @@ def forms(entry: Entry, protocol: str) -> tuple[str, ...]:
 
 
 def apart(entries: Iterable[Entry], protocol: str) -> dict[str, tuple[str, ...]]:
-    """By entry id, why an entry stands apart from those that are ranked, in words; none for those.
+    """Return by entry id why an entry is not ranked with the main group, in words; empty for the main group.
 
-    Beside what was made otherwise it is what is only claimed, wherever another entry is verified.
+    The reasons are those of `forms`. A claimed entry is not ranked either, if another entry is verified.
     """
     made = [(entry, forms(entry, protocol)) for entry in entries]
     verified = any(entry.level != LEVELS[0] and not words for entry, words in made)
@@ -60,15 +62,15 @@ def apart(entries: Iterable[Entry], protocol: str) -> dict[str, tuple[str, ...]]
 
 
 def ranked_entries(entries: Sequence[Entry], protocol: str) -> list[Entry]:
-    """The main group: the entries that do not stand apart."""
+    """Return the main group: the entries that are ranked."""
     words = apart(entries, protocol)
     return [entry for entry in entries if not words[entry.id]]
 
 
 def reference_inputs(entries: Sequence[Entry], group: Group) -> str | None:
-    """The protocol version, HR and LR that a group is ranked on; None where nothing can be ranked.
+    """Return the protocol version, HR and LR that a group is ranked on; None if no entry can be ranked.
 
-    It is what most entries of the main group used, of those with the catalogue's pixels; the older wins a tie.
+    They are those of most entries of the main group that used the catalogue's pixels; the oldest entry breaks a tie.
     """
     return _reference(ranked_entries(entries, group[1]), group)
 
@@ -83,40 +85,78 @@ def _reference(ranked: Iterable[Entry], group: Group) -> str | None:
 
 
 def of_other_inputs(mean: Mean, reference: str | None) -> bool:
-    """Whether a mean is of other pixels or LR than its group is ranked on; where nothing is ranked, than is known."""
+    """Return whether a mean has other pixels or LR than `reference`; if that is None, than the catalogue."""
     return not mean.canonical if reference is None else mean.inputs != reference
 
 
 def rank(collection: Collection, entries: Sequence[Entry], group: Group, metric: int) -> dict[str, Mark]:
-    """Marks by entry id for one metric (an index into `METRICS`) of the entries of the main group."""
+    """Return marks by entry id for one metric (an index into `METRICS`): the first two tiers of the main group."""
+    found = tiers(collection, entries, group, metric, most=2)
+    return {name: mark for mark, tier in zip(MARKS, found, strict=False) for name in tier}
+
+
+def places(tiers_of_ids: Sequence[Sequence[str]]) -> dict[str, int]:
+    """Return ranks by entry id: 1 plus the number of entries in higher tiers."""
+    found: dict[str, int] = {}
+    for tier in tiers_of_ids:
+        found.update(dict.fromkeys(tier, len(found) + 1))
+    return found
+
+
+def tiers(
+    collection: Collection, entries: Sequence[Entry], group: Group, metric: int, *, most: int | None = None
+) -> list[list[str]]:
+    """Return the ids of the main group in tiers, the best first; at most `most` tiers.
+
+    The leader of a tier is the highest mean that is left. Its tier is every entry that is within `TIE` of it, or that
+    is not significantly below it: Wilcoxon's signed-rank test over the images, corrected by Holm's method over the
+    entries that are compared with this leader, at 5 %. With fewer than `MIN_IMAGES` images only `TIE` counts.
+    """
+    left = _ranked_here(entries, group, metric)
+    found: list[list[str]] = []
+    while left and (most is None or len(found) < most):
+        tier = _top_tier(collection, left, group, metric)
+        found.append([entry.id for entry in tier])
+        left = [entry for entry in left if entry.id not in found[-1]]
+    return found
+
+
+def _ranked_here(entries: Sequence[Entry], group: Group, metric: int) -> list[Entry]:
+    """Return the entries of the main group with a mean on the ranked pixels, the highest mean first."""
     ranked = ranked_entries(entries, group[1])
     reference = _reference(ranked, group)
-    left = {
-        entry.id: entry
+    found = [
+        entry
         for entry in ranked
         if (mean := entry.means.get(group)) and mean.inputs == reference and _value(mean, metric) is not None
-    }
-    marks: dict[str, Mark] = {}
-    for mark in ("first", "second"):
-        level = _not_below(collection, list(left.values()), group, metric)
-        marks.update(dict.fromkeys(level, mark))
-        left = {name: entry for name, entry in left.items() if name not in level}
-    return marks
+    ]
+    return sorted(found, key=lambda entry: (-_mean_of(entry, group, metric), entry.id))
 
 
-def _not_below(collection: Collection, entries: list[Entry], group: Group, metric: int) -> set[str]:
-    """The entry with the highest mean, and all that are not told from it."""
-    if not entries:
-        return set()
-    best = max(entries, key=lambda entry: _mean_of(entry, group, metric))
-    if best.means[group].n < MIN_IMAGES:
-        highest = round(_mean_of(best, group, metric), DECIMALS[metric])
-        return {entry.id for entry in entries if round(_mean_of(entry, group, metric), DECIMALS[metric]) == highest}
-    highest = collection.values(best, group)[metric]
-    others = [entry for entry in entries if entry is not best]
-    values = np.array([collection.values(entry, group)[metric] for entry in others]).reshape(len(others), len(highest))
-    tied = hold_zero(highest, values)
-    return {best.id, *(entry.id for entry, held in zip(others, tied, strict=True) if held)}
+def _top_tier(collection: Collection, ordered: Sequence[Entry], group: Group, metric: int) -> list[Entry]:
+    best, *others = ordered
+    highest = _mean_of(best, group, metric)
+    close = [_tied(highest, _mean_of(entry, group, metric), metric) for entry in others]
+    if best.means[group].n >= MIN_IMAGES and not all(close):
+        values = np.stack([collection.values(entry, group)[metric] for entry in others])
+        below = significantly_below(collection.values(best, group)[metric], values)
+        close = [near or not worse for near, worse in zip(close, below, strict=True)]
+    return [best, *(entry for entry, tied in zip(others, close, strict=True) if tied)]
+
+
+def _tied(highest: float, value: float, metric: int) -> bool:
+    # The small term is for differences that are equal to the limit as printed.
+    return highest == value or highest - value <= TIE[metric] + 1e-9
+
+
+def significantly_below(highest: Values, scores: Values) -> list[bool]:
+    """Return which of k rows of n scores are significantly below n others, paired: k×n against n.
+
+    Wilcoxon's signed-rank test at 5 %, corrected by Holm's method over the rows. Two infinite scores are equal.
+    """
+    with np.errstate(invalid="ignore"):
+        difference = np.where(scores == highest, 0.0, highest - scores)
+    return [p < 0.05 for p in holm(signed_rank_ps(difference))]
 
 
 def _mean_of(entry: Entry, group: Group, metric: int) -> float:

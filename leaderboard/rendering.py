@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from leaderboard.addresses import (
 from srbench.errors import counted
 
 MISSING = "–"
-"""What stands where there is no number."""
+"""What is shown where there is no number."""
 
 LEVELS = {
     "model-rerun": "re-run",
@@ -40,9 +41,9 @@ LEVEL_MEANINGS = {
 """What each verification level means, for titles and legends."""
 
 NAVIGATION: list[tuple[str, str]] = [
-    ("Tables", "index.html#tables"),
-    ("Charts", "charts/index.html"),
+    ("Ranking", "index.html"),
     ("Compare", "compare.html"),
+    ("Charts", "charts/index.html"),
     ("Papers", "reported.html"),
     ("Studies", "study.html"),
     ("Datasets", "datasets/index.html"),
@@ -65,7 +66,14 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.filters.update(
-        db=db, similarity=similarity, thousands=thousands, count=counted, web=web_address, markup=Markup
+        db=db,
+        db2=db2,
+        short_data=short_data,
+        similarity=similarity,
+        thousands=thousands,
+        count=counted,
+        web=web_address,
+        markup=Markup,
     )
     made.globals.update(
         link=link,
@@ -92,6 +100,18 @@ def render(template: str, *, path: str, **context: Any) -> str:
 def db(value: float | None) -> str:
     """PSNR in dB with three decimals."""
     return _number(value, 3)
+
+
+def db2(value: float | None) -> str:
+    """PSNR in dB with two decimals, as papers print it."""
+    return _number(value, 2)
+
+
+def short_data(text: str) -> str:
+    """Return the name of training data without its details: `DIV2K` for `DIV2K, 800 images`."""
+    name = re.split(r"[,:;]", text)[0].strip()
+    name = "not named" if name.startswith("data that") else name
+    return name if len(name) <= 14 else f"{name[:13]}…"
 
 
 def similarity(value: float | None) -> str:

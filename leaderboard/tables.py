@@ -1,4 +1,4 @@
-"""The main table of each scale and protocol: models × datasets, in pages of 200 rows."""
+"""The main tables: models × datasets for each scale, protocol and group of entries, in pages of 500 rows."""
 
 from __future__ import annotations
 
@@ -8,146 +8,141 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
-from leaderboard.addresses import table_path, way_up
+from leaderboard.addresses import INDEX, table_path, way_up
+from leaderboard.boards import Board, make_board
+from leaderboard.cards import Card, cards
 from leaderboard.collection import Collection
-from leaderboard.entries import Entry, Mean
+from leaderboard.families import ALL, existing
 from leaderboard.pages import Page
-from leaderboard.ranking import METRICS, Mark, apart, of_other_inputs, rank, reference_inputs
 from leaderboard.rendering import render
-from leaderboard.views import View, views
+from leaderboard.views import View, front_view, views
 from srbench.statistics import MIN_IMAGES
 
-ROWS = 200
-"""Rows a page."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A dataset in a table: how many images it has, what is ranked on it, and the marks by metric and entry id."""
-
-    dataset: str
-    n: int
-    reference: str | None
-    aliased: bool
-    marks: tuple[dict[str, Mark], ...]
-
-    @property
-    def by_decimals(self) -> bool:
-        """Whether there are too few images for intervals."""
-        return self.n < MIN_IMAGES
-
-
-@dataclass(frozen=True)
-class Cell:
-    """An entry's means on a dataset, None where it was not scored there."""
-
-    dataset: str
-    mean: Mean | None
-    psnr_mark: Mark | None
-    ssim_mark: Mark | None
-    other_inputs: bool
-    aliased: bool
+ROWS = 500
+"""The number of rows of a page."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A rendered row of a table, and the group that it belongs to."""
+    """A rendered row of a table, with links for a page one folder below the root, and the group that it belongs to."""
 
     group: str
     html: str
 
+    def at(self, root: str) -> str:
+        """Return the row for a page whose way up to the root is `root`."""
+        return self.html if root == "../" else self.html.replace('href="../', f'href="{root}')
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A link to another table; `note` explains it, `current` marks the table that is shown."""
+
+    label: str
+    path: str
+    current: bool
+    note: str = ""
+
 
 def pages(collection: Collection) -> Iterator[Page]:
-    """Each table's pages; where there are several, also their rows as scripts, for sorting over all of them."""
-    for view in views(collection):
-        columns = [_column(collection, view, dataset) for dataset in view.datasets]
-        groups = {name: ", ".join(words) for name, words in apart(view.entries, view.protocol.name).items()}
-        rows = [_row(view, columns, entry, groups[entry.id]) for entry in ordered(view)]
-        sheets = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
-        facets = _facets(view)
-        for number, sheet in enumerate(sheets, start=1):
-            path = table_path(view.scale, view.protocol.name, number)
-            yield Page(path, partial(_table, view, columns, sheet, facets, number, len(sheets)))
-            if len(sheets) > 1:
-                yield Page(rows_path(view, number), partial(_rows_script, sheet, number))
+    """Return each table's pages, and the front page, which is one of them.
+
+    A table of several pages also has its rows as scripts, so that sorting covers all of them.
+    """
+    found = views(collection)
+    front = front_view(found)
+    for view in found:
+        for family in existing(view.entries):
+            board = make_board(collection, view, family)
+            tabs = _tabs(found, board)
+            rows = _rows(board)
+            sheets = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
+            for number, sheet in enumerate(sheets, start=1):
+                path = table_path(view.scale, view.protocol.name, number, family.slug)
+                yield Page(path, partial(_table, path, board, tabs, sheet, number, len(sheets)))
+                if len(sheets) > 1:
+                    yield Page(rows_path(board, number), partial(_rows_script, sheet, number))
+            if view is front and family is ALL:
+                shown = cards(collection, board)
+                yield Page(INDEX, partial(_table, INDEX, board, tabs, sheets[0], 1, len(sheets), shown))
 
 
-def ordered(view: View) -> list[Entry]:
-    """The entries as the table shows them: the main group, then the others; high PSNR on the first set comes first."""
-
-    groups = apart(view.entries, view.protocol.name)
-
-    def place(entry: Entry) -> tuple[object, ...]:
-        mean = entry.means.get((view.scale, view.protocol.name, view.datasets[0]))
-        psnr = mean.psnr if mean and mean.psnr is not None else float("-inf")
-        return groups[entry.id], -psnr, entry.title.casefold(), entry.id
-
-    return sorted(view.entries, key=place)
+def rows_path(board: Board, number: int) -> str:
+    """Return the path of the script with the rows of one page of a table."""
+    return f"data/{board.stem}.rows-{number}.js"
 
 
-def rows_path(view: View, number: int) -> str:
-    """The script that holds the rows of one page of a table."""
-    return f"data/{view.stem}.rows-{number}.js"
+def _rows(board: Board) -> list[Row]:
+    return [Row(line.apart, render("row.html.j2", path=board.path, board=board, line=line)) for line in board.lines]
 
 
-def cells(view: View, columns: Sequence[Column], entry: Entry) -> list[Cell]:
-    """An entry's means, one cell per column."""
-    found = []
-    for column in columns:
-        mean = entry.means.get((view.scale, view.protocol.name, column.dataset))
-        psnr_mark, ssim_mark = (marks.get(entry.id) for marks in column.marks)
-        other = mean is not None and of_other_inputs(mean, column.reference)
-        found.append(Cell(column.dataset, mean, psnr_mark, ssim_mark, other, column.aliased))
-    return found
+def _tabs(found: Sequence[View], board: Board) -> dict[str, list[Tab]]:
+    """Return the links to the other scales, protocols and groups; each keeps the rest of the choice if it can."""
+    view = board.view
+    scales = [_nearest(found, scale, view.protocol.name) for scale in sorted({one.scale for one in found})]
+    protocols = [one for one in found if one.scale == view.scale]
+    return {
+        "Scale": [Tab(f"×{one.scale}", _same_family(one, board), one.scale == view.scale) for one in scales],
+        "Protocol": [
+            Tab(one.protocol.name, _same_family(one, board), one is view, one.protocol.summary) for one in protocols
+        ],
+        "Weights": [
+            Tab(
+                family.title,
+                table_path(view.scale, view.protocol.name, family=family.slug),
+                family is board.family,
+                family.meaning,
+            )
+            for family in existing(view.entries)
+        ],
+    }
 
 
-def _column(collection: Collection, view: View, dataset: str) -> Column:
-    group = view.scale, view.protocol.name, dataset
-    means = [mean for entry in view.entries if (mean := entry.means.get(group))]
-    marks = tuple(rank(collection, view.entries, group, metric) for metric in range(len(METRICS)))
-    aliased = any(mean.aliased is not None for mean in means)
-    return Column(dataset, max(mean.n for mean in means), reference_inputs(view.entries, group), aliased, marks)
+def _nearest(found: Sequence[View], scale: int, protocol: str) -> View:
+    of_scale = [view for view in found if view.scale == scale]
+    return next((view for view in of_scale if view.protocol.name == protocol), of_scale[0])
 
 
-def _row(view: View, columns: Sequence[Column], entry: Entry, group: str) -> Row:
-    html = render(
-        "row.html.j2",
-        path=view.path,
-        view=view,
-        entry=entry,
-        cells=cells(view, columns, entry),
-        model=entry.document["model"],
-        parameters=entry.at("parameters", view.scale),
-        training=entry.document["training"],
-    )
-    return Row(group, html)
+def _same_family(view: View, board: Board) -> str:
+    slug = board.family.slug if board.family in existing(view.entries) else ALL.slug
+    return table_path(view.scale, view.protocol.name, family=slug)
 
 
-def _facets(view: View) -> dict[str, list[str]]:
-    """What the filters offer: every attention and training set that occurs."""
-    attentions = {entry.document["model"]["attention"] or "none" for entry in view.entries}
-    data = {entry.document["training"]["data"] for entry in view.entries if entry.document["training"]}
-    return {"attention": sorted(attentions), "training": sorted(data)}
+def _facets(board: Board) -> dict[str, list[str]]:
+    """Return what the filters offer: every attention and training set of the table."""
+    records = [line.entry.record for line in board.lines]
+    return {
+        "attention": sorted({record.model.attention or "none" for record in records}),
+        "training": sorted({record.training.data for record in records if record.training}),
+    }
 
 
 def _table(
-    view: View, columns: list[Column], sheet: list[Row], facets: dict[str, list[str]], number: int, count: int
+    path: str,
+    board: Board,
+    tabs: dict[str, list[Tab]],
+    sheet: list[Row],
+    number: int,
+    count: int,
+    shown: Sequence[Card] = (),
 ) -> str:
-    path = table_path(view.scale, view.protocol.name, number)
-    groups = [(name, [row.html for row in rows]) for name, rows in groupby(sheet, key=lambda row: row.group)]
-    scripts = [way_up(path) + rows_path(view, other) for other in range(1, count + 1) if count > 1]
+    root = way_up(path)
+    groups = [(name, [row.at(root) for row in rows]) for name, rows in groupby(sheet, key=lambda row: row.group)]
     return render(
         "table.html.j2",
         path=path,
-        view=view,
-        columns=columns,
+        board=board,
+        view=board.view,
+        tabs=tabs,
+        cards=shown,
         groups=groups,
-        facets=facets,
+        facets=_facets(board),
         number=number,
         count=count,
         per_page=ROWS,
-        scripts=scripts,
+        scripts=[root + rows_path(board, other) for other in range(1, count + 1) if count > 1],
         min_images=MIN_IMAGES,
+        front=path == INDEX,
     )
 
 

@@ -1,4 +1,4 @@
-"""The main tables there are: one per scale and protocol that has entries, in a fixed order."""
+"""The scales and protocols that have entries, in a fixed order; each has main tables."""
 
 from __future__ import annotations
 
@@ -51,6 +51,12 @@ def views(collection: Collection) -> list[View]:
         for scale in get_protocol(name).preparation.scales
         if (name, scale) in found
     ]
+
+
+def front_view(found: list[View]) -> View | None:
+    """Return the view of the front page: ×4 under the default protocol if it has entries, else the first view."""
+    wanted = [view for view in found if (view.scale, view.protocol.name) == (4, protocol_names()[0])]
+    return next(iter([*wanted, *found]), None)
 
 
 def dataset_names(collection: Collection) -> list[str]:

@@ -141,6 +141,17 @@ def signed_rank_p(difference: NDArray[np.float64]) -> float:
     return float(stats.wilcoxon(moved).pvalue) if len(moved) else 1.0
 
 
+def signed_rank_ps(difference: NDArray[np.float64]) -> list[float]:
+    """Return `signed_rank_p` of each row of a k×n array; much faster than one call per row."""
+    # scipy chooses the method for all rows together, by zeros and ties in any of them: such rows are tested singly.
+    sizes = np.sort(np.abs(difference), axis=1)
+    plain = (sizes[:, 1:] != sizes[:, :-1]).all(axis=1) & (sizes[:, 0] > 0)
+    found = np.array([np.nan if alike else signed_rank_p(row) for row, alike in zip(difference, plain, strict=True)])
+    if plain.any():
+        found[plain] = stats.wilcoxon(difference[plain], axis=1).pvalue
+    return [float(p) for p in found]
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's step-down correction (1979): adjusted p-values in the order given, each at most 1.
 

@@ -10,7 +10,9 @@
   const perPage = Number(table.dataset.rows);
   const scripts = JSON.parse(table.dataset.scripts);
   const filters = ["name", "parameters", "attention", "training", "level"];
-  const ranks = { "model-rerun": 2, "images-rescored": 1, claimed: 0 };
+  const levels = { "model-rerun": 2, "images-rescored": 1, claimed: 0 };
+  const filterButton = document.getElementById("filter");
+  const compareButton = document.getElementById("compare-chosen");
   const columns = readColumns();
   const original = [...table.tBodies];
   const initial = columns.find(({ cell }) => cell.hasAttribute("aria-sort"));
@@ -19,16 +21,14 @@
   let complete = scripts.length === 0;
   let loading = null;
 
-  // One column per cell of a row, in the order in which the cells stand.
+  // Everything a row can be sorted by: a column, or one of the two scores in a column of a dataset.
   function readColumns() {
-    const [upper, lower] = table.tHead.rows;
-    const below = [...lower.cells];
-    const cells = [...upper.cells].flatMap((cell) => (cell.rowSpan === 2 ? [cell] : below.splice(0, cell.colSpan)));
-    return cells.map((cell, index) => ({
-      cell,
-      index,
-      key: cell.dataset.key,
-      kind: cell.dataset.kind,
+    return [...table.tHead.querySelectorAll("[data-key]")].map((place) => ({
+      place,
+      cell: place.closest("th"),
+      index: place.closest("th").cellIndex,
+      key: place.dataset.key,
+      kind: place.dataset.kind,
     }));
   }
 
@@ -37,14 +37,18 @@
   }
 
   function valueOf(row, column) {
-    if (column.key === "parameters") {
-      return row.dataset.p === "" ? NaN : Number(row.dataset.p);
+    const counts = { parameters: row.dataset.p, macs: row.dataset.m };
+    if (column.key in counts) {
+      return counts[column.key] === "" ? NaN : Number(counts[column.key]);
     }
     if (column.kind === "level") {
-      return ranks[row.dataset.l];
+      return levels[row.dataset.l];
+    }
+    if (column.key === "training") {
+      return row.dataset.t;
     }
     const cell = row.cells[column.index];
-    const text = (cell.querySelector("a") || cell).textContent.trim();
+    const text = (cell.querySelector(column.key.endsWith(".ssim") ? "i" : "a") || cell).textContent.trim();
     if (column.kind === "number") {
       return text === "∞" ? Infinity : text === "–" ? NaN : Number(text);
     }
@@ -65,7 +69,8 @@
     };
   }
 
-  const firstOrder = (column) => (column.kind === "text" || column.key === "parameters" ? "ascending" : "descending");
+  const firstOrder = ({ kind, key }) =>
+    (kind === "text" || ["parameters", "macs", "rank"].includes(key) ? "ascending" : "descending");
 
   // What the address asks for, as far as this table has it: addresses are typed by hand and outlive columns and options.
   function readState() {
@@ -101,7 +106,7 @@
   function fits(row, state) {
     const data = row.dataset;
     return (
-      (!state.name || row.cells[0].textContent.toLowerCase().includes(state.name.toLowerCase())) &&
+      (!state.name || row.cells[1].textContent.toLowerCase().includes(state.name.toLowerCase())) &&
       (!state.parameters || (data.p !== "" && Number(data.p) <= Number(state.parameters))) &&
       (!state.attention || data.a === state.attention) &&
       (!state.training || data.t === state.training) &&
@@ -132,7 +137,7 @@
     row.className = "group";
     const cell = document.createElement("th");
     cell.scope = "rowgroup";
-    cell.colSpan = columns.length;
+    cell.colSpan = table.tHead.rows[0].cells.length;
     cell.textContent = `${name[0].toUpperCase()}${name.slice(1)} – not ranked with the others`;
     row.append(cell);
     return row;
@@ -161,15 +166,21 @@
     const shown = complete ? found.slice((state.page - 1) * perPage, state.page * perPage) : found;
     [...table.tBodies].forEach((body) => body.remove());
     table.append(...bodiesOf(shown));
-    const sorted = state.sort ? state : { sort: initial.key, order: "descending" }; // the order in which the rows came
-    columns.forEach(({ cell, key }) => {
-      cell.removeAttribute("aria-sort");
-      if (key === sorted.sort) {
-        cell.setAttribute("aria-sort", sorted.order);
-      }
-    });
-    count.textContent = found.length === rows.length ? `${rows.length} entries` : `${found.length} of ${rows.length} entries`;
+    table.hidden = found.length === 0; // no header without a row
+    showOrder(state.sort ? state : { sort: initial.key, order: "ascending" });
+    count.textContent = found.length === rows.length ? `${rows.length} entries`
+      : found.length ? `${found.length} of ${rows.length} entries` : `None of ${rows.length} entries fits these filters`;
     showPager(state, last);
+  }
+
+  function showOrder({ sort, order }) {
+    columns.forEach(({ place, cell }) => {
+      cell.removeAttribute("aria-sort");
+      delete place.dataset.order;
+    });
+    const column = columns.find(({ key }) => key === sort);
+    column.cell.setAttribute("aria-sort", order);
+    column.place.dataset.order = order;
   }
 
   function showPager(state, last) {
@@ -212,7 +223,9 @@
     const template = document.createElement("template");
     template.innerHTML = `<table><tbody>${found.map(([, html]) => html).join("")}</tbody></table>`;
     const parsed = [...template.content.querySelectorAll("tr")];
-    received.set(number, parsed.map((row, index) => ({ row, group: found[index][0] })));
+    const ready = parsed.map((row, index) => ({ row, group: found[index][0] }));
+    ready.forEach(addBox);
+    received.set(number, ready);
   };
 
   function loadScript(address) {
@@ -259,15 +272,62 @@
     const button = document.createElement("button");
     button.type = "button";
     button.className = "sort";
-    button.append(...column.cell.childNodes);
-    column.cell.append(button);
+    button.append(...column.place.childNodes);
+    if (column.place.dataset.name) {
+      button.setAttribute("aria-label", column.place.dataset.name); // a name that no other button has
+    }
+    column.place.append(button);
     button.addEventListener("click", () => {
-      const now = column.cell.getAttribute("aria-sort");
+      const now = column.place.dataset.order;
       const first = firstOrder(column);
       const other = first === "ascending" ? "descending" : "ascending";
       update({ sort: column.key, order: now === first ? other : first });
     });
   });
+
+  // A box in each row; two of them make a comparison. The column exists only where scripts run.
+  const chosen = new Set();
+
+  function addBox({ row }) {
+    const box = document.createElement("input");
+    box.type = "checkbox";
+    box.setAttribute("aria-label", `Compare ${row.cells[1].textContent.trim()}`);
+    box.addEventListener("change", () => {
+      chosen[box.checked ? "add" : "delete"](row.dataset.id);
+      showChosen();
+    });
+    row.insertCell().append(box);
+  }
+
+  function showChosen() {
+    compareButton.disabled = chosen.size !== 2;
+    compareButton.textContent = chosen.size > 2 ? "Choose two" : "Compare two";
+  }
+
+  compareButton.addEventListener("click", () => {
+    const [a, b] = chosen;
+    location.href = `${table.dataset.compare}#${new URLSearchParams({ a, b, view: table.dataset.view })}`;
+  });
+
+  function addBoxes() {
+    const head = document.createElement("th");
+    head.scope = "col";
+    head.textContent = "Vs";
+    head.title = "Choose two to compare them";
+    table.tHead.rows[0].append(head);
+    table.querySelectorAll("tr.group th").forEach((cell) => {
+      cell.colSpan += 1;
+    });
+    rows.forEach(addBox);
+    compareButton.hidden = false;
+  }
+
+  function openFilters(open) {
+    form.hidden = !open;
+    filterButton.setAttribute("aria-expanded", String(open));
+  }
+
+  filterButton.addEventListener("click", () => openFilters(form.hidden));
 
   form.addEventListener("input", () => update(readForm()));
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -282,9 +342,12 @@
     apply(readState());
   });
 
-  form.hidden = false;
   const state = readState();
   fillForm(state);
+  addBoxes();
+  initial.place.dataset.order = "ascending";
+  filterButton.hidden = false;
+  openFilters(filters.some((name) => state[name]));
   count.textContent = `${table.dataset.total} entries`;
   if (!isHome(state)) {
     apply(state);

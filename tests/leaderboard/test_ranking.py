@@ -11,9 +11,18 @@ import numpy as np
 
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Mean
-from leaderboard.ranking import DECIMALS, apart, forms, of_other_inputs, rank, reference_inputs
+from leaderboard.ranking import (
+    TIE,
+    apart,
+    forms,
+    of_other_inputs,
+    places,
+    rank,
+    reference_inputs,
+    significantly_below,
+    tiers,
+)
 from srbench.records.submission import SubmissionRecord
-from srbench.statistics import hold_zero
 from srbench.submissions import Submission
 
 GROUP = 4, "matlab-y", "Sample"
@@ -44,10 +53,10 @@ def ranked(scores: dict[str, Sequence[float]], **entries: Entry) -> dict[str, st
     return dict(rank(collection, made, GROUP, 0))
 
 
-def test_few_images_share_a_place_by_the_decimals_that_are_printed() -> None:
-    scores = {"a": [32.0004] * 5, "b": [32.0001] * 5, "c": [31.9992] * 5, "d": [31.9991] * 5, "e": [31.0] * 5}
+def test_few_images_share_a_place_within_a_hundredth() -> None:
+    scores = {"a": [32.01] * 5, "b": [32.0] * 5, "c": [31.995] * 5, "d": [31.99] * 5, "e": [31.0] * 5}
     assert ranked(scores) == {"a": "first", "b": "first", "c": "second", "d": "second"}
-    assert DECIMALS == (3, 4)
+    assert TIE == (0.01, 0.0001)
     pair = [entry(name, [32.0] * 5) for name in "ab"]
     pair[1] = dataclasses.replace(pair[1], means={GROUP: dataclasses.replace(pair[1].means[GROUP], ssim=0.9002)})
     assert dict(rank(Collection(Path(), tuple(pair), (), {}), pair, GROUP, 1)) == {
@@ -56,17 +65,26 @@ def test_few_images_share_a_place_by_the_decimals_that_are_printed() -> None:
     }
 
 
-def test_many_images_share_a_place_by_the_paired_interval() -> None:
+def many_images() -> dict[str, list[float]]:
     draw = np.random.default_rng(0)
     images = draw.normal(30, 3, 100)
     noise = draw.normal(0, 0.1, 100)
     noise -= noise.mean()
-    scores = {"best": images, "level": images - 0.001 + noise, "behind": images - 0.1 + noise, "last": images - 1}
-    assert ranked({name: list(psnr) for name, psnr in scores.items()}) == {
-        "best": "first",
-        "level": "first",
-        "behind": "second",
-    }
+    scores = {"best": images, "level": images - 0.015 + noise, "behind": images - 0.1 + noise, "last": images - 1}
+    return {name: list(psnr) for name, psnr in scores.items()}
+
+
+def test_many_images_share_a_place_by_the_paired_test() -> None:
+    assert ranked(many_images()) == {"best": "first", "level": "first", "behind": "second"}
+
+
+def test_rank_is_one_plus_entries_in_higher_tiers() -> None:
+    scores = many_images()
+    made = [entry(name, psnr) for name, psnr in scores.items()]
+    values = {name: {GROUP: np.array([psnr, [0.9] * len(psnr)])} for name, psnr in scores.items()}
+    found = tiers(Collection(Path(), tuple(made), (), values), made, GROUP, 0)
+    assert found == [["best", "level"], ["behind"], ["last"]]
+    assert places(found) == {"best": 1, "level": 1, "behind": 3, "last": 4}
 
 
 def test_rows_made_otherwise_are_not_ranked() -> None:
@@ -113,8 +131,8 @@ def test_given_lr_is_the_rule_where_the_protocol_ships_it() -> None:
     assert forms(one, "div2k-rgb") == ()
 
 
-def test_an_infinite_score_is_level_with_another_and_told_from_a_finite_one() -> None:
+def test_two_infinite_scores_count_as_equal() -> None:
     highest = np.array([np.inf] + [30.0] * 11)
     noise = np.random.default_rng(2).normal(0, 1, 11)
-    others = np.array([highest, [31.0] + [30.0] * 11, [np.inf, *(30 + noise - noise.mean())]])
-    assert hold_zero(highest, others) == [True, False, True]
+    others = np.array([highest, [25.0] + [29.0] * 11, [np.inf, *(30 + noise - noise.mean())]])
+    assert significantly_below(highest, others) == [False, True, False]

@@ -55,7 +55,7 @@ def site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def crowded_site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of more generated entries than one page of a table holds."""
     folder = tmp_path_factory.mktemp("crowded")
-    generate(folder / "in", 205)
+    generate(folder / "in", 505)
     build(folder / "in", folder / "out")
     return folder / "out"
 

@@ -72,7 +72,7 @@ def test_the_means_of_the_rows_stand_in_the_html_without_scripts(site: Path, vis
         for dataset, mean in means.items():
             anchor = f"#x4-matlab-y-{dataset}"
             link = page.locator(f'#scores a[href="../models/{entry}.html{anchor}"]').first
-            assert link.inner_text() == f"{mean:.3f}"
+            assert link.inner_text() == f"{mean:.2f}"
     link = page.locator(f'#scores a[href="../models/{folders[0].name}.html#x4-matlab-y-Set5"]').first
     link.click()
     assert page.locator(":target h3").inner_text() == "Set5 ×4 matlab-y"

@@ -1,0 +1,101 @@
+"""Whether BAM helps, as far as studies of several seeds say: one verdict that all pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from leaderboard.study import Difference, Study
+from srbench.errors import counted
+
+MIN_SEEDS = 5
+"""Studies with fewer seeds take no part in the verdict."""
+
+SUFFIX = "-bam"
+"""How the names of arms with BAM end."""
+
+DEPENDS = "depends on the rate"
+"""The outcome of a study whose groups of arms disagree."""
+
+_WORDS = {
+    "better": "found BAM better than its base",
+    "worse": "found BAM worse than its base",
+    "equivalent": "found them equivalent",
+    "undecided": "did not decide",
+    DEPENDS: "found that it depends on the learning rate",
+}
+_ANSWERS = {
+    "better": "Yes, as far as it was studied",
+    "worse": "No, it hurts, as far as it was studied",
+    "equivalent": "It makes no difference, as far as it was studied",
+}
+
+
+@dataclass(frozen=True)
+class StudyOutcome:
+    """What one study says of BAM against its base: `difference` answers the question of its first group of arms."""
+
+    study: Study
+    difference: Difference
+    seeds: int
+    outcome: str
+
+    @property
+    def rates(self) -> tuple[str, str]:
+        """The learning rates of the arm with BAM and of its base."""
+        found = self.study.document["learning_rates"]
+        return f"{found[self.difference.a]['chosen']:g}", f"{found[self.difference.b]['chosen']:g}"
+
+    @property
+    def same_rate(self) -> bool:
+        """Whether both arms were trained at one learning rate."""
+        return self.rates[0] == self.rates[1]
+
+    @property
+    def training(self) -> str:
+        """At which learning rates and for how many steps the arms were trained, in words."""
+        bam, base = self.rates
+        rates = f"both at learning rate {bam}" if self.same_rate else f"at learning rates {bam} (BAM) and {base} (base)"
+        return f"{rates}, after {self.study.document['recipe']['steps']:,} steps"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer: `short` in a few words, `sentence` with what it rests on, and the outcomes that count."""
+
+    short: str
+    sentence: str
+    outcomes: tuple[StudyOutcome, ...]
+
+
+def bam_verdict(studies: Iterable[Study]) -> Verdict:
+    """Return what the studies of at least `MIN_SEEDS` seeds say together."""
+    outcomes = tuple(one for one in map(_outcome, studies) if one is not None and one.seeds >= MIN_SEEDS)
+    if not outcomes:
+        return Verdict("Not known yet", f"No study of at least {MIN_SEEDS} seeds has asked it yet.", ())
+    found = [one.outcome for one in outcomes]
+    short = _ANSWERS.get(found[0], "Not settled") if len(set(found)) == 1 else "Not settled"
+    return Verdict(short, f"{_counts(found)}.", outcomes)
+
+
+def _counts(found: Sequence[str]) -> str:
+    parts = [f"{found.count(outcome)} {words}" for outcome, words in _WORDS.items() if outcome in found]
+    listed = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+    return f"Of {counted(len(found), 'study', 'studies')} with at least {MIN_SEEDS} seeds, {listed}"
+
+
+def _outcome(study: Study) -> StudyOutcome | None:
+    """The outcome of a study whose question is BAM against its base; None for other questions."""
+    question = study.question
+    if not question.a.endswith(SUFFIX) or question.b.endswith(SUFFIX) or not question.way:
+        return None
+    same = [
+        one
+        for _, differences in study.groups
+        for one in differences
+        if (one.a, one.b, one.endpoint) == (question.a, question.b, question.endpoint)
+    ]
+    outcomes = {one.outcome for one in same}
+    outcome = question.outcome if len(outcomes) == 1 else DEPENDS
+    seeds = min(len(group["seeds"]) for group, differences in study.groups if any(one in same for one in differences))
+    return StudyOutcome(study, question, seeds, outcome)
