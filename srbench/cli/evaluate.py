@@ -85,7 +85,9 @@ from srbench.upscalers.loading import open_upscaler
 )
 @inference_options
 @accept_random_option
-@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+@click.option(
+    "--format", "output_format", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
+)
 def command(
     model: str,
     scale: str,
@@ -99,7 +101,7 @@ def command(
     save_images: Path | None,
     options: Options,
     accept_random: bool,
-    form: str,
+    output_format: str,
 ) -> None:
     """Score a model on benchmark sets under named protocols."""
     chosen = [get_protocol(name) for name in dict.fromkeys(protocols)]
@@ -123,7 +125,7 @@ def command(
     documents = [summarise(to_frame(rows), record, protocol.name, protocol.columns) for protocol in chosen]
     _warn_about_gaps(documents[0])
     _warn_about_images(documents)
-    click.echo(_render(documents, form))
+    click.echo(_render(documents, output_format))
 
 
 def _found(data_root: Path | None) -> list[str]:
@@ -170,9 +172,9 @@ def _warn_about_images(documents: list[dict[str, Any]]) -> None:
         click.echo(line, err=True)
 
 
-def _render(documents: list[dict[str, Any]], form: str) -> str:
-    if form == "table":
+def _render(documents: list[dict[str, Any]], output_format: str) -> str:
+    if output_format == "table":
         return score_table(documents)
-    if form == "csv":
+    if output_format == "csv":
         return score_csv(documents)
     return json.dumps(documents[0] if len(documents) == 1 else documents, indent=1, allow_nan=False)

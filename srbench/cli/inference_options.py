@@ -13,6 +13,7 @@ from srbench.upscalers.adapters import MAX_PAD, RANGES
 from srbench.upscalers.base import Options
 from srbench.upscalers.factory_args import FactoryArgs, parse_factory_args
 from srbench.upscalers.tensors import OPTIMISATIONS, PRECISIONS
+from srbench.zoo.networks import FORMS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,6 +49,9 @@ _RUNNING: dict[str, _Decorator] = {
         default="none",
         show_default=True,
         help="Faster inference of zoo networks; moves scores by less than 0.0005 dB.",
+    ),
+    "form": click.option(
+        "--form", type=click.Choice(FORMS), help="The form of zoo:NAME@FILE, for a file that does not name its own."
     ),
 }
 """By field of `Options`, the options of running a model."""

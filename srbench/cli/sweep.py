@@ -67,7 +67,9 @@ from srbench.upscalers.base import Options
 @click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
 @inference_options
 @accept_random_option
-@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+@click.option(
+    "--format", "output_format", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
+)
 @click.pass_context
 def command(
     context: click.Context,
@@ -84,7 +86,7 @@ def command(
     data_root: Path | None,
     options: Options,
     accept_random: bool,
-    form: str,
+    output_format: str,
 ) -> None:
     """Score every model on every set at every scale under every protocol.
 
@@ -93,7 +95,7 @@ def command(
     """
     grid = Grid(models, datasets, tuple(map(int, scales)), protocols, lr, options, data_root, accept_random)
     outcome = sweep(grid, output, engine=_engine(engine, jobs, cpus, gpus), watch=_watch)
-    click.echo(_render(outcome.documents, form))
+    click.echo(_render(outcome.documents, output_format))
     for problem in outcome.problems:
         click.echo(f"failed: {problem}", err=True)
     if outcome.problems:
@@ -119,10 +121,10 @@ def _watch(results: Iterable[Result], images: int) -> Iterator[Result]:
             yield result
 
 
-def _render(documents: list[dict[str, Any]], form: str) -> str:
-    if form == "json":
+def _render(documents: list[dict[str, Any]], output_format: str) -> str:
+    if output_format == "json":
         return json.dumps(documents, indent=1, allow_nan=False)
-    if form == "csv":
+    if output_format == "csv":
         return score_csv(documents)
     lines = [
         [document["model"], f"×{document['scale']}", document["protocol"], name, *score_cells(facts)]

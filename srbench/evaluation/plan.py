@@ -108,6 +108,7 @@ class Plan:
             "tile": options.tile,
             "self_ensemble": options.self_ensemble,
             "optimise": options.optimise,
+            **({"form": options.form} if options.form else {}),
             **options.adapter_facts(),
             **self._lr_files(),
         }

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from srbench.errors import SrbenchError, UpscalerError
 from srbench.upscalers.factory_args import FactoryArgs, published_args, sorted_args
+from srbench.zoo.networks import Form
 
 Image = NDArray[np.uint8] | NDArray[np.float32]
 """An SR image H×W×3: uint8 as it is, or float32 in [0, 1], not clamped."""
@@ -40,6 +41,7 @@ class Options:
         output_name: which of several outputs is the SR image: an ONNX output, a key of a dict or a place in a tuple.
         pattern: for `images:DIR`, where the images are: a path below DIR with `{name}`, and optionally `{dataset}`,
             `{scale}` and `*`. Not part of a run's key, which has the hash of the files.
+        form: the form of the network in a weights file that does not name its own (`srbench.zoo.networks.Form`).
         factory_arg: arguments of a `python:` factory besides the scale: a dict, or pairs, of names and JSON scalars.
     """
 
@@ -55,6 +57,7 @@ class Options:
     pre_upsample: bool = False
     output_name: str | None = None
     pattern: str | None = None
+    form: Form | None = None
     factory_arg: FactoryArgs = ()
 
     def __post_init__(self) -> None:
@@ -88,6 +91,7 @@ class OptionKeywords(TypedDict, total=False):
     pre_upsample: bool
     output_name: str | None
     pattern: str | None
+    form: Form | None
     factory_arg: FactoryArgs
 
 

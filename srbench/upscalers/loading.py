@@ -61,6 +61,8 @@ def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> U
         network = spec.partition("@")[0] in {variant.name for variant in VARIANTS}
         known = [f"zoo:{spec}"] if network else [*_BASELINES, *(f"{name}:…" for name in _SOURCES)]
         raise UnknownNameError("model spec", spec, known)
+    if options.form and kind != "zoo":
+        raise UpscalerError(f"{spec}: expected --form with zoo:NAME@FILE only, got --form {options.form}; leave it out")
     return _SOURCES[kind](rest, scale, options)
 
 
@@ -160,10 +162,11 @@ def _open_images(folder: str, scale: int, options: Options) -> Upscaler:
 def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
     require_no_adapters(f"zoo:{rest}", options, "zoo networks take RGB in [0, 1]")
     name, at, tag = rest.partition("@")
-    loaded = load(name, tag=tag if at else None, scale=scale)
+    loaded = load(name, tag=tag if at else None, scale=scale, form=options.form)
     if loaded.tag == FILE_TAG:
         spec = f"zoo:{name}@{recorded_path(tag)}"
         told = _told_by_file(name, read_checkpoint(loaded.weights_file).metadata)
+        told |= {"form": options.form} if options.form else {}
     else:
         spec, told = f"zoo:{name}@{loaded.tag}", {}
     details = {"weights_file": loaded.weights_file.name, **told, **(_provenance(loaded.entry) if loaded.entry else {})}
