@@ -61,6 +61,10 @@ class ComparisonError(SrbenchError):
     """Two runs that must not be compared: another protocol, scale, HR or LR."""
 
 
+class FigureError(SrbenchError):
+    """A figure or plot that cannot be drawn or written: a box outside the image, a missing font or sign, no data."""
+
+
 class TrainingError(SrbenchError):
     """A training that cannot start or go on: recipe, data, checkpoint, memory, or another process of the same run."""
 

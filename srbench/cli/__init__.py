@@ -15,6 +15,8 @@ COMMANDS = {
     "sweep": ("srbench.cli.sweep:command", "Score every model on every set at every scale under every protocol."),
     "compare": ("srbench.cli.compare:command", "Compare two runs image by image."),
     "table": ("srbench.cli.table:command", "Print a table of finished runs, for papers and pages."),
+    "figure": ("srbench.cli.figure:command", "Draw zoomed crops of several models with their scores."),
+    "plot": ("srbench.cli.plot:command", "Plot scores over size or speed, and differences per image."),
     "audit": ("srbench.cli.audit:command", "Find the protocol behind a claimed score."),
     "data": ("srbench.cli.data:command", "List, download, import, verify and preview datasets."),
     "zoo": ("srbench.cli.zoo:command", "List, describe, fetch, convert and export networks."),
