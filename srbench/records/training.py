@@ -141,6 +141,7 @@ class TrainingRecord(RecordModel):
     pixels: Items[str] | None = None
     weights_sha256: str | None = None
     form: FormName = "authors"
+    scales: Items[ScaleFactor] = ()
     init: InitFacts | None = None
     saturation: SaturationFacts | None = None
     spikes: Items[LossSpike] = ()
@@ -186,6 +187,7 @@ class PublishedTraining(RecordModel):
     loss: Items[LossPoint] = ()
     stages: Items[PublishedStage] = ()
     form: FormName = "authors"
+    scales: Items[ScaleFactor] = ()
     init: InitFacts | None = None
     saturation: SaturationFacts | None = None
     spikes: Items[LossSpike] = ()

@@ -20,13 +20,16 @@ from srbench.training.stages import loss_curve
 from srbench.training.sweep import Outcome, read_sweep, require_all, run_jobs, sweep_report
 from srbench.training.time_limit import run_within, seconds_of
 from srbench.training.trainer import train
+from srbench.zoo.catalogue import times
 
 
 def job_of(values: Mapping[str, Any]) -> Job:
     """The job that the values of `OPTIONS` describe. Errors as for `load_recipe` and `Recipe.changed`."""
+    scales = _scales(values["scales"])
     return Job(
         network=values["model"],
-        scale=values["scale"],
+        scale=values["scale"] or scales[0],
+        scales=scales,
         train_set=values["train_set"],
         output=values["output"],
         recipe=load_recipe(values["recipe"]).changed(recipe_settings(values)),
@@ -37,6 +40,14 @@ def job_of(values: Mapping[str, Any]) -> Job:
         init_strict=values["init_strict"],
         **_way(values),
     )
+
+
+def _scales(text: str | None) -> tuple[int, ...]:
+    """The scales of `--scales`. Raises TrainingError for other text."""
+    try:
+        return tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError as error:
+        raise TrainingError(f"--scales: expected whole numbers such as 2,3,4, got {text!r}") from error
 
 
 def _way(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,8 +87,9 @@ def run_command(values: Mapping[str, Any]) -> str:
     broken = outbreak(loss_curve(job.output))
     images = counted(len(record["held_out"]), "held-out image")
     held_out = f"{record['psnr']:.3f} dB on {images}" if record["held_out"] else "-"
+    scales = times(record.get("scales") or [record["scale"]])
     return (
-        f"{record['network']} ×{record['scale']}, recipe {record['recipe']['name']} (sha256 "
+        f"{record['network']} {scales}, recipe {record['recipe']['name']} (sha256 "
         f"{record['recipe_sha256'][:12]}…), seed {record['seed']}: {record['steps']} steps on "
         f"{counted(record['train_set']['images'], 'image')} in {record['seconds'] / 60:.1f} min\n"
         f"PSNR under {record['protocol']}: {held_out}\n"

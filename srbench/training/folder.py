@@ -128,7 +128,7 @@ class TrainingFolder:
 
     def keep_weights(self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Write weights as safetensors that `srbench zoo` reads, `facts` in their record."""
-        scales, options = [self.key["scale"]], dict(self.options)
+        scales, options = self.key.get("scales", [self.key["scale"]]), dict(self.options)
         record = {"network": self.key["network"], "scales": scales, "options": options, **facts}
         write_atomic(self.path / name, with_record(tensors, record), error=TrainingError)
 

@@ -10,7 +10,7 @@ from srbench.training.learner import Speed
 from srbench.training.processes import World
 from srbench.training.recipe import LARGEST_SEED, SEED_RANGE, Recipe
 from srbench.training.records import snapshot_name
-from srbench.zoo.networks import Form
+from srbench.zoo.networks import NETWORKS, Form, find_variant
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Job:
     Attributes:
         form: how the network computes inside; see `srbench.zoo.networks.Form`. None takes that of the weights which the
             training starts from, else `unit`.
+        scales: several scales to train in turn, one a step, in one file; only for networks with a head for each.
+            `scale` is one of them. Empty: `scale` alone.
         seed: 0 to 2^63 - 1.
         train_set: a dataset's name, a folder under the data root, or a path.
         start: the folder of a finished training of this network, which this one continues as a further stage.
@@ -51,6 +53,7 @@ class Job:
     train_set: str
     output: Path
     form: Form | None = None
+    scales: tuple[int, ...] = ()
     seed: int = 0
     start: Path | None = None
     init: str | None = None
@@ -68,6 +71,11 @@ class Job:
     shortening: Shortening | None = None
     deadline: float | None = None
     time_limit: float | None = None
+
+    @property
+    def all_scales(self) -> tuple[int, ...]:
+        """Every scale that is trained."""
+        return self.scales or (self.scale,)
 
     @property
     def last_step(self) -> int:
@@ -88,11 +96,24 @@ class Job:
         ]
         if self.checkpoint_every is not None:
             ranges.append(("checkpoint-every", self.checkpoint_every, range(1, LARGEST_SEED), "of at least 1"))
+        if self.scales:
+            self._require_scales()
         if self.start and self.init:
             raise TrainingError("expected one of --start (a further stage) and --init (a transfer), got both")
         for name, value, allowed, told in ranges:
             if type(value) is not int or value not in allowed:
                 raise TrainingError(f"{name}: expected a whole number {told}, got {value!r}")
+
+    def _require_scales(self) -> None:
+        network = find_variant(self.network).network
+        if not network.heads_for_all_scales:
+            able = ", ".join(entry.name for entry in NETWORKS.values() if entry.heads_for_all_scales)
+            raise TrainingError(f"--scales: expected a network with a head for each scale ({able}), got {network.name}")
+        known = set(self.scales) <= set(network.scales) and self.scale in self.scales
+        if not known or len(set(self.scales)) != len(self.scales):
+            raise TrainingError(f"--scales: expected each of {network.scales} once at most, got {self.scales}")
+        if self.speed.graphs:
+            raise TrainingError("--scales: expected steps that differ, which --graphs cannot replay; leave it out")
 
 
 def step_of(percent: int, job: Job) -> int:

@@ -42,6 +42,11 @@ OPTIONS = (
     ),
     Option(name="--scale", help="2, 3 or 4.", kind=int, metavar="N", required=True),
     Option(
+        name="--scales",
+        help="Several scales in one training and one file, such as 2,3,4: for CARN and CARN-M, in place of --scale.",
+        metavar="N,N",
+    ),
+    Option(
         name="--recipe",
         help="A recipe that ships with the package, or a file of your own.",
         metavar="NAME|FILE.toml",
@@ -152,9 +157,12 @@ def recipe_settings(values: Mapping[str, Any]) -> list[str]:
 def misuse(values: Mapping[str, Any]) -> str:
     """What is wrong with a set of values, or an empty text: what is missing, or said beside a sweep that says it."""
     if values["sweep"] is None:
-        missing = [option.name for option in OPTIONS if option.required and values[option.key] is None]
+        given = {**values, "scale": values["scale"] or values["scales"]}
+        missing = [option.name for option in OPTIONS if option.required and given[option.key] is None]
         if missing:
             return f"missing {', '.join(missing)}, or --sweep and --output"
+        if values["scale"] and values["scales"]:
+            return "--scale, --scales: give one of them"
         if values["time_limit"] and values["steps"] is not None:
             return "--steps: with --time-limit the time decides"
         return "" if values["jobs"] == 1 else "--jobs: for the trainings of a --sweep; torchrun spreads a single one"
@@ -164,4 +172,4 @@ def misuse(values: Mapping[str, Any]) -> str:
     return f"{', '.join(twice)}: with --sweep its file says that" if twice else ""
 
 
-_IN_SWEEPS = ("model", "scale", "recipe", "train_set", "seed", "start", "init", "init_scale", "steps", "set")
+_IN_SWEEPS = ("model", "scale", "scales", "recipe", "train_set", "seed", "start", "init", "init_scale", "steps", "set")

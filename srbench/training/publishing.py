@@ -21,6 +21,7 @@ from srbench.training.data import find_training_images
 from srbench.training.outbreak import outbreak
 from srbench.training.records import WEIGHTS, as_one, read_training
 from srbench.training.stages import end_to_end, form_of, loss_curve
+from srbench.zoo.catalogue import times
 from srbench.zoo.checkpoints import Fit, fill, with_record
 from srbench.zoo.networks import find_variant
 from srbench.zoo.reading import read_checkpoint
@@ -81,13 +82,8 @@ def publish(
             set.
     """
     told = read_training(folder)
-    name = weights_name(told["network"], told["scale"])
+    name = _publishable_name(told, packaged, folder, replace=replace)
     record_path = (packaged / name).with_suffix(".json")
-    if record_path.exists() and not replace:
-        raise WeightsError(
-            f"{record_path} is there already, from seed {read_record(record_path)['training']['seed']}; "
-            "--replace publishes over it"
-        )
     options = find_variant(told["network"]).network.form_options(form_of(told))
     fit = Fit(told["network"], told["scale"], tuple(options.items()))
     sets, remarks = _unseen(benchmark_sets(data_root), told, data_root)
@@ -118,6 +114,21 @@ def publish(
     validate(WeightsRecord, record, record_path.name, error=WeightsError)
     write_atomic(record_path, json.dumps(record, indent=1, ensure_ascii=False) + "\n", error=WeightsError)
     return Published(weights, record, tuple(remarks))
+
+
+def _publishable_name(told: Mapping[str, Any], packaged: Path, folder: Path, *, replace: bool) -> str:
+    """The name of a training's weights file. Raises WeightsError for several scales, or an entry that is there."""
+    if told.get("scales"):
+        scales = times(told["scales"])
+        raise WeightsError(f"{folder}: expected weights of one scale to publish, got {scales} in one file")
+    name = weights_name(told["network"], told["scale"])
+    record_path = (packaged / name).with_suffix(".json")
+    if record_path.exists() and not replace:
+        raise WeightsError(
+            f"{record_path} is there already, from seed {read_record(record_path)['training']['seed']}; "
+            "--replace publishes over it"
+        )
+    return name
 
 
 def halved(network: nn.Module) -> dict[str, Tensor]:

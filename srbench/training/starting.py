@@ -75,7 +75,8 @@ def key_of(job: Job, start: Start, data: TrainingData) -> dict[str, Any]:
         "train_set": data.fingerprint,
         "seed": job.seed,
     }
-    # Only where they differ from the authors' form and from scratch: keys of earlier trainings stay as they are.
+    # Only where they differ from the authors' form, one scale and scratch: keys of earlier trainings stay as they are.
     key |= {"form": start.form} if start.options else {}
+    key |= {"scales": list(job.scales)} if job.scales else {}
     key |= {"init": start.transfer.source.sha256} if start.transfer else {}
     return key | ({"start": start.stage.sha256} if start.stage else {})

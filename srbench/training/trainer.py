@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -20,17 +21,20 @@ from srbench.files import write_atomic
 from srbench.training import clock
 from srbench.training.curves import Line
 from srbench.training.data import TrainingData, open_training_data
+from srbench.training.feeds import Feeds
 from srbench.training.folder import TrainingFolder
 from srbench.training.job import Job, require_snapshots, share_of, step_of
 from srbench.training.learner import Learner, learning_rate
-from srbench.training.memory import enough_memory, fits_on_device, too_large, too_little_for
+from srbench.training.memory import enough_memory, too_large, too_little_for
 from srbench.training.processes import World, join_world
 from srbench.training.records import as_one, snapshot_name
 from srbench.training.saturation import describe, measure
 from srbench.training.starting import Start, key_of
 from srbench.training.timing import bf16_warning
 from srbench.training.validation import PROTOCOL, held_out_psnr
+from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.building import build
+from srbench.zoo.catalogue import times
 from srbench.zoo.compiling import explained
 
 CHECKPOINT_SHARE = 0.02
@@ -55,23 +59,29 @@ def train(job: Job) -> dict[str, Any]:
     """
     start = Start.of(job)
     with join_world(job.device) as world:
-        data = open_training_data(job.train_set, job.recipe, scale=job.scale, root=job.data_root)
+        pairs = {
+            scale: open_training_data(job.train_set, job.recipe, scale=scale, root=job.data_root)
+            for scale in job.all_scales
+        }
+        data = pairs[job.scale]
         start.require_fitting(data, job)
         folder = TrainingFolder(job.output, key_of(job, start, data), job.recipe.document(), start.options)
         record = folder.finished()
         if record is None:
             with folder.held() if world.leads else nullcontext():
                 # Another process may have finished it just now.
-                record = folder.finished() or _begun(job, world, data, folder, start).run()
+                record = folder.finished() or _begun(job, world, pairs, folder, start).run()
         if job.pause_at is None:
             require_snapshots(job, job.last_step)
         return record
 
 
-def _begun(job: Job, world: World, data: TrainingData, folder: TrainingFolder, start: Start) -> _Training:
+def _begun(
+    job: Job, world: World, pairs: Mapping[int, TrainingData], folder: TrainingFolder, start: Start
+) -> _Training:
     if world.size == 1 and job.progress and (warning := bf16_warning(job, world, form=start.form)):
         _say(f"warning: {warning}")
-    return _Training(job, world, data, folder, start)
+    return _Training(job, world, pairs, folder, start)
 
 
 def _say(text: str) -> None:
@@ -81,8 +91,11 @@ def _say(text: str) -> None:
 class _Training:
     """One run of `train`: what it holds between the steps."""
 
-    def __init__(self, job: Job, world: World, data: TrainingData, folder: TrainingFolder, start: Start) -> None:
-        self.job, self.world, self.data, self.folder, self.start = job, world, data, folder, start
+    def __init__(
+        self, job: Job, world: World, pairs: Mapping[int, TrainingData], folder: TrainingFolder, start: Start
+    ) -> None:
+        self.job, self.world, self.pairs, self.folder, self.start = job, world, pairs, folder, start
+        self.data = pairs[job.scale]
         self.stages = start.stage.told if start.stage else ()
         self.share = share_of(job, world)
         with enough_memory(lambda: too_little_for(world, f"{job.network} and what is kept to train it")):
@@ -90,12 +103,7 @@ class _Training:
             network = build(job.network, scale=job.scale, form=start.form)
             network.load_state_dict(start.weights(network.state_dict()), strict=True)
             self.learner = Learner(network, job.recipe, world, job.speed)
-            self.feed = PatchFeed(
-                data.plan(job.recipe, job.seed),
-                batch=job.recipe.batch,
-                device=world.device,
-                resident=fits_on_device(data, world.device),
-            )
+            self.feeds = Feeds(pairs, job.recipe, job.seed, world.device)
         self.step, self.seconds, self.psnr, self.save_seconds = 0, 0.0, float("nan"), 0.0
         self.losses: list[Tensor] = []
         self.history: list[Line] = []
@@ -129,6 +137,7 @@ class _Training:
         if not self.world.leads:
             return {}
         with self.learner.averaged() as network:
+            network.scale = self.job.scale
             sites = measure(network)
         if sites and self.job.progress:
             _say(f"{when}: {describe(sites)}")
@@ -156,17 +165,19 @@ class _Training:
             )
 
     def _learn(self) -> None:
-        draw = self.feed.sampler.draw(self.job.recipe.batch)
+        feed = self.feeds.at(self.step)
+        draw = feed.sampler.draw(self.job.recipe.batch)
+        self.learner.network.scale = self.feeds.scale_at(self.step)
         with enough_memory(lambda: too_large(self.job, self.world)), explained(TrainingError, "--compile"):
-            self.losses.append(self.learner.step(self._parts(draw), self.job.scheduled(self.step)))
+            self.losses.append(self.learner.step(self._parts(feed, draw), self.job.scheduled(self.step)))
         self.step += 1
 
-    def _parts(self, draw: Draw) -> Iterator[tuple[Tensor, Tensor]]:
+    def _parts(self, feed: PatchFeed, draw: Draw) -> Iterator[tuple[Tensor, Tensor]]:
         """This process' share of a global batch, in the pieces that are accumulated."""
         first = self.world.rank * self.share * self.job.speed.accumulate
         for piece in range(self.job.speed.accumulate):
             start = first + piece * self.share
-            yield self.feed.read(draw[start : start + self.share])
+            yield feed.read(draw[start : start + self.share])
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.job.last_step
@@ -198,9 +209,14 @@ class _Training:
             return
         images = "a whole held-out image at a time", "hold out smaller ones with --set held_out=NAME,NAME or "
         with enough_memory(lambda: too_little_for(self.world, *images)), self.learner.averaged() as network:
-            self.psnr = held_out_psnr(network, self.data.held_out, self.world.device)
+            self.psnr = fmean(self._psnr_at(network, scale) for scale in self.pairs)
         self.history.append({"step": self.step, "psnr": self.psnr})
         self._log(self.history[-1])
+
+    def _psnr_at(self, network: SRNetwork, scale: int) -> float:
+        store = self.pairs[scale].held_out
+        network.scale = scale
+        return held_out_psnr(network, store, self.world.device) if store else float("nan")
 
     def _snapshot(self) -> None:
         for percent in self.job.snapshots:
@@ -221,7 +237,7 @@ class _Training:
                 "saturation": self.saturation,
                 "started": self.started,
                 "learner": self.learner.state_dict(),
-                "sampler": self.feed.state_dict(),
+                "sampler": self.feeds.state_dict(),
                 "random": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()},
             }
         )
@@ -238,7 +254,7 @@ class _Training:
         self.history, self.saturation = state["history"], state.get("saturation", {})
         self.psnr = self.history[-1]["psnr"] if self.history else self.psnr
         self.learner.load_state_dict(state["learner"])
-        self.feed.load_state_dict(state["sampler"])
+        self.feeds.load_state_dict(state["sampler"])
         torch.set_rng_state(state["random"]["cpu"])
         if len(state["random"]["cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(state["random"]["cuda"])
@@ -255,7 +271,7 @@ class _Training:
         step = self.step - len(losses) + bad[0]
         path = self.job.output / BAD_BATCH
         if self.world.leads:
-            lr, hr = self.feed.read(self._draw_of(step))
+            lr, hr = self.feeds.at(step).read(self.feeds.again(step))
             data = save({"lr": lr.cpu().contiguous(), "hr": hr.cpu().contiguous()}, metadata={"step": str(step)})
             write_atomic(path, data, error=TrainingError)
         loss, norm = losses[bad[0]].tolist()
@@ -264,13 +280,6 @@ class _Training:
             f"in {path}; the last checkpoint is from before it: try a lower learning_rate, clip=1 or "
             "precision=fp32 in another output folder"
         )
-
-    def _draw_of(self, step: int) -> Draw:
-        """The global batch of a step again: the stream of patches is a function of the seed."""
-        plan = self.feed.sampler.plan
-        epoch, position = divmod(step * self.job.recipe.batch, len(plan))
-        self.feed.load_state_dict({**self.feed.state_dict(), "epoch": epoch, "position": position})
-        return self.feed.sampler.draw(self.job.recipe.batch)
 
     def _log(self, line: Line) -> None:
         if self.world.leads:
@@ -282,7 +291,7 @@ class _Training:
             total=self.job.last_step * recipe.batch,
             initial=self.step * recipe.batch,
             unit="patch",
-            desc=f"{self.job.network} ×{self.job.scale}",
+            desc=f"{self.job.network} {times(self.job.all_scales)}",
             disable=None if shown else True,
         )
 
@@ -303,10 +312,10 @@ class _Training:
 
     def _record(self) -> dict[str, Any]:
         job, recipe = self.job, self.job.recipe
-        epochs = self.step * recipe.batch / len(self.feed.sampler.plan)
         return {
             "network": self.folder.key["network"],
             "scale": job.scale,
+            **({"scales": list(job.all_scales)} if job.scales else {}),
             "form": self.start.form,
             "seed": job.seed,
             "steps": self.step,
@@ -317,7 +326,7 @@ class _Training:
             "train_set": {"name": self.data.name, "fingerprint": self.data.fingerprint, "images": self.data.images},
             "held_out": list(recipe.held_out),
             "patches": self.step * recipe.batch,
-            "epochs": round(epochs, 2),
+            "epochs": round(self.feeds.epochs(self.step), 2),
             "protocol": PROTOCOL,
             "history": self.history,
             "psnr": self.history[-1]["psnr"] if self.history else None,

@@ -66,6 +66,7 @@ class Network:
     paper_form: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
     unit_form: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
     sizes: tuple[tuple[tuple[str, Option], ...], ...] = ()
+    heads_for_all_scales: bool = False
 
     def hosts(self, attention: str) -> bool:
         """Whether the slot can have this kind of attention: its channels divide by the reduction, if there is one."""

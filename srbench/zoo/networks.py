@@ -71,6 +71,7 @@ _ENTRIES = (
         slot_channels=64,
         options={"channels": 64, "groups": 1, "mobile": False, "mean_shift": True},
         multiples={"channels": "groups"},
+        heads_for_all_scales=True,
     ),
     Network(
         name="carn-m",
@@ -83,6 +84,7 @@ _ENTRIES = (
         slot_channels=64,
         options={"channels": 64, "groups": 1, "mobile": True, "mean_shift": True},
         multiples={"channels": "groups"},
+        heads_for_all_scales=True,
     ),
     Network(
         name="msrn",

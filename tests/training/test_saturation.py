@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from srbench.training.saturation import describe, measure, patches
+from srbench.training.saturation import describe, measure, patches, table
 from srbench.training.trainer import train
 from srbench.zoo import build
 from srbench.zoo.networks import FORMS
-from tests.training.small import small_job, small_recipe
+from tests.training.small import ROOT, small_job, small_recipe
 
 
 def test_closed_open_and_even_maps_are_told_apart() -> None:
@@ -44,6 +44,17 @@ def test_bam_is_saturated_at_range_255_and_not_at_one() -> None:
         torch.manual_seed(0)
         states[form] = measure(build("s-lwsr32-bam", scale=4, form=form))["attention.spatial"].state
     assert states == {"authors": "open", "unit": "active", "paper": "active"}
+
+
+@pytest.mark.parametrize("name", ("s-lwsr32-bam", "imdn-bam", "pan-bam", "awsrn-bam"))
+def test_the_table_in_the_docs_is_what_is_measured(name: str) -> None:
+    lines = (ROOT / "docs" / "saturation.md").read_text().splitlines()
+    stored = [line for line in lines if line.startswith(f"| `{name}` |")]
+    for old, new in zip(stored, table([name], scale=4).splitlines()[2:], strict=True):
+        cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (old, new)]
+        assert cells[0][:2] == cells[1][:2]
+        for before, now in zip(cells[0][2:], cells[1][2:], strict=True):
+            assert float(now) == pytest.approx(float(before), abs=0.02)
 
 
 def test_the_record_has_the_saturation_at_start_and_end(images: Path, tmp_path: Path) -> None:
