@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import re
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from torch import nn
 from srbench.charts import Axis, Series, line_chart
 from srbench.environment import describe_environment
 from srbench.errors import UpscalerError
+from srbench.memory import peak_memory
 from srbench.upscalers.base import Options
 from srbench.upscalers.float32 import full_float32
 from srbench.upscalers.image_folder import ImageFolderUpscaler
@@ -31,8 +30,6 @@ from srbench.zoo.optimize import optimized
 
 LEAST_REPETITIONS = 3
 """Repetitions that are made even where the time for a size is used up: quartiles need them."""
-
-_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +231,7 @@ def _interleaved(
             for _ in range(settings.warmup):
                 call()
         pairs = zip(calls, candidates, strict=True)
-        peaks = [_peak_memory(call, candidate.module, device) for call, candidate in pairs]
+        peaks = [peak_memory(call, candidate.module, device) for call, candidate in pairs]
         deadline = time.perf_counter() + settings.seconds
         for repetition in range(settings.repetitions):
             if repetition >= LEAST_REPETITIONS and time.perf_counter() > deadline:
@@ -257,35 +254,6 @@ def _seconds(call: Callable[[], object], device: torch.device) -> float:
 def _synchronise(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _peak_memory(call: Callable[[], object], module: nn.Module | None, device: torch.device) -> int | None:
-    """Bytes that one run needs at its peak, and the weights; None where the system does not tell.
-
-    On a GPU, what torch allocates; on the CPU, by how much the process grows.
-    """
-    weights = sum(tensor.nbytes for tensor in module.state_dict().values()) if module is not None else 0
-    if device.type == "cuda":
-        before = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        call()
-        torch.cuda.synchronize(device)
-        return int(torch.cuda.max_memory_allocated(device) - before + weights)
-    try:
-        # Memory that the allocator keeps from earlier runs would hide what this one needs.
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-        _CLEAR.write_text("5")
-        before = _kilobytes("VmRSS")
-        call()
-        return (_kilobytes("VmHWM") - before) * 1024 + weights
-    except OSError:
-        call()
-        return None
-
-
-def _kilobytes(field: str) -> int:
-    match = re.search(rf"^{field}:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
-    return int(match[1]) if match else 0
 
 
 def _timing(candidate: _Candidate, runs: list[float], peak: int | None, size: tuple[int, int]) -> Timing:

@@ -41,7 +41,7 @@ class Nearest(Upscaler):
         self.calls: Counter[str] = Counter()
         self._failing = failing
 
-    def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
+    def upscale(self, lr: Image, *, dataset: str, name: str) -> Image:
         self.calls[name] += 1
         if name == self._failing:
             return np.full((1, 1, 3), np.nan, np.float32)

@@ -59,7 +59,7 @@ class Cheat(Upscaler):
                 for flipped in (False, True) if orientations else (False,):
                     self._stored[key(turned(lr, turns, flipped))] = turned(hr, turns, flipped)
 
-    def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
+    def upscale(self, lr: Image, *, dataset: str, name: str) -> Image:
         plain = self._bicubic.upscale(lr, dataset=dataset, name=name)
         stored = self._stored.get(self._key(lr))
         if stored is None:

@@ -25,6 +25,7 @@ COMMANDS = {
     "leaderboard": ("srbench.cli.leaderboard:command", "Build, check, export and serve the leaderboard."),
     "train": ("srbench.cli.train:command", "Train a network by a recipe."),
     "study": ("srbench.cli.study:command", "Run and report controlled studies of training."),
+    "upscale": ("srbench.cli.upscale:command", "Upscale images without ground truth."),
     "speed": ("srbench.cli.speed:command", "Measure speed, memory, parameters and MACs."),
 }
 """The module and the help line of each command. The help page is printed without loading any of them."""

@@ -120,6 +120,7 @@ class Upscaler(ABC):
     `fills_all_cores` says that it computes on the processor; then `images_at_once` threads may call it together, and
     nothing else should run beside them. `remarks` are sentences about how the model is run that its user should read.
     `probed` says that it makes an SR image of any LR image: a run then keeps its output on two fixed ones.
+    `takes_float` says that `upscale` also takes an LR image of float32 in [0, 1], and keeps more than 8 bits of it.
     """
 
     identity: Identity
@@ -128,11 +129,12 @@ class Upscaler(ABC):
     fills_all_cores: bool = False
     images_at_once: int = 1
     probed: bool = True
+    takes_float: bool = False
     remarks: tuple[str, ...] = ()
 
     @abstractmethod
-    def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
-        """SR of one LR image uint8 h×w×3; the result has `scale` times its size.
+    def upscale(self, lr: Image, *, dataset: str, name: str) -> Image:
+        """Return the SR image of one LR image uint8 h×w×3, with `scale` times its size.
 
         `dataset` and `name` say which image it is: upscalers that read finished images need them.
         """
@@ -145,7 +147,7 @@ class Upscaler(ABC):
         """Return what a reader of the scores on these images (dataset, name) has to know about the upscaler."""
         return []
 
-    def checked(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
+    def checked(self, lr: Image, *, dataset: str, name: str) -> Image:
         """`upscale`, its result held to the contract.
 
         Raises:

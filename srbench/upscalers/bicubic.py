@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,11 +15,13 @@ from srbench.upscalers.base import Identity, Image, Options, Upscaler
 class MatlabBicubic(Upscaler):
     """`bicubic`: MATLAB's ``imresize`` in uint8, rounded after each pass, under every protocol."""
 
+    takes_float = True
+
     def __init__(self, *, scale: int) -> None:
         self.identity, self.options, self.scale = Identity("bicubic"), Options(device="cpu"), scale
 
-    def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
-        """SR uint8."""
+    def upscale(self, lr: Image, *, dataset: str, name: str) -> Image:
+        """Return an SR image of the dtype of `lr`."""
         return imresize(lr, self.scale)
 
 
@@ -27,6 +31,7 @@ class PillowBicubic(Upscaler):
     def __init__(self, *, scale: int) -> None:
         self.identity, self.options, self.scale = Identity("bicubic:pillow"), Options(device="cpu"), scale
 
-    def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
-        """SR uint8."""
-        return pillow_resize(lr, lr.shape[1] * self.scale, lr.shape[0] * self.scale)
+    def upscale(self, lr: Image, *, dataset: str, name: str) -> Image:
+        """Return an SR image uint8."""
+        pixels = cast(NDArray[np.uint8], lr)  # `takes_float` is False
+        return pillow_resize(pixels, lr.shape[1] * self.scale, lr.shape[0] * self.scale)

@@ -10,9 +10,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from srbench.datasets.catalogue import CATALOGUE
 from srbench.errors import UpscalerError, counted, listed
 from srbench.files import sha256_of
@@ -73,7 +70,7 @@ class ImageFolderUpscaler(Upscaler):
             f"{listed(names, 5)}; save PNG files to score what the model returned"
         ]
 
-    def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
+    def upscale(self, lr: Image, *, dataset: str, name: str) -> Image:
         """The stored SR image, uint8. Raises UpscalerError if there is none or more than one."""
         return decode(self._find(dataset, name))
 

@@ -66,6 +66,12 @@ def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> U
     return _SOURCES[kind](rest, scale, options)
 
 
+def is_model_spec(text: str) -> bool:
+    """Return whether a text has the form of a model spec, and is no file or folder of this name."""
+    kind, _, rest = text.partition(":")
+    return (text in _BASELINES or (kind in _SOURCES and bool(rest))) and not Path(text).exists()
+
+
 def as_upscaler(model: str | nn.Module | Upscaler, *, scale: int, options: Options | None = None) -> Upscaler:
     """An upscaler from a model spec, from a torch module (N×3×H×W RGB in [0, 1] in and out), or from itself.
 

@@ -12,9 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from srbench.errors import UpscalerError
@@ -61,7 +59,7 @@ def open_spandrel(file: str, scale: int, options: Options) -> Upscaler:
 class ClampedUpscaler(TensorUpscaler):
     """Runs a network whose output is clamped to [0, 1] at the very end: after tiles and the mean of a self-ensemble."""
 
-    def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
+    def upscale(self, lr: Image, *, dataset: str, name: str) -> Image:
         """SR float32 H×W×3 in [0, 1]. Raises UpscalerError as `TensorUpscaler` does."""
         return super().upscale(lr, dataset=dataset, name=name).clip(0, 1)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from srbench.errors import UpscalerError
@@ -51,6 +52,8 @@ class TensorUpscaler(Upscaler):
         UpscalerError: options that do not exist or contradict each other.
     """
 
+    takes_float = True
+
     def __init__(
         self,
         model: Callable[[Tensor], Any],
@@ -69,7 +72,21 @@ class TensorUpscaler(Upscaler):
             self.images_at_once = min(torch.get_num_threads(), _MOST_IMAGES_AT_ONCE)
         self.module = model if isinstance(model, nn.Module) else None
         self.remarks = tuple(_remarks(window))
-        self._forward = _composed(self._checked_model(model), options, scale, window)
+        self._window, self._model = window, self._checked_model(model)
+        self._forward = _composed(self._model, options, scale, window)
+
+    @property
+    def has_fixed_size(self) -> bool:
+        """Whether the model takes inputs of one size only, so that images are always computed in tiles."""
+        return self._window != (None, None)
+
+    def in_tiles(self, tile: int) -> TensorUpscaler:
+        """Return this upscaler with other tiles: the same model, `tile` LR pixels on each side."""
+        twin = copy.copy(self)
+        twin.options = replace(self.options, tile=tile)
+        _require_options(self.identity.spec, twin.options, self._window)
+        twin._forward = _composed(self._model, twin.options, self.scale, self._window)
+        return twin
 
     def _checked_model(self, model: Callable[[Tensor], Any]) -> CheckedModel:
         own = isinstance(model, SRNetwork)
@@ -82,7 +99,7 @@ class TensorUpscaler(Upscaler):
             torch.preserve_format if own else torch.contiguous_format,
         )
 
-    def upscale(self, lr: NDArray[np.uint8], *, dataset: str, name: str) -> Image:
+    def upscale(self, lr: Image, *, dataset: str, name: str) -> Image:
         """SR float32 H×W×3, not clamped. Raises UpscalerError when the output is no SR image or memory is short."""
         try:
             sr = self._run(lr)
@@ -99,9 +116,9 @@ class TensorUpscaler(Upscaler):
             ) from error
         return sr[0].permute(1, 2, 0).contiguous().cpu().numpy()
 
-    def _run(self, lr: NDArray[np.uint8]) -> Tensor:
-        batch = torch.from_numpy(lr.copy()).to(self.device)
-        batch = batch.permute(2, 0, 1)[None].float() / 255
+    def _run(self, lr: Image) -> Tensor:
+        batch = torch.from_numpy(lr.copy()).to(self.device).permute(2, 0, 1)[None]
+        batch = batch.float() / 255 if lr.dtype == np.uint8 else batch
         with torch.inference_mode(), full_float32(), self._compiling():
             return self._forward(batch)
 

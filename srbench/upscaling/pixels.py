@@ -1,0 +1,58 @@
+"""From a decoded image to its upscaled planes: colours by the model, opacity by bicubic."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from srbench.resize import imresize
+from srbench.upscalers.base import Image, Upscaler
+from srbench.upscaling.source_images import Samples, SourceImage
+
+
+def upscaled_planes(upscaler: Upscaler, source: SourceImage, *, name: str) -> Samples:
+    """Return the upscaled image H×W×C: gray, gray and alpha, RGB, or RGB and alpha.
+
+    It has the bits of the source, or 8 where the upscaler takes 8-bit input only. Gray is the mean of the model's three
+    channels. Alpha is enlarged by MATLAB's bicubic.
+
+    Raises:
+        UpscalerError: the model fails, or memory is short.
+    """
+    deep = source.is_deep and upscaler.takes_float
+    top, dtype = (65535, np.uint16) if deep else (255, np.uint8)
+    sr = upscaler.checked(model_input(source, deep=deep), dataset="input", name=name)
+    values = sr.astype(np.float32) / 255 if sr.dtype == np.uint8 else sr
+    if source.gray:
+        values = values.mean(axis=2, keepdims=True)
+    planes = [values]
+    if source.alpha is not None:
+        planes.append(imresize(_unit(source.alpha), upscaler.scale)[..., None])
+    rounded: Samples = np.concatenate([np.rint(plane.clip(0, 1) * top).astype(dtype) for plane in planes], axis=2)
+    return rounded
+
+
+def model_input(source: SourceImage, *, deep: bool) -> Image:
+    """Return what a model gets: RGB uint8, or float32 in [0, 1] where `deep`.
+
+    Pixels that are fully transparent get the colour of the nearest visible pixel: what files store there is arbitrary,
+    and would shine through at the edges.
+    """
+    pixels = source.pixels
+    if source.alpha is not None and (source.alpha > 0).any():
+        nearest = ndimage.distance_transform_edt(source.alpha == 0, return_distances=False, return_indices=True)
+        pixels = pixels[tuple(nearest)]
+    if deep:
+        return _unit(pixels)
+    return np.rint(_unit(pixels) * 255).astype(np.uint8) if source.is_deep else pixels.astype(np.uint8)
+
+
+def input_planes(source: SourceImage) -> Samples:
+    """Return the planes of the input itself, turned as its EXIF orientation says."""
+    colours = source.pixels[..., :1] if source.gray else source.pixels
+    return colours if source.alpha is None else np.concatenate([colours, source.alpha[..., None]], axis=2)
+
+
+def _unit(samples: Samples) -> NDArray[np.float32]:
+    return samples.astype(np.float32) / np.float32(np.iinfo(samples.dtype).max)
