@@ -40,24 +40,6 @@ class StudyOutcome:
     seeds: int
     outcome: str
 
-    @property
-    def rates(self) -> tuple[str, str]:
-        """The learning rates of the arm with BAM and of its base."""
-        found = self.study.document["learning_rates"]
-        return f"{found[self.difference.a]['chosen']:g}", f"{found[self.difference.b]['chosen']:g}"
-
-    @property
-    def same_rate(self) -> bool:
-        """Whether both arms were trained at one learning rate."""
-        return self.rates[0] == self.rates[1]
-
-    @property
-    def training(self) -> str:
-        """At which learning rates and for how many steps the arms were trained, in words."""
-        bam, base = self.rates
-        rates = f"both at learning rate {bam}" if self.same_rate else f"at learning rates {bam} (BAM) and {base} (base)"
-        return f"{rates}, after {self.study.document['recipe']['steps']:,} steps"
-
 
 @dataclass(frozen=True)
 class Verdict:

@@ -14,7 +14,7 @@ from leaderboard.rendering import db2, thousands
 from leaderboard.study import read_studies
 from leaderboard.views import dataset_rank
 
-BAM_PATH = "study.html"
+BAM_PATH = "bam.html"
 """The page that answers whether BAM helps."""
 
 _PROTOCOLS = "matlab-y", "bam2021"

@@ -42,10 +42,11 @@ LEVEL_MEANINGS = {
 
 NAVIGATION: list[tuple[str, str]] = [
     ("Ranking", "index.html"),
+    ("Does BAM help?", "bam.html"),
     ("Compare", "compare.html"),
     ("Charts", "charts/index.html"),
     ("Papers", "reported.html"),
-    ("Studies", "study.html"),
+    ("Studies", "studies/index.html"),
     ("Datasets", "datasets/index.html"),
     ("Protocols", "protocols/index.html"),
     ("About", "about.html"),
@@ -69,6 +70,7 @@ def environment() -> Environment:
         db=db,
         db2=db2,
         short_data=short_data,
+        signed=signed,
         similarity=similarity,
         thousands=thousands,
         count=counted,
@@ -105,6 +107,14 @@ def db(value: float | None) -> str:
 def db2(value: float | None) -> str:
     """PSNR in dB with two decimals, as papers print it."""
     return _number(value, 2)
+
+
+def signed(value: float | None) -> str:
+    """Return a difference with its sign and three decimals; zero has no sign."""
+    if value is None or math.isnan(value):
+        return MISSING
+    text = f"{value:+.3f}"
+    return "0.000" if float(text) == 0 else text.replace("-", "−")
 
 
 def short_data(text: str) -> str:

@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from leaderboard import (
     assets,
+    bam_page,
     comparison,
     data,
     dataset_pages,
@@ -33,6 +34,7 @@ from srbench.submissions.read import require_folder
 BUILDERS: tuple[Callable[[Collection], Iterable[Page]], ...] = (
     assets.pages,
     home.pages,
+    bam_page.pages,
     models.pages,
     comparison.pages,
     reported_pages.pages,

@@ -1,4 +1,4 @@
-"""The page of controlled studies: from the results that `srbench study report` writes, kept as `NAME.study.json`."""
+"""The pages of controlled studies, made from the results of `srbench study report`, stored as `NAME.study.json`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import UndefinedError
 from markupsafe import Markup
 
+from leaderboard.addresses import address_safe
 from leaderboard.collection import Collection
 from leaderboard.pages import Page
 from leaderboard.rendering import render
@@ -22,9 +23,11 @@ from srbench.statistics import far_apart
 from srbench.submissions import Problem
 from srbench.submissions.untrusted_files import MAX_JSON_BYTES, printable_name, read_bytes
 
-PATH = "study.html"
+INDEX = "studies/index.html"
 SUFFIX = ".study.json"
-"""How the files of results beside the entries end: whole copies of a study's `results.json`."""
+"""How the names of result files next to the entries end. Each is a copy of a study's `results.json`."""
+EARLY_STEPS = 5000
+"""Studies of fewer steps are titled as early training."""
 
 SCHEMA_VERSION = 1
 
@@ -42,7 +45,10 @@ def _signed(value: float) -> str:
 
 
 _UNKNOWN = {"outcome": "undecided", "detectable": math.nan, "interval": (math.nan, math.nan), "mean": math.nan}
-"""What stands for a contrast without numbers."""
+"""The numbers of a contrast that has none."""
+
+REACH = 0.3
+"""Charts cut differences beyond this many dB and show an arrow instead, so that the margin stays visible."""
 
 _DIFFERENCE = Axis("A − B after the last step, dB, with its 95 % interval", form=_signed)
 
@@ -74,10 +80,40 @@ class Difference:
 
 @dataclass(frozen=True)
 class Study:
-    """A study as its page shows it: `document` is `results.json`, the differences in words beside it."""
+    """A study as its page shows it: `document` is `results.json`; `slug` is the name of its page."""
 
+    slug: str
     document: dict[str, Any]
     groups: tuple[tuple[dict[str, Any], tuple[Difference, ...]], ...]
+
+    @property
+    def short_title(self) -> str:
+        """What was compared, without how: `IMDN ×4, 600 steps`."""
+        return f"{self.question.b.upper()} ×{self.document['study']['scale']}, {self.steps:,} steps"
+
+    @property
+    def title(self) -> str:
+        """What was compared and how it was trained, in words."""
+        early = ", early training" if self.steps < EARLY_STEPS else ""
+        question = self.question
+        return f"{question.a.upper()} or {question.b.upper()}, ×{self.document['study']['scale']}{early}"
+
+    @property
+    def steps(self) -> int:
+        """How many steps each training had."""
+        return int(self.document["recipe"]["steps"])
+
+    @property
+    def training(self) -> str:
+        """At which learning rates and for how many steps the arms of the question were trained, in words."""
+        rates = self.document["learning_rates"]
+        chosen = [rates[arm]["chosen"] if arm in rates else None for arm in (self.question.a, self.question.b)]
+        if None in chosen:
+            return f"after {self.steps:,} steps"
+        a, b = chosen
+        if a == b:
+            return f"both arms at learning rate {a:g}, after {self.steps:,} steps"
+        return f"{self.question.a} at learning rate {a:g}, {self.question.b} at {b:g}, after {self.steps:,} steps"
 
     @property
     def rates_differ(self) -> bool:
@@ -104,6 +140,7 @@ class Study:
                 x=_DIFFERENCE,
                 margin=plan["margin_db"],
                 description=description,
+                reach=max(REACH, 2 * plan["margin_db"]),
             )
         )
 
@@ -127,13 +164,25 @@ def lost_seeds(diverged: Mapping[str, Sequence[int]]) -> str:
 
 
 def pages(collection: Collection) -> Iterator[Page]:
-    """`study.html`, from the results that lie beside the entries."""
+    """Return a page and a data file for each study, and their index."""
     studies, _ = read_studies(collection.root)
-    yield Page(PATH, partial(_page, studies))
+    yield Page(INDEX, partial(render, "studies.html.j2", path=INDEX, studies=studies, study_path=study_path))
+    for study in studies:
+        yield Page(study_path(study), partial(_page, study))
+        yield Page(_data_path(study), partial(json.dumps, study.document, indent=1))
+
+
+def study_path(study: Study) -> str:
+    """Return the path of a study's page."""
+    return f"studies/{study.slug}.html"
+
+
+def _data_path(study: Study) -> str:
+    return f"data/studies/{study.slug}.json"
 
 
 def read_studies(folder: Path) -> tuple[list[Study], list[Problem]]:
-    """The studies whose results lie in a folder, and what is wrong with those that cannot be shown."""
+    """Return the studies whose results are in a folder, and what is wrong with those that cannot be shown."""
     studies: list[Study] = []
     problems: list[Problem] = []
     for path in study_files(folder):
@@ -145,20 +194,20 @@ def read_studies(folder: Path) -> tuple[list[Study], list[Problem]]:
 
 
 def study_files(folder: Path) -> list[Path]:
-    """The results of studies in a folder, by name: a study comes before its repetition, whose name is longer."""
+    """Return the result files in a folder by name: a study comes before its repetition, whose name is longer."""
     return sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name.removesuffix(SUFFIX))
 
 
 def parse(data: bytes, name: str) -> Study:
-    """The study in a `results.json`. Raises ResultsError for one that is damaged, of another version or not whole."""
+    """Return the study in a `results.json`. Raises ResultsError if it is damaged, incomplete or has another version."""
     try:
         document = json.loads(data.decode("utf-8"))
         if document["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"schema version {document['schema_version']!r}")
         groups = tuple((group, tuple(map(_difference, group["differences"]))) for group in document["groups"])
-        study = Study(document, groups)
+        study = Study(address_safe(name.removesuffix(SUFFIX)), document, groups)
         _ = study.question
-        _page([study])  # it asks for every field there is
+        _page(study)  # reads every field
     except (ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError, UndefinedError) as error:
         found = f"{type(error).__name__}: {error}"
         raise ResultsError(
@@ -168,8 +217,16 @@ def parse(data: bytes, name: str) -> Study:
     return study
 
 
-def _page(studies: Sequence[Study]) -> str:
-    return render("study.html.j2", path=PATH, studies=studies, unmeasured=unmeasured, lost_seeds=lost_seeds)
+def _page(study: Study) -> str:
+    return render(
+        "study.html.j2",
+        path=study_path(study),
+        study=study,
+        index=INDEX,
+        data=_data_path(study),
+        unmeasured=unmeasured,
+        lost_seeds=lost_seeds,
+    )
 
 
 def _difference(one: dict[str, Any]) -> Difference:

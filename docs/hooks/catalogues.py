@@ -11,8 +11,11 @@ import runpy
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from leaderboard.bam_page import PairResult, pair_results, single_trainings
+from leaderboard.collection import collect
 from leaderboard.study import study_files
 from srbench.datasets import CATALOGUE as DATASETS
+from srbench.statistics import PairedDifference
 from srbench.study.report import report
 from srbench.study.results import read_results
 from srbench.tables import table_of_markdown
@@ -150,6 +153,39 @@ def studies() -> str:
     return "\n".join(reports or ["None was carried out yet."])
 
 
+def pairs() -> str:
+    """The pairs of a base and its network with BAM that were trained once each, and what they show."""
+    results = pair_results(collect(ROOT / "submissions"))
+    rows = (
+        (
+            f"{one.label} ([base](../submissions/{one.pair.base.id}), [BAM](../submissions/{one.pair.variant.id}))",
+            *_training_of(one),
+            *(_pair_difference(dict(one.differences).get(name)) for name in _PAIR_SETS),
+        )
+        for one in results
+    )
+    head = ("pair", "recipe", "steps", "seed", *(f"{name}, dB" for name in _PAIR_SETS))
+    return f"{_table(head, rows)}\n\n{single_trainings(results)}"
+
+
+_PAIR_SETS = ("Set5", "Set14", "BSD100", "Urban100")
+
+
+def _training_of(one: PairResult) -> tuple[str, ...]:
+    training = one.pair.variant.record.training
+    if training is None:
+        return "-", "-", "-"
+    facts = (training.recipe, training.steps, training.seed)
+    return tuple("-" if fact is None else f"{fact:,}" if isinstance(fact, int) else fact for fact in facts)
+
+
+def _pair_difference(found: PairedDifference | None) -> str:
+    if found is None or found.mean is None:
+        return "-"
+    ends = f" ({found.interval[0]:+.3f} to {found.interval[1]:+.3f})" if found.interval else ""
+    return f"{found.mean:+.3f}{ends}"
+
+
 def curve_charts() -> dict[str, str]:
     """By file name, the curves of what was trained here: a network and its forms with other attention in one chart."""
     groups: dict[tuple[str, int], dict[str, list[Line]]] = {}
@@ -210,6 +246,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "datasets": datasets,
     "layers": layers,
     "networks": networks,
+    "pairs": pairs,
     "recipes": recipes,
     "studies": studies,
     "trained": trained,

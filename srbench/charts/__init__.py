@@ -1,17 +1,9 @@
 """Plots as SVG text: readable without scripts, in light and dark, in colours that the colour-blind can tell apart."""
 
-from srbench.charts.drawing import (
-    INLINE,
-    STANDALONE,
-    Interval,
-    Layout,
-    Series,
-    histogram_chart,
-    interval_chart,
-    line_chart,
-    scatter_chart,
-)
+from srbench.charts.drawing import Series, histogram_chart, line_chart, scatter_chart
+from srbench.charts.rows import Interval, PartsBar, interval_chart, parts_chart
 from srbench.charts.scales import Axis, Scale
+from srbench.charts.svg import INLINE, STANDALONE, Layout
 
 __all__ = [
     "INLINE",
@@ -19,10 +11,12 @@ __all__ = [
     "Axis",
     "Interval",
     "Layout",
+    "PartsBar",
     "Scale",
     "Series",
     "histogram_chart",
     "interval_chart",
     "line_chart",
+    "parts_chart",
     "scatter_chart",
 ]

@@ -35,15 +35,22 @@ def answer(results: StudyResults) -> str:
     if asked.diverged or found is None:
         verdict = f"Undecided between {asked.a} and {asked.b}, since {_lost(asked.diverged or {})}"
         if found is None:
-            return f"{verdict}: fewer than two seeds are left to compare {where}."
-        return f"{verdict}: {_difference(found)} over the other {found.n} seeds {where}."
+            return f"{verdict}: fewer than two seeds are left to compare {where}; {_training(results, asked)}."
+        return f"{verdict}: {_difference(found)} over the other {found.n} seeds {where}; {_training(results, asked)}."
     verdict = {
         "better": f"{asked.a} is better than {asked.b}",
         "worse": f"{asked.a} is worse than {asked.b}",
         "equivalent": f"{asked.a} and {asked.b} are equivalent within ±{found.margin:g} dB",
         "undecided": f"{found.n} seeds do not decide between {asked.a} and {asked.b}",
     }[found.outcome]
-    return f"{verdict}: {_difference(found)} {where}."
+    return f"{verdict}: {_difference(found)} {where}; {_training(results, asked)}."
+
+
+def _training(results: StudyResults, asked: ContrastResult) -> str:
+    """Return at which rates and for how many steps the arms of a contrast were trained, in words."""
+    a, b = (results.learning_rates[arm].chosen for arm in (asked.a, asked.b))
+    rates = f"both arms at learning rate {a:g}" if a == b else f"{asked.a} at learning rate {a:g}, {asked.b} at {b:g}"
+    return f"{rates}, after {results.recipe.steps:,} steps"
 
 
 def _head(results: StudyResults) -> str:

@@ -64,7 +64,8 @@ def results(gain: float, name: str = "made-up") -> dict[str, Any]:
 
 def page(root: Path) -> str:
     build(root / "submissions", root / "site")
-    return (root / "site" / "study.html").read_text(encoding="utf-8")
+    found = sorted((root / "site" / "studies").glob("*.html"))
+    return "".join(path.read_text(encoding="utf-8") for path in found)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_the_page_gives_the_outcome_whichever_way(gain: float, verdict: str, tmp
     (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(results(gain)))
     html = page(tmp_path)
     last = results(gain)["groups"][0]["differences"][0]["by_percentage"]["100"]
-    assert f"<strong>{verdict}:</strong>" in html
+    assert f"<strong>{verdict}:</strong>" in html and "after 2,600 steps" in html
     assert f"{last['mean']:+.3f} ({last['interval'][0]:+.3f} to {last['interval'][1]:+.3f})" in html
     assert "Does &lt;b&gt;it&lt;/b&gt; help?" in html and "2,600 steps" in html
 
@@ -90,9 +91,9 @@ def test_an_arm_of_which_some_trainings_broke_down_is_named(tmp_path: Path) -> N
     document["groups"][0]["means"]["imdn"]["Set14 psnr_y"]["100"][2] = 25.51
     (tmp_path / "submissions").mkdir()
     (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(document))
-    assert "Far apart lie the seeds of imdn, as where" in page(tmp_path)
+    assert "The seeds of imdn are far apart" in page(tmp_path)
     (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(results(0.1)))
-    assert "Far apart" not in page(tmp_path)
+    assert "far apart" not in page(tmp_path)
 
 
 def test_without_studies_the_page_claims_nothing(tmp_path: Path) -> None:
@@ -140,7 +141,9 @@ def test_a_build_says_which_study_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "submissions" / "bad.study.json").write_text("{")
     report = build(tmp_path / "submissions", tmp_path / "site")
     assert [problem.id for problem in report.problems] == ["bad.study.json"]
-    assert "No study has been carried out yet" in (tmp_path / "site" / "study.html").read_text(encoding="utf-8")
+    assert "No study has been carried out yet" in (tmp_path / "site" / "studies" / "index.html").read_text(
+        encoding="utf-8"
+    )
     checked = CliRunner().invoke(main, ["leaderboard", "check", "--submissions", str(tmp_path / "submissions")])
     assert checked.exit_code == 1
     assert "bad.study.json: expected a study's results.json" in checked.output

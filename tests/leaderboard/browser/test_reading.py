@@ -20,7 +20,9 @@ KINDS = (
     "compare.html#a=imdn-authors&b=pan-authors&view=4 matlab-y",
     "charts/index.html",
     "charts/x4-matlab-y-BSD100.html",
-    "study.html",
+    "bam.html",
+    "studies/index.html",
+    "studies/pan-x4-attention-brief.html",
     "reported.html",
     "datasets/index.html",
     "datasets/Set5.html",
@@ -111,7 +113,8 @@ def test_charts_are_readable_without_scripts(site: Path, visit: Visit) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "study.html",
+        "bam.html",
+        "studies/pan-x4-attention-brief.html",
         "charts/x4-matlab-y-Set14.html",
         "models/imdn-authors.html",
         "compare.html#a=imdn-authors&b=pan-authors&view=4 matlab-y&metric=ssim",
