@@ -16,8 +16,9 @@ from leaderboard.pages import Page
 from leaderboard.ranking import METRICS
 from leaderboard.rendering import LEVELS, render
 from leaderboard.views import group_rank
+from srbench.run_comparison import STATEMENT
 from srbench.scores import json_number
-from srbench.statistics import MIN_IMAGES, STATEMENT
+from srbench.statistics import MIN_IMAGES
 from srbench.submissions.crops import CORNERS, SCALE
 
 PATH = "compare.html"

@@ -1,33 +1,21 @@
-"""Paired comparison: two runs image by image, two ways of training seed by seed; like with like or not at all."""
+"""Statistics of paired scores: two models image by image, two ways of training seed by seed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from srbench.errors import ComparisonError, listed
-from srbench.scores import Record, Run
+from srbench.errors import ComparisonError
 
 MIN_IMAGES = 10
 """Below this many images neither an interval nor a p-value means anything, so only differences are given."""
-METRICS = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_y_aliased")
-"""The score columns that are compared, as far as both runs have them."""
-STATEMENT = "This holds for two checkpoints on these images, not for their architectures."
-"""What a comparison does not say: another training of either network may turn it round."""
-
-_IMAGE_KEY = ["protocol", "scale", "dataset", "image"]
-_SAME = {"protocol_version": "protocol version", "hr_sha256": "HR", "lr_sha256": "LR"}
-_FORMS = ("precision", "tile", "self_ensemble", "optimise")  # each moves the score, so each forms a group of its own
-_TRAINING = ("recipe", "training_data", "steps")  # without which nothing says that two trainings were alike
-_TRAINING_HASHES = ("recipe_sha256", "training_fingerprint")  # a name may stand for two recipes or two sets
 
 
 @dataclass(frozen=True)
@@ -38,7 +26,7 @@ class PairedDifference:
     Student's 95 % interval of that mean over images. `p_value` is the two-sided p-value of Wilcoxon's signed-rank test,
     and `p_holm` is the same, corrected by Holm's method over the datasets of one protocol, scale and metric. Below
     `MIN_IMAGES` images all three are None. `won` and `lost` are the shares of images on which A has the higher or the
-    lower score.
+    lower score; for a metric where lower is better, `compare_runs` exchanges them.
     """
 
     n: int
@@ -48,33 +36,6 @@ class PairedDifference:
     p_holm: float | None
     won: float | None
     lost: float | None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two runs under one protocol and scale: `datasets[dataset][metric]`, and in `unmatched` what else differs."""
-
-    model_a: str
-    model_b: str
-    scale: int
-    protocol: str
-    datasets: dict[str, dict[str, PairedDifference]]
-    unmatched: tuple[str, ...]
-
-
-def compare_runs(a: Run, b: Run, *, unmatched: bool = False) -> list[Comparison]:
-    """Compare two runs image by image, one `Comparison` per protocol and scale, in the order of run A.
-
-    Raises ComparisonError when protocol, scale, images, HR or LR differ, or, unless `unmatched`, when precision, tile,
-    self-ensemble or training do; `unmatched` lists those differences instead.
-    """
-    left, right = _indexed(a, "A"), _indexed(b, "B")
-    _require_same_inputs(left, right)
-    differs = tuple(unmatched_settings(a.record, b.record))
-    if differs and not unmatched:
-        raise ComparisonError(f"the runs are not made alike: {'; '.join(differs)}; --unmatched compares them anyway")
-    pairs = left.add_suffix("_a").join(right.add_suffix("_b"))
-    return [_comparison(rows, differs) for _, rows in pairs.groupby(level=["protocol", "scale"], sort=False)]
 
 
 def paired_difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> PairedDifference:
@@ -286,115 +247,3 @@ def _outcome(interval: tuple[float, float], p_equivalent: float) -> Outcome:
     if interval[0] > 0:
         return "better"
     return "worse" if interval[1] < 0 else "undecided"
-
-
-def _comparison(rows: pd.DataFrame, differs: tuple[str, ...]) -> Comparison:
-    return Comparison(
-        model_a=str(rows["model_a"].iloc[0]),
-        model_b=str(rows["model_b"].iloc[0]),
-        scale=int(rows.index.get_level_values("scale")[0]),
-        protocol=str(rows.index.get_level_values("protocol")[0]),
-        datasets=_tables(rows),
-        unmatched=differs,
-    )
-
-
-def _tables(rows: pd.DataFrame) -> dict[str, dict[str, PairedDifference]]:
-    metrics = [metric for metric in METRICS if _scored(rows, f"{metric}_a") and _scored(rows, f"{metric}_b")]
-    tables: dict[str, dict[str, PairedDifference]] = {
-        str(dataset): {
-            metric: paired_difference(_values(images, f"{metric}_a"), _values(images, f"{metric}_b"))
-            for metric in metrics
-        }
-        for dataset, images in rows.groupby(level="dataset", sort=False)
-    }
-    for metric in metrics:
-        corrected = corrected_by_holm([table[metric] for table in tables.values()])
-        for table, found in zip(tables.values(), corrected, strict=True):
-            table[metric] = found
-    return tables
-
-
-def _scored(rows: pd.DataFrame, column: str) -> bool:
-    return column in rows and bool(rows[column].notna().any())
-
-
-def _values(rows: pd.DataFrame, column: str) -> NDArray[np.float64]:
-    return rows[column].to_numpy(dtype=np.float64, na_value=math.nan)
-
-
-def _indexed(run: Run, which: str) -> pd.DataFrame:
-    scores = run.scores.set_index(_IMAGE_KEY)
-    if scores.empty:
-        raise ComparisonError(f"run {which} holds no scores; evaluate it first")
-    if scores.index.has_duplicates:
-        twice = scores.index[scores.index.duplicated()][0]
-        raise ComparisonError(f"run {which} scores {_spell(twice)} twice; a comparison needs one row per image")
-    return scores
-
-
-def _require_same_inputs(left: pd.DataFrame, right: pd.DataFrame) -> None:
-    for level in ("protocol", "scale"):
-        in_a, in_b = _level(left, level), _level(right, level)
-        if in_a != in_b:
-            raise ComparisonError(
-                f"the {level}s differ: A has {', '.join(in_a)}, B has {', '.join(in_b)}; evaluate both alike"
-            )
-    alone = left.index.symmetric_difference(right.index)
-    if len(alone):
-        raise ComparisonError(f"the images differ: only one run has {_some(alone)}; evaluate both on the same images")
-    theirs = right.reindex(left.index)
-    unlike = left.index[(left["lr_source"] == "any").to_numpy() != (theirs["lr_source"] == "any").to_numpy()]
-    if len(unlike):
-        raise ComparisonError(
-            f"only one run used LR files of any origin (--lr any) for {_some(unlike)}; such scores form a group of "
-            "their own: evaluate both runs with the same --lr"
-        )
-    for column, what in _SAME.items():
-        unequal = left.index[left[column].to_numpy() != theirs[column].to_numpy()]
-        if len(unequal):
-            raise ComparisonError(f"the {what} differs for {_some(unequal)}; evaluate both runs on the same {what}")
-
-
-def _level(scores: pd.DataFrame, level: str) -> list[str]:
-    return sorted({str(value) for value in scores.index.get_level_values(level)})
-
-
-def _some(keys: Iterable[Any]) -> str:
-    return listed([_spell(key) for key in keys], 3)
-
-
-def _spell(key: tuple[Any, ...]) -> str:
-    protocol, scale, dataset, image = key
-    return f"{dataset}/{image} (×{scale}, {protocol})"
-
-
-def unmatched_settings(a: Record, b: Record) -> Iterator[str]:
-    """Yield in words what differs in how two runs, A and B, were made, and for a base and its variant, trained.
-
-    `a` and `b` are run records.
-    """
-    for name in _FORMS:
-        in_a, in_b = a["key"].get(name), b["key"].get(name)
-        if in_a != in_b:
-            yield f"{name.replace('_', '-')} is {in_a} in A and {in_b} in B"
-    if _base_and_variant(a["model"], b["model"]):
-        forms = [model.get("form", "authors") for model in (a["model"], b["model"])]
-        if forms[0] != forms[1]:
-            yield f"the form of A is {forms[0]}, of B {forms[1]}"
-        starts = [model.get("init") or {} for model in (a["model"], b["model"])]
-        if starts[0].get("origin") != starts[1].get("origin"):
-            told = [start.get("source", "scratch") for start in starts]
-            yield f"A was trained from {told[0]}, B from {told[1]}, which are no pair"
-        for name in (*_TRAINING, *_TRAINING_HASHES):
-            in_a, in_b = a["model"].get(name), b["model"].get(name)
-            if in_a != in_b or (in_a is None and name in _TRAINING):
-                yield f"the {name.replace('_', ' ')} of A is {in_a or 'unknown'}, of B {in_b or 'unknown'}"
-
-
-def _base_and_variant(a: Record, b: Record) -> bool:
-    """Whether two models are one network with unlike attention, as imdn and imdn-bam; else their specs tell."""
-    if a.get("network") and b.get("network"):
-        return bool(a["network"] == b["network"] and a.get("attention") != b.get("attention"))
-    shorter, longer = sorted((model["spec"].partition("@")[0] for model in (a, b)), key=len)
-    return bool(longer.startswith(f"{shorter}-"))

@@ -1,36 +1,49 @@
-"""`srbench compare`: two runs on the same images, metric by metric."""
+"""`srbench compare`: models image by image, metric by metric, each against one base."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
+from pydantic import JsonValue
 
-from srbench.scores import read_run
-from srbench.statistics import MIN_IMAGES, STATEMENT, Comparison, PairedDifference, compare_runs
+from srbench.cli.table import find_model
+from srbench.errors import ComparisonError, ResultsError
+from srbench.metrics.metric_entries import METRICS
+from srbench.run_comparison import STATEMENT, Comparison, compare_runs
+from srbench.run_folders import ModelRuns, NamedRun, group_runs, read_runs
+from srbench.statistics import MIN_IMAGES, PairedDifference
 from srbench.tables import text_table
 
 _METHOD = (
     "95% interval: Student's t over the images. p: Wilcoxon's signed-rank test.\n"
     "p (Holm): corrected over the datasets of this table, for each metric."
 )
-_UNITS = {"psnr_y": "dB", "psnr_rgb": "dB", "psnr_y_aliased": "dB"}
 
 
 @click.command()
-@click.argument("run_a", type=click.Path(path_type=Path, exists=True))
-@click.argument("run_b", type=click.Path(path_type=Path, exists=True))
+@click.argument("runs", nargs=-1, required=True, metavar="RUN_A RUN_B...", type=click.Path(path_type=Path, exists=True))
+@click.option("--base", metavar="RUN|MODEL", help="The model B that all others are compared with.  [default: the last]")
+@click.option("--common", is_flag=True, help="Compare only the datasets, scales and protocols that both models have.")
 @click.option("--unmatched", is_flag=True, help="Compare runs that were not made or trained alike, and say how.")
 @click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def command(run_a: Path, run_b: Path, unmatched: bool, output_format: str) -> None:
-    """Compare two runs image by image: RUN_A minus RUN_B.
+def command(runs: tuple[Path, ...], base: str | None, common: bool, unmatched: bool, output_format: str) -> None:
+    """Compare runs image by image: RUN_A minus RUN_B.
 
-    RUN_A and RUN_B are folders that `srbench evaluate --output` wrote, or the scores.parquet in them. They need equal
+    A RUN is a folder that `srbench evaluate --output` wrote, the scores.parquet in it, or a folder with several runs,
+    such as one of `srbench sweep`. With more than two models, each is compared with the base. Runs need equal
     protocols, scales, HR and LR.
     """
-    comparisons = compare_runs(read_run(run_a), read_run(run_b), unmatched=unmatched)
+    found = read_runs(runs)
+    if len(found) == 1:
+        raise click.UsageError(f"expected at least two runs, got {found[0].run.path} alone")
+    comparisons = [
+        comparison
+        for model, other in _pairs(found, base)
+        for comparison in _compared(model, other, unmatched=unmatched, common=common)
+    ]
     if output_format == "json":
         documents = [_document(comparison) for comparison in comparisons]
         click.echo(json.dumps(documents[0] if len(documents) == 1 else documents, indent=1, allow_nan=False))
@@ -38,25 +51,49 @@ def command(run_a: Path, run_b: Path, unmatched: bool, output_format: str) -> No
         click.echo("\n\n".join(_table(comparison) for comparison in comparisons))
 
 
-def _document(comparison: Comparison) -> dict[str, Any]:
+def _pairs(runs: Sequence[NamedRun], base: str | None) -> list[tuple[ModelRuns, ModelRuns]]:
+    """Return each model with the base. Two runs are a pair even if they have one model."""
+    if len(runs) == 2 and runs[0].asked != runs[1].asked and base is None:
+        first, second = (ModelRuns(str(one.run.record["model"]["spec"]), (one,)) for one in runs)
+        return [(first, second)]
+    models = group_runs(runs)
+    reference = find_model(base, models) if base else models[-1]
+    others = [model for model in models if model is not reference]
+    if not others:
+        raise ResultsError(f"expected runs of at least two models, got {reference.label} alone; evaluate another model")
+    return [(model, reference) for model in others]
+
+
+def _compared(model: ModelRuns, base: ModelRuns, *, unmatched: bool, common: bool) -> Iterator[Comparison]:
+    scales = [scale for scale in model.scales if scale in base.scales]
+    if not scales or (not common and sorted(model.scales) != sorted(base.scales)):
+        ours, theirs = (", ".join(map(str, sorted(one.scales))) for one in (model, base))
+        hint = "compare the common ones with --common" if scales else "evaluate both alike"
+        raise ComparisonError(f"the scales differ: A ({model.label}) has {ours}, B ({base.label}) has {theirs}; {hint}")
+    for scale in scales:
+        yield from compare_runs(model.at(scale), base.at(scale), unmatched=unmatched, common=common)
+
+
+def _document(comparison: Comparison) -> dict[str, JsonValue]:
+    datasets: dict[str, JsonValue] = {
+        dataset: {"n": next(iter(table.values())).n, **{metric: _numbers(found) for metric, found in table.items()}}
+        for dataset, table in comparison.datasets.items()
+    }
     return {
         "model_a": comparison.model_a,
         "model_b": comparison.model_b,
         "scale": comparison.scale,
         "protocol": comparison.protocol,
-        "datasets": {
-            dataset: {"n": next(iter(table.values())).n, **{metric: _numbers(found) for metric, found in table.items()}}
-            for dataset, table in comparison.datasets.items()
-        },
+        "datasets": datasets,
         "unmatched": list(comparison.unmatched),
         "statement": STATEMENT,
     }
 
 
-def _numbers(found: PairedDifference) -> dict[str, Any]:
+def _numbers(found: PairedDifference) -> dict[str, JsonValue]:
     return {
         "mean_difference": found.mean,
-        "interval_95": found.interval,
+        "interval_95": None if found.interval is None else list(found.interval),
         "p_value": found.p_value,
         "p_holm": found.p_holm,
         "won": found.won,
@@ -72,6 +109,9 @@ def _table(comparison: Comparison) -> str:
         for metric, found in table.items()
     ]
     notes = [f"Not made alike: {difference}." for difference in comparison.unmatched]
+    lower = [metric for metric in next(iter(comparison.datasets.values()), {}) if METRICS[metric].direction == "lower"]
+    if lower:
+        notes.append(f"Lower is better: {', '.join(lower)}. There, the model with the lower score wins.")
     differences = [found for table in comparison.datasets.values() for found in table.values()]
     if any(found.p_value is not None for found in differences):
         notes.append(_METHOD)
@@ -86,7 +126,7 @@ def _table(comparison: Comparison) -> str:
 
 
 def _cells(metric: str, found: PairedDifference) -> list[str]:
-    unit = f" {_UNITS[metric]}" if metric in _UNITS else ""
+    unit = f" {METRICS[metric].unit}" if METRICS[metric].unit else ""
     digits = 3 if unit else 5
     return [
         "-" if found.mean is None else f"{found.mean:+z.{digits}f}{unit}",

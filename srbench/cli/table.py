@@ -10,13 +10,13 @@ import click
 from leaderboard.literature import literature_rows
 from srbench.errors import ComparisonError, UnknownNameError
 from srbench.escaping import latex_text, unknown_to_latex
+from srbench.run_comparison import unmatched_settings
 from srbench.run_folders import ModelRuns, group_runs, read_runs
 from srbench.score_tables.cells import PSNR_DIGITS
 from srbench.score_tables.marks import MarkRule
 from srbench.score_tables.protocol_text import protocol_sentences
 from srbench.score_tables.rendering import TableStyle, csv_scores, latex_scores, markdown_scores, text_scores
 from srbench.score_tables.tabulate import Order, ScoreTable, protocols_of, tabulate
-from srbench.statistics import unmatched_settings
 
 _RENDERERS = {"text": text_scores, "markdown": markdown_scores, "latex": latex_scores}
 

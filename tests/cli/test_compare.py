@@ -8,9 +8,8 @@ from click.testing import CliRunner, Result
 
 from srbench.cli import main
 from srbench.cli.compare import _cells
-from srbench.scores import RunFolder
 from srbench.statistics import PairedDifference
-from tests.records.complete import run_record
+from tests.score_tables import runs as runs_with_scores
 
 TABLE = """\
 A  zoo:net-a@authors
@@ -31,30 +30,7 @@ This holds for two checkpoints on these images, not for their architectures.
 
 
 def write_run(folder: Path, spec: str, scores: dict[str, list[float]], *, protocol: str = "matlab-y") -> Path:
-    run = RunFolder(folder, {"precision": "fp32", "tile": None, "self_ensemble": False})
-    run.append(
-        [
-            {
-                "model": spec,
-                "dataset": dataset,
-                "scale": 4,
-                "protocol": protocol,
-                "protocol_version": 1,
-                "image": f"i{index}",
-                "psnr_y": value,
-                "ssim_y": 0.9,
-                "psnr_lr": 50.0,
-                "seconds": 0.1,
-                "lr_source": "made",
-                "hr_sha256": f"hr{index}",
-                "lr_sha256": f"lr{index}",
-            }
-            for dataset, values in scores.items()
-            for index, value in enumerate(values)
-        ]
-    )
-    run.finish(run_record(model={"spec": spec, "weights_sha256": None, "parameters": None}))
-    return folder
+    return runs_with_scores.write_run(folder, spec, scores, protocol=protocol, ssim=0.9)
 
 
 @pytest.fixture
@@ -98,6 +74,40 @@ def test_another_protocol_is_an_error_that_names_both(runs: tuple[Path, Path], t
     assert result.stderr == "Error: the protocols differ: A has matlab-y, B has bam2021; evaluate both alike\n"
 
 
-def test_misuse(tmp_path: Path) -> None:
-    assert srbench("compare", tmp_path).exit_code == 2
-    assert srbench("compare", tmp_path, tmp_path).exit_code == 1
+def test_one_run_alone_is_misuse(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    assert srbench("compare").exit_code == srbench("compare", runs[0]).exit_code == 2
+    assert srbench("compare", tmp_path / "none", runs[0]).exit_code == 2
+    (tmp_path / "empty").mkdir()
+    assert srbench("compare", tmp_path / "empty", runs[0]).exit_code == 1
+
+
+def test_models_of_a_sweep_are_compared_with_one_base(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    third = write_run(tmp_path / "c", "bicubic", {"Set5": [29.0, 30.0, 31.0], "Set14": [28.0] * 12})
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    for run in (*runs, third):
+        run.rename(folder / run.name)
+    found = json.loads(srbench("compare", folder, "--base", "bicubic", "--format", "json").stdout)
+    assert [(one["model_a"], one["model_b"]) for one in found] == [
+        ("zoo:net-a@authors", "bicubic"),
+        ("zoo:net-b@authors", "bicubic"),
+    ]
+    assert found[1]["datasets"]["Set14"]["psnr_y"]["mean_difference"] == pytest.approx(2.0)
+    assert srbench("compare", folder, "--base", "bicubic").stdout == srbench("compare", folder).stdout  # the last one
+
+
+def test_common_compares_only_the_sets_of_both(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    small = write_run(tmp_path / "c", "bicubic", {"Set14": [29.0] * 12, "BSD100": [25.0] * 3})
+    assert "the images differ: only one run has BSD100/i0" in srbench("compare", runs[0], small).stderr
+    document = json.loads(srbench("compare", runs[0], small, "--common", "--format", "json").stdout)
+    assert list(document["datasets"]) == ["Set14"]
+    assert document["datasets"]["Set14"]["psnr_y"]["mean_difference"] == pytest.approx(1 - 0.055)
+    other = write_run(tmp_path / "d", "bicubic", {"BSD100": [25.0] * 3})
+    assert "expected a dataset that both runs have" in srbench("compare", runs[0], other, "--common").stderr
+
+
+def test_a_folder_with_one_model_has_no_base(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    write_run(folder / "one", "a", {"Set5": [30.0]})
+    write_run(folder / "two", "a", {"Set14": [30.0]})
+    assert "expected runs of at least two models, got a alone" in srbench("compare", folder).stderr

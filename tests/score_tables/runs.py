@@ -18,9 +18,11 @@ def write_run(
     scale: int = 4,
     expected: int | None = None,
     hr: str = "hr",
+    protocol: str = "matlab-y",
+    ssim: float | None = None,
     **model: Any,
 ) -> Path:
-    """Write the run of a model: PSNR by dataset, one value per image; SSIM is PSNR / 40."""
+    """Write the run of a model: PSNR by dataset, one value per image; SSIM is PSNR / 40 unless given."""
     run = RunFolder(folder, {"precision": "fp32", "tile": None, "self_ensemble": False})
     run.append(
         [
@@ -28,11 +30,11 @@ def write_run(
                 "model": spec,
                 "dataset": dataset,
                 "scale": scale,
-                "protocol": "matlab-y",
+                "protocol": protocol,
                 "protocol_version": 1,
                 "image": f"i{index:03d}",
                 "psnr_y": value,
-                "ssim_y": value / 40,
+                "ssim_y": value / 40 if ssim is None else ssim,
                 "psnr_lr": 50.0,
                 "seconds": 0.1,
                 "lr_source": "made",
@@ -47,6 +49,7 @@ def write_run(
         name: {"fingerprint": "a" * 64, "variant": "canonical", "n": len(values), "n_expected": expected or len(values)}
         for name, values in scores.items()
     }
+    protocols = {protocol: {"version": 1, "summary": "as MATLAB", "lr_source": "made"}}
     facts = {"spec": spec, "weights_sha256": None, "parameters": None, **model}
-    run.finish(run_record(model=facts, scale=scale, datasets=datasets))
+    run.finish(run_record(model=facts, scale=scale, datasets=datasets, protocols=protocols))
     return folder
