@@ -1,4 +1,4 @@
-"""The page that explains how to read and cite the site, and the front page of a site without entries."""
+"""The pages about the site: how to read and cite it, how to submit, the page for wrong addresses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ _NEWEST = 8
 
 
 def pages(collection: Collection) -> Iterator[Page]:
-    """Return `about.html`, and `index.html` if there is no table for it (`leaderboard.tables` makes it otherwise)."""
+    """Return `about.html`, `submit.html`, `404.html`, and `index.html` if no table (`leaderboard.tables`) can be it."""
+    yield Page("submit.html", lambda: render("submit.html.j2", path="submit.html", example=_example(collection)))
+    yield Page("404.html", lambda: render("404.html.j2", path="404.html"))
     levels = {level: sum(entry.level == level for entry in collection) for level in LEVELS}
     yield Page(
         "about.html",
@@ -31,6 +33,11 @@ def pages(collection: Collection) -> Iterator[Page]:
     )
     if not any(entry.means for entry in collection):
         yield Page(INDEX, lambda: render("empty.html.j2", path=INDEX))
+
+
+def _example(collection: Collection) -> Entry | None:
+    """Return a real entry to look at: the first that was run again."""
+    return next((entry for entry in collection if entry.level == "model-rerun"), next(iter(collection), None))
 
 
 def newest(collection: Collection, number: int) -> list[Entry]:

@@ -43,12 +43,14 @@ LEVEL_MEANINGS = {
 NAVIGATION: list[tuple[str, str]] = [
     ("Ranking", "index.html"),
     ("Does BAM help?", "bam.html"),
+    ("Gallery", "gallery.html"),
     ("Compare", "compare.html"),
     ("Charts", "charts/index.html"),
     ("Papers", "reported.html"),
     ("Studies", "studies/index.html"),
     ("Datasets", "datasets/index.html"),
     ("Protocols", "protocols/index.html"),
+    ("Submit", "submit.html"),
     ("About", "about.html"),
 ]
 """The main menu: label and address from the root. Each must exist for every build."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from srbench.datasets.imageset import open_dataset
 from srbench.errors import ImageError
@@ -17,6 +17,8 @@ from srbench.protocols import get_protocol, to_8bit
 from srbench.submissions.crops import CORNERS, MAX_BYTES, SCALE, SIDE
 from srbench.upscalers.base import Options, Upscaler
 from srbench.upscalers.loading import as_upscaler
+
+_PLACE_WIDTH = 208  # of the small picture that shows where a crop is
 
 
 def make_samples(
@@ -41,6 +43,33 @@ def make_references(folder: Path, scale: int = SCALE) -> dict[str, Path]:
     return _write(((name, hr) for name, hr, _ in _prepared(scale)), folder, scale)
 
 
+def make_context(folder: Path) -> list[Path]:
+    """Write what a gallery shows next to the crops, for each image, and return the files.
+
+    `NAME_lr.webp` is the crop of the LR at `SCALE`, and `NAME_place.webp` is the complete HR image at a width of 208
+    pixels, with a box around the crop.
+    """
+    files = []
+    for name, hr, lr in _prepared(SCALE):
+        top, left = (corner // SCALE for corner in CORNERS[name])
+        side = SIDE // SCALE
+        pictures = {"lr": lr[top : top + side, left : left + side], "place": _with_box(hr, *CORNERS[name])}
+        for kind, picture in pictures.items():
+            files.append(folder / f"{name}_{kind}.webp")
+            write_atomic(files[-1], _encoded(picture, lossless=kind == "lr"))
+    return files
+
+
+def _with_box(image: NDArray[np.uint8], top: int, left: int) -> NDArray[np.uint8]:
+    share = _PLACE_WIDTH / image.shape[1]
+    small = Image.fromarray(image).resize((_PLACE_WIDTH, round(image.shape[0] * share)), Image.Resampling.LANCZOS)
+    box = [round(end * share) for end in (left, top, left + SIDE, top + SIDE)]
+    draw = ImageDraw.Draw(small)
+    draw.rectangle(box, outline=(0, 0, 0), width=4)
+    draw.rectangle([box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1], outline=(255, 220, 0), width=2)
+    return np.asarray(small)
+
+
 def _prepared(scale: int) -> Iterable[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]]:
     preparation, images = get_protocol("matlab-y").preparation, open_dataset("Sample")
     for name in CORNERS:
@@ -53,7 +82,7 @@ def _upscaled(upscaler: Upscaler, name: str, lr: NDArray[np.uint8]) -> NDArray[n
 
 
 def _write(images: Iterable[tuple[str, NDArray[np.uint8]]], folder: Path, scale: int) -> dict[str, Path]:
-    encoded = {name: _lossless(_crop(image, *CORNERS[name])) for name, image in images}
+    encoded = {name: _encoded(_crop(image, *CORNERS[name])) for name, image in images}
     total = sum(map(len, encoded.values()))
     if total > MAX_BYTES and scale == SCALE:
         raise ImageError(
@@ -70,7 +99,7 @@ def _crop(image: NDArray[np.uint8], top: int, left: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image[top : top + SIDE, left : left + SIDE])
 
 
-def _lossless(image: NDArray[np.uint8]) -> bytes:
+def _encoded(image: NDArray[np.uint8], *, lossless: bool = True) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="WEBP", lossless=True, quality=100, method=4)
+    Image.fromarray(image).save(buffer, format="WEBP", lossless=lossless, quality=100 if lossless else 85, method=4)
     return buffer.getvalue()

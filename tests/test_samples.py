@@ -14,7 +14,7 @@ from srbench.cli import main
 from srbench.datasets.imageset import SAMPLE_NAMES, open_dataset
 from srbench.errors import ImageError, SubmissionError
 from srbench.protocols import get_protocol
-from srbench.samples import make_references, make_samples
+from srbench.samples import make_context, make_references, make_samples
 from srbench.submissions.crops import CORNERS, MAX_BYTES, SIDE, check_sample, read_samples
 from srbench.upscalers.base import Identity, Options
 from srbench.upscalers.loading import open_upscaler
@@ -72,3 +72,14 @@ def test_crops_over_the_budget_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="at most 100000 bytes together, got"):
         make_samples(noisy, tmp_path / "samples", 4)
     assert not (tmp_path / "samples").exists()
+
+
+def test_the_context_of_a_crop_is_its_part_of_the_lr(tmp_path: Path) -> None:
+    files = make_context(tmp_path)
+    assert len(files) == 2 * len(CORNERS)
+    _, lr = get_protocol("matlab-y").prepare(open_dataset("Sample").hr("brick"), scale=4)
+    top, left = CORNERS["brick"]
+    with Image.open(tmp_path / "brick_lr.webp") as crop:
+        np.testing.assert_array_equal(np.asarray(crop), lr[top // 4 : top // 4 + 26, left // 4 : left // 4 + 26])
+    with Image.open(tmp_path / "brick_place.webp") as place:
+        assert place.width == 208

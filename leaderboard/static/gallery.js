@@ -1,0 +1,141 @@
+// Crops of several models next to each other. The choice is kept in the address after #, so that a link shows the same.
+"use strict";
+
+globalThis.srbenchGallery = ({ images, models }) => {
+  const form = document.getElementById("gallery-form");
+  const place = document.getElementById("gallery");
+  const root = place.dataset.root;
+  const byId = new Map(models.map((model) => [model.id, model]));
+  let chosen = [];
+
+  const element = (name, properties = {}, ...children) => {
+    const made = document.createElement(name);
+    Object.assign(made, properties);
+    made.append(...children);
+    return made;
+  };
+
+  const crop = (address, alt, truth) => {
+    const view = element("span", { className: "view" });
+    view.append(element("img", { src: root + address, alt, width: 104, height: 104 }));
+    if (truth) {
+      view.append(element("img", { src: `${root}static/samples/${truth}.webp`, alt: "", width: 104, height: 104, className: "truth" }));
+    }
+    return view;
+  };
+
+  const figure = (picture, ...caption) =>
+    element("li", {}, element("figure", {}, picture, element("figcaption", {}, ...caption)));
+
+  const picker = (index) => {
+    const select = element("select");
+    select.setAttribute("aria-label", `Model ${index + 1}`);
+    select.append(...models.map((model) => new Option(model.title, model.id, false, model.id === chosen[index])));
+    select.addEventListener("change", () => {
+      chosen[index] = select.value;
+      draw();
+    });
+    return select;
+  };
+
+  const score = (value) => (value === null ? "–" : typeof value === "number" ? value.toFixed(2) : value);
+
+  const column = (id, index, image) => {
+    const model = byId.get(id);
+    const [address, psnr, aliased] = model.crops[image] || ["", null, null];
+    const picture = address ? crop(address, `${image}, ${model.title}`, image) : element("span", { className: "view", textContent: "no crop" });
+    const page = element("a", { href: root + model.page, textContent: "page" });
+    page.setAttribute("aria-label", `Page of ${model.title}`);
+    return figure(picture, picker(index), element("br"), `${score(psnr)} / ${score(aliased)} dB `, page);
+  };
+
+  const zoom = () => {
+    const factor = Number(form.zoom.value);
+    for (const image of place.querySelectorAll(".view img")) {
+      image.style.transform = factor === 1 ? "" : `scale(${factor})`;
+    }
+  };
+
+  const keep = () => {
+    const state = new URLSearchParams({ image: form.image.value, models: chosen.join(" "), zoom: form.zoom.value });
+    if (form.map.value) {
+      state.set("map", form.map.value);
+    }
+    history.replaceState(null, "", `#${state}`);
+  };
+
+  const draw = () => {
+    const image = form.image.value;
+    const box = element("img", { className: "place", src: `${root}static/samples/${image}_place.webp`, alt: `${image} with a box around the crop`, width: 208 });
+    const list = element("ul", { className: `crops gallery large${form.map.value ? " error" : ""}` },
+      figure(box, "HR with the place of the crop"),
+      figure(crop(`static/samples/${image}.webp`, `${image}, ground truth`), "HR"),
+      figure(crop(`static/samples/${image}_lr.webp`, `${image}, LR`), "LR"),
+      ...chosen.map((id, index) => column(id, index, image)));
+    const active = [...place.querySelectorAll("select")].indexOf(document.activeElement);
+    place.replaceChildren(list);
+    place.querySelectorAll("select")[active]?.focus();
+    zoom();
+    keep();
+  };
+
+  const fill = (count) => {
+    const others = models.map((model) => model.id).filter((id) => !chosen.includes(id));
+    chosen = [...chosen, ...others].slice(0, Math.min(count, models.length));
+  };
+
+  const read = () => {
+    const asked = new URLSearchParams(location.hash.slice(1));
+    form.image.value = images.includes(asked.get("image")) ? asked.get("image") : images[0];
+    chosen = [...new Set((asked.get("models") || "").split(" "))].filter((id) => byId.has(id)).slice(0, 5);
+    fill(Math.max(chosen.length || 3, 2));
+    form.count.value = String(chosen.length);
+    const factor = Number(asked.get("zoom"));
+    form.zoom.value = factor >= 1 && factor <= 6 ? String(factor) : "1";
+    form.map.value = asked.get("map") === "error" ? "error" : "";
+    draw();
+  };
+
+  const keys = {
+    ArrowLeft: () => { form.image.selectedIndex = (form.image.selectedIndex + images.length - 1) % images.length; },
+    ArrowRight: () => { form.image.selectedIndex = (form.image.selectedIndex + 1) % images.length; },
+    "+": () => { form.zoom.value = String(Number(form.zoom.value) + 0.5); },
+    "-": () => { form.zoom.value = String(Number(form.zoom.value) - 0.5); },
+    e: () => { form.map.value = form.map.value ? "" : "error"; },
+  };
+
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("select, input, button, a");
+    if (!typing && keys[event.key] && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      keys[event.key]();
+      draw();
+    }
+  });
+  place.addEventListener("pointermove", (event) => {
+    const view = event.target.closest(".view");
+    if (view) {
+      const box = view.getBoundingClientRect();
+      const at = `${(100 * (event.clientX - box.left)) / box.width}% ${(100 * (event.clientY - box.top)) / box.height}%`;
+      place.querySelectorAll(".view img").forEach((image) => {
+        image.style.transformOrigin = at;
+      });
+    }
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("input", (event) => {
+    if (event.target.name === "zoom") {
+      zoom();
+      keep();
+      return;
+    }
+    chosen = chosen.slice(0, Number(form.count.value));
+    fill(Number(form.count.value));
+    draw();
+  });
+  window.addEventListener("hashchange", read);
+  form.hidden = false;
+  place.hidden = false;
+  document.getElementById("gallery-static").hidden = true;
+  read();
+};
