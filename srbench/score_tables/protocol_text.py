@@ -97,5 +97,6 @@ def _datasets(table: ScoreTable) -> str:
             for name, dataset in one.run.record["datasets"].items():
                 if name in table.datasets:
                     facts[name] = dataset["n_expected"], str(dataset["variant"])
-    parts = [f"{name} ({counted(n, 'image')}, {variant} pixels)" for name, (n, variant) in facts.items()]
+    pixels = {name: "" if variant == "own" else f", {variant} pixels" for name, (_, variant) in facts.items()}
+    parts = [f"{name} ({counted(n, 'image')}{pixels[name]})" for name, (n, _) in facts.items()]
     return f"Datasets: {', '.join(parts)}"

@@ -17,8 +17,8 @@ from srbench.datasets.lr_origins import given_origins
 from srbench.errors import ComparisonError, DatasetError
 from srbench.images import decode, save_png
 from srbench.resize import imresize
+from srbench.run_comparison import compare_runs
 from srbench.scores import read_run
-from srbench.statistics import compare_runs
 
 OPENCV = "OpenCV bicubic (no antialiasing)"
 
