@@ -25,8 +25,9 @@ from srbench.upscalers.loading import FOREIGN_KINDS, open_upscaler
 from srbench.upscalers.tensors import DEEP_DTYPES, PRECISIONS, pick_device
 from srbench.zoo import build
 from srbench.zoo.blocks import SRNetwork
-from srbench.zoo.counting import count_macs, count_parameters
+from srbench.zoo.counting import challenge_cost
 from srbench.zoo.optimize import optimized
+from srbench.zoo.reparam import merge
 
 LEAST_REPETITIONS = 3
 """Repetitions that are made even where the time for a size is used up: quartiles need them."""
@@ -41,6 +42,7 @@ class Settings:
         repetitions: timed runs of each spec at each size; fewer, at least three, where `seconds` per size are used up.
         warmup: runs before anything is measured; one more gives the peak memory.
         optimise: fold constants and use channels_last, for zoo networks.
+        deployed: time and count zoo networks in their deployed form, where the branches of training are merged.
         adapters: fields of `Options` that adapt images to what foreign models take; zoo networks are timed without.
     """
 
@@ -52,6 +54,7 @@ class Settings:
     warmup: int = 3
     seconds: float = 60.0
     optimise: bool = False
+    deployed: bool = False
     adapters: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -59,9 +62,9 @@ class Settings:
 class Timing:
     """One spec at one scale and LR size, a batch of one image.
 
-    Latencies in milliseconds; memory in bytes, weights included, null where the system does not tell; one
-    multiply-accumulate (MAC) is two FLOPs. `timed` says whether the network alone was timed, or with the conversion of
-    its uint8 images.
+    Latencies in milliseconds; memory in bytes, weights included, null where the system does not report it; one
+    multiply-accumulate (MAC) is two FLOPs; `activations` are the values in the outputs of all convolutions. `timed`
+    says whether the network alone was timed, or with the conversion of its uint8 images.
     """
 
     spec: str
@@ -72,11 +75,14 @@ class Timing:
     latency_median_ms: float
     latency_q1_ms: float
     latency_q3_ms: float
+    latency_mean_ms: float
     repetitions: int
     peak_memory_bytes: int | None
     parameters: int | None
     macs: int | None
     flops: int | None
+    activations: int | None
+    convolutions: int | None
     timed: str
 
 
@@ -209,6 +215,8 @@ def _candidate(spec: str, scale: int, device: torch.device, settings: Settings) 
 
 
 def _of_network(spec: str, network: SRNetwork, device: torch.device, settings: Settings) -> _Candidate:
+    if settings.deployed:
+        network = merge(network)
     runner = optimized(network) if settings.optimise else network
     runner.deep_dtype = DEEP_DTYPES[settings.precision]
 
@@ -259,7 +267,7 @@ def _synchronise(device: torch.device) -> None:
 def _timing(candidate: _Candidate, runs: list[float], peak: int | None, size: tuple[int, int]) -> Timing:
     first, median, third = _quartiles([1000 * seconds for seconds in runs])
     module = candidate.module
-    macs = count_macs(module, height=size[0], width=size[1]) if module is not None else None
+    cost = challenge_cost(module, height=size[0], width=size[1]) if module is not None else None
     return Timing(
         spec=candidate.spec,
         scale=candidate.scale,
@@ -269,11 +277,14 @@ def _timing(candidate: _Candidate, runs: list[float], peak: int | None, size: tu
         latency_median_ms=median,
         latency_q1_ms=first,
         latency_q3_ms=third,
+        latency_mean_ms=1000 * statistics.fmean(runs),
         repetitions=len(runs),
         peak_memory_bytes=peak,
-        parameters=count_parameters(module) if module is not None else None,
-        macs=macs,
-        flops=None if macs is None else 2 * macs,
+        parameters=None if cost is None else cost.parameters,
+        macs=None if cost is None else cost.macs,
+        flops=None if cost is None else 2 * cost.macs,
+        activations=None if cost is None else cost.activations,
+        convolutions=None if cost is None else cost.convolutions,
         timed=candidate.timed,
     )
 

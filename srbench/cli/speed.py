@@ -9,6 +9,7 @@ import click
 
 from srbench.cli.inference_options import adapter_options
 from srbench.files import write_atomic
+from srbench.ntire import NTIRE_RULES, NTIRE_RUNS, NtireReport, NtireRule, measure_ntire
 from srbench.speed import Ratio, Settings, SpeedReport, Timing, measure, parse_size, speed_chart
 from srbench.tables import text_table
 from srbench.upscalers.base import Options
@@ -16,7 +17,7 @@ from srbench.upscalers.base import Options
 
 @click.command()
 @click.option("--model", "models", multiple=True, metavar="SPEC...", help="What to time; several take turns.")
-@click.option("--scale", "scales", type=int, multiple=True, required=True, help="Scale; may be repeated.")
+@click.option("--scale", "scales", type=int, multiple=True, help="Scale; may be repeated. Required without --ntire.")
 @click.option(
     "--size", "sizes", multiple=True, metavar="S...", help="LR size in pixels: 96, or 180x320.  [default: 120]"
 )
@@ -36,6 +37,12 @@ from srbench.upscalers.base import Options
     show_default=True,
     help="Per size; at least 3 runs are made.",
 )
+@click.option(
+    "--ntire",
+    is_flag=True,
+    help="Measure as the NTIRE challenges on efficient SR: ×4, 256×256, mean of five runs, deployed form. With the "
+    "baseline EFDN (2025) or SPAN (2026) among the models, also print an NTIRE-style score.",
+)
 @click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Write FPS over input size as SVG.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def command(
@@ -50,6 +57,7 @@ def command(
     repetitions: int,
     warmup: int,
     seconds: float,
+    ntire: bool,
     svg: Path | None,
     form: str,
 ) -> None:
@@ -59,9 +67,11 @@ def command(
     such as --range apply to python:, onnx: and spandrel: models.
     """
     specs = (*models, *(text for text in more if not text[:1].isdigit()))
-    named = (*sizes, *(text for text in more if text[:1].isdigit())) or ("120",)
+    named = (*sizes, *(text for text in more if text[:1].isdigit())) or (() if ntire else ("120",))
     if not specs:
         raise click.UsageError("expected at least one --model SPEC")
+    if not scales and not ntire:
+        raise click.UsageError("expected at least one --scale N")
     settings = Settings(
         scales=scales,
         sizes=tuple(parse_size(text) for text in named),
@@ -73,6 +83,10 @@ def command(
         optimise=optimise,
         adapters=options.adapters,
     )
+    if ntire:
+        challenge = measure_ntire(tuple(dict.fromkeys(specs)), settings)
+        click.echo(json.dumps(challenge.to_json(), indent=2) if form == "json" else _ntire_table(challenge))
+        return
     report = measure(tuple(dict.fromkeys(specs)), settings)
     if svg is not None:
         write_atomic(svg, speed_chart(report))
@@ -86,6 +100,41 @@ def _table(report: SpeedReport) -> str:
         ratio_head = ("time of", "over time of", "scale", "LR", "median", "quartiles")
         lines.append(text_table(ratio_head, [_ratio_row(ratio) for ratio in report.ratios]))
     return "\n\n".join(lines)
+
+
+def _ntire_table(report: NtireReport) -> str:
+    head = ("model", "mean ms", "parameters M", "MACs G", "activations M", "convolutions")
+    rows = [
+        (
+            timing.spec,
+            f"{timing.latency_mean_ms:.2f}",
+            _scaled(timing.parameters, 1e6, 3),
+            _scaled(timing.macs, 1e9, 2),
+            _scaled(timing.activations, 1e6, 2),
+            _scaled(timing.convolutions, 1, 0),
+        )
+        for timing in report.speed.timings
+    ]
+    lines = [f"×4, 256×256, mean of {NTIRE_RUNS} runs on {report.device}", text_table(head, rows)]
+    lines += [part for rule in NTIRE_RULES for part in _score_table(report, rule)]
+    if not report.scores:
+        names = " or ".join(f"zoo:{rule.networks[0]} ({rule.year})" for rule in NTIRE_RULES)
+        lines.append(f"no NTIRE-style score: its baseline has to run in the same call; add --model {names}")
+    return "\n\n".join(lines)
+
+
+def _score_table(report: NtireReport, rule: NtireRule) -> list[str]:
+    scores = [score for score in report.scores if score.year == rule.year]
+    if not scores:
+        return []
+    rows = [
+        (score.spec, *(f"{value:.3f}" for value in (score.total, score.runtime, score.macs, score.parameters)))
+        for score in scores
+    ]
+    return [
+        f"NTIRE-style score by the rule of {rule.year}, baseline {rule.baseline}, on {report.device}; lower is better",
+        text_table(("model", "score", "runtime", "MACs", "parameters"), rows),
+    ]
 
 
 def _row(timing: Timing) -> tuple[str, ...]:
@@ -108,5 +157,5 @@ def _ratio_row(ratio: Ratio) -> tuple[str, ...]:
     return (ratio.spec, ratio.base, f"×{ratio.scale}", size, f"{ratio.median:.3f}", f"{ratio.q1:.3f}…{ratio.q3:.3f}")
 
 
-def _scaled(count: int | None, unit: float) -> str:
-    return "-" if count is None else f"{count / unit:.1f}"
+def _scaled(count: int | None, unit: float, digits: int = 1) -> str:
+    return "-" if count is None else f"{count / unit:.{digits}f}"
