@@ -10,6 +10,9 @@ from srbench.resize import imresize
 from srbench.upscalers.base import Image, Upscaler
 from srbench.upscaling.source_images import Samples, SourceImage
 
+# The output is rounded in blocks of rows, since a large image has no memory left for several copies.
+_ROWS = 256
+
 
 def upscaled_planes(upscaler: Upscaler, source: SourceImage, *, name: str) -> Samples:
     """Return the upscaled image H×W×C: gray, gray and alpha, RGB, or RGB and alpha.
@@ -23,14 +26,24 @@ def upscaled_planes(upscaler: Upscaler, source: SourceImage, *, name: str) -> Sa
     deep = source.is_deep and upscaler.takes_float
     top, dtype = (65535, np.uint16) if deep else (255, np.uint8)
     sr = upscaler.checked(model_input(source, deep=deep), dataset="input", name=name)
-    values = sr.astype(np.float32) / 255 if sr.dtype == np.uint8 else sr
-    if source.gray:
-        values = values.mean(axis=2, keepdims=True)
-    planes = [values]
-    if source.alpha is not None:
-        planes.append(imresize(_unit(source.alpha), upscaler.scale)[..., None])
-    rounded: Samples = np.concatenate([np.rint(plane.clip(0, 1) * top).astype(dtype) for plane in planes], axis=2)
-    return rounded
+    alpha = None if source.alpha is None else imresize(_unit(source.alpha), upscaler.scale)
+    colours = 1 if source.gray else 3
+    planes = np.empty((*sr.shape[:2], colours + (alpha is not None)), dtype)
+    for start in range(0, len(sr), _ROWS):
+        rows = slice(start, start + _ROWS)
+        planes[rows, :, :colours] = _samples(_colours(sr[rows], gray=source.gray), top)
+        if alpha is not None:
+            planes[rows, :, -1] = _samples(alpha[rows], top)
+    return planes
+
+
+def _colours(sr: Image, *, gray: bool) -> Image:
+    values = sr.astype(np.float32) / np.float32(255) if sr.dtype == np.uint8 else sr
+    return values.mean(axis=2, keepdims=True) if gray else values
+
+
+def _samples(values: Image, top: int) -> NDArray[np.float32]:
+    return np.rint(values.clip(0, 1) * np.float32(top))
 
 
 def model_input(source: SourceImage, *, deep: bool) -> Image:

@@ -15,8 +15,8 @@ SMALL_SIDE = 256
 _PROBE_SIDE = 96
 _SHARE = 0.6  # of the free memory: other programs need some, too
 _FALLBACK_TILE, _LEAST_TILE, _STEP = 512, 64, 32
-_OUTPUT_BYTES = 3 * 4 * 3
-"""Bytes per output pixel that are needed outside the model: three float32 copies of three channels."""
+_OUTPUT_BYTES = 3 * 4 + 2 * 4
+"""Bytes per output pixel that are needed outside the model: three channels of float32, and four of 16 bits."""
 
 
 class TileChooser:

@@ -174,7 +174,7 @@ def test_folders_of_sr_images_are_no_model(tmp_path: Path) -> None:
 
 def test_chosen_tiles_are_said_and_change_nothing_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_png(tmp_path / "a.png", photo(200, 150))
-    model = tmp_path / "nearest.py"
+    model = tmp_path / "tiles_nearest.py"
     model.write_text("import torch\ndef make(scale):\n    return torch.nn.Upsample(scale_factor=scale)\n")
     spec = f"python:{model}:make"
     upscale(spec, tmp_path / "a.png", scale=_SCALE, output=tmp_path / "plain")
