@@ -17,7 +17,7 @@ from leaderboard.ranking import forms
 from leaderboard.views import views
 from srbench.escaping import one_line
 from srbench.files import write_atomic
-from srbench.modelcard import Result, model_index, yaml_head
+from srbench.modelcard import CardScore, model_index, yaml_head
 from srbench.protocols import get_protocol
 from srbench.submissions import Problem
 
@@ -80,7 +80,7 @@ def model_index_files(collection: Collection) -> Files:
     """`model-index/ID.yaml`: the head of a model card, with every mean of the entry that is a finite number."""
     for entry in collection:
         results = [
-            Result(dataset, scale, protocol, values)
+            CardScore(dataset, scale, protocol, values)
             for (scale, protocol, dataset), mean in entry.means.items()
             if (values := _values(mean, protocol))
         ]

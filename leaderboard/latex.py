@@ -12,7 +12,7 @@ from leaderboard.ranking import METRICS, TIE, apart, of_other_inputs, rank, refe
 from leaderboard.views import View
 from srbench.escaping import latex_text, markdown_table, markdown_text
 from srbench.score_tables.cells import change, fixed
-from srbench.score_tables.rendering import latex_marked, latex_tabular
+from srbench.score_tables.formats import latex_marked, latex_tabular
 from srbench.statistics import MIN_IMAGES
 
 Bases = Mapping[str, Entry]

@@ -6,7 +6,7 @@ import re
 
 from leaderboard.reported_pages import Reported, reported_rows
 from srbench.errors import UnknownNameError
-from srbench.score_tables.rendering import ReportedRow
+from srbench.score_tables.formats import ReportedRow
 
 
 def source_id(source: str) -> str:

@@ -17,7 +17,7 @@ STEP = 4
 
 
 @dataclass(frozen=True)
-class Box:
+class CropBox:
     """A rectangle in pixels of the HR image; `x` and `y` are its left and upper edge, counted from 0."""
 
     x: int
@@ -32,7 +32,7 @@ class Box:
         """Return this part of an image H×W or H×W×C, as a view."""
         return image[self.y : self.y + self.height, self.x : self.x + self.width]
 
-    def overlaps(self, other: Box) -> bool:
+    def overlaps(self, other: CropBox) -> bool:
         """Whether two boxes have a pixel in common."""
         apart = self.x + self.width <= other.x or other.x + other.width <= self.x
         return not (apart or self.y + self.height <= other.y or other.y + other.height <= self.y)
@@ -46,16 +46,16 @@ class Box:
             )
 
 
-def parse_box(text: str) -> Box:
+def parse_box(text: str) -> CropBox:
     """Return the box that `X,Y,W,H` names. Raises FigureError for other text, or a side below 1 pixel.
 
     Examples:
         >>> parse_box("10,20,64,48")
-        Box(x=10, y=20, width=64, height=48)
+        CropBox(x=10, y=20, width=64, height=48)
     """
     if not re.fullmatch(r"\s*\d+(\s*,\s*\d+){3}\s*", text):
         raise FigureError(f"expected a box X,Y,W,H in pixels of the HR image, such as 10,20,64,48; got {text!r}")
-    box = Box(*map(int, text.split(",")))
+    box = CropBox(*map(int, text.split(",")))
     if min(box.width, box.height) < 1:
         raise FigureError(f"expected a box with sides of at least 1 pixel, got {text!r}")
     return box
@@ -78,13 +78,13 @@ def interest(weight: NDArray[Any], models: Sequence[NDArray[Any]]) -> NDArray[np
     return values * differing
 
 
-def best_boxes(values: NDArray[np.float64], count: int, *, width: int, height: int) -> list[tuple[float, Box]]:
+def best_boxes(values: NDArray[np.float64], count: int, *, width: int, height: int) -> list[tuple[float, CropBox]]:
     """Return the boxes of an H×W map with the highest means, best first, without overlap; fewer if they do not fit.
 
     Examples:
         >>> values = np.zeros((64, 64)); values[32:48, 16:32] = 1
         >>> best_boxes(values, 1, width=16, height=16)
-        [(1.0, Box(x=16, y=32, width=16, height=16))]
+        [(1.0, CropBox(x=16, y=32, width=16, height=16))]
     """
     rows, columns = values.shape
     if width > columns or height > rows:
@@ -96,10 +96,10 @@ def best_boxes(values: NDArray[np.float64], count: int, *, width: int, height: i
     bottoms, rights = tops + height, lefts + width
     means = sums[bottoms, rights] - sums[tops, rights] - sums[bottoms, lefts] + sums[tops, lefts]
     means /= width * height
-    found: list[tuple[float, Box]] = []
+    found: list[tuple[float, CropBox]] = []
     for index in np.argsort(-means, axis=None, kind="stable"):
         row, column = divmod(int(index), len(lefts))
-        box = Box(int(lefts[column]), int(tops[row, 0]), width, height)
+        box = CropBox(int(lefts[column]), int(tops[row, 0]), width, height)
         if not any(box.overlaps(other) for _, other in found):
             found.append((float(means[row, column]), box))
         if len(found) == count:
@@ -109,7 +109,7 @@ def best_boxes(values: NDArray[np.float64], count: int, *, width: int, height: i
 
 def choose_boxes(
     maps: Mapping[str, NDArray[np.float64]], count: int, *, width: int, height: int
-) -> list[tuple[str, Box]]:
+) -> list[tuple[str, CropBox]]:
     """Return the best boxes of several images by name: one of each image first, further ones only if there are too few.
 
     Args:

@@ -14,7 +14,7 @@ _NAMES = {"psnr": "PSNR", "ssim": "SSIM"}
 
 
 @dataclass(frozen=True)
-class Result:
+class CardScore:
     """The means of one model on one set: `metrics` by column of the score table (`psnr_y` in dB, `ssim_y`, …)."""
 
     dataset: str
@@ -24,7 +24,7 @@ class Result:
     verified: bool = False
 
 
-def model_index(name: str, results: Iterable[Result]) -> list[dict[str, Any]]:
+def model_index(name: str, results: Iterable[CardScore]) -> list[dict[str, Any]]:
     """The value of a card's `model-index` key for one model, ready for JSON or `yaml_head`.
 
     The format is that of the hub's model cards (https://github.com/huggingface/hub-docs, modelcard.md).
@@ -40,7 +40,7 @@ def yaml_head(values: Mapping[str, Any]) -> str:
     return "\n".join(["---", *_lines(values, ""), "---", ""])
 
 
-def _entry(result: Result) -> dict[str, Any]:
+def _entry(result: CardScore) -> dict[str, Any]:
     return {
         "task": {"type": TASK, "name": f"Image super-resolution ×{result.scale}"},
         "dataset": {"name": result.dataset, "type": result.dataset, "config": f"bicubic ×{result.scale}"},

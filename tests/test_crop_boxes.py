@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from srbench.crop_boxes import STEP, Box, best_boxes, choose_boxes, interest, parse_box
+from srbench.crop_boxes import STEP, CropBox, best_boxes, choose_boxes, interest, parse_box
 from srbench.errors import FigureError
 
 
@@ -40,9 +40,9 @@ def test_interest_needs_texture_and_disagreement() -> None:
 
 
 def test_box_may_touch_the_border_but_not_cross_it() -> None:
-    Box(10, 20, 30, 40).require_inside(60, 40, name="x")
+    CropBox(10, 20, 30, 40).require_inside(60, 40, name="x")
     with pytest.raises(FigureError, match=r"x: expected a box inside 39×60 pixels, got 10,20,30,40 .* ends at 40,60"):
-        Box(10, 20, 30, 40).require_inside(60, 39, name="x")
+        CropBox(10, 20, 30, 40).require_inside(60, 39, name="x")
 
 
 @pytest.mark.parametrize("text", ["1,2,3", "a,b,c,d", "-1,0,4,4", "0,0,0,4", "1,2,3,4,5", ""])

@@ -23,8 +23,7 @@ from srbench.images import save_png
 from srbench.scores import SCHEMA, read_run, read_table
 from srbench.sweep import Grid, InProcess, Processes, RayCluster, Sweep, sweep
 from srbench.sweep import jobs as jobs_module
-from srbench.sweep.jobs import Job
-from srbench.sweep.jobs import Result as JobResult
+from srbench.sweep.jobs import JobResult, SweepJob
 from srbench.upscalers.base import Options
 
 FACTORY = """
@@ -196,7 +195,7 @@ def test_processes_give_the_same_rows(folder: Path) -> None:
 
 def test_other_weights_on_another_machine_are_not_scored(folder: Path) -> None:
     class Elsewhere(InProcess):
-        def results(self, jobs: Iterable[Job]) -> Iterator[JobResult]:
+        def results(self, jobs: Iterable[SweepJob]) -> Iterator[JobResult]:
             shutil.copy(folder / "first/1.png", folder / "first/0.png")
             yield_cache()
             yield from super().results(jobs)

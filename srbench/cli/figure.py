@@ -11,10 +11,10 @@ import click
 from srbench.cli.inference_options import inference_options
 from srbench.cli.messages import note
 from srbench.cli.table import parse_labels
-from srbench.crop_boxes import Box, parse_box
+from srbench.crop_boxes import CropBox, parse_box
 from srbench.datasets import open_dataset
 from srbench.figures.canvas import DEFAULT_FONT, SMALLEST, parse_width, require_output
-from srbench.figures.crops import CropModel, CropSource, ScoreOf, Subject, find_subjects
+from srbench.figures.crop_rows import CropModel, CropSource, FigureImage, ScoreOf, find_images
 from srbench.figures.layout import draw_rows, readable
 from srbench.protocols import SCALES, get_protocol
 from srbench.runs import local_device
@@ -89,7 +89,7 @@ def command(
     inches = parse_width(width)
     require_output(output)
     opened = lru_cache(maxsize=None)(lambda name: open_dataset(name, data_root=data_root))
-    subjects = find_subjects(images, datasets, opened)
+    subjects = find_images(images, datasets, opened)
     labelled = _models(models, parse_labels(names, models), int(scale), options, bicubic=not no_bicubic)
     source = CropSource(labelled, get_protocol(protocol), int(scale))
     pairs = _boxes(source, subjects, chosen, auto, size)
@@ -140,8 +140,8 @@ def short_label(spec: str) -> str:
 
 
 def _boxes(
-    source: CropSource, subjects: list[Subject], boxes: list[Box], auto: int | None, size: str
-) -> list[tuple[Subject, Box]]:
+    source: CropSource, subjects: list[FigureImage], boxes: list[CropBox], auto: int | None, size: str
+) -> list[tuple[FigureImage, CropBox]]:
     if auto is None:
         return list(zip(subjects, boxes, strict=True))
     wanted = parse_box(f"0,0,{size}")

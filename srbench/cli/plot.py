@@ -9,10 +9,10 @@ import click
 from srbench.cli.table import find_model, parse_labels
 from srbench.errors import FigureError
 from srbench.figures.canvas import DEFAULT_FONT, parse_width, require_output
-from srbench.figures.plots import plot_differences, plot_points
-from srbench.figures.points import TITLES, Quantity, axis_title, differences_of, points_of
+from srbench.figures.plot_data import TITLES, Quantity, axis_title, differences_of, points_of
+from srbench.figures.plot_drawing import plot_differences, plot_points
 from srbench.run_folders import group_runs, read_runs
-from srbench.score_tables.tabulate import Place, ScoreTable, protocols_of, tabulate
+from srbench.score_tables.tabulate import ModelTable, Place, protocols_of, tabulate
 
 
 @click.command()
@@ -84,7 +84,7 @@ def command(
     click.echo(output)
 
 
-def _place(table: ScoreTable, dataset: str | None, scale: int | None) -> Place:
+def _place(table: ModelTable, dataset: str | None, scale: int | None) -> Place:
     places = [place for row in table.rows for place in row.cells]
     for place in sorted(dict.fromkeys(places), key=lambda one: -one[0]):
         if (dataset is None or place[1] == dataset) and (scale is None or place[0] == scale):

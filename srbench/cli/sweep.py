@@ -15,7 +15,7 @@ from srbench.cli.messages import is_quiet
 from srbench.cli.score_output import score_cells, score_csv
 from srbench.protocols import SCALES, LrSource
 from srbench.sweep import Engine, Grid, InProcess, Processes, RayCluster, sweep
-from srbench.sweep.jobs import Result
+from srbench.sweep.jobs import JobResult
 from srbench.tables import text_table
 from srbench.upscalers.base import Options
 
@@ -114,7 +114,7 @@ def _engine(name: str, jobs: int | None, cpus: float | None, gpus: float | None)
     return Processes(jobs) if jobs and jobs > 1 else InProcess()
 
 
-def _watch(results: Iterable[Result], images: int) -> Iterator[Result]:
+def _watch(results: Iterable[JobResult], images: int) -> Iterator[JobResult]:
     with tqdm(total=images, unit="image", disable=is_quiet() or None, desc="sweep") as bar:
         for result in results:
             bar.update(len({(row["dataset"], row["image"]) for row in result.rows}))

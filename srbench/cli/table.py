@@ -13,10 +13,10 @@ from srbench.escaping import latex_text, unknown_to_latex
 from srbench.run_comparison import unmatched_settings
 from srbench.run_folders import ModelRuns, group_runs, read_runs
 from srbench.score_tables.cells import PSNR_DIGITS
+from srbench.score_tables.formats import TableStyle, csv_scores, latex_scores, markdown_scores, text_scores
 from srbench.score_tables.marks import MarkRule
 from srbench.score_tables.protocol_text import protocol_sentences
-from srbench.score_tables.rendering import TableStyle, csv_scores, latex_scores, markdown_scores, text_scores
-from srbench.score_tables.tabulate import Order, ScoreTable, protocols_of, tabulate
+from srbench.score_tables.tabulate import ModelTable, Order, protocols_of, tabulate
 
 _RENDERERS = {"text": text_scores, "markdown": markdown_scores, "latex": latex_scores}
 
@@ -162,5 +162,5 @@ def _warn_about_signs(models: Sequence[ModelRuns]) -> None:
             )
 
 
-def _joined(tables: Sequence[ScoreTable], style: TableStyle, form: str) -> str:
+def _joined(tables: Sequence[ModelTable], style: TableStyle, form: str) -> str:
     return "\n\n".join(_RENDERERS[form](table, style).rstrip("\n") for table in tables)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srbench.figures.canvas import SMALLEST, fitting_size, require_signs, save, style
-from srbench.figures.crops import FigureRow
+from srbench.figures.crop_rows import FigureRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

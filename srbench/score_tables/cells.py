@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from srbench.metrics.metric_entries import METRICS
 from srbench.score_tables.marks import Mark, MarkRule, Scores, best_marks
-from srbench.score_tables.tabulate import Place, ScoreRow, ScoreTable
+from srbench.score_tables.tabulate import ModelRow, ModelTable, Place
 
 PSNR_DIGITS = 2
 """Decimals of values in dB, as papers print them."""
@@ -57,7 +57,7 @@ def change(value: float | None, base: float | None, digits: int) -> str:
 
 
 def printed_rows(
-    table: ScoreTable, scale: int, *, rule: MarkRule, bases: Mapping[str, str], decibel_digits: int = PSNR_DIGITS
+    table: ModelTable, scale: int, *, rule: MarkRule, bases: Mapping[str, str], decibel_digits: int = PSNR_DIGITS
 ) -> list[PrintedRow]:
     """Return the rows of one scale. `bases` gives a model's label the label of the model it is compared with."""
     rows = [row for row in table.rows if any(place[0] == scale for place in row.cells)]
@@ -69,7 +69,7 @@ def printed_rows(
     }
     by_label = {row.label: row for row in rows}
 
-    def cell(row: ScoreRow, dataset: str) -> PrintedCell:
+    def cell(row: ModelRow, dataset: str) -> PrintedCell:
         found, base = row.cells.get((scale, dataset)), by_label.get(bases.get(row.label, ""))
         theirs = base.cells.get((scale, dataset)) if base else None
         if found is None or all(found.mean(metric) is None for metric in table.metrics):
@@ -89,7 +89,7 @@ def printed_rows(
     ]
 
 
-def _marks(rows: Sequence[ScoreRow], place: Place, metric: str, rule: MarkRule, digits: int) -> dict[str, Mark]:
+def _marks(rows: Sequence[ModelRow], place: Place, metric: str, rule: MarkRule, digits: int) -> dict[str, Mark]:
     column = {}
     for row in rows:
         value = row.cells[place].mean(metric) if place in row.cells else None
@@ -98,5 +98,5 @@ def _marks(rows: Sequence[ScoreRow], place: Place, metric: str, rule: MarkRule, 
     return best_marks(column, rule, higher=METRICS[metric].direction == "higher", digits=digits)
 
 
-def _thousands(row: ScoreRow, scale: int) -> str:
+def _thousands(row: ModelRow, scale: int) -> str:
     return f"{row.parameters[scale] / 1000:,.0f}" if scale in row.parameters else "-"

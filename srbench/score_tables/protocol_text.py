@@ -8,7 +8,7 @@ from srbench import degradations
 from srbench.errors import counted
 from srbench.metrics.metric_entries import METRICS
 from srbench.protocols import MATLAB_LUMA, SSIM_WINDOW, HrRule, Luma, Protocol, get_protocol
-from srbench.score_tables.tabulate import ScoreTable
+from srbench.score_tables.tabulate import ModelTable
 
 _HR_RULES: Mapping[HrRule, str] = {
     degradations.crop_to_multiple: "HR images are cropped at the right and bottom to a multiple of the scale",
@@ -23,7 +23,7 @@ _DEGRADATIONS: Mapping[HrRule, str] = {
 }
 
 
-def protocol_sentences(table: ScoreTable) -> str:
+def protocol_sentences(table: ModelTable) -> str:
     """Return the paragraph that describes protocol, metrics and datasets of a table, as plain text.
 
     A protocol of a plugin with other rules is described by its own summary.
@@ -40,12 +40,12 @@ def protocol_sentences(table: ScoreTable) -> str:
     return " ".join(f"{sentence}." for sentence in sentences)
 
 
-def _versions(table: ScoreTable) -> str:
+def _versions(table: ModelTable) -> str:
     found = {str(one.run.record["environment"]["srbench"]) for row in table.rows for one in row.model.runs}
     return " and ".join(sorted(found))
 
 
-def _preparation(table: ScoreTable, protocol: Protocol) -> str:
+def _preparation(table: ModelTable, protocol: Protocol) -> str:
     rule = _HR_RULES.get(protocol.preparation.hr_rule, f"Images are prepared by {protocol.summary}")
     sources = {
         str(one.run.record["protocols"][protocol.name]["lr_source"])
@@ -59,7 +59,7 @@ def _preparation(table: ScoreTable, protocol: Protocol) -> str:
     return f"{rule}, and LR images are the files {files}"
 
 
-def _scoring(table: ScoreTable, protocol: Protocol) -> str:
+def _scoring(table: ModelTable, protocol: Protocol) -> str:
     scoring = protocol.scoring
     borders = {scale: scoring.border(scale) for scale in table.scales}
     shaved = " and ".join(f"{counted(border, 'pixel')} for ×{scale}" for scale, border in borders.items() if border)
@@ -82,7 +82,7 @@ def _colour(luma: Luma) -> str:
     return f"Y = 16 + ({red} R + {green} G + {blue} B) / {luma.divisor}{rounded}"
 
 
-def _further_metrics(table: ScoreTable) -> Iterable[str]:
+def _further_metrics(table: ModelTable) -> Iterable[str]:
     protocol_columns = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
     for name in table.metrics:
         if name not in protocol_columns:
@@ -90,7 +90,7 @@ def _further_metrics(table: ScoreTable) -> Iterable[str]:
             yield f"{metric.title} (version {metric.version}) follows {metric.source}: {metric.convention}"
 
 
-def _datasets(table: ScoreTable) -> str:
+def _datasets(table: ModelTable) -> str:
     facts: dict[str, tuple[int, str]] = {}
     for row in table.rows:
         for one in row.model.runs:

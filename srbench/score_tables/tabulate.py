@@ -50,7 +50,7 @@ class CellScores:
 
 
 @dataclass(frozen=True)
-class ScoreRow:
+class ModelRow:
     """A model's row: its label, its number of parameters by scale, and its scores by scale and dataset."""
 
     label: str
@@ -60,7 +60,7 @@ class ScoreRow:
 
 
 @dataclass(frozen=True)
-class ScoreTable:
+class ModelTable:
     """Models × datasets under one protocol; `metrics` are columns of the scores."""
 
     protocol: str
@@ -69,12 +69,12 @@ class ScoreTable:
     scales: tuple[int, ...]
     datasets: tuple[str, ...]
     metrics: tuple[str, ...]
-    rows: tuple[ScoreRow, ...]
+    rows: tuple[ModelRow, ...]
 
 
 def tabulate(
     models: Sequence[ModelRuns], *, protocol: str, metrics: Sequence[str] = (), order: Order = "given"
-) -> ScoreTable:
+) -> ModelTable:
     """Return the table of some models under one protocol; without `metrics`, of the protocol's PSNR and SSIM.
 
     Raises:
@@ -96,7 +96,7 @@ def tabulate(
         for one in model.runs
         if protocol in one.run.record["protocols"]
     )
-    return ScoreTable(
+    return ModelTable(
         protocol=protocol,
         version=int(facts["version"]),
         summary=str(facts["summary"]),
@@ -112,7 +112,7 @@ def protocols_of(models: Iterable[ModelRuns]) -> list[str]:
     return list(dict.fromkeys(name for model in models for one in model.runs for name in one.run.record["protocols"]))
 
 
-def _row(model: ModelRuns, protocol: str) -> ScoreRow:
+def _row(model: ModelRuns, protocol: str) -> ModelRow:
     cells: dict[Place, CellScores] = {}
     parameters: dict[int, int] = {}
     for scale in model.scales:
@@ -120,7 +120,7 @@ def _row(model: ModelRuns, protocol: str) -> ScoreRow:
         cells |= {(scale, dataset): found for dataset, found in _cells(run, protocol)}
         if run.record["model"].get("parameters"):
             parameters[scale] = int(run.record["model"]["parameters"])
-    return ScoreRow(model.label, model, parameters, cells)
+    return ModelRow(model.label, model, parameters, cells)
 
 
 def _cells(run: Run, protocol: str) -> Iterable[tuple[str, CellScores]]:
@@ -130,7 +130,7 @@ def _cells(run: Run, protocol: str) -> Iterable[tuple[str, CellScores]]:
         yield str(dataset), CellScores(images.set_index("image").sort_index(), int(expected))
 
 
-def _metrics(rows: Sequence[ScoreRow], asked: Sequence[str]) -> list[str]:
+def _metrics(rows: Sequence[ModelRow], asked: Sequence[str]) -> list[str]:
     tables = [cell.images for row in rows for cell in row.cells.values()]
     scored = [name for name in METRICS if any(name in one and one[name].notna().any() for one in tables)]
     for name in asked:
@@ -143,7 +143,7 @@ def _metrics(rows: Sequence[ScoreRow], asked: Sequence[str]) -> list[str]:
     return found
 
 
-def _require_same_inputs(rows: Sequence[ScoreRow], place: Place) -> None:
+def _require_same_inputs(rows: Sequence[ModelRow], place: Place) -> None:
     first = rows[0]
     ours = first.cells[place].images
     for row in rows[1:]:
@@ -160,7 +160,7 @@ def _require_same_inputs(rows: Sequence[ScoreRow], place: Place) -> None:
                 )
 
 
-def _ordered(rows: Sequence[ScoreRow], order: Order, place: Place, metric: str) -> list[ScoreRow]:
+def _ordered(rows: Sequence[ModelRow], order: Order, place: Place, metric: str) -> list[ModelRow]:
     if order == "name":
         return sorted(rows, key=lambda row: row.label.lower())
     if order == "parameters":
@@ -171,6 +171,6 @@ def _ordered(rows: Sequence[ScoreRow], order: Order, place: Place, metric: str) 
     return list(rows)
 
 
-def _sort_value(row: ScoreRow, place: Place, metric: str, sign: int) -> float:
+def _sort_value(row: ModelRow, place: Place, metric: str, sign: int) -> float:
     found = row.cells[place].mean(metric) if place in row.cells else None
     return math.inf if found is None else sign * found

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from srbench.errors import SweepError
-from srbench.sweep.jobs import Job, Result, compute, results_of
+from srbench.sweep.jobs import JobResult, SweepJob, compute, results_of
 from srbench.workers import end_with_parent
 
 
@@ -24,7 +24,7 @@ class Engine(ABC):
     chunk: int | None = 8
 
     @abstractmethod
-    def results(self, jobs: Iterable[Job]) -> Iterator[Result]:
+    def results(self, jobs: Iterable[SweepJob]) -> Iterator[JobResult]:
         """Results as they come, in any order. Raises SweepError if the engine breaks down."""
 
 
@@ -33,7 +33,7 @@ class InProcess(Engine):
 
     chunk = None
 
-    def results(self, jobs: Iterable[Job]) -> Iterator[Result]:
+    def results(self, jobs: Iterable[SweepJob]) -> Iterator[JobResult]:
         """The results of each job in turn."""
         for job in jobs:
             yield from results_of(job)
@@ -45,7 +45,7 @@ class Processes(Engine):
     def __init__(self, count: int) -> None:
         self._count = count
 
-    def results(self, jobs: Iterable[Job]) -> Iterator[Result]:
+    def results(self, jobs: Iterable[SweepJob]) -> Iterator[JobResult]:
         """Results in the order of their completion."""
         context = multiprocessing.get_context("spawn")
         numbers = context.Value("i", 0)
@@ -78,7 +78,7 @@ class RayCluster(Engine):
     def __init__(self, *, cpus: float = 1, gpus: float = 0) -> None:
         self._resources = {"num_cpus": cpus, "num_gpus": gpus}
 
-    def results(self, jobs: Iterable[Job]) -> Iterator[Result]:
+    def results(self, jobs: Iterable[SweepJob]) -> Iterator[JobResult]:
         """Results in the order of their completion."""
         try:
             # Inside the method: ray is an extra, and heavy.

@@ -39,10 +39,10 @@ from srbench.scores import (
     write_scores,
 )
 from srbench.sweep.engines import Engine, InProcess
-from srbench.sweep.jobs import Job, Result, Subject
+from srbench.sweep.jobs import JobResult, SweepJob, SweepSubject
 from srbench.upscalers.base import Options
 
-Watch = Callable[[Iterable[Result], int], Iterable[Result]]
+Watch = Callable[[Iterable[JobResult], int], Iterable[JobResult]]
 """Sees the results go by: (results, images to come)."""
 
 
@@ -62,14 +62,14 @@ class Grid:
     data_root: Path | None = None
     accept_random: bool = False
 
-    def subjects(self) -> Iterator[Subject]:
+    def subjects(self) -> Iterator[SweepSubject]:
         """One per model, scale and dataset, its folders as absolute paths: others may work elsewhere."""
         root = self.data_root.absolute() if self.data_root else None
         protocols = tuple(dict.fromkeys(self.protocols))
         for model, scale, dataset in dict.fromkeys(product(self.models, self.scales, self.datasets)):
             kind, colon, folder = dataset.partition(":")
             place = f"folder:{Path(folder).expanduser().absolute()}" if (kind, colon) == ("folder", ":") else dataset
-            yield Subject(model, scale, self.options, place, root, protocols, self.lr)
+            yield SweepSubject(model, scale, self.options, place, root, protocols, self.lr)
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,14 @@ class _Cell:
 class _Task:
     """A run that is missing: who computes what, what its record will say, and where it is kept."""
 
-    subject: Subject
+    subject: SweepSubject
     key: Key
     record: Record
     order: dict[RowId, int]
     folder: RunFolder
-    results: list[Result] = field(default_factory=list)
+    results: list[JobResult] = field(default_factory=list)
 
-    def jobs(self, chunk: int | None) -> Iterator[Job]:
+    def jobs(self, chunk: int | None) -> Iterator[SweepJob]:
         have = {row_id(row) for row in self.folder.rows}
         names = list(
             dict.fromkeys(image for dataset, protocol, image in self.order if (dataset, protocol, image) not in have)
@@ -110,9 +110,9 @@ class _Task:
         size = chunk or max(1, len(names))
         settings = {name: value for name, value in os.environ.items() if name.startswith("SRBENCH_")}
         for start in range(0, len(names), size):
-            yield Job(self.subject, tuple(names[start : start + size]), self.key, str(Path.cwd()), settings)
+            yield SweepJob(self.subject, tuple(names[start : start + size]), self.key, str(Path.cwd()), settings)
 
-    def take(self, result: Result) -> None:
+    def take(self, result: JobResult) -> None:
         """Keep what is new of a result; the last one finishes the run."""
         have = {row_id(row) for row in self.folder.rows}
         rows = [row for row in result.rows if row_id(row) not in have]
@@ -212,14 +212,14 @@ class _Probes:
     accept_random: bool
     taken: dict[tuple[str, int], Probe | None] = field(default_factory=dict)
 
-    def of(self, plan: Plan, subject: Subject) -> Probe | None:
+    def of(self, plan: Plan, subject: SweepSubject) -> Probe | None:
         """The probe of a subject's model, taken where it is asked for first."""
         model = subject.model, subject.scale
         if model not in self.taken:
             self.taken[model] = take_probe(plan.upscaler)
         return self.taken[model]
 
-    def require_distinct(self, plan: Plan, subject: Subject, cells: Sequence[_Cell]) -> None:
+    def require_distinct(self, plan: Plan, subject: SweepSubject, cells: Sequence[_Cell]) -> None:
         """Raises SweepError where combinations that another spec has already brought in are of a different model."""
         for other in dict.fromkeys(cell.model for cell in cells):
             found, now = self.taken[other, subject.scale], self.of(plan, subject)
@@ -230,7 +230,7 @@ class _Probes:
                     "rename one of them"
                 )
 
-    def require_same(self, plan: Plan, subject: Subject, runs: Iterable[Run | RunFolder]) -> None:
+    def require_same(self, plan: Plan, subject: SweepSubject, runs: Iterable[Run | RunFolder]) -> None:
         """Raises ResultsError where one of the runs holds scores of a model that computed something else."""
         precision = plan.upscaler.options.precision
         for run in runs:
@@ -240,7 +240,7 @@ class _Probes:
             )
 
 
-def _by_preparation(subject: Subject, problems: list[str]) -> Iterator[tuple[Plan, list[_Cell]]]:
+def _by_preparation(subject: SweepSubject, problems: list[str]) -> Iterator[tuple[Plan, list[_Cell]]]:
     """A plan per preparation, whose protocols cost one forward pass together, and its combinations."""
     upscaler, images = subject.opened()
     possible: list[Protocol] = []
@@ -266,7 +266,7 @@ def _cell(plan: Plan, name: str, model: str) -> _Cell:
     return _Cell(name, plan.sets[0].name, _identity(_narrowed(plan, (name,)).key()), model)
 
 
-def _task(plan: Plan, subject: Subject, runs: Path, probes: _Probes) -> _Task:
+def _task(plan: Plan, subject: SweepSubject, runs: Path, probes: _Probes) -> _Task:
     key, probe = plan.key(), probes.of(plan, subject)
     # The record is made while weights and images are open; what only the end knows is put in then.
     record = describe(plan, torch.device("cpu"), started="", seconds=0, probe=probe)

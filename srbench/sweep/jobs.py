@@ -23,7 +23,7 @@ from srbench.upscalers.tensors import pick_device
 
 
 @dataclass(frozen=True)
-class Subject:
+class SweepSubject:
     """What a run is about, in words that every machine understands; equal subjects are opened once."""
 
     model: str
@@ -51,14 +51,14 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Job:
+class SweepJob:
     """Images of one run. `key` is the run's: who computes it must have the same weights and pixels.
 
     `folder` is where the asking process works, and what relative paths start from; `environment` holds its settings
     of srbench ($SRBENCH_…).
     """
 
-    subject: Subject
+    subject: SweepSubject
     names: tuple[str, ...]
     key: Key
     folder: str
@@ -66,10 +66,10 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Result:
+class JobResult:
     """Rows of a job, and on what and when (seconds since 1970) they were made; `failure` says why some are missing."""
 
-    job: Job
+    job: SweepJob
     rows: list[Row]
     began: float
     ended: float
@@ -77,7 +77,7 @@ class Result:
     failure: str | None = None
 
 
-def results_of(job: Job) -> Iterator[Result]:
+def results_of(job: SweepJob) -> Iterator[JobResult]:
     """Compute a job, image by image; ends after a failure."""
     began = time.time()
     environment: dict[str, Any] = {}
@@ -87,13 +87,13 @@ def results_of(job: Job) -> Iterator[Result]:
         _require_same(plan.key(), job.key)
         environment = describe_environment(pick_device(plan.upscaler.options.device))
         for rows in run(plan, elsewhere=_others(plan, job)):
-            yield Result(job, rows, began, time.time(), environment)
+            yield JobResult(job, rows, began, time.time(), environment)
     except SrbenchError as error:
         # As text: an exception that crosses machines has to be rebuilt there from its arguments.
-        yield Result(job, [], began, time.time(), environment, str(error))
+        yield JobResult(job, [], began, time.time(), environment, str(error))
 
 
-def compute(job: Job) -> Result:
+def compute(job: SweepJob) -> JobResult:
     """Compute a job to its end, or to its first failure."""
     parts = list(results_of(job))
     rows = [row for part in parts for row in part.rows]
@@ -101,12 +101,12 @@ def compute(job: Job) -> Result:
 
 
 @lru_cache(maxsize=1)
-def _open(subject: Subject) -> Plan:
+def _open(subject: SweepSubject) -> Plan:
     """The plan of the job before is kept: jobs of one run follow each other."""
     return subject.plan()
 
 
-def _settle(job: Job) -> None:
+def _settle(job: SweepJob) -> None:
     os.environ.update(job.environment)
     if Path(job.folder).is_dir():  # on another machine it may not exist, and only relative paths need it
         os.chdir(job.folder)
@@ -116,7 +116,7 @@ def _here(options: Options) -> Options:
     return replace(options, device=local_device(options.device))
 
 
-def _others(plan: Plan, job: Job) -> set[tuple[str, str, str]]:
+def _others(plan: Plan, job: SweepJob) -> set[tuple[str, str, str]]:
     return {
         (images.name, protocol.name, name)
         for images in plan.sets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from srbench.modelcard import TASK, Result, model_index, yaml_head
+from srbench.modelcard import TASK, CardScore, model_index, yaml_head
 from srbench.tables import table_of_markdown
 from srbench.zoo.catalogue import authors_scores, entries_of
 from srbench.zoo.networks import find_variant
@@ -22,7 +22,7 @@ def model_card(record: Record) -> str:
 
 def _head(record: Record) -> str:
     results = [
-        Result(dataset, record["scale"], record["protocol"], {metric: means[metric] for metric in _METRICS})
+        CardScore(dataset, record["scale"], record["protocol"], {metric: means[metric] for metric in _METRICS})
         for dataset, means in record["scores"].items()
     ]
     return yaml_head(

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from srbench.cli import main
-from srbench.figures.points import differences_of, points_of
+from srbench.figures.plot_data import differences_of, points_of
 from srbench.run_folders import group_runs, read_runs
 from srbench.score_tables.tabulate import tabulate
 from srbench.zoo.costs import COSTS

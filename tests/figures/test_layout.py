@@ -3,15 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from srbench.crop_boxes import Box
-from srbench.figures.crops import FigureRow, Panel
+from srbench.crop_boxes import CropBox
+from srbench.figures.crop_rows import FigureRow, Panel
 from srbench.figures.layout import Rectangle, plan_row
 
 
 def row(height: int, width: int, panels: int) -> FigureRow:
     crop = np.zeros((48, 64, 3), dtype=np.uint8)
     image = np.zeros((height, width, 3), dtype=np.uint8)
-    return FigureRow("x", image, Box(0, 0, 64, 48), tuple(Panel(f"{n}", crop, "1 / 2") for n in range(panels)))
+    return FigureRow("x", image, CropBox(0, 0, 64, 48), tuple(Panel(f"{n}", crop, "1 / 2") for n in range(panels)))
 
 
 def right(place: Rectangle) -> float:

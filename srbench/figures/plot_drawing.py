@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srbench.figures.canvas import fitting_size, require_signs, save, style
-from srbench.figures.points import Differences, Point
+from srbench.figures.plot_data import Differences, PlotPoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,14 @@ _PLACES = ((0.6, 0.6, "left"), (-0.6, 0.6, "right"), (0.6, -1.4, "left"), (-0.6,
 
 
 def plot_points(
-    points: Sequence[Point], path: Path, *, titles: tuple[str, str], heading: str, width: float, font: str, size: float
+    points: Sequence[PlotPoint],
+    path: Path,
+    *,
+    titles: tuple[str, str],
+    heading: str,
+    width: float,
+    font: str,
+    size: float,
 ) -> None:
     """Write a plot of points with their labels; the x axis is logarithmic where values differ by a factor above 20.
 
@@ -111,7 +118,7 @@ def _axes(figure: Figure, titles: tuple[str, str], heading: str, size: float) ->
     return axes
 
 
-def _label(figure: Figure, axes: Axes, points: Sequence[Point], size: float) -> None:
+def _label(figure: Figure, axes: Axes, points: Sequence[PlotPoint], size: float) -> None:
     """Write each label at the first place where it hides no other label and no point."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -139,7 +146,7 @@ def _label(figure: Figure, axes: Axes, points: Sequence[Point], size: float) -> 
         taken.append(extent)
 
 
-def _around(axes: Axes, point: Point, reach: float) -> Any:
+def _around(axes: Axes, point: PlotPoint, reach: float) -> Any:
     from matplotlib.transforms import Bbox
 
     x, y = axes.transData.transform((point.x, point.y))

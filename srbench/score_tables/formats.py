@@ -11,7 +11,7 @@ from srbench.escaping import csv_cell, latex_text, markdown_text
 from srbench.metrics.metric_entries import METRICS
 from srbench.score_tables.cells import PSNR_DIGITS, PrintedCell, PrintedNumber, PrintedRow, printed_rows
 from srbench.score_tables.marks import Mark, MarkRule
-from srbench.score_tables.tabulate import ScoreTable
+from srbench.score_tables.tabulate import ModelTable
 from srbench.statistics import MIN_IMAGES
 from srbench.tables import table_of_markdown, text_table
 
@@ -49,7 +49,7 @@ class TableStyle:
     decibel_digits: int = PSNR_DIGITS
 
 
-def text_scores(table: ScoreTable, style: TableStyle) -> str:
+def text_scores(table: ModelTable, style: TableStyle) -> str:
     """Return a table of plain text: `*` marks the best numbers, `+` the second best."""
     head, rows = ["scale", "model", "params (K)", *table.datasets], []
     for scale in table.scales:
@@ -65,7 +65,7 @@ def text_scores(table: ScoreTable, style: TableStyle) -> str:
     return "\n".join([_summary(table), "", text_table(head, rows, rule=True), "", *marks, *_notes(table, style)])
 
 
-def markdown_scores(table: ScoreTable, style: TableStyle) -> str:
+def markdown_scores(table: ModelTable, style: TableStyle) -> str:
     """Return a Markdown table: the best numbers are bold, the second best underlined."""
     head, rows = ["scale", "model", "params (K)", *map(markdown_text, table.datasets)], []
     for scale in table.scales:
@@ -92,7 +92,7 @@ def markdown_scores(table: ScoreTable, style: TableStyle) -> str:
     return "\n\n".join([markdown_text(_summary(table)), table_of_markdown(head, rows), notes]).rstrip()
 
 
-def latex_scores(table: ScoreTable, style: TableStyle) -> str:
+def latex_scores(table: ModelTable, style: TableStyle) -> str:
     r"""Return a `tabular` that needs the package booktabs alone; all text in it is escaped."""
     groups = []
     for scale in table.scales:
@@ -138,7 +138,7 @@ def latex_marked(value: str, change: str, mark: Mark | None) -> str:
     return (f"{styles[mark]}{{{text}}}" if mark else text) + (f" ({latex_text(change)})" if change else "")
 
 
-def csv_scores(tables: Sequence[ScoreTable]) -> str:
+def csv_scores(tables: Sequence[ModelTable]) -> str:
     """Return CSV, a line per model, scale, protocol and dataset: all digits, and an empty cell for a missing mean."""
     metrics = list(dict.fromkeys(metric for table in tables for metric in table.metrics))
     buffer = io.StringIO()
@@ -153,16 +153,16 @@ def csv_scores(tables: Sequence[ScoreTable]) -> str:
     return buffer.getvalue().rstrip("\n")
 
 
-def _printed(table: ScoreTable, scale: int, style: TableStyle) -> list[PrintedRow]:
+def _printed(table: ModelTable, scale: int, style: TableStyle) -> list[PrintedRow]:
     bases = style.bases or {}
     return printed_rows(table, scale, rule=style.rule, bases=bases, decibel_digits=style.decibel_digits)
 
 
-def _reported(table: ScoreTable, scale: int, style: TableStyle) -> list[ReportedRow]:
+def _reported(table: ModelTable, scale: int, style: TableStyle) -> list[ReportedRow]:
     return [row for row in style.reported if any((scale, dataset) in row.cells for dataset in table.datasets)]
 
 
-def _reported_cells(row: ReportedRow, table: ScoreTable, scale: int) -> list[str]:
+def _reported_cells(row: ReportedRow, table: ModelTable, scale: int) -> list[str]:
     """Return what the source printed, for the PSNR and the SSIM of the table; `-` for other metrics."""
     cells = []
     for dataset in table.datasets:
@@ -190,14 +190,14 @@ def _latex_number(number: PrintedNumber) -> str:
     return latex_marked(number.value, number.change, number.mark)
 
 
-def _summary(table: ScoreTable) -> str:
+def _summary(table: ModelTable) -> str:
     arrows = {"higher": "↑", "lower": "↓"}
     metrics = [METRICS[name] for name in table.metrics]
     shown = " / ".join(f"{one.title}{' in dB' if one.unit else ''} {arrows[one.direction]}" for one in metrics)
     return f"{shown} under {table.protocol} v{table.version}: {table.summary}"
 
 
-def _notes(table: ScoreTable, style: TableStyle) -> list[str]:
+def _notes(table: ModelTable, style: TableStyle) -> list[str]:
     notes = [
         f"{row.label}: no mean on {dataset} at ×{scale}, which has {cell.n} of {cell.n_expected} images."
         for row in table.rows

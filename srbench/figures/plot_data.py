@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from srbench.errors import FigureError, SrbenchError, listed
 from srbench.metrics.metric_entries import METRICS
 from srbench.run_folders import ModelRuns
-from srbench.score_tables.tabulate import Place, ScoreRow, ScoreTable
+from srbench.score_tables.tabulate import ModelRow, ModelTable, Place
 from srbench.zoo.catalogue import find_weights
 from srbench.zoo.costs import COSTS
 from srbench.zoo.sizes import cost_of
@@ -31,7 +31,7 @@ _MACHINE = ("device", "processor", "threads", "gpu")
 
 
 @dataclass(frozen=True)
-class Point:
+class PlotPoint:
     """A model in a plot: `x` in the unit of the axis, `y` the mean score."""
 
     label: str
@@ -48,7 +48,7 @@ class Differences:
     values: NDArray[np.float64]
 
 
-def points_of(table: ScoreTable, place: Place, metric: str, quantity: Quantity) -> tuple[list[Point], list[str]]:
+def points_of(table: ModelTable, place: Place, metric: str, quantity: Quantity) -> tuple[list[PlotPoint], list[str]]:
     """Return the points of a plot, and for each model that is left out the reason.
 
     Raises:
@@ -64,7 +64,7 @@ def points_of(table: ScoreTable, place: Place, metric: str, quantity: Quantity) 
         if amount is None:
             reasons.append(f"{row.label}: {quantity} not known")
             continue
-        points.append(Point(row.label, amount / _UNITS[quantity], value))
+        points.append(PlotPoint(row.label, amount / _UNITS[quantity], value))
     if not points:
         raise FigureError(f"expected models with {metric} and {quantity}, got none: {'; '.join(reasons)}")
     if quantity == "seconds":
@@ -72,7 +72,7 @@ def points_of(table: ScoreTable, place: Place, metric: str, quantity: Quantity) 
     return points, reasons
 
 
-def differences_of(table: ScoreTable, place: Place, metric: str, base: ScoreRow) -> list[Differences]:
+def differences_of(table: ModelTable, place: Place, metric: str, base: ModelRow) -> list[Differences]:
     """Return each model minus the base, image by image, on one dataset at one scale.
 
     Raises:
@@ -108,7 +108,7 @@ def axis_title(metric: str) -> str:
     return f"{entry.title}{f' in {entry.unit}' if entry.unit else ''}"
 
 
-def _amount(row: ScoreRow, place: Place, quantity: Quantity) -> float | None:
+def _amount(row: ModelRow, place: Place, quantity: Quantity) -> float | None:
     if quantity == "parameters":
         return row.parameters.get(place[0])
     if quantity == "macs":

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from srbench.crop_boxes import Box, best_boxes, choose_boxes, interest
+from srbench.crop_boxes import CropBox, best_boxes, choose_boxes, interest
 from srbench.datasets import ImageSet
 from srbench.errors import FigureError
 from srbench.metrics.metric_entries import METRICS
@@ -32,7 +32,7 @@ class CropModel:
 
 
 @dataclass(frozen=True)
-class Subject:
+class FigureImage:
     """An image of a dataset."""
 
     images: ImageSet
@@ -59,7 +59,7 @@ class FigureRow:
 
     label: str
     hr: NDArray[np.uint8]
-    box: Box
+    box: CropBox
     panels: tuple[Panel, ...]
 
 
@@ -73,7 +73,7 @@ class CropSource:
         self.models, self.protocol, self.scale = models, protocol, scale
         self._upscaled: dict[str, list[NDArray[np.uint8]]] = {}
 
-    def row(self, subject: Subject, box: Box, scores: ScoreOf) -> FigureRow:
+    def row(self, subject: FigureImage, box: CropBox, scores: ScoreOf) -> FigureRow:
         """Return the row of an image and a box. Raises FigureError for a box outside the image."""
         hr, lr = self._prepared(subject)
         box.require_inside(hr.shape[0], hr.shape[1], name=subject.label)
@@ -83,7 +83,9 @@ class CropSource:
             panels.append(Panel(model.label, box.crop(sr), self._scores(sr, hr, box, scores)))
         return FigureRow(subject.label, hr, box, tuple(panels))
 
-    def choose(self, subjects: Sequence[Subject], count: int, *, width: int, height: int) -> list[tuple[Subject, Box]]:
+    def choose(
+        self, subjects: Sequence[FigureImage], count: int, *, width: int, height: int
+    ) -> list[tuple[FigureImage, CropBox]]:
         """Return boxes where the HR aliases and the models differ, one per image where there are enough images.
 
         Only the images with the strongest such texture are upscaled.
@@ -107,7 +109,7 @@ class CropSource:
         maps = {label: self._interest(by_label[label]) for label in looked_at}
         return [(by_label[label], box) for label, box in choose_boxes(maps, count, width=width, height=height)]
 
-    def _interest(self, subject: Subject) -> NDArray[np.float64]:
+    def _interest(self, subject: FigureImage) -> NDArray[np.float64]:
         hr, lr = self._prepared(subject)
         images = dict(zip(self.models, self._sr(subject, lr), strict=True))
         # Every network differs from bicubic, so bicubic counts only where there are no two others to compare.
@@ -122,10 +124,10 @@ class CropSource:
         weight[:, :border] = weight[:, -border:] = 0
         return weight
 
-    def _prepared(self, subject: Subject) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _prepared(self, subject: FigureImage) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         return self.protocol.prepare(subject.images.hr(subject.name), scale=self.scale, name=subject.name)
 
-    def _sr(self, subject: Subject, lr: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    def _sr(self, subject: FigureImage, lr: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
         if subject.label not in self._upscaled:
             self._upscaled[subject.label] = [
                 to_8bit(model.upscaler.checked(lr, dataset=subject.images.name, name=subject.name))
@@ -133,7 +135,7 @@ class CropSource:
             ]
         return self._upscaled[subject.label]
 
-    def _scores(self, sr: NDArray[np.uint8], hr: NDArray[np.uint8], box: Box, scores: ScoreOf) -> str:
+    def _scores(self, sr: NDArray[np.uint8], hr: NDArray[np.uint8], box: CropBox, scores: ScoreOf) -> str:
         if scores == "none":
             return ""
         if scores == "box":
@@ -149,7 +151,9 @@ class CropSource:
         return "" if scores == "none" else " / ".join(names)
 
 
-def find_subjects(images: Iterable[str], datasets: Iterable[str], open_set: Callable[[str], ImageSet]) -> list[Subject]:
+def find_images(
+    images: Iterable[str], datasets: Iterable[str], open_set: Callable[[str], ImageSet]
+) -> list[FigureImage]:
     """Return the images that `DATASET/NAME` texts name, then all images of the datasets. Raises as `open_set` does.
 
     Raises:
@@ -160,12 +164,12 @@ def find_subjects(images: Iterable[str], datasets: Iterable[str], open_set: Call
         dataset, slash, name = text.rpartition("/")
         if not slash or not dataset or not name:
             raise FigureError(f"expected DATASET/NAME, such as Set14/barbara, got {text!r}")
-        subject = Subject(open_set(dataset), name)
+        subject = FigureImage(open_set(dataset), name)
         subject.images.hr_size(name)  # an unknown name is reported before any model runs
         found.append(subject)
     for dataset in datasets:
         opened = open_set(dataset)
-        found += [Subject(opened, name) for name in opened.names]
+        found += [FigureImage(opened, name) for name in opened.names]
     return found
 
 
