@@ -1,4 +1,4 @@
-"""The hub's format for what a model scores: `model-index` metadata, and the YAML head of a model card."""
+"""Scores in the hub's format: `model-index` metadata, and the YAML head of a model card."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CardScore:
 
 
 def model_index(name: str, results: Iterable[CardScore]) -> list[dict[str, Any]]:
-    """The value of a card's `model-index` key for one model, ready for JSON or `yaml_head`.
+    """Return the value of a card's `model-index` key for one model, for JSON or `yaml_head`.
 
     The format is that of the hub's model cards (https://github.com/huggingface/hub-docs, modelcard.md).
     """
@@ -33,9 +33,9 @@ def model_index(name: str, results: Iterable[CardScore]) -> list[dict[str, Any]]
 
 
 def yaml_head(values: Mapping[str, Any]) -> str:
-    """Values as the YAML block between `---` lines that starts a model card; nested mappings and lists of scalars.
+    """Return the YAML block between `---` lines that starts a model card: nested mappings and lists of scalars.
 
-    Text is quoted as JSON does it, which is YAML too.
+    Text is quoted as in JSON, which is valid YAML.
     """
     return "\n".join(["---", *_lines(values, ""), "---", ""])
 

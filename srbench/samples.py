@@ -24,11 +24,11 @@ _PLACE_WIDTH = 208  # of the small picture that shows where a crop is
 def make_samples(
     model: str | Upscaler, folder: Path, scale: int = SCALE, *, options: Options | None = None
 ) -> dict[str, Path]:
-    """Upscale the Sample images whole, under `matlab-y`'s preparation, and write one lossless WebP crop of each.
+    """Upscale the complete Sample images as `matlab-y` prepares them, and write one lossless WebP crop of each.
 
-    The files are `folder/NAME.webp`, 104×104 RGB, by image name in the result. Networks see the whole image, because
-    attention may pool over it. The leaderboard shows crops at ×4; those of another scale are called `NAME_x2.webp`, so
-    that no submission takes them.
+    The files are `folder/NAME.webp`, 104×104 RGB, by image name in the result. Networks get the complete image,
+    because attention may pool over it. The leaderboard shows crops at ×4; crops of other scales are called
+    `NAME_x2.webp`, so that no submission accepts them.
 
     Raises:
         ImageError: the crops at ×4 take more than `MAX_BYTES`; nothing is written.
@@ -39,7 +39,7 @@ def make_samples(
 
 
 def make_references(folder: Path, scale: int = SCALE) -> dict[str, Path]:
-    """The same crops of the HR images, written like `make_samples` does."""
+    """Write the same crops of the HR images, as `make_samples` does."""
     return _write(((name, hr) for name, hr, _ in _prepared(scale)), folder, scale)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 
 def text_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, rule: bool = False) -> str:
-    """Lines of left-aligned columns, two spaces apart; every row has as many cells as the head.
+    """Return lines of left-aligned columns, two spaces apart; every row has as many cells as the head.
 
     `rule` underlines the head.
     """
@@ -19,5 +19,5 @@ def text_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, rule: bool
 
 
 def table_of_markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table of cells that are Markdown themselves."""
+    """Return a Markdown table; the cells are Markdown already."""
     return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *rows])

@@ -1,4 +1,4 @@
-"""A user's model in a file of its own, which notes each of its calls, for runs in several processes."""
+"""The source of a user's model that counts its calls in a file, for runs in several processes."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def make(scale):
         return torch.nn.functional.interpolate(lr, scale_factor=scale)
     return upscale
 """
-"""Its calls go to the file `calls` of the current folder, without those on the probe images; `SECONDS_A_CALL`
-makes it slow enough to be killed."""
+"""Each call adds a sign to the file `calls` in the current folder, except calls on the probe images. `SECONDS_A_CALL`
+makes the model slow enough to be killed."""

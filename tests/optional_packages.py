@@ -1,4 +1,4 @@
-"""Importing packages that want torchvision beside a torch whose operators torchvision was not built for."""
+"""Import packages that need torchvision next to a torch that torchvision was not built for."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from torch.library import Library
 
 from srbench.upscalers.spandrel import import_spandrel
 
-# What torchvision 0.28.0 looks for when it is imported; nothing here ever runs.
+# The operators that torchvision 0.28.0 needs at import; the tests never call them.
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
 
 
-def foreign_package(name: str) -> ModuleType:
-    """The package, after declaring torchvision's operators; skips the test where it is not installed."""
+def optional_package(name: str) -> ModuleType:
+    """Return the package after declaring torchvision's operators; skip the test where it is not installed."""
     if importlib.util.find_spec(name) is None:
         pytest.skip(f"{name} is not installed")
     if name == "spandrel":

@@ -22,7 +22,7 @@ from srbench.upscalers.tensors import TensorUpscaler
 from srbench.verification.crop_checks import check_crops
 
 
-def test_crops_are_cut_from_the_whole_upscaled_image(tmp_path: Path) -> None:
+def test_crops_are_parts_of_the_complete_upscaled_image(tmp_path: Path) -> None:
     files = make_samples("bicubic", tmp_path, 4)
     assert tuple(files) == SAMPLE_NAMES == tuple(CORNERS)
     _, lr = get_protocol("matlab-y").prepare(open_dataset("Sample").hr("coffee"), scale=4)
@@ -38,7 +38,7 @@ def test_crops_are_cut_from_the_whole_upscaled_image(tmp_path: Path) -> None:
     assert list(check_crops(taken)) == []
 
 
-def test_crops_of_another_scale_are_for_looking_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crops_of_other_scales_are_not_submitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("srbench.samples.MAX_BYTES", 1)  # what no entry takes may have any size
     arguments = ["samples", "--model", "bicubic", "--scale", "2", "--output", str(tmp_path)]
     result = CliRunner().invoke(main, arguments)
@@ -74,7 +74,7 @@ def test_crops_over_the_budget_are_not_written(tmp_path: Path) -> None:
     assert not (tmp_path / "samples").exists()
 
 
-def test_the_context_of_a_crop_is_its_part_of_the_lr(tmp_path: Path) -> None:
+def test_context_shows_the_same_part_of_the_lr(tmp_path: Path) -> None:
     files = make_context(tmp_path)
     assert len(files) == 2 * len(CORNERS)
     _, lr = get_protocol("matlab-y").prepare(open_dataset("Sample").hr("brick"), scale=4)

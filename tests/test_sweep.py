@@ -1,4 +1,4 @@
-"""Sweeps: every combination once, whoever computes it; interrupted, extended, and with a node of a cluster lost."""
+"""Sweeps: every combination once, on every engine; interrupted, extended, and with a lost cluster node."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def plain_run(folder: Path) -> pd.DataFrame:
     return settled(pd.concat(parts, ignore_index=True))
 
 
-def test_a_sweep_gives_the_rows_of_plain_runs_and_costs_one_pass_a_preparation(folder: Path) -> None:
+def test_sweep_equals_plain_runs_with_one_pass_per_preparation(folder: Path) -> None:
     expected = plain_run(folder)
     before = calls(folder)
     outcome = sweep(grid(), folder / "out")
@@ -120,7 +120,7 @@ def test_a_sweep_gives_the_rows_of_plain_runs_and_costs_one_pass_a_preparation(f
     assert len(json.loads((folder / "out/sweep.json").read_text())["combinations"]) == 2 * 2 * 2 * 3
 
 
-def test_what_is_there_is_not_computed_again(folder: Path) -> None:
+def test_finished_combinations_are_not_computed_again(folder: Path) -> None:
     sweep(grid(protocols=("matlab-y",), scales=(2,)), folder / "out")
     before = calls(folder)
     assert before == 8
@@ -135,7 +135,7 @@ def test_what_is_there_is_not_computed_again(folder: Path) -> None:
     assert not other.scores.duplicated(["model", "dataset", "image"]).any()
 
 
-def test_an_interrupted_sweep_goes_on_from_its_journals(folder: Path) -> None:
+def test_interrupted_sweep_resumes_from_its_journals(folder: Path) -> None:
     class Stop(Exception):
         pass
 
@@ -154,7 +154,7 @@ def test_an_interrupted_sweep_goes_on_from_its_journals(folder: Path) -> None:
     assert settled(outcome.scores).equals(settled(sweep(small, folder / "plain").scores))
 
 
-def test_a_combination_that_fails_is_reported_and_stops_no_other(folder: Path) -> None:
+def test_failing_combination_is_reported_and_others_continue(folder: Path) -> None:
     (folder / "second/1.png").write_bytes(b"")
     outcome = sweep(grid(models=("bicubic", "zoo:imdn@nobody"), scales=(2,), protocols=("matlab-y",)), folder / "out")
     assert len(outcome.problems) == 3
@@ -176,7 +176,7 @@ def test_a_combination_that_fails_is_reported_and_stops_no_other(folder: Path) -
     assert len(outcome.scores) == 5
 
 
-def test_one_set_under_two_names_is_one_and_two_sets_of_one_name_are_refused(folder: Path) -> None:
+def test_sets_are_identified_by_pixels_not_by_name(folder: Path) -> None:
     twice = grid(models=("bicubic",), scales=(2,), datasets=("folder:first", "folder:second/../first"))
     assert len(sweep(twice, folder / "out").scores) == 5 * 3
     shutil.copytree(folder / "second", folder / "other/first")
@@ -193,7 +193,7 @@ def test_processes_give_the_same_rows(folder: Path) -> None:
     assert len(set((folder / "calls").read_text().split())) >= 2
 
 
-def test_other_weights_on_another_machine_are_not_scored(folder: Path) -> None:
+def test_machine_with_different_pixels_scores_nothing(folder: Path) -> None:
     class Elsewhere(InProcess):
         def results(self, jobs: Iterable[SweepJob]) -> Iterator[JobResult]:
             shutil.copy(folder / "first/1.png", folder / "first/0.png")
@@ -204,11 +204,11 @@ def test_other_weights_on_another_machine_are_not_scored(folder: Path) -> None:
         grid(datasets=("folder:first",), models=("bicubic",), scales=(2,)), folder / "out", engine=Elsewhere()
     )
     assert outcome.scores.empty
-    assert "copy them anew" in outcome.problems[0]
+    assert "copy them again" in outcome.problems[0]
 
 
 @pytest.mark.ray
-def test_a_lost_node_of_a_cluster_costs_no_row_and_doubles_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_cluster_node_neither_loses_nor_doubles_rows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ray = pytest.importorskip("ray", reason="install the extra ray")
     expected = plain_run(folder)
     (folder / "calls").unlink()
@@ -246,9 +246,9 @@ def _sweep_while_a_node_dies(ray: Any, folder: Path) -> Sweep:
         cluster.shutdown()
 
 
-def test_a_cluster_without_room_says_so() -> None:
+def test_a_cluster_with_too_few_gpus_is_refused() -> None:
     with pytest.raises(SweepError, match="1 CPU and 2 GPU"):
-        RayCluster(gpus=2)._require_room(
+        RayCluster(gpus=2)._require_resources(
             [{"Alive": True, "Resources": {"CPU": 8.0}}, {"Alive": False, "Resources": {"CPU": 8.0, "GPU": 4.0}}]
         )
 
@@ -257,7 +257,7 @@ def command(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["sweep", *map(str, arguments)])
 
 
-def test_the_command_prints_one_table_and_repeats_nothing(folder: Path) -> None:
+def test_repeated_command_prints_the_same_table(folder: Path) -> None:
     arguments = (
         "--model",
         "bicubic",
@@ -287,7 +287,7 @@ def test_the_command_prints_one_table_and_repeats_nothing(folder: Path) -> None:
     assert list(pd.read_parquet(folder / "out/scores.parquet").columns) == SCHEMA.names
 
 
-def test_the_command_fails_with_what_failed(folder: Path) -> None:
+def test_command_exits_1_and_names_the_failure(folder: Path) -> None:
     result = command(
         "--model", "bicubic", "--model", "bicubix", "--dataset", "folder:first", "--scale", 2, "--output", "out"
     )
@@ -317,7 +317,7 @@ def test_the_command_fails_with_what_failed(folder: Path) -> None:
     )
 
 
-def test_equal_files_that_compute_different_things_are_not_mixed_up(folder: Path) -> None:
+def test_equal_files_with_different_outputs_stay_separate(folder: Path) -> None:
     code = (
         "import pathlib, torch\ndef make(scale):\n"
         "    gain = float(pathlib.Path(__file__).with_name('gain').read_text())\n"

@@ -1,4 +1,4 @@
-"""`srbench audit`: a printed score against what a model scores under every protocol."""
+"""`srbench audit`: compare a printed score with a model's scores under every protocol."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from srbench.protocols import SCALES
 from srbench.tables import text_table
 from srbench.upscalers.base import Options
 
-_SSIM_SUSPECT = 0.005  # an SSIM this far off beside a PSNR that fits was computed or typed otherwise
+_SSIM_SUSPECT = 0.005  # with a fitting PSNR, such a distance means another SSIM or a misprint
 
 
 class _PrintedType(click.ParamType[Printed]):
@@ -35,8 +35,8 @@ class _PrintedType(click.ParamType[Printed]):
             self.fail(str(error), param, ctx)
 
 
-@click.command("audit", short_help="Hold a claimed score against every protocol.")
-@click.option("--model", metavar="SPEC", help="Whose scores the claim is held against; see srbench evaluate.")
+@click.command("audit", short_help="Compare a claimed score with every protocol.")
+@click.option("--model", metavar="SPEC", help="The model to compare the claim with; see srbench evaluate.")
 @click.option("--scale", type=click.Choice([str(scale) for scale in SCALES]))
 @click.option("--dataset", metavar="NAME", help="The set that the claim is a mean over.")
 @click.option(
@@ -44,7 +44,7 @@ class _PrintedType(click.ParamType[Printed]):
     "printed",
     type=_PrintedType(),
     metavar="PSNR/SSIM",
-    help="As printed: its last digit says how far it was rounded.",
+    help="As printed: its number of digits gives the rounding.",
 )
 @click.option(
     "--own-weights",
@@ -61,7 +61,7 @@ class _PrintedType(click.ParamType[Printed]):
 @click.option(
     "--thorough", is_flag=True, help="Measure pixel variants and self-ensemble also where a protocol already fits."
 )
-@click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder of the datasets; default $SRBENCH_DATA.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 @adapter_options
 @click.option(
@@ -85,10 +85,10 @@ def command(
     output: Path | None,
     form: str,
 ) -> None:
-    """Hold a claimed score against every protocol.
+    """Compare a claimed score with every protocol.
 
-    Every protocol of the scale is asked first, then the pixel variants that circulate, then self-ensemble; each only
-    if nothing before it fits. If scores of two protocols lie within the margin, the answer is undecided.
+    Every protocol of the scale is tried first, then the pixel variants that circulate, then self-ensemble; each only
+    if nothing before fits. If scores of two protocols are within the margin, the answer is undecided.
     """
     evaluator = ClaimEvaluator(
         data_root=data_root,
@@ -100,19 +100,19 @@ def command(
     if table is not None:
         if any(single) or own_weights:
             raise click.UsageError(
-                "--claims names models, scales, datasets and claims in its file; leave out "
+                "the file of --claims names models, scales, datasets and claims; leave out "
                 "--model, --scale, --dataset, --claim and --own-weights"
             )
         audits = list(audit_claims(read_claims(table), evaluator, thorough=thorough))
-        _tell(partial(_render_many, audits), form, output)
+        _write_and_print(partial(_render_many, audits), form, output)
         return
     if model is None or scale is None or dataset is None or printed is None:
         raise click.UsageError("expected --model, --scale, --dataset and --claim, or --claims")
     claim = Claim(printed, int(scale), dataset, model, own_weights)
-    _tell(partial(_render_one, audit_claim(claim, evaluator, thorough=thorough)), form, output)
+    _write_and_print(partial(_render_one, audit_claim(claim, evaluator, thorough=thorough)), form, output)
 
 
-def _tell(render: Callable[[str], str], form: str, output: Path | None) -> None:
+def _write_and_print(render: Callable[[str], str], form: str, output: Path | None) -> None:
     if output is not None:
         write_atomic(output / "audit.json", render("json") + "\n")
         write_atomic(output / "audit.md", render("markdown") + "\n")
@@ -191,11 +191,11 @@ def _short(audit: Audit) -> str:
 
 
 def verdict(audit: Audit) -> str:
-    """The answer in a sentence or two."""
+    """Return the answer in one or two sentences."""
     margin = f"{audit.claim.margin:.4g} dB"
     if audit.best == UNDECIDED:
         fitting = [str(finding.measured.config) for finding in audit.findings if finding.fits]
-        return f"undecided: {' and '.join(fitting)} lie within {margin} of the claim"
+        return f"undecided: {' and '.join(fitting)} are within {margin} of the claim"
     if not isinstance(audit.best, Finding):
         return _no_fit(audit, margin)
     finding = audit.best
@@ -203,7 +203,7 @@ def verdict(audit: Audit) -> str:
     lines = [f"best fit: {finding.measured.config}, {finding.distance_db:.3f} dB away (margin {margin})"]
     lines += [f"what differs from matlab-y: {'; '.join(differs)}"] if differs else []
     if finding.ssim_distance is not None and finding.ssim_distance > _SSIM_SUSPECT:
-        lines.append(f"but its SSIM is {finding.ssim_distance:.4f} away: another SSIM, or a misprint")
+        lines.append(f"but its SSIM is {finding.ssim_distance:.4f} away: a different SSIM function, or a misprint")
     return "\n".join(lines)
 
 
@@ -213,7 +213,7 @@ def _no_fit(audit: Audit, margin: str) -> str:
     if nearest and nearest.ssim_distance is not None and math.isfinite(limit):
         margin, away = f"{margin} and {limit:.2g} SSIM", f"{away} and {nearest.ssim_distance:.4f} SSIM"
     how = f"; the nearest is {nearest.measured.config}, {away} away" if nearest else ""
-    return f"none fits: no score lies within {margin} of the claim{how}"
+    return f"none fits: no score is within {margin} of the claim{how}"
 
 
 def _claim(claim: Claim) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`srbench evaluate`."""
+"""`srbench evaluate`: score a model on benchmark sets under named protocols."""
 
 from __future__ import annotations
 
@@ -70,18 +70,18 @@ from srbench.upscalers.loading import open_upscaler
     metavar="P",
     help="Their names, such as {name}_LRBI_x{scale}; without it the usual endings are tried.",
 )
-@click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder of the datasets; default $SRBENCH_DATA.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Keep scores.parquet and run.json there; an interrupted run goes on from it.",
+    help="Write scores.parquet and run.json there; repeat the command to resume an interrupted run.",
 )
 @click.option(
     "--save-images",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Write SR images as PNG; those of a run that goes on are made again where they are missing.",
+    help="Write SR images as PNG. A resumed run also writes the images that are missing.",
 )
 @inference_options
 @accept_random_option

@@ -1,4 +1,4 @@
-"""The options of every command that runs a model: how it is run, each of which is part of a run's key."""
+"""The options of every command that runs a model. Each of them is part of a run's key."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _RUNNING: dict[str, _Decorator] = {
         "--form", type=click.Choice(FORMS), help="The form of zoo:NAME@FILE, for a file that does not name its own."
     ),
 }
-"""By field of `Options`, the options of running a model."""
+"""The options of how a model is run, by field of `Options`."""
 
 _ADAPTERS: dict[str, _Decorator] = {
     "pad": click.option(
@@ -83,7 +83,7 @@ _ADAPTERS: dict[str, _Decorator] = {
     ),
     "factory_arg": factory_arg_option,
 }
-"""By field of `Options`, the options of a model's input and output."""
+"""The options of a model's input and output, by field of `Options`."""
 
 _IMAGES: dict[str, _Decorator] = {
     "pattern": click.option(
@@ -92,16 +92,16 @@ _IMAGES: dict[str, _Decorator] = {
         help="For images:DIR, the files below DIR: '{dataset}/{name}_SR.png'; also {scale} and *.",
     ),
 }
-"""By field of `Options`, the option of images that exist already."""
+"""The option for SR images that exist already, by field of `Options`."""
 
 
 def inference_options(command: Command) -> Command:
-    """Add the options of running a model and those of its input; the command takes them as one `options: Options`."""
+    """Add the options of how a model is run and of its input; the command gets them as one `options: Options`."""
     return _with_options(command, {**_RUNNING, **_ADAPTERS, **_IMAGES})
 
 
 def adapter_options(command: Command) -> Command:
-    """Add the options of a model's input alone; the command takes them as one `options: Options`."""
+    """Add only the options of a model's input; the command gets them as one `options: Options`."""
     return _with_options(command, _ADAPTERS)
 
 
@@ -122,6 +122,6 @@ RANDOM_HINT = "its scores do not repeat exactly, and the run resumes only with -
 accept_random_option = click.option(
     "--accept-random",
     is_flag=True,
-    help="Resume a run of a model that is not deterministic; its scores are then of more than one draw.",
+    help="Resume a run of a model that is not deterministic; its scores are then from several random draws.",
 )
 """`--accept-random`, for commands that resume runs."""

@@ -20,14 +20,14 @@ from srbench.upscalers.base import Options
     type=int,
     default=SCALE,
     show_default=True,
-    help=f"The leaderboard shows ×{SCALE}; crops of another scale are for looking at, as NAME_x2.webp.",
+    help=f"The leaderboard shows ×{SCALE}; crops of other scales are only for you, as NAME_x2.webp.",
 )
 @click.option(
     "--output",
     required=True,
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="A folder of their own, which `srbench submit --samples` takes.",
+    help="A new folder, for `srbench submit --samples`.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
 @click.option("--self-ensemble", is_flag=True, help="Average over the eight flips and rotations.")

@@ -1,4 +1,4 @@
-"""An evaluation's outcome as text: the table people read, and CSV."""
+"""The scores of an evaluation as a text table and as CSV."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ALIASED = "aliased: PSNR dB where the HR holds texture above the LR's Nyquist l
 
 
 def score_table(documents: list[Document]) -> str:
-    """PSNR / SSIM of each dataset, the protocols side by side, and under them how they were made."""
+    """Return PSNR / SSIM of each dataset, a column per protocol, and below them how they were made."""
     faithful = _distinct_psnr_lr(documents)
     header = ["dataset", "images", *(title for document in documents for title in _titles(document)), *faithful]
     rows = [
@@ -37,7 +37,7 @@ def score_table(documents: list[Document]) -> str:
 
 
 def score_csv(documents: list[Document]) -> str:
-    """One line per dataset and protocol; a missing mean is an empty cell."""
+    """Return CSV with one line per dataset and protocol; a missing mean is an empty cell."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(
@@ -64,7 +64,7 @@ def score_csv(documents: list[Document]) -> str:
 
 
 def score_cells(facts: Document) -> tuple[str, str]:
-    """How many images of a dataset were scored, and PSNR / SSIM, for a table."""
+    """Return how many images of a dataset were scored, and PSNR / SSIM, as cells of a table."""
     psnr, ssim = _scores(facts)
     mark = "*" if _marked(facts, "psnr_y") or _marked(facts, "psnr_rgb") else ""
     other = "*" if _marked(facts, "ssim_y") or _marked(facts, "ssim_rgb") else ""

@@ -27,7 +27,7 @@ def command() -> None:
 @command.command("run")
 @click.argument("plan", type=_PLAN, metavar="FILE")
 @_OUTPUT
-@click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder of the datasets; default $SRBENCH_DATA.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Trainings at once.")
 @click.option("--compile", "compiled", is_flag=True, help="Compile the networks.")

@@ -1,4 +1,4 @@
-"""`srbench sweep`."""
+"""`srbench sweep`: score every model on every set at every scale under every protocol."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from srbench.upscalers.base import Options
     required=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="A folder per run, and one table of all; what is already there is not computed again.",
+    help="A folder per run, and one table of all runs; finished runs are not computed again.",
 )
 @click.option(
     "--engine",
@@ -64,7 +64,7 @@ from srbench.upscalers.base import Options
     show_default=True,
     help="Make LR from HR, or use the dataset's own LR files, which are MATLAB's bicubic.",
 )
-@click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder of the datasets; default $SRBENCH_DATA.")
 @inference_options
 @accept_random_option
 @click.option(
@@ -90,8 +90,8 @@ def command(
 ) -> None:
     """Score every model on every set at every scale under every protocol.
 
-    Combinations that the output folder already holds are not computed again. On a Ray cluster each node needs srbench,
-    and the datasets and weights at the same places; the results are written by this process alone.
+    Combinations that the output folder already contains are not computed again. On a Ray cluster each node needs
+    srbench, and the datasets and weights at the same paths; only this process writes results.
     """
     grid = Grid(models, datasets, tuple(map(int, scales)), protocols, lr, options, data_root, accept_random)
     outcome = sweep(grid, output, engine=_engine(engine, jobs, cpus, gpus), watch=_watch)
@@ -106,7 +106,7 @@ def _engine(name: str, jobs: int | None, cpus: float | None, gpus: float | None)
     if name == "ray":
         if jobs is not None:
             raise click.UsageError(
-                "--jobs is for --engine local; a Ray cluster runs as many jobs as --cpus and --gpus leave room for"
+                "--jobs is for --engine local; a Ray cluster runs as many jobs at once as --cpus and --gpus allow"
             )
         return RayCluster(cpus=1 if cpus is None else cpus, gpus=gpus or 0)
     if cpus is not None or gpus is not None:

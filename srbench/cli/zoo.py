@@ -157,7 +157,7 @@ def _report_export(module: Any, target: Path) -> None:
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR")
 @click.option("--replace", is_flag=True, help="Publish over an entry that is there already.")
 @click.option("--licence", default="Apache-2.0", show_default=True, help="The licence of the weights.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="Where datasets lie; default $SRBENCH_DATA.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="The folder of the datasets; default $SRBENCH_DATA.")
 def publish(folder: Path, replace: bool, licence: str, data_root: Path | None) -> None:
     """Add a finished training to the catalogue: half-precision weights, scored, and their record.
 

@@ -1,4 +1,4 @@
-"""Where the jobs of a sweep are computed: in this process, in several of this machine, or on a Ray cluster."""
+"""Engines that compute the jobs of a sweep: this process, several processes of this machine, or a Ray cluster."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from srbench.workers import end_with_parent
 
 
 class Engine(ABC):
-    """Computes jobs. `chunk` is how many images a job has at most, None for all of a run's."""
+    """Computes jobs. `chunk` is the largest number of images in a job, None for all images of a run."""
 
     chunk: int | None = 8
 
     @abstractmethod
     def results(self, jobs: Iterable[SweepJob]) -> Iterator[JobResult]:
-        """Results as they come, in any order. Raises SweepError if the engine breaks down."""
+        """Yield results in the order of their completion. Raises SweepError if the engine breaks down."""
 
 
 class InProcess(Engine):
-    """One job after the other, in this process; rows come image by image."""
+    """Computes one job after the other in this process; rows come image by image."""
 
     chunk = None
 
     def results(self, jobs: Iterable[SweepJob]) -> Iterator[JobResult]:
-        """The results of each job in turn."""
+        """Yield the results of each job in turn."""
         for job in jobs:
             yield from results_of(job)
 
@@ -46,7 +46,7 @@ class Processes(Engine):
         self._count = count
 
     def results(self, jobs: Iterable[SweepJob]) -> Iterator[JobResult]:
-        """Results in the order of their completion."""
+        """Yield results in the order of their completion."""
         context = multiprocessing.get_context("spawn")
         numbers = context.Value("i", 0)
         threads = max(1, torch.get_num_threads() // self._count)
@@ -56,21 +56,21 @@ class Processes(Engine):
                 yield future.result()
         except BrokenProcessPool as error:
             raise SweepError(
-                "a process of the sweep was ended from outside, perhaps for want of memory; use fewer "
-                "--jobs and repeat the command: what is already computed is kept"
+                "a process of the sweep was stopped by the system, perhaps because memory ran out; use fewer "
+                "--jobs and repeat the command to resume"
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 class RayCluster(Engine):
-    """A Ray cluster: that of `$RAY_ADDRESS`, or that this machine belongs to, else a new one of this machine alone.
+    """The Ray cluster of `$RAY_ADDRESS` or of this machine, else a new cluster of this machine alone.
 
-    Jobs only compute; their rows travel back and are written here, so that nodes need no common disk for them, and a
-    node that is lost or cut off can neither damage nor double what is kept. What it held is computed elsewhere.
+    Jobs only compute. They send their rows to this process, which writes them. Therefore nodes need no common disk, and
+    a node that is lost can neither damage nor double stored rows. Its jobs are computed by other nodes.
 
     Args:
-        cpus, gpus: what one job takes.
+        cpus, gpus: the resources of one job.
     """
 
     retries = 5
@@ -79,7 +79,7 @@ class RayCluster(Engine):
         self._resources = {"num_cpus": cpus, "num_gpus": gpus}
 
     def results(self, jobs: Iterable[SweepJob]) -> Iterator[JobResult]:
-        """Results in the order of their completion."""
+        """Yield results in the order of their completion."""
         try:
             # Inside the method: ray is an extra, and heavy.
             import ray
@@ -87,7 +87,7 @@ class RayCluster(Engine):
             raise SweepError("--engine ray: the package ray is missing; pip install 'sisr-bench[ray]'") from error
         if not ray.is_initialized():
             ray.init(log_to_driver=False)
-        self._require_room(ray.nodes())
+        self._require_resources(ray.nodes())
         remote = ray.remote(**self._resources, max_retries=self.retries)(compute)
         waiting = [remote.remote(job) for job in jobs]
         while waiting:
@@ -96,11 +96,10 @@ class RayCluster(Engine):
                 yield ray.get(ready)
             except ray.exceptions.RayError as error:
                 raise SweepError(
-                    f"a job of the sweep failed on the cluster: {_last_line(error)}; repeat the command: "
-                    "what is already computed is kept"
+                    f"a job of the sweep failed on the cluster: {_last_line(error)}; repeat the command to resume"
                 ) from error
 
-    def _require_room(self, nodes: list[dict[str, Any]]) -> None:
+    def _require_resources(self, nodes: list[dict[str, Any]]) -> None:
         alive = [node["Resources"] for node in nodes if node["Alive"]]
         wanted = {"CPU": self._resources["num_cpus"], "GPU": self._resources["num_gpus"]}
         if not any(all(node.get(kind, 0) >= amount for kind, amount in wanted.items()) for node in alive):
@@ -111,7 +110,7 @@ class RayCluster(Engine):
 
 
 def _begin(numbers: Synchronized[int], threads: int) -> None:
-    """Give a new process its number, which chooses its GPU, and its share of the cores."""
+    """Give a new process its number, which selects its GPU, and its share of the cores."""
     end_with_parent()
     with numbers.get_lock():
         os.environ["LOCAL_RANK"] = str(numbers.value)

@@ -1,4 +1,4 @@
-"""The grid itself: which runs are missing, carrying them out, and one table of all."""
+"""Find the missing runs of a grid, execute them, and write one table of all runs."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ from srbench.sweep.jobs import JobResult, SweepJob, SweepSubject
 from srbench.upscalers.base import Options
 
 Watch = Callable[[Iterable[JobResult], int], Iterable[JobResult]]
-"""Sees the results go by: (results, images to come)."""
+"""Passes results through, for example to show progress: (results, number of images to come)."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What is to be computed: each model on each dataset at each scale under each protocol; repetitions are dropped.
+    """Each model on each dataset at each scale under each protocol, without repetitions.
 
     With `accept_random`, runs of models whose outputs differ from call to call are resumed too.
     """
@@ -63,7 +63,7 @@ class Grid:
     accept_random: bool = False
 
     def subjects(self) -> Iterator[SweepSubject]:
-        """One per model, scale and dataset, its folders as absolute paths: others may work elsewhere."""
+        """Yield one subject per model, scale and dataset, with absolute paths, because processes may work elsewhere."""
         root = self.data_root.absolute() if self.data_root else None
         protocols = tuple(dict.fromkeys(self.protocols))
         for model, scale, dataset in dict.fromkeys(product(self.models, self.scales, self.datasets)):
@@ -74,7 +74,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep's outcome: all rows, a summary per run and protocol as `srbench evaluate` prints it, and what failed."""
+    """The result of a sweep: all rows, a document per run and protocol as in `srbench evaluate`, and the failures."""
 
     scores: pd.DataFrame
     documents: list[dict[str, Any]]
@@ -93,7 +93,7 @@ class _Cell:
 
 @dataclass
 class _Task:
-    """A run that is missing: who computes what, what its record will say, and where it is kept."""
+    """A run that is missing: its subject, its record without times, its rows in order, and its folder."""
 
     subject: SweepSubject
     key: Key
@@ -113,7 +113,7 @@ class _Task:
             yield SweepJob(self.subject, tuple(names[start : start + size]), self.key, str(Path.cwd()), settings)
 
     def take(self, result: JobResult) -> None:
-        """Keep what is new of a result; the last one finishes the run."""
+        """Store the new rows of a result; finish the run after its last row."""
         have = {row_id(row) for row in self.folder.rows}
         rows = [row for row in result.rows if row_id(row) not in have]
         if rows:
@@ -123,7 +123,7 @@ class _Task:
             self.finish()
 
     def finish(self) -> None:
-        """Write table and record, if all rows are there."""
+        """Write table and record if all rows exist."""
         rows = in_order(self.folder.rows, self.order)
         if self.folder.record is not None or len(rows) < len(self.order):
             return
@@ -149,10 +149,10 @@ class _Task:
 def sweep(
     grid: Grid, output: Path, *, engine: Engine | None = None, watch: Watch = lambda results, images: results
 ) -> Sweep:
-    """Compute what a grid lacks in the folder `output`, and merge the whole grid's rows into one table there.
+    """Compute the combinations that are missing in the folder `output`, and write one table of the complete grid there.
 
-    A combination that is there, under the same weights, pixels, protocol version and options, is not computed again;
-    an interrupted run goes on from its journal. A combination that fails is reported and does not stop the others.
+    A combination with the same weights, pixels, protocol version and options is not computed again. An interrupted run
+    resumes from its journal. A combination that fails is reported and does not stop the others.
 
     Raises:
         DatasetError: two different sets of one name.
@@ -164,7 +164,7 @@ def sweep(
     problems: list[str] = []
     finished = _finished(output / RUNS_FOLDER)
     cells, tasks = _lay_out(grid, output / RUNS_FOLDER, finished, problems)
-    _carry_out(tasks, engine, watch, problems)
+    _execute(tasks, engine, watch, problems)
     for task in tasks:
         if task.folder.record is not None:
             finished |= _parts(read_run(task.folder.path))
@@ -184,7 +184,7 @@ def _require_distinct(grid: Grid) -> None:
 
 
 def _lay_out(grid: Grid, runs: Path, finished: dict[str, Run], problems: list[str]) -> tuple[list[_Cell], list[_Task]]:
-    """All combinations that make sense, each once whatever its names, and the runs that are missing of them."""
+    """Return all valid combinations, each once even under two names, and the runs that are missing."""
     cells: dict[str, _Cell] = {}
     tasks: list[_Task] = []
     probes = _Probes(grid.accept_random)
@@ -213,7 +213,7 @@ class _Probes:
     taken: dict[tuple[str, int], Probe | None] = field(default_factory=dict)
 
     def of(self, plan: Plan, subject: SweepSubject) -> Probe | None:
-        """The probe of a subject's model, taken where it is asked for first."""
+        """Return the probe of a subject's model, which is taken at the first call."""
         model = subject.model, subject.scale
         if model not in self.taken:
             self.taken[model] = take_probe(plan.upscaler)
@@ -241,7 +241,7 @@ class _Probes:
 
 
 def _by_preparation(subject: SweepSubject, problems: list[str]) -> Iterator[tuple[Plan, list[_Cell]]]:
-    """A plan per preparation, whose protocols cost one forward pass together, and its combinations."""
+    """Yield a plan per preparation, whose protocols share one forward pass, with its combinations."""
     upscaler, images = subject.opened()
     possible: list[Protocol] = []
     for name in subject.protocols:
@@ -268,7 +268,7 @@ def _cell(plan: Plan, name: str, model: str) -> _Cell:
 
 def _task(plan: Plan, subject: SweepSubject, runs: Path, probes: _Probes) -> _Task:
     key, probe = plan.key(), probes.of(plan, subject)
-    # The record is made while weights and images are open; what only the end knows is put in then.
+    # The record is made while weights and images are open; times and machine are added at the end.
     record = describe(plan, torch.device("cpu"), started="", seconds=0, probe=probe)
     facts = probe.to_head() if probe else {}
     folder = RunFolder(runs / _folder_name(plan, key), key, facts=facts)
@@ -277,7 +277,7 @@ def _task(plan: Plan, subject: SweepSubject, runs: Path, probes: _Probes) -> _Ta
 
 
 def _folder_name(plan: Plan, key: Key) -> str:
-    """Readable, and unlike that of every other run."""
+    """Return a readable name that no other run has."""
     words = [
         plan.upscaler.identity.spec,
         f"x{plan.upscaler.scale}",
@@ -309,11 +309,11 @@ def _parts(run: Run) -> dict[str, Run]:
     }
 
 
-def _carry_out(tasks: list[_Task], engine: Engine, watch: Watch, problems: list[str]) -> None:
+def _execute(tasks: list[_Task], engine: Engine, watch: Watch, problems: list[str]) -> None:
     by_key = {_identity(task.key): task for task in tasks}
     jobs = [job for task in tasks for job in task.jobs(engine.chunk)]
     for task in tasks:
-        task.finish()  # one that was killed after its last row has nothing left to compute
+        task.finish()  # a run that was killed after its last row needs no more images
     for result in watch(engine.results(jobs), sum(len(job.names) for job in jobs)) if jobs else ():
         by_key[_identity(result.job.key)].take(result)
         if result.failure:

@@ -1,4 +1,4 @@
-"""One job of a sweep: some images of one run, computed wherever there is room; whoever asked for it keeps the rows."""
+"""Jobs of a sweep: some images of one run, computed by any process; the process that asked stores the rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from srbench.upscalers.tensors import pick_device
 
 @dataclass(frozen=True)
 class SweepSubject:
-    """What a run is about, in words that every machine understands; equal subjects are opened once."""
+    """The model, dataset and options of a run, in values that every machine understands."""
 
     model: str
     scale: int
@@ -36,26 +36,26 @@ class SweepSubject:
 
     @property
     def label(self) -> str:
-        """What a message calls it."""
+        """The name of the run in messages."""
         return f"{self.model} ×{self.scale} on {self.dataset}"
 
     def plan(self) -> Plan:
-        """The plan itself, on this machine. Raises SrbenchError where something is missing here."""
+        """Return the plan of the run on this machine. Raises SrbenchError where a file is missing here."""
         upscaler, images = self.opened()
         return Plan(upscaler, [images], [get_protocol(name) for name in self.protocols], self.lr)
 
     def opened(self) -> tuple[Upscaler, ImageSet]:
-        """Its model and its dataset, on this machine. Raises as `plan` does."""
+        """Return model and dataset, opened on this machine. Raises as `plan` does."""
         upscaler = open_upscaler(self.model, scale=self.scale, options=self.options)
         return upscaler, open_dataset(self.dataset, data_root=self.data_root)
 
 
 @dataclass(frozen=True)
 class SweepJob:
-    """Images of one run. `key` is the run's: who computes it must have the same weights and pixels.
+    """Some images of one run. The machine that computes it must have the weights and pixels of `key`, the run's key.
 
-    `folder` is where the asking process works, and what relative paths start from; `environment` holds its settings
-    of srbench ($SRBENCH_…).
+    `folder` is the working folder of the asking process, from which relative paths start; `environment` holds its
+    settings of srbench ($SRBENCH_…).
     """
 
     subject: SweepSubject
@@ -67,7 +67,7 @@ class SweepJob:
 
 @dataclass(frozen=True)
 class JobResult:
-    """Rows of a job, and on what and when (seconds since 1970) they were made; `failure` says why some are missing."""
+    """Rows of a job, with machine and times (seconds since 1970); `failure` is the reason why rows are missing."""
 
     job: SweepJob
     rows: list[Row]
@@ -78,23 +78,23 @@ class JobResult:
 
 
 def results_of(job: SweepJob) -> Iterator[JobResult]:
-    """Compute a job, image by image; ends after a failure."""
+    """Compute a job and yield results image by image; stop after a failure."""
     began = time.time()
     environment: dict[str, Any] = {}
     try:
-        _settle(job)
+        _apply_settings(job)
         plan = _open(replace(job.subject, options=_here(job.subject.options)))
         _require_same(plan.key(), job.key)
         environment = describe_environment(pick_device(plan.upscaler.options.device))
         for rows in run(plan, elsewhere=_others(plan, job)):
             yield JobResult(job, rows, began, time.time(), environment)
     except SrbenchError as error:
-        # As text: an exception that crosses machines has to be rebuilt there from its arguments.
+        # As text: an exception that is sent between machines would have to be rebuilt from its arguments.
         yield JobResult(job, [], began, time.time(), environment, str(error))
 
 
 def compute(job: SweepJob) -> JobResult:
-    """Compute a job to its end, or to its first failure."""
+    """Compute a job to its end or its first failure, and return all rows as one result."""
     parts = list(results_of(job))
     rows = [row for part in parts for row in part.rows]
     return replace(parts[-1], rows=rows)
@@ -102,11 +102,11 @@ def compute(job: SweepJob) -> JobResult:
 
 @lru_cache(maxsize=1)
 def _open(subject: SweepSubject) -> Plan:
-    """The plan of the job before is kept: jobs of one run follow each other."""
+    """Return the plan of a job; the last plan is kept, because jobs of one run follow each other."""
     return subject.plan()
 
 
-def _settle(job: SweepJob) -> None:
+def _apply_settings(job: SweepJob) -> None:
     os.environ.update(job.environment)
     if Path(job.folder).is_dir():  # on another machine it may not exist, and only relative paths need it
         os.chdir(job.folder)
@@ -129,6 +129,6 @@ def _require_same(found: Key, wanted: Key) -> None:
     differences = [f"{name}: {found.get(name)!r} here, {wanted.get(name)!r} there" for name in differing(found, wanted)]
     if differences:
         raise SweepError(
-            "expected the same weights and pixels on every machine, got others "
-            f"({'; '.join(differences)}); copy them anew"
+            "expected the same weights and pixels on every machine, got different ones "
+            f"({'; '.join(differences)}); copy them again"
         )

@@ -102,7 +102,7 @@ OPTIONS = (
         metavar="KEY=VALUE",
         many=True,
     ),
-    Option(name="--data-root", help="Where datasets lie; default $SRBENCH_DATA.", kind=Path, metavar="DIR"),
+    Option(name="--data-root", help="The folder of the datasets; default $SRBENCH_DATA.", kind=Path, metavar="DIR"),
     Option(
         name="--device",
         help="auto, cpu, cuda or cuda:N; under torchrun each process takes its own GPU.",

@@ -31,7 +31,7 @@ def printed(folder: str, protocol: str) -> str:
     return f"{scores['psnr_y'].mean():.4f}/{scores['ssim_y'].mean():.4f}"
 
 
-def test_json_is_the_contract(folder: str) -> None:
+def test_json_has_the_documented_keys(folder: str) -> None:
     result = audit(
         "--model",
         "bicubic",
@@ -54,7 +54,7 @@ def test_json_is_the_contract(folder: str) -> None:
     assert result.stderr.startswith("scoring bicubic ×2")
 
 
-def test_the_table_ends_in_the_answer(folder: str) -> None:
+def test_table_ends_with_the_verdict(folder: str) -> None:
     result = audit(
         "--model", "bicubic", "--scale", 2, "--dataset", folder, "--claim", printed(folder, "bam2021"), "--own-weights"
     )
@@ -63,14 +63,14 @@ def test_the_table_ends_in_the_answer(folder: str) -> None:
     assert best.startswith("best fit: bam2021, 0.000 dB away (margin 0.00505 dB)")
     assert "resize, pillow bicubic" in differs
     none = audit("--model", "bicubic", "--scale", 2, "--dataset", folder, "--claim", "44.44/0.9")
-    assert none.stdout.splitlines()[-1].startswith("none fits: no score lies within 0.01 dB and 0.05 SSIM of the claim")
+    assert none.stdout.splitlines()[-1].startswith("none fits: no score is within 0.01 dB and 0.05 SSIM of the claim")
 
 
-def test_a_claim_that_fits_but_in_its_ssim_is_told_so(folder: str, tmp_path: Path) -> None:
+def test_fitting_psnr_with_wrong_ssim_fits_nothing(folder: str, tmp_path: Path) -> None:
     psnr, _ = printed(folder, "matlab-y").split("/")
     none = audit("--model", "bicubic", "--scale", 2, "--dataset", folder, "--claim", f"{psnr}/0.1", "--own-weights")
     assert re.fullmatch(
-        r"none fits: no score lies within 0.00505 dB and 0.05 SSIM of the claim; the nearest is "
+        r"none fits: no score is within 0.00505 dB and 0.05 SSIM of the claim; the nearest is "
         r"matlab-y, 0.000 dB and 0\.\d{4} SSIM away",
         none.stdout.splitlines()[-1],
     )
@@ -117,7 +117,7 @@ def test_misuse_exits_2(arguments: tuple[object, ...], says: str) -> None:
     assert says in result.stderr
 
 
-def test_a_set_that_is_not_here_exits_1() -> None:
+def test_missing_dataset_exits_1() -> None:
     result = audit("--model", "bicubic", "--scale", 2, "--dataset", "BSD100", "--claim", "29.56/0.8431")
     assert result.exit_code == 1
     assert "BSD100" in result.stderr

@@ -175,7 +175,7 @@ def test_csv_has_a_line_per_dataset_and_protocol(five: Path) -> None:
     assert len(lines) == 5
 
 
-def test_a_missing_or_further_image_makes_the_mean_null_and_warns(five: Path) -> None:
+def test_missing_or_additional_image_makes_the_mean_null(five: Path) -> None:
     (five / "Set5/HR/head.png").unlink()
     result = srbench("--model", "bicubic", "--scale", 2, "--dataset", "Set5", "--data-root", five, "--format", "json")
     facts = json.loads(result.stdout)["datasets"]["Set5"]
@@ -196,7 +196,7 @@ def test_without_a_dataset_the_sample_is_scored(tmp_path: Path) -> None:
     assert "srbench data download" in result.stderr
 
 
-def test_output_holds_table_and_record_and_only_takes_the_same_run(five: Path, tmp_path: Path) -> None:
+def test_output_folder_accepts_only_the_same_run(five: Path, tmp_path: Path) -> None:
     arguments = ("--model", "bicubic", "--dataset", "Set5", "--data-root", five, "--output", tmp_path / "run")
     first = srbench(*arguments, "--scale", 2)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["run.json", "scores.parquet"]
@@ -218,7 +218,7 @@ def test_output_holds_table_and_record_and_only_takes_the_same_run(five: Path, t
     assert "scale: 2 there, 3 now" in other.stderr
 
 
-def test_a_run_killed_half_way_goes_on_without_repeating(
+def test_killed_run_resumes_without_repeating_images(
     five: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "noting_model.py").write_text(FACTORY)
@@ -281,14 +281,14 @@ def test_a_run_killed_half_way_goes_on_without_repeating(
     ],
     ids=["scale", "no-scale", "model", "protocol", "dataset", "root", "lacking-scale", "tile"],
 )
-def test_mistakes_have_an_exit_code_and_a_next_step(arguments: list[str], code: int, named: str) -> None:
+def test_mistakes_have_exit_code_and_next_step(arguments: list[str], code: int, named: str) -> None:
     result = srbench(*arguments)
     assert (result.exit_code, result.stdout) == (code, "")
     assert named in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_an_image_that_does_not_decode_is_named(five: Path) -> None:
+def test_image_that_does_not_decode_is_named(five: Path) -> None:
     (five / "Set5/HR/bird.png").write_bytes(b"")
     result = srbench("--model", "bicubic", "--scale", 2, "--dataset", "Set5", "--data-root", five)
     assert result.exit_code == 1
@@ -296,7 +296,7 @@ def test_an_image_that_does_not_decode_is_named(five: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_an_unexpected_error_shows_no_traceback_unless_asked(five: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_error_shows_traceback_only_with_debug(five: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(name: str) -> None:
         raise ZeroDivisionError("by design")
 
@@ -313,7 +313,7 @@ def test_help_lists_every_command() -> None:
         assert f"  {name} " in result.stdout
 
 
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+def test_closed_output_pipe_ends_silently() -> None:
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb") as closed:

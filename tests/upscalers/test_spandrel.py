@@ -21,7 +21,7 @@ from srbench.upscalers.tensors import network_upscaler
 from srbench.upscalers.tiling import reflected
 from srbench.zoo import build, key_tables
 from srbench.zoo.blocks import SRNetwork
-from tests.optional_packages import foreign_package
+from tests.optional_packages import optional_package
 
 _CPU = Options(device="cpu")
 
@@ -29,7 +29,7 @@ _CPU = Options(device="cpu")
 @pytest.fixture
 def rcan(tmp_path: Path) -> tuple[Path, SRNetwork]:
     """A small RCAN ×2 with random weights, saved under its authors' keys."""
-    foreign_package("spandrel")
+    optional_package("spandrel")
     torch.manual_seed(0)
     network = build("rcan", scale=2, groups=2, blocks=2).eval()
     table = key_tables("rcan")[0]
@@ -76,7 +76,7 @@ def test_optimisation_is_refused(tmp_path: Path) -> None:
 
 
 def test_precision_without_support_is_refused(tmp_path: Path) -> None:
-    foreign_package("spandrel")
+    optional_package("spandrel")
     path, _ = _random_network("SwinIR", tmp_path)
     with pytest.raises(UpscalerError, match="SwinIR does not support --precision fp16"):
         open_spandrel(str(path), 2, Options(device="cpu", precision="fp16"))
@@ -124,7 +124,7 @@ def lr() -> torch.Tensor:
 
 @pytest.mark.parametrize("kind", _WINDOWS)
 def test_window_networks_give_their_own_output_at_any_size(kind: str, lr: torch.Tensor, tmp_path: Path) -> None:
-    foreign_package("spandrel")
+    optional_package("spandrel")
     path, network = _random_network(kind, tmp_path)
     padded = reflected(lr, 32, 32) if kind == "DRCT" else lr
     with torch.inference_mode():
@@ -133,7 +133,7 @@ def test_window_networks_give_their_own_output_at_any_size(kind: str, lr: torch.
 
 
 def test_self_ensemble_averages_outputs_that_are_not_clamped(lr: torch.Tensor, tmp_path: Path) -> None:
-    foreign_package("spandrel")
+    optional_package("spandrel")
     path, network = _random_network("SwinIR", tmp_path)
     with torch.inference_mode():
         views = [torch.rot90(view, turns, (2, 3)) for view in (lr, lr.flip(3)) for turns in range(4)]
@@ -144,14 +144,14 @@ def test_self_ensemble_averages_outputs_that_are_not_clamped(lr: torch.Tensor, t
 
 
 def test_bf16_changes_the_output_a_little(lr: torch.Tensor, tmp_path: Path) -> None:
-    foreign_package("spandrel")
+    optional_package("spandrel")
     path, _ = _random_network("SwinIR", tmp_path)
     change = (_sr(path, lr, precision="bf16") - _sr(path, lr)).abs().max()
     assert 0 < change < 0.1
 
 
 def test_import_needs_no_torchvision_and_leaves_none() -> None:
-    foreign_package("spandrel")
+    optional_package("spandrel")
     code = """
 import sys
 def outcome():
@@ -188,6 +188,6 @@ def test_placeholders_are_taken_away_after_an_error() -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    foreign_package("spandrel")
+    optional_package("spandrel")
     with pytest.raises(WeightsError, match="found none"):
         open_spandrel(str(tmp_path / "absent.pth"), 2, _CPU)

@@ -12,7 +12,7 @@ from srbench.zoo.catalogue import CATALOGUE, WeightsEntry
 from srbench.zoo.checkpoints import Fit, fill
 from srbench.zoo.reading import Checkpoint
 from srbench.zoo.wrapping import views_of
-from tests.optional_packages import foreign_package
+from tests.optional_packages import optional_package
 
 _ENTRIES = [entry for entry in CATALOGUE if entry.tag == "super-image"]
 # What the hub's config.json files set differently from the package's defaults.
@@ -21,7 +21,7 @@ _CONFIG = {"edsr": {"n_resblocks": 32, "n_feats": 256}}
 
 @pytest.mark.parametrize("entry", _ENTRIES, ids=lambda entry: f"{entry.name}_x{entry.scales[0]}")
 def test_random_weights_give_the_same_output(entry: WeightsEntry) -> None:
-    package = foreign_package("super_image")
+    package = optional_package("super_image")
     (scale,) = entry.scales
     kind = entry.name.partition("-")[0].capitalize()
     settings = _CONFIG.get(entry.name, {}) | ({"bam": True} if entry.name.endswith("-bam") else {})
