@@ -39,6 +39,9 @@ FILE_TAG = "file"
 RECORD_KEY = "srbench"
 """Where a safetensors file that srbench wrote keeps its record, as JSON."""
 
+# Larger than any option of a listed network; a record must not ask for a network that fills the memory.
+_LARGEST_OPTION, _LONGEST_OPTION, _LARGEST_SCALE = 4096, 64, 16
+
 
 @dataclass(frozen=True)
 class LoadedNetwork:
@@ -219,11 +222,34 @@ def recorded(checkpoint: Checkpoint) -> tuple[Fit, ...]:
     if text is None:
         return ()
     try:
-        record = json.loads(text)
-        options = tuple((str(key), value) for key, value in record["options"].items())
-        return tuple(Fit(str(record["network"]), int(scale), options) for scale in record["scales"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        record = json.loads(text, parse_constant=_no_constant)
+        options = tuple((str(key), _plain_option(value)) for key, value in record["options"].items())
+        scales = tuple(dict.fromkeys(int(scale) for scale in record["scales"]))
+        if not all(1 <= scale <= _LARGEST_SCALE for scale in scales):
+            raise ValueError(f"expected scales of 1 to {_LARGEST_SCALE}")
+        network = str(record["network"])
+        if not network.isascii() or not network.isprintable():
+            raise ValueError("expected a network's name")
+        return tuple(Fit(network, scale, options) for scale in scales)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise WeightsError(f"{checkpoint.path} has a record that cannot be read ({error}); convert it again") from error
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _plain_option(value: object) -> Any:
+    """Return an option of a network; raise ValueError for one that no network has, such as a width of a million."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and abs(value) <= _LARGEST_OPTION:
+        return value
+    if isinstance(value, str) and len(value) <= _LONGEST_OPTION and value.isascii() and value.isprintable():
+        return value
+    if isinstance(value, list) and len(value) <= _LONGEST_OPTION:
+        return [_plain_option(item) for item in value]
+    raise ValueError(f"expected a short text or a number of at most {_LARGEST_OPTION} as option")
 
 
 def forms(name: str) -> tuple[tuple[str, tuple[Setting, ...]], ...]:

@@ -7,18 +7,15 @@ are collected, so that the caller can refuse the file and print them.
 
 from __future__ import annotations
 
-import io
 import pickle
-import pickletools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO, Literal, cast
+from typing import Literal, cast
 
 import torch
 
-_REFUSED_OPCODES = frozenset({"EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"})
-_FRAME_BYTES = 9
-_PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
+from srbench.zoo.safe_pickle import BoundedPickle, Buildable, Opaque, PlainDict
+
 # Objects of these packages hold settings and counters; they are read over, never rebuilt.
 _HARMLESS = (
     "argparse.Namespace",
@@ -68,33 +65,8 @@ _STORAGES = {
     "ShortStorage": torch.int16,
     "UntypedStorage": torch.uint8,
 }
-
-
-class Opaque:
-    """Stand-in for an object whose content is not needed; it accepts and drops everything."""
-
-    def __new__(cls, *_: object, **__: object) -> Opaque:
-        """An empty stand-in, whatever the arguments."""
-        return object.__new__(cls)
-
-    def __setstate__(self, state: object = None) -> None:
-        """Drop the state."""
-
-    def __setitem__(self, key: object, value: object) -> None:
-        """Drop the item."""
-
-    def append(self, item: object) -> None:
-        """Drop the item."""
-
-    def extend(self, items: object) -> None:
-        """Drop the items."""
-
-
-class PlainDict(dict[object, object]):
-    """Stand-in for every kind of dict; attributes that a pickle sets on it are dropped."""
-
-    def __setstate__(self, state: object = None) -> None:
-        """Drop the attributes, such as the `_metadata` of a state dict."""
+DTYPES = frozenset(_STORAGES.values())
+"""The element types that weights may have; quantised and 8-bit floating types are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +98,7 @@ class StoredTensor:
     stride: tuple[int, ...]
 
 
-class ArrayType:
+class ArrayType(Buildable):
     """A NumPy dtype, as its short code (`f4`) and byte order."""
 
     __slots__ = ("code", "order")
@@ -135,12 +107,12 @@ class ArrayType:
         self.code = str(code)
         self.order: Literal["<", ">"] = "<"
 
-    def __setstate__(self, state: tuple[object, ...]) -> None:
+    def __setstate__(self, state: object) -> None:
         """Take the byte order; everything else follows from the code."""
-        self.order = ">" if state[1] == ">" else "<"
+        self.order = ">" if cast(tuple[object, ...], state)[1] == ">" else "<"
 
 
-class StoredArray:
+class StoredArray(Buildable):
     """A NumPy array, or with `shape` () a NumPy scalar, that is not read yet."""
 
     __slots__ = ("data", "fortran", "kind", "shape")
@@ -148,13 +120,13 @@ class StoredArray:
     def __init__(self, kind: object = None, data: object = b"", shape: object = (), order: object = "C") -> None:
         self.kind, self.data, self.shape, self.fortran = kind, data, shape, order == "F"
 
-    def __setstate__(self, state: tuple[object, ...]) -> None:
+    def __setstate__(self, state: object) -> None:
         """Take (version, shape, dtype, column order, bytes), NumPy's own state of an array."""
-        *_, self.shape, self.kind, fortran, self.data = state
+        *_, self.shape, self.kind, fortran, self.data = cast(tuple[object, ...], state)
         self.fortran = bool(fortran)
 
 
-class Builder:
+class Builder(Buildable):
     """One function of this module as a pickle may call it; nothing can be set on it."""
 
     __slots__ = ("_function",)
@@ -171,16 +143,21 @@ class Builder:
         raise pickle.UnpicklingError("a state for a function")
 
 
-class InertUnpickler(pickle.Unpickler):
+class InertUnpickler(BoundedPickle):
     """Unpickle one checked pickle; `refused` has the names of functions and classes that are on no list.
 
     `from_bytes` reads a nested file, which is how `pickle.dump` stores a tensor.
     """
 
     def __init__(self, data: bytes, *, from_bytes: Callable[[bytes], object]) -> None:
-        super().__init__(io.BytesIO(data), encoding="latin1")
+        super().__init__(data)
         self.refused: set[str] = set()
-        self._from_bytes = Builder(from_bytes)
+
+        def counted(nested: bytes) -> object:
+            self.spend(nested)
+            return from_bytes(nested)
+
+        self._from_bytes = Builder(counted)
 
     def find_class(self, module: str, name: str) -> object:
         """Return the stand-in for a name; the module is not imported."""
@@ -201,45 +178,12 @@ class InertUnpickler(pickle.Unpickler):
         return StoredValues(pid[1].dtype, str(pid[2]), count, first)
 
 
-def pickles_in(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the pickles of a stream one after the other, each checked opcode by opcode before anything is built.
-
-    Raises ValueError or UnpicklingError for one that is cut short or would make the reader reserve memory at will.
-    """
-    while True:
-        start, frames = stream.tell(), []
-        for count, (opcode, argument, place) in enumerate(pickletools.genops(stream)):
-            if opcode.name in _REFUSED_OPCODES:
-                raise pickle.UnpicklingError(f"the opcode {opcode.name}")
-            # The memo grows to the largest index, which needs no more entries than there are opcodes.
-            if opcode.name in _PUTS and int(cast(int, argument)) > count:
-                raise pickle.UnpicklingError("a memo index beyond its entries")
-            if opcode.name == "FRAME":
-                frames.append(int(cast(int, place)))
-        end = stream.tell()
-        # Frames only announce sizes. Without them a wrong one cannot end a value early inside Python's own reader.
-        yield b"".join(_piece(stream, *piece) for piece in _between(frames, start, end))
-        stream.seek(end)
-
-
-def _between(frames: list[int], start: int, end: int) -> Iterator[tuple[int, int]]:
-    for frame in frames:
-        yield start, frame
-        start = frame + _FRAME_BYTES
-    yield start, end
-
-
-def _piece(stream: BinaryIO, start: int, end: int) -> bytes:
-    stream.seek(start)
-    return stream.read(end - start)
-
-
 def _torch_name(module: str, name: str) -> object | None:
     if module in {"torch", "torch.cuda", "torch.storage"} and name in _STORAGES:
         return StorageKind(_STORAGES[name])
     # From the module's own dictionary: torch's __getattr__ would import what it is asked for.
     dtype = vars(torch).get(name) if module == "torch" else None
-    return dtype if isinstance(dtype, torch.dtype) else None
+    return dtype if isinstance(dtype, torch.dtype) and dtype in DTYPES else None
 
 
 def _tensor(values: StoredValues, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object) -> object:

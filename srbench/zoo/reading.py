@@ -17,10 +17,11 @@ from torch import Tensor
 
 from srbench.errors import WeightsError, listed
 from srbench.files import is_page
-from srbench.zoo.torchfiles import CodeError, ProgramError, load_content
+from srbench.zoo.torchfiles import MOST_DIMENSIONS, MOST_TENSORS, CodeError, ProgramError, load_content
 from srbench.zoo.wrapping import State, View, preferred, tensors_of, unwrapped, views_of
 
 _SHOWN = 6
+_SAFE_DTYPES = frozenset({"BOOL", "U8", "I8", "I16", "I32", "I64", "F16", "BF16", "F32", "F64"})
 # What the readers were seen to raise on truncated and altered bytes, in addition to UnpicklingError.
 _DAMAGE = (
     AssertionError,
@@ -101,8 +102,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise WeightsError(f"{path} is an HTML page, not a checkpoint; fetch the raw file, not the page that shows it")
     content, metadata = _read_safetensors(path) if _is_safetensors(head) else (read_pickled(path), {})
     state, wrapping = unwrap(content, path)
-    _check_values(state, path)
-    return Checkpoint(path, views_of(state, wrapping), metadata)
+    try:
+        _check_values(state, path)
+        return Checkpoint(path, views_of(state, wrapping), metadata)
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
 
 
 def unwrap(content: object, path: Path) -> tuple[State, tuple[str, ...]]:
@@ -141,7 +145,14 @@ def _is_safetensors(head: bytes) -> bool:
 def _read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118 (not a dict)
+            keys = list(file.keys())
+            if len(keys) > MOST_TENSORS:
+                raise ValueError(f"more than {MOST_TENSORS:,} tensors")
+            for key in keys:
+                layout = file.get_slice(key)
+                if layout.get_dtype() not in _SAFE_DTYPES or len(layout.get_shape()) > MOST_DIMENSIONS:
+                    raise ValueError(f"a tensor of {layout.get_dtype()} with {len(layout.get_shape())} dimensions")
+            return {key: file.get_tensor(key) for key in keys}, dict(file.metadata() or {})
     except _DAMAGE as error:
         raise _damaged(path, error) from error
 

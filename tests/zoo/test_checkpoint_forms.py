@@ -224,7 +224,7 @@ def test_hand_made_pickles_end_in_a_message(hostile: bytes, tmp_path: Path) -> N
 
 def test_a_tensor_larger_than_its_file_is_refused(tmp_path: Path) -> None:
     torch.save({"weight": torch.zeros(1).expand(1 << 40)}, tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match="announces 1099511627776 values and stores 1"):
+    with pytest.raises(WeightsError, match="announce more values than it stores"):
         read_checkpoint(tmp_path / "w.pth")
 
 
