@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from leaderboard.addresses import table_path
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group, Mean
-from leaderboard.families import ALL, Family, is_trained_here, members
+from leaderboard.families import ALL, Family, existing, is_trained_here, members
 from leaderboard.ranking import (
     MARKS,
     METRICS,
@@ -20,7 +21,8 @@ from leaderboard.ranking import (
     reference_inputs,
     tiers,
 )
-from leaderboard.views import View
+from leaderboard.views import View, views
+from srbench.protocols import protocol_names
 
 RANKING_SETS = ("Urban100", "BSD100")
 """Tables are ranked on the first of these sets that at least half of the entries were scored on."""
@@ -88,6 +90,21 @@ class Board:
     def near_training(self) -> bool:
         """Whether it is ranked on BSD100 and shows weights that were trained here, on similar images."""
         return self.ranked_on == "BSD100" and any(is_trained_here(line.entry) for line in self.lines)
+
+
+@lru_cache(maxsize=1)
+def all_boards(collection: Collection) -> tuple[Board, ...]:
+    """Return every main table of a build: by view, and `ALL` entries before the other groups."""
+    return tuple(
+        make_board(collection, view, family) for view in views(collection) for family in existing(view.entries)
+    )
+
+
+def front_board(collection: Collection) -> Board | None:
+    """Return the table of the front page: ×4 under the default protocol if it has entries, else the first table."""
+    boards = [board for board in all_boards(collection) if board.family is ALL]
+    wanted = [board for board in boards if (board.view.scale, board.view.protocol.name) == (4, protocol_names()[0])]
+    return next(iter([*wanted, *boards]), None)
 
 
 def make_board(collection: Collection, view: View, family: Family = ALL) -> Board:

@@ -12,7 +12,7 @@ from srbench.submissions import Problem, Submission, read_submissions
 from srbench.submissions.catalogue_checks import catalogue_errors, pixels_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Collection:
     """The entries under `root` that can be shown, in the order of their ids, and what is wrong with the others.
 

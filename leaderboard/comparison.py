@@ -9,8 +9,10 @@ from functools import partial
 from typing import Any
 
 from leaderboard.addresses import address_safe, link, model_path
+from leaderboard.boards import front_board
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group, Mean, Values
+from leaderboard.matching import matched_pairs, partners
 from leaderboard.models import sample_path
 from leaderboard.pages import Page
 from leaderboard.ranking import METRICS
@@ -32,10 +34,20 @@ _LISTED = 300
 def pages(collection: Collection) -> Iterator[Page]:
     """`compare.html`, the list of entries and one script of scores per entry."""
     names = _names(collection)
+    others = partners(collection)
+    first = _first(collection)
+    listed = [[*name, others.get(name[0])] for name in names]
     yield Page(PATH, partial(_page, names))
-    yield Page(INDEX, partial(_script, "index", [list(name) for name in names]))
+    yield Page(INDEX, partial(_script, "index", {"first": first, "entries": listed}))
     for entry in collection:
         yield Page(data_path(entry.id), partial(_entry_script, collection, entry))
+
+
+def _first(collection: Collection) -> str | None:
+    """Return the entry that the page opens with: the highest ranked one with a matched base or variant, if any."""
+    board, matched = front_board(collection), matched_pairs(collection)
+    ids = [line.entry.id for line in board.lines] if board else []
+    return next(iter([*(name for name in ids if name in matched), *ids]), None)
 
 
 def _pictures(entry: Entry) -> str:

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from leaderboard.addresses import link, model_path
-from leaderboard.boards import make_board
+from leaderboard.boards import front_board
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry
 from leaderboard.families import is_baseline
 from leaderboard.models import sample_path
 from leaderboard.pages import Page
 from leaderboard.rendering import render
-from leaderboard.views import front_view, views
 from srbench.protocols import get_protocol
 from srbench.submissions.crops import CORNERS, SCALE
 
@@ -65,8 +64,8 @@ def pages(collection: Collection) -> Iterator[Page]:
 
 def gallery_models(collection: Collection) -> list[GalleryModel]:
     """Return the entries with crops: the interpolations first, then in the order of the front page."""
-    front = front_view(views(collection))
-    ordered = [line.entry for line in make_board(collection, front).lines] if front else []
+    front = front_board(collection)
+    ordered = [line.entry for line in front.lines] if front else []
     ordered += [entry for entry in collection if entry not in ordered]
     with_crops = [entry for entry in ordered if entry.submission.samples]
     with_crops.sort(key=lambda entry: not is_baseline(entry))

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group
+from leaderboard.families import is_baseline
 from leaderboard.views import group_rank
 from srbench.statistics import PairedDifference, corrected_by_holm, paired_difference
 
@@ -62,6 +63,27 @@ def matched_pairs(collection: Collection) -> dict[str, list[Pair]]:
             pairs = found.setdefault(side.id, [])
             if len(pairs) < MOST_PAIRS:
                 pairs.append(pair)
+    return found
+
+
+def partners(collection: Collection) -> dict[str, str]:
+    """Return by entry id the id of the entry to compare it with first.
+
+    It is the matched base or variant; else an entry of the same network; else an interpolation, if there is one.
+    """
+    pairs = matched_pairs(collection)
+    found: dict[str, str] = {}
+    same: dict[str, list[Entry]] = {}
+    for entry in collection:
+        same.setdefault(str(entry.record.model.network), []).append(entry)
+    baseline = next((entry.id for entry in collection if is_baseline(entry)), None)
+    for entry in collection:
+        matched = [side.id for pair in pairs.get(entry.id, ()) for side in (pair.base, pair.variant)]
+        alike = [one.id for one in same[str(entry.record.model.network)][:MOST_PAIRS] if entry.record.model.network]
+        choices = [*matched, *alike, *([baseline] if baseline else [])]
+        other = next((one for one in choices if one != entry.id), None)
+        if other is not None:
+            found[entry.id] = other
     return found
 
 

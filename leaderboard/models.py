@@ -11,10 +11,13 @@ from typing import Any
 from markupsafe import Markup
 
 from leaderboard.addresses import address_safe, model_path, scores_anchor
+from leaderboard.boards import Board, all_boards
+from leaderboard.citing import bibtex, commands
 from leaderboard.collection import Collection
 from leaderboard.data import scores_path
 from leaderboard.entries import Entry, Group, Mean
-from leaderboard.matching import Pair, matched_pairs
+from leaderboard.families import ALL
+from leaderboard.matching import Pair, matched_pairs, partners
 from leaderboard.pages import Page
 from leaderboard.plots import frames_per_second
 from leaderboard.ranking import forms
@@ -28,7 +31,7 @@ from srbench.submissions.catalogue_checks import BASELINES
 from srbench.submissions.crops import SCALE
 
 _EXTREMES = 3
-_MOST_ROWS = 3000
+_MOST_ROWS = 900
 _FEW_ROWS = 20
 _CHART_FROM = 10
 
@@ -45,7 +48,6 @@ class ScoreTable:
     rows: tuple[dict[str, Any], ...]
     left_out: int
     all_psnr: tuple[float, ...]
-    all_names: tuple[str, ...]
 
     @property
     def anchor(self) -> str:
@@ -54,12 +56,12 @@ class ScoreTable:
 
     @property
     def worst(self) -> tuple[dict[str, Any], ...]:
-        """The images with the lowest PSNR; all, where they are few."""
-        return self.rows[:_EXTREMES] if self.best else self.rows
+        """The images with the lowest PSNR."""
+        return self.rows[:_EXTREMES]
 
     @cached_property
     def best(self) -> tuple[dict[str, Any], ...]:
-        """The images with the highest PSNR, the highest first."""
+        """The images with the highest PSNR, the highest first; empty where the table itself is short."""
         return self.rows[: -_EXTREMES - 1 : -1] if len(self.rows) > 2 * _EXTREMES else ()
 
     @property
@@ -69,17 +71,28 @@ class ScoreTable:
 
     def histogram(self) -> Markup | None:
         """How PSNR spreads over the images, as SVG; None below ten finite values."""
-        finite = [
-            (value, name) for value, name in zip(self.all_psnr, self.all_names, strict=True) if math.isfinite(value)
-        ]
-        if len(finite) < _CHART_FROM:
+        values = [value for value in self.all_psnr if math.isfinite(value)]
+        if len(values) < _CHART_FROM:
             return None
         scale, protocol, dataset = self.group
         title = f"PSNR of the images of {dataset} ×{scale}, {protocol}"
-        values, names = zip(*finite, strict=True)
         words = f"{len(values)} images, from {min(values):.2f} to {max(values):.2f} dB"
-        # Names come from entries and are escaped by the writer of the SVG.
-        return Markup(histogram_chart(values, names, title=title, x=Axis("PSNR, dB"), description=words, layout=INLINE))
+        # Names of datasets come from entries; the writer of the SVG escapes them.
+        return Markup(histogram_chart(values, title=title, x=Axis("PSNR, dB"), description=words, layout=INLINE))
+
+
+@dataclass(frozen=True)
+class Place:
+    """The rank of an entry in one table of all entries."""
+
+    board: Board
+    rank: int | None
+    psnr: float | None
+
+    @property
+    def ranked(self) -> int:
+        """How many entries have a rank there."""
+        return sum(line.rank is not None for line in self.board.lines)
 
 
 @dataclass(frozen=True)
@@ -98,10 +111,14 @@ class Claim:
 
 def pages(collection: Collection) -> Iterator[Page]:
     """A page per entry, and its SR crops."""
-    pairs = matched_pairs(collection)
+    pairs, others = matched_pairs(collection), partners(collection)
+    found = _places(collection)
+    titles = {entry.id: entry.title for entry in collection}
     for entry in collection:
-        related = pairs.get(entry.id, [])
-        yield Page(model_path(entry.id), partial(_page, collection, entry, related))
+        other = others.get(entry.id)
+        partner = (other, titles[other]) if other else None
+        page = partial(_page, collection, entry, pairs.get(entry.id, []), found.get(entry.id, []), partner)
+        yield Page(model_path(entry.id), page)
         for name in entry.submission.samples:
             file = entry.submission.folder / "samples" / name
             yield Page(sample_path(entry, name), file.read_bytes)
@@ -134,7 +151,36 @@ def claims_beside(entry: Entry) -> list[Claim]:
     return found
 
 
-def _page(collection: Collection, entry: Entry, pairs: Sequence[Pair]) -> str:
+def _places(collection: Collection) -> dict[str, list[Place]]:
+    """Return by entry id its ranks under the default protocol, ×4 first and the others by scale."""
+    found: dict[str, list[Place]] = {}
+    boards = [one for one in all_boards(collection) if one.family is ALL]
+    default = [one for one in boards if one.view.protocol.name == protocol_names()[0]]
+    for board in sorted(default, key=lambda one: (one.view.scale != SCALE, one.view.scale)):
+        group = board.view.scale, board.view.protocol.name, board.ranked_on
+        for line in board.lines:
+            mean = line.entry.means.get(group)
+            found.setdefault(line.entry.id, []).append(Place(board, line.rank, mean.psnr if mean else None))
+    return found
+
+
+def _by_view(tables: Sequence[ScoreTable]) -> list[tuple[int, str, list[ScoreTable]]]:
+    """Return the tables by scale and protocol: ×4 under the default protocol first."""
+    found: dict[tuple[int, str], list[ScoreTable]] = {}
+    for table in tables:
+        found.setdefault((table.group[0], table.group[1]), []).append(table)
+    names = protocol_names()
+    ordered = sorted(found.items(), key=lambda one: (names.index(one[0][1]), one[0][0] != SCALE, one[0][0]))
+    return [(scale, protocol, ones) for (scale, protocol), ones in ordered]
+
+
+def _page(
+    collection: Collection,
+    entry: Entry,
+    pairs: Sequence[Pair],
+    places: Sequence[Place],
+    partner: tuple[str, str] | None,
+) -> str:
     scales = sorted({scale for scale, _, _ in entry.means})
     used = {protocol for _, protocol, _ in entry.means}
     protocols = [name for name in protocol_names() if name in used]
@@ -146,7 +192,11 @@ def _page(collection: Collection, entry: Entry, pairs: Sequence[Pair]) -> str:
         model=entry.document["model"],
         scales=scales,
         results=[(get_protocol(name), *_results(entry, name)) for name in protocols],
-        tables=score_tables(entry),
+        tables=_by_view(score_tables(entry)),
+        places=places,
+        partner=partner,
+        commands=commands(entry),
+        bibtex=bibtex(entry),
         claims=claims_beside(entry),
         speeds=[(scale, frames_per_second(entry, scale)) for scale in scales],
         panels=[(pair, pair.differences(collection)) for pair in pairs],
@@ -154,7 +204,7 @@ def _page(collection: Collection, entry: Entry, pairs: Sequence[Pair]) -> str:
         forms=forms(entry, protocols[0]),
         samples=[(name.rpartition(".")[0], sample_path(entry, name)) for name in entry.submission.samples],
         sample_scale=SCALE,
-        data=f"{scores_path(entry.id)}.csv",
+        data=scores_path(entry.id),
         checked=entry.level != LEVELS[0],
     )
 
@@ -183,7 +233,6 @@ def _score_table(group: Group, mean: Mean, rows: Sequence[Row], *, few: bool) ->
         tuple(_row(row, psnr, ssim) for row in shown),
         len(ordered) - len(shown),
         tuple(row[psnr] for row in scored),
-        tuple(row["image"] for row in scored),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,17 @@ NAVIGATION: list[tuple[str, str]] = [
 """The main menu: label and address from the root. Each must exist for every build."""
 
 
+@dataclass
+class SiteFacts:
+    """What every page prints about the build: the date of the newest entry, empty without entries."""
+
+    date: str = ""
+
+
+SITE = SiteFacts()
+"""The facts of the build that is being made."""
+
+
 @cache
 def environment() -> Environment:
     """The one Jinja2 environment: autoescape for every template, StrictUndefined, this package's templates."""
@@ -89,6 +101,7 @@ def environment() -> Environment:
         levels=LEVELS,
         level_meanings=LEVEL_MEANINGS,
         navigation=NAVIGATION,
+        site=SITE,
     )
     return made
 

@@ -27,6 +27,7 @@ from leaderboard import (
 )
 from leaderboard.collection import Collection, collect
 from leaderboard.pages import Page
+from leaderboard.rendering import SITE
 from srbench.errors import ResultsError
 from srbench.files import explain
 from srbench.submissions import Problem
@@ -125,6 +126,7 @@ def _keep_foreign(output: Path, new: Path) -> None:
 
 def _write(submissions: Path, target: Path) -> Report:
     collection = collect(submissions)
+    SITE.date = max((entry.date for entry in collection), default="")
     paths: set[str] = set()
     for builder in BUILDERS:
         for page in builder(collection):

@@ -9,13 +9,13 @@ from functools import partial
 from itertools import groupby
 
 from leaderboard.addresses import INDEX, table_path, way_up
-from leaderboard.boards import Board, make_board
+from leaderboard.boards import Board, all_boards, front_board
 from leaderboard.cards import Card, cards
 from leaderboard.collection import Collection
 from leaderboard.families import ALL, existing
 from leaderboard.pages import Page
 from leaderboard.rendering import render
-from leaderboard.views import View, front_view, views
+from leaderboard.views import View, views
 from srbench.statistics import MIN_IMAGES
 
 ROWS = 500
@@ -50,21 +50,18 @@ def pages(collection: Collection) -> Iterator[Page]:
     A table of several pages also has its rows as scripts, so that sorting covers all of them.
     """
     found = views(collection)
-    front = front_view(found)
-    for view in found:
-        for family in existing(view.entries):
-            board = make_board(collection, view, family)
-            tabs = _tabs(found, board)
-            rows = _rows(board)
-            sheets = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
-            for number, sheet in enumerate(sheets, start=1):
-                path = table_path(view.scale, view.protocol.name, number, family.slug)
-                yield Page(path, partial(_table, path, board, tabs, sheet, number, len(sheets)))
-                if len(sheets) > 1:
-                    yield Page(rows_path(board, number), partial(_rows_script, sheet, number))
-            if view is front and family is ALL:
-                shown = cards(collection, board)
-                yield Page(INDEX, partial(_table, INDEX, board, tabs, sheets[0], 1, len(sheets), shown))
+    front = front_board(collection)
+    for board in all_boards(collection):
+        view, tabs, rows = board.view, _tabs(found, board), _rows(board)
+        sheets = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
+        for number, sheet in enumerate(sheets, start=1):
+            path = table_path(view.scale, view.protocol.name, number, board.family.slug)
+            yield Page(path, partial(_table, path, board, tabs, sheet, number, len(sheets)))
+            if len(sheets) > 1:
+                yield Page(rows_path(board, number), partial(_rows_script, sheet, number))
+        if board is front:
+            shown = cards(collection, board)
+            yield Page(INDEX, partial(_table, INDEX, board, tabs, sheets[0], 1, len(sheets), shown))
 
 
 def rows_path(board: Board, number: int) -> str:
@@ -84,7 +81,8 @@ def _tabs(found: Sequence[View], board: Board) -> dict[str, list[Tab]]:
     return {
         "Scale": [Tab(f"×{one.scale}", _same_family(one, board), one.scale == view.scale) for one in scales],
         "Protocol": [
-            Tab(one.protocol.name, _same_family(one, board), one is view, one.protocol.summary) for one in protocols
+            Tab(one.protocol.name, _same_family(one, board), one.path == view.path, one.protocol.summary)
+            for one in protocols
         ],
         "Weights": [
             Tab(

@@ -53,12 +53,6 @@ def views(collection: Collection) -> list[View]:
     ]
 
 
-def front_view(found: list[View]) -> View | None:
-    """Return the view of the front page: ×4 under the default protocol if it has entries, else the first view."""
-    wanted = [view for view in found if (view.scale, view.protocol.name) == (4, protocol_names()[0])]
-    return next(iter([*wanted, *found]), None)
-
-
 def dataset_names(collection: Collection) -> list[str]:
     """Every dataset that an entry was scored on, in the catalogue's order."""
     return sorted({dataset for entry in collection for _, _, dataset in entry.means}, key=dataset_rank)

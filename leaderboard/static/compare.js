@@ -17,7 +17,10 @@ globalThis.srbenchCompare = (() => {
   const root = page.dataset.root;
   const asked = new Map(); // the promise of each entry's scores, one for all who want them
   const waiting = new Map();
+  const problem = document.getElementById("problem");
   let titles = new Map();
+  let partners = new Map();
+  let first = "";
   let wanted = 0;
 
   const number = (value) => (value === "inf" ? Infinity : value);
@@ -167,6 +170,9 @@ globalThis.srbenchCompare = (() => {
     for (const name of ["a", "b", "view", "metric"]) {
       choice.set(name, form[name].value);
     }
+    for (const [name, value] of globalThis.srbenchSlider.state()) {
+      choice.set(name, value);
+    }
     history.replaceState(null, "", `#${choice}`);
   };
 
@@ -187,6 +193,9 @@ globalThis.srbenchCompare = (() => {
       }
       const views = sharedViews(a, b);
       fillViews(views, view);
+      const [scale, protocol] = form.view.value.split(" ");
+      document.getElementById("outcome-head").textContent =
+        views.length ? `${titles.get(a.id)} minus ${titles.get(b.id)}: ×${scale}, ${protocol}` : "A minus B";
       state.replaceChildren("A is ", link(a), ", B is ", link(b), ".");
       if (views.length) {
         showScores(a, b, form.view.value, form.metric.value);
@@ -202,34 +211,76 @@ globalThis.srbenchCompare = (() => {
     }
   };
 
+  // The matched base or variant of an entry comes first; without one, any other entry.
+  const otherThan = (id) => partners.get(id) ?? [...titles.keys()].find((other) => other !== id) ?? id;
+
   const start = () => {
     const asked = new URLSearchParams(location.hash.slice(1));
-    const ids = [...titles.keys()];
-    const pick = (name, fallback) => (titles.has(asked.get(name)) ? asked.get(name) : fallback);
-    form.a.value = pick("a", ids[0]);
-    form.b.value = pick("b", ids.find((id) => id !== form.a.value) ?? ids[0]);
+    const unknown = ["a", "b"].map((name) => asked.get(name)).filter((id) => id && !titles.has(id));
+    problem.hidden = unknown.length === 0;
+    problem.textContent = unknown.length ? `There is no entry ${unknown.join(" and no entry ")}. Choose a model below.` : "";
+    const known = (name) => (titles.has(asked.get(name)) ? asked.get(name) : null);
+    const a = known("a") ?? (known("b") ? otherThan(known("b")) : first);
+    form.a.value = a;
+    form.b.value = known("b") ?? otherThan(a);
+    showNames();
     form.metric.value = asked.get("metric") === "ssim" ? "ssim" : "psnr";
-    update(asked.get("view") ?? "");
+    globalThis.srbenchSlider.restore(asked);
+    update(asked.get("view") ?? "4 matlab-y").then(() => {
+      if (asked.get("show") === "pictures") {
+        document.getElementById("pictures").scrollIntoView();
+      }
+    });
   };
 
-  // Called by the list of entries: [id, title] each, no title twice.
-  const index = (entries) => {
-    titles = new Map(entries);
+  // Text fields with suggestions, so that one of five hundred models is found by a part of its name.
+  const showNames = () => {
+    for (const name of ["a", "b"]) {
+      document.getElementById(`find-${name}`).value = titles.get(form[name].value);
+    }
+  };
+
+  const findBy = (name) => {
+    const field = document.getElementById(`find-${name}`);
+    const text = field.value.trim().toLowerCase();
+    const entries = [...titles];
+    const found = entries.find(([, title]) => title.toLowerCase() === text) ??
+      entries.find(([id, title]) => text && (title.toLowerCase().includes(text) || id.includes(text)));
+    problem.hidden = Boolean(found);
+    problem.textContent = found ? "" : `No model is called ${field.value}.`;
+    if (found) {
+      form[name].value = found[0];
+      showNames();
+      update();
+    }
+  };
+
+  // Called by the list of entries: [id, title, partner] each, no title twice.
+  const index = (list) => {
+    const { entries } = list;
+    titles = new Map(entries.map(([id, title]) => [id, title]));
+    partners = new Map(entries.filter(([, , other]) => other).map(([id, , other]) => [id, other]));
+    first = titles.has(list.first) ? list.first : entries[0]?.[0];
     page.hidden = false;
     if (entries.length < 2) {
       form.hidden = true;
       state.textContent = "A comparison needs two entries; there are fewer.";
       return;
     }
-    for (const select of [form.a, form.b]) {
-      select.replaceChildren(...entries.map(([id, title]) => new Option(title, id)));
-    }
+    document.getElementById("titles").replaceChildren(...entries.map(([, title]) => new Option(title)));
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("change", () => update());
+    form.view.addEventListener("change", () => update());
+    form.metric.addEventListener("change", () => update());
+    for (const name of ["a", "b"]) {
+      document.getElementById(`find-${name}`).addEventListener("change", () => findBy(name));
+      document.getElementById(`find-${name}`).addEventListener("focus", (event) => event.target.select());
+    }
     document.getElementById("swap").addEventListener("click", () => {
       [form.a.value, form.b.value] = [form.b.value, form.a.value];
+      showNames();
       update();
     });
+    document.getElementById("slide").addEventListener("change", keep);
     window.addEventListener("hashchange", start);
     start();
   };

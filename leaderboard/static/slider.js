@@ -51,10 +51,28 @@ globalThis.srbenchSlider = (() => {
 
   const fill = (select, chosen) => {
     select.replaceChildren(...sources.map((source, index) => option(index, source.name)));
-    select.selectedIndex = chosen;
+    select.selectedIndex = chosen < sources.length ? chosen : 0;
   };
 
-  form.addEventListener("change", draw);
+  // What the address asks for: the picture, and which of the sources are on the left and on the right.
+  let wished = { left: 0, right: 1 };
+
+  const sourceOf = (text, otherwise) => (/^[0-2]$/.test(text ?? "") ? Number(text) : otherwise);
+
+  const restore = (asked) => {
+    wished = { left: sourceOf(asked.get("left"), 0), right: sourceOf(asked.get("right"), 1) };
+    const wanted = [...form.image.options].findIndex((one) => one.value === asked.get("picture"));
+    form.image.selectedIndex = Math.max(0, wanted);
+  };
+
+  const state = () => (section.hidden ? [] : [
+    ["picture", form.image.value], ["left", form.left.value], ["right", form.right.value],
+  ]);
+
+  form.addEventListener("change", () => {
+    wished = { left: Number(form.left.value), right: Number(form.right.value) };
+    draw();
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
 
   // models: name and samples (address by picture) of A and B; truth: the ground truth's addresses.
@@ -75,10 +93,10 @@ globalThis.srbenchSlider = (() => {
       section.hidden = true;
       return;
     }
-    fill(form.left, 0);
-    fill(form.right, 1);
+    fill(form.left, wished.left);
+    fill(form.right, wished.right);
     draw();
   };
 
-  return { show };
+  return { restore, show, state };
 })();

@@ -124,3 +124,37 @@ def psnr_by_image(entry: str) -> pd.Series[float]:
     rows = pd.read_parquet(ROOT / "submissions" / entry / "scores.parquet")
     chosen = rows.query("scale == 4 and protocol == 'matlab-y'")
     return chosen.set_index(["dataset", "image"])["psnr_y"].sort_index()
+
+
+def test_the_page_opens_with_a_matched_pair_at_four(site: Path, visit: Visit) -> None:
+    page = visit(site, "compare.html")
+    page.wait_for_selector("#plots svg")
+    assert page.locator("#outcome-head").inner_text().endswith(": ×4, matlab-y")
+    a, b = (page.evaluate(f"document.forms.pick.{name}.value") for name in "ab")
+    assert a != b and a.replace("-bam", "") == b.replace("-bam", "")
+
+
+def test_an_unknown_entry_in_the_address_is_named(site: Path, visit: Visit) -> None:
+    page = visit(site, "compare.html#a=nobody&b=pan-authors")
+    page.wait_for_selector("#plots svg")
+    assert "There is no entry nobody" in page.locator("#problem").inner_text()
+    assert "b=pan-authors" in page.evaluate("location.hash")
+
+
+def test_a_model_is_found_by_a_part_of_its_name(site: Path, visit: Visit) -> None:
+    page = visit(site, "compare.html#a=imdn-authors&b=bicubic")
+    page.wait_for_selector("#plots svg")
+    page.fill("#find-b", "carn-m-b")
+    page.press("#find-b", "Enter")
+    wait_until(page, "location.hash.includes('b=carn-m-bam-srbench')")
+    page.fill("#find-b", "no such model")
+    page.press("#find-b", "Tab")
+    wait_until(page, "!document.getElementById('problem').hidden")
+
+
+def test_picture_left_and_right_are_in_the_address(site: Path, visit: Visit) -> None:
+    page = visit(site, "compare.html#a=imdn-authors&b=bicubic&picture=grass&left=1&right=2")
+    page.locator("img-comparison-slider").wait_for()
+    chosen = page.evaluate("['image', 'left', 'right'].map((name) => document.forms.slide[name].value)")
+    assert chosen == ["grass", "1", "2"]
+    assert "picture=grass" in page.evaluate("location.hash")

@@ -80,8 +80,10 @@ def test_the_means_of_the_rows_stand_in_the_html_without_scripts(site: Path, vis
             assert link.inner_text() == f"{mean:.2f}"
     link = page.locator(f'#scores a[href="../models/{folders[0].name}.html#x4-matlab-y-Set5"]').first
     link.click()
-    assert page.locator(":target h3").inner_text() == "Set5 ×4 matlab-y"
-    assert f"{expected[folders[0].name]['Set5']:.3f} dB" in page.locator(":target .means").inner_text()
+    assert page.locator(":target").is_visible()  # the closed parts around the list were opened
+    panel = page.locator(".images", has=page.locator(":target"))
+    assert panel.locator("h3").inner_text() == "Set5 ×4 matlab-y"
+    assert f"{expected[folders[0].name]['Set5']:.3f} dB" in panel.locator(".means").inner_text()
 
 
 def test_a_model_page_holds_every_row(site: Path, visit: Visit) -> None:
