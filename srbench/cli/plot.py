@@ -70,13 +70,13 @@ def command(
         row = next((one for one in table.rows if one.model is reference), None)
         if row is None:
             raise FigureError(f"expected scores of {reference.label} under {table.protocol}, got none")
-        found = differences_of(table, place, shown, row)
+        found = differences_of(table, place, shown.name, row)
         label = found[0].label if len(found) == 1 else "model"
         heading = f"{heading}: {label} − {row.label}"
         title = f"difference of {axis_title(shown)}"
         plot_differences(found, output, title=title, heading=heading, width=inches, font=font, size=font_size)
     else:
-        points, reasons = points_of(table, place, shown, quantity)
+        points, reasons = points_of(table, place, shown.name, quantity)
         for reason in reasons:
             click.echo(f"warning: left out: {reason}", err=True)
         titles = TITLES[quantity], axis_title(shown)

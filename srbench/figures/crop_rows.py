@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from srbench.crop_boxes import CropBox, best_boxes, choose_boxes, interest
 from srbench.datasets import ImageSet
 from srbench.errors import FigureError
-from srbench.metrics.metric_entries import METRICS
 from srbench.protocols import MATLAB_LUMA, Protocol, to_8bit
 from srbench.upscalers.base import Upscaler
 
@@ -125,7 +124,11 @@ class CropSource:
         return weight
 
     def _prepared(self, subject: FigureImage) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        return self.protocol.prepare(subject.images.hr(subject.name), scale=self.scale, name=subject.name)
+        hr, preparation = subject.images.hr(subject.name), self.protocol.preparation
+        if preparation.ships_lr:
+            lr = subject.images.given_lr(subject.name, scale=self.scale)
+            return preparation.reference(hr, scale=self.scale), lr
+        return preparation.prepare(hr, scale=self.scale, name=subject.name)
 
     def _sr(self, subject: FigureImage, lr: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
         if subject.label not in self._upscaled:
@@ -147,7 +150,7 @@ class CropSource:
         return f"{_text(psnr, 2)} / {_text(ssim, 4)}"
 
     def _title(self, scores: ScoreOf) -> str:
-        names = [METRICS[name].name.partition("_")[0].upper() for name in self.protocol.columns[:2]]
+        names = [name.partition("_")[0].upper() for name in self.protocol.columns[:2]]
         return "" if scores == "none" else " / ".join(names)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srbench.errors import FigureError, SrbenchError, listed
-from srbench.metrics.metric_entries import METRICS
+from srbench.metrics.metric_entries import Metric
 from srbench.run_folders import ModelRuns
 from srbench.score_tables.tabulate import ModelRow, ModelTable, Place
 from srbench.zoo.catalogue import find_weights
@@ -102,10 +102,9 @@ def differences_of(table: ModelTable, place: Place, metric: str, base: ModelRow)
     return found
 
 
-def axis_title(metric: str) -> str:
+def axis_title(metric: Metric) -> str:
     """Return the title of an axis with a metric's values."""
-    entry = METRICS[metric]
-    return f"{entry.title}{f' in {entry.unit}' if entry.unit else ''}"
+    return f"{metric.title}{f' in {metric.unit}' if metric.unit else ''}"
 
 
 def _amount(row: ModelRow, place: Place, quantity: Quantity) -> float | None:

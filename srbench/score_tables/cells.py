@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from srbench.metrics.metric_entries import METRICS
+from srbench.metrics.metric_entries import Metric
 from srbench.score_tables.marks import Mark, MarkRule, Scores, best_marks
 from srbench.score_tables.tabulate import ModelRow, ModelTable, Place
 
@@ -36,9 +36,9 @@ class PrintedRow:
     cells: tuple[PrintedCell, ...]
 
 
-def digits_of(metric: str, decibel_digits: int = PSNR_DIGITS) -> int:
+def digits_of(metric: Metric, decibel_digits: int = PSNR_DIGITS) -> int:
     """Return how many decimals of a metric are printed."""
-    return decibel_digits if METRICS[metric].unit == "dB" else METRICS[metric].digits
+    return decibel_digits if metric.unit == "dB" else metric.digits
 
 
 def fixed(value: float | None, digits: int) -> str:
@@ -61,9 +61,9 @@ def printed_rows(
 ) -> list[PrintedRow]:
     """Return the rows of one scale. `bases` gives a model's label the label of the model it is compared with."""
     rows = [row for row in table.rows if any(place[0] == scale for place in row.cells)]
-    digits = {metric: digits_of(metric, decibel_digits) for metric in table.metrics}
+    digits = {metric.name: digits_of(metric, decibel_digits) for metric in table.metrics}
     marks = {
-        (dataset, metric): _marks(rows, (scale, dataset), metric, rule, digits[metric])
+        (dataset, metric.name): _marks(rows, (scale, dataset), metric, rule, digits[metric.name])
         for dataset in table.datasets
         for metric in table.metrics
     }
@@ -72,13 +72,13 @@ def printed_rows(
     def cell(row: ModelRow, dataset: str) -> PrintedCell:
         found, base = row.cells.get((scale, dataset)), by_label.get(bases.get(row.label, ""))
         theirs = base.cells.get((scale, dataset)) if base else None
-        if found is None or all(found.mean(metric) is None for metric in table.metrics):
+        if found is None or all(found.mean(metric.name) is None for metric in table.metrics):
             return ()
         return tuple(
             PrintedNumber(
-                fixed(found.mean(metric), digits[metric]),
-                change(found.mean(metric), theirs.mean(metric) if theirs else None, digits[metric]),
-                marks[dataset, metric].get(row.label),
+                fixed(found.mean(metric.name), digits[metric.name]),
+                change(found.mean(metric.name), theirs.mean(metric.name) if theirs else None, digits[metric.name]),
+                marks[dataset, metric.name].get(row.label),
             )
             for metric in table.metrics
         )
@@ -89,13 +89,13 @@ def printed_rows(
     ]
 
 
-def _marks(rows: Sequence[ModelRow], place: Place, metric: str, rule: MarkRule, digits: int) -> dict[str, Mark]:
+def _marks(rows: Sequence[ModelRow], place: Place, metric: Metric, rule: MarkRule, digits: int) -> dict[str, Mark]:
     column = {}
     for row in rows:
-        value = row.cells[place].mean(metric) if place in row.cells else None
+        value = row.cells[place].mean(metric.name) if place in row.cells else None
         if value is not None:
-            column[row.label] = Scores(value, row.cells[place].values(metric))
-    return best_marks(column, rule, higher=METRICS[metric].direction == "higher", digits=digits)
+            column[row.label] = Scores(value, row.cells[place].values(metric.name))
+    return best_marks(column, rule, higher=metric.direction == "higher", digits=digits)
 
 
 def _thousands(row: ModelRow, scale: int) -> str:

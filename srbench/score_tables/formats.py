@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from srbench.escaping import csv_cell, latex_text, markdown_text
-from srbench.metrics.metric_entries import METRICS
 from srbench.score_tables.cells import PSNR_DIGITS, PrintedCell, PrintedNumber, PrintedRow, printed_rows
 from srbench.score_tables.marks import Mark, MarkRule
 from srbench.score_tables.tabulate import ModelTable
@@ -20,6 +19,9 @@ _RULES = {
     "tied": "the best and all that do not differ from it significantly (95 % interval over the images; fewer than "
     f"{MIN_IMAGES} images: equal when printed)",
 }
+
+_REPORTED = {"psnr_y": "psnr", "psnr_rgb": "psnr", "ssim_y": "ssim", "ssim_rgb": "ssim"}
+"""What papers call the metrics whose values they print."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def latex_marked(value: str, change: str, mark: Mark | None) -> str:
 
 def csv_scores(tables: Sequence[ModelTable]) -> str:
     """Return CSV, a line per model, scale, protocol and dataset: all digits, and an empty cell for a missing mean."""
-    metrics = list(dict.fromkeys(metric for table in tables for metric in table.metrics))
+    metrics = list(dict.fromkeys(metric.name for table in tables for metric in table.metrics))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["model", "parameters", "scale", "protocol", "dataset", "n", "n_expected", *metrics])
@@ -167,7 +169,7 @@ def _reported_cells(row: ReportedRow, table: ModelTable, scale: int) -> list[str
     cells = []
     for dataset in table.datasets:
         printed = dict(zip(("psnr", "ssim"), row.cells.get((scale, dataset), ()), strict=False))
-        values = [printed.get(metric.partition("_")[0]) or "-" for metric in table.metrics if metric != "psnr_lr"]
+        values = [printed.get(_REPORTED.get(metric.name, "")) or "-" for metric in table.metrics]
         cells.append(" / ".join(values) if printed else "-")
     return cells
 
@@ -192,8 +194,7 @@ def _latex_number(number: PrintedNumber) -> str:
 
 def _summary(table: ModelTable) -> str:
     arrows = {"higher": "↑", "lower": "↓"}
-    metrics = [METRICS[name] for name in table.metrics]
-    shown = " / ".join(f"{one.title}{' in dB' if one.unit else ''} {arrows[one.direction]}" for one in metrics)
+    shown = " / ".join(f"{one.title}{' in dB' if one.unit else ''} {arrows[one.direction]}" for one in table.metrics)
     return f"{shown} under {table.protocol} v{table.version}: {table.summary}"
 
 

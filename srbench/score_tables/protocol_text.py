@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from srbench import degradations
 from srbench.errors import counted
-from srbench.metrics.metric_entries import METRICS
 from srbench.protocols import MATLAB_LUMA, SSIM_WINDOW, HrRule, Luma, Protocol, get_protocol
 from srbench.score_tables.tabulate import ModelTable
 
@@ -84,9 +83,8 @@ def _colour(luma: Luma) -> str:
 
 def _further_metrics(table: ModelTable) -> Iterable[str]:
     protocol_columns = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
-    for name in table.metrics:
-        if name not in protocol_columns:
-            metric = METRICS[name]
+    for metric in table.metrics:
+        if metric.name not in protocol_columns:
             yield f"{metric.title} (version {metric.version}) follows {metric.source}: {metric.convention}"
 
 

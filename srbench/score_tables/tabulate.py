@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from srbench.errors import ComparisonError, ResultsError, UnknownNameError, listed
-from srbench.metrics.metric_entries import METRICS
+from srbench.metrics.metric_entries import METRICS, Metric
 from srbench.run_folders import ModelRuns
 from srbench.scores import Run, mean
 
@@ -61,14 +61,14 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class ModelTable:
-    """Models × datasets under one protocol; `metrics` are columns of the scores."""
+    """Models × datasets under one protocol; the names of `metrics` are columns of the scores."""
 
     protocol: str
     version: int
     summary: str
     scales: tuple[int, ...]
     datasets: tuple[str, ...]
-    metrics: tuple[str, ...]
+    metrics: tuple[Metric, ...]
     rows: tuple[ModelRow, ...]
 
 
@@ -130,9 +130,10 @@ def _cells(run: Run, protocol: str) -> Iterable[tuple[str, CellScores]]:
         yield str(dataset), CellScores(images.set_index("image").sort_index(), int(expected))
 
 
-def _metrics(rows: Sequence[ModelRow], asked: Sequence[str]) -> list[str]:
+def _metrics(rows: Sequence[ModelRow], asked: Sequence[str]) -> list[Metric]:
     tables = [cell.images for row in rows for cell in row.cells.values()]
-    scored = [name for name in METRICS if any(name in one and one[name].notna().any() for one in tables)]
+    known = METRICS | {name: one for name, one in _recorded_metrics(rows).items() if name not in METRICS}
+    scored = [name for name in known if any(name in one and one[name].notna().any() for one in tables)]
     for name in asked:
         if name not in scored:
             raise UnknownNameError("metric of these runs", name, scored)
@@ -140,7 +141,17 @@ def _metrics(rows: Sequence[ModelRow], asked: Sequence[str]) -> list[str]:
     found = list(dict.fromkeys(asked)) or usual or scored
     if not found:
         raise ResultsError("expected runs with scores, got none; evaluate the models first")
-    return found
+    return [known[name] for name in found]
+
+
+def _recorded_metrics(rows: Sequence[ModelRow]) -> dict[str, Metric]:
+    """Return the metrics that runs describe themselves, such as those of plugins that are missing here."""
+    records = [one.run.record for row in rows for one in row.model.runs]
+    return {
+        name: Metric(name, facts["version"], facts["direction"], name, "", 4, True, "not known here", "a plugin")
+        for record in records
+        for name, facts in (record.get("metrics") or {}).items()
+    }
 
 
 def _require_same_inputs(rows: Sequence[ModelRow], place: Place) -> None:
@@ -160,14 +171,14 @@ def _require_same_inputs(rows: Sequence[ModelRow], place: Place) -> None:
                 )
 
 
-def _ordered(rows: Sequence[ModelRow], order: Order, place: Place, metric: str) -> list[ModelRow]:
+def _ordered(rows: Sequence[ModelRow], order: Order, place: Place, metric: Metric) -> list[ModelRow]:
     if order == "name":
         return sorted(rows, key=lambda row: row.label.lower())
     if order == "parameters":
         return sorted(rows, key=lambda row: min(row.parameters.values(), default=0))
     if order == "score":
-        sign = -1 if METRICS[metric].direction == "higher" else 1
-        return sorted(rows, key=lambda row: _sort_value(row, place, metric, sign))
+        sign = -1 if metric.direction == "higher" else 1
+        return sorted(rows, key=lambda row: _sort_value(row, place, metric.name, sign))
     return list(rows)
 
 
