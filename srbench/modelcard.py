@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 TASK = "image-to-image"
 """The hub's name for the task; it has none of its own for super-resolution."""
@@ -24,7 +23,7 @@ class CardScore:
     verified: bool = False
 
 
-def model_index(name: str, results: Iterable[CardScore]) -> list[dict[str, Any]]:
+def model_index(name: str, results: Iterable[CardScore]) -> list[dict[str, object]]:
     """Return the value of a card's `model-index` key for one model, for JSON or `yaml_head`.
 
     The format is that of the hub's model cards (https://github.com/huggingface/hub-docs, modelcard.md).
@@ -32,7 +31,7 @@ def model_index(name: str, results: Iterable[CardScore]) -> list[dict[str, Any]]
     return [{"name": name, "results": [_entry(result) for result in results]}]
 
 
-def yaml_head(values: Mapping[str, Any]) -> str:
+def yaml_head(values: Mapping[str, object]) -> str:
     """Return the YAML block between `---` lines that starts a model card: nested mappings and lists of scalars.
 
     Text is quoted as in JSON, which is valid YAML.
@@ -40,7 +39,7 @@ def yaml_head(values: Mapping[str, Any]) -> str:
     return "\n".join(["---", *_lines(values, ""), "---", ""])
 
 
-def _entry(result: CardScore) -> dict[str, Any]:
+def _entry(result: CardScore) -> dict[str, object]:
     return {
         "task": {"type": TASK, "name": f"Image super-resolution ×{result.scale}"},
         "dataset": {"name": result.dataset, "type": result.dataset, "config": f"bicubic ×{result.scale}"},
@@ -61,7 +60,7 @@ def _metric_name(column: str, protocol: str) -> str:
     return f"{_NAMES.get(kind, kind)} ({colour.upper() if colour in ('y', 'rgb') else colour}, {protocol})"
 
 
-def _lines(value: Mapping[str, Any], indent: str) -> Iterator[str]:
+def _lines(value: Mapping[str, object], indent: str) -> Iterator[str]:
     for key, item in value.items():
         if isinstance(item, Mapping):
             yield f"{indent}{key}:"
@@ -74,7 +73,7 @@ def _lines(value: Mapping[str, Any], indent: str) -> Iterator[str]:
             yield f"{indent}{key}: {_scalar(item)}"
 
 
-def _list_item(item: Any, indent: str) -> Iterator[str]:
+def _list_item(item: object, indent: str) -> Iterator[str]:
     if not isinstance(item, Mapping):
         yield f"{indent}- {_scalar(item)}"
         return
@@ -82,5 +81,5 @@ def _list_item(item: Any, indent: str) -> Iterator[str]:
         yield f"{indent}- {line[len(indent) + 2 :]}" if number == 0 else line
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)

@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -28,7 +27,7 @@ _SSIM_SUSPECT = 0.005  # with a fitting PSNR, such a distance means another SSIM
 class _PrintedType(click.ParamType[Printed]):
     name = "PSNR/SSIM"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Printed:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Printed:
         try:
             return parse_printed(str(value))
         except AuditError as error:
@@ -216,7 +215,7 @@ def _no_fit(audit: Audit, margin: str) -> str:
     return f"none fits: no score is within {margin} of the claim{how}"
 
 
-def _claim(claim: Claim) -> dict[str, Any]:
+def _claim(claim: Claim) -> dict[str, object]:
     return {
         **claim.labels,
         "scale": claim.scale,

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from srbench.datasets import ImageSet, open_dataset
 from srbench.environment import describe_environment
@@ -73,14 +72,14 @@ class JobResult:
     rows: list[Row]
     began: float
     ended: float
-    environment: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, object] = field(default_factory=dict)
     failure: str | None = None
 
 
 def results_of(job: SweepJob) -> Iterator[JobResult]:
     """Compute a job and yield results image by image; stop after a failure."""
     began = time.time()
-    environment: dict[str, Any] = {}
+    environment: dict[str, object] = {}
     try:
         _apply_settings(job)
         plan = _open(replace(job.subject, options=_here(job.subject.options)))
