@@ -1,5 +1,6 @@
-"""How HR is brought to a multiple of the scale, and LR made of it: bicubic by MATLAB's and by Pillow's rules, and, as
-published papers score them at ×3 only, blur (BD) and noise (DN).
+"""HR rules and degradations: sides that are multiples of the scale, and LR from HR.
+
+LR is made by MATLAB's bicubic, by Pillow's bicubic, or, at ×3 only, with blur (BD) or noise (DN) as papers do.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ def require_multiple(hr: Images, *, scale: int) -> Images:
     if height % scale or width % scale:
         raise ProtocolError(
             f"expected an HR image with exactly {scale} times the sides of its LR, got {width}×{height}, no multiple "
-            f"of {scale}; crop HR and LR so that they pair, or name another --scale"
+            f"of {scale}; crop HR and LR so that they pair, or use another --scale"
         )
     return hr
 
 
 def matlab_bicubic(hr: Images, *, scale: int, name: str = "") -> Images:
-    """MATLAB's bicubic LR (symmetric border); `name` is not used."""
+    """Return LR by MATLAB's bicubic (symmetric border); `name` is not used."""
     return imresize(hr, Fraction(1, scale))
 
 
@@ -56,12 +57,12 @@ def resize_to_multiple(hr: Images, *, scale: int) -> Images:
 
 
 def pillow_bicubic(hr: Images, *, scale: int, name: str = "") -> Images:
-    """Pillow's bicubic LR; `name` is not used."""
+    """Return LR by Pillow's bicubic; `name` is not used."""
     return pillow_resize(hr, hr.shape[1] // scale, hr.shape[0] // scale)
 
 
 def blur_downsample(hr: Images, *, scale: int, name: str = "") -> Images:
-    """BD: a 7×7 Gaussian (σ 1.6, replicated border), rounded to uint8; then the centre pixel of each 3×3.
+    """Return BD: a 7×7 Gaussian (σ 1.6, replicated border), rounded to uint8; then the centre pixel of each 3×3.
 
     Args:
         hr: uint8 H×W×3, both sides multiples of 3.
@@ -78,10 +79,10 @@ def blur_downsample(hr: Images, *, scale: int, name: str = "") -> Images:
 
 
 def noisy_downsample(hr: Images, *, scale: int, name: str) -> Images:
-    """DN: MATLAB's bicubic LR in float32 plus 30·N(0, 1), rounded half to even and clipped to uint8.
+    """Return DN: MATLAB's bicubic LR in float32 plus 30·N(0, 1), rounded half to even and clipped to uint8.
 
-    The noise is a function of the image's name and size alone. It is not MATLAB's ``randn`` stream, which cannot be
-    had, so these scores do not stand beside published DN. Arguments and errors as for `blur_downsample`.
+    The noise depends only on the image's name and size. MATLAB's ``randn`` stream is not available, so these scores
+    cannot be compared with published DN. Arguments and errors as for `blur_downsample`.
     """
     _require("dn-srbench1", hr, scale)
     lr = imresize(hr, Fraction(1, scale))
@@ -97,7 +98,9 @@ def pillow_resize(image: Images, width: int, height: int) -> Images:
 
 def _require(label: str, hr: Images, scale: int) -> None:
     if scale != BD_DN_SCALE:
-        raise ProtocolError(f"the degradation {label!r} is defined for ×{BD_DN_SCALE}, got ×{scale}")
+        raise ProtocolError(
+            f"{label}: expected ×{BD_DN_SCALE}, the only scale it is defined for, got ×{scale}; use --scale 3"
+        )
     if hr.shape[0] % scale or hr.shape[1] % scale:
         raise ProtocolError(
             f"{label}: expected sides that are multiples of {scale}, got {hr.shape[1]}×{hr.shape[0]}; "

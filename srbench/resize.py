@@ -1,7 +1,7 @@
 """MATLAB-exact bicubic resizing (``imresize(image, scale, 'bicubic')``), for NumPy images and torch batches.
 
-A resize by p/q has p phases: output rows i, i+p, i+2p, … weigh their input rows alike and step q rows through the
-input. So each pass is a short sum of strided slices, the same expression for NumPy and for torch on any device.
+A resize by p/q has p phases: output rows i, i+p, i+2p, … have equal weights and move by q rows through the input. So
+each pass is a short sum of strided slices, the same expression for NumPy and for torch on any device.
 The kernel's values at these phases are fractions; uint8 input is therefore summed with whole-number weights, exactly,
 and ties at .5 go up on every machine.
 """
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     import torch
 
 Border = Literal["symmetric", "replicate"]
-"""What lies beyond the edge: the image mirrored (newer MATLAB) or its last pixel repeated (older MATLAB)."""
+"""How the image continues beyond its edge: mirrored (newer MATLAB), or its last pixel repeated (older MATLAB)."""
 
 MAX_DENOMINATOR = 1000
-"""A scale is taken as the nearest fraction with a denominator up to this."""
+"""A scale is replaced by the nearest fraction with at most this denominator."""
 
-# Values of an image beyond which a pass goes block by block.
+# Images of more values are resized in blocks.
 _LARGE_VALUES = 2**24
 _FLOAT32_EXACT = 2**24
 _FLOAT32_DENOMINATOR = 2**12
@@ -43,7 +43,7 @@ def imresize(image: ImageT, scale: float | Fraction, *, border: Border = "symmet
     Args:
         image: a NumPy array H×W or H×W×C, or a torch tensor N×C×H×W (or …×H×W) on any device; uint8 or floating.
         scale: > 0; the output has ceil(H · scale) × ceil(W · scale) pixels.
-        border: what lies beyond the edge.
+        border: how the image continues beyond its edge.
 
     Returns:
         The same kind and dtype. uint8 is rounded half up and clipped after the vertical and again after the
@@ -51,7 +51,7 @@ def imresize(image: ImageT, scale: float | Fraction, *, border: Border = "symmet
 
     Raises:
         ValueError: a scale that is not positive, an unknown border, an empty image or another number of dimensions.
-        TypeError: neither array nor tensor, or a dtype that is neither uint8 nor floating.
+        TypeError: no array or tensor, or a dtype other than uint8 and floating ones.
 
     Source: MATLAB ``imresize`` (cubic kernel a = -0.5, R. Keys 1981), behaviour measured against MATLAB's output.
 
@@ -66,13 +66,13 @@ def imresize(image: ImageT, scale: float | Fraction, *, border: Border = "symmet
         raise ValueError(f"border: expected 'symmetric' or 'replicate', got {border!r}")
     if isinstance(image, np.ndarray):
         return _resize_numpy(image, ratio, border)
-    if not hasattr(image, "is_floating_point"):  # what a torch tensor is known by: torch need not be loaded
+    if not hasattr(image, "is_floating_point"):  # recognises a tensor without importing torch
         raise TypeError(f"image: expected a NumPy array or a torch tensor, got {type(image).__name__}")
     return _resize_torch(image, ratio, border)
 
 
 def output_size(size: int, scale: float | Fraction) -> int:
-    """Pixels along one side after resizing `size` pixels by `scale`: ceil(size · scale)."""
+    """Return the pixels along one side after resizing `size` pixels by `scale`: ceil(size · scale)."""
     return math.ceil(size * _as_fraction(scale))
 
 
@@ -100,7 +100,7 @@ class _Kernel:
 
     @property
     def fits_float32(self) -> bool:
-        """Whether float32 holds every sum exactly, and the quotient closely enough to round it right."""
+        """Whether float32 holds every sum exactly, and the quotient precisely enough for correct rounding."""
         return self.largest_sum < _FLOAT32_EXACT and self.denominator <= _FLOAT32_DENOMINATOR
 
 
@@ -139,14 +139,14 @@ def _kernel(ratio: Fraction) -> _Kernel:
 
 
 def _whole(weights: list[Fraction], denominator: int) -> tuple[int, ...]:
-    """The weights over the denominator, with it as their sum: the largest takes what rounding leaves, if it does."""
+    """Return the weights times the denominator, rounded; the largest is adjusted so that their sum is exact."""
     whole = [round(weight * denominator) for weight in weights]
     whole[whole.index(max(whole))] += denominator - sum(whole)
     return tuple(whole)
 
 
 def _source_rows(kernel: _Kernel, size: int, out: int, border: Border) -> tuple[NDArray[np.intp], int]:
-    """The input row behind each row of the padded input, and how many of them lie before row 0."""
+    """Return the input row of each row of the padded input, and the number of padded rows before row 0."""
     before = max(0, -min(phase.first for phase in kernel.phases))
     steps = (out - 1) // kernel.up
     last = max(phase.first + len(phase.weights) for phase in kernel.phases) + steps * kernel.down
@@ -167,7 +167,7 @@ def _resize_numpy(image: NDArray[Any], ratio: Fraction, border: Border) -> NDArr
 
 
 def _pass_numpy(image: NDArray[Any], ratio: Fraction, border: Border) -> NDArray[Any]:
-    """One pass along axis 0, a large image in blocks of columns: their floating values would not fit in memory."""
+    """Resize along axis 0, large images in blocks of columns: all floating values would not fit into memory."""
     columns = max(1, _LARGE_VALUES // (image.size // image.shape[1]))
     if columns >= image.shape[1]:
         return _pass_columns(image, ratio, border)
@@ -224,13 +224,13 @@ def _resize_torch(image: torch.Tensor, ratio: Fraction, border: Border) -> torch
 
 
 def _pass_torch(image: torch.Tensor, ratio: Fraction, border: Border) -> torch.Tensor:
-    """One pass along the next-to-last axis."""
+    """Resize along the next-to-last axis."""
     kernel = _kernel(ratio)
     size = image.shape[-2]
     out = output_size(size, ratio)
     rows, before = _source_rows(kernel, size, out, border)
     exact = not image.is_floating_point()
-    # Apple's GPUs have no float64; everywhere else it is what makes every ratio exact.
+    # Apple's GPUs have no float64; on other devices it makes every ratio exact.
     single = image.device.type == "mps" or (exact and kernel.fits_float32)
     padded = image[..., rows.tolist(), :]
     padded = padded.float() if single else padded.double()

@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from srbench.charts import Axis, Series, line_chart
+from srbench.device_memory import peak_memory
 from srbench.environment import describe_environment
 from srbench.errors import UpscalerError
-from srbench.memory import peak_memory
 from srbench.upscalers.base import Options
 from srbench.upscalers.float32 import full_float32
 from srbench.upscalers.image_folder import ImageFolderUpscaler
@@ -30,12 +30,12 @@ from srbench.zoo.optimize import optimized
 from srbench.zoo.reparam import merge
 
 LEAST_REPETITIONS = 3
-"""Repetitions that are made even where the time for a size is used up: quartiles need them."""
+"""Repetitions that are made even if the time for a size is used up, because quartiles need them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How the measuring is done.
+    """How speed is measured.
 
     Attributes:
         sizes: LR height and width in pixels.
@@ -88,7 +88,7 @@ class Timing:
 
 @dataclass(frozen=True, kw_only=True)
 class Ratio:
-    """How many times as long `spec` takes as `base`: over the pairs of runs that were made next to each other."""
+    """Time of `spec` over time of `base`, from pairs of runs that were made one after the other."""
 
     base: str
     spec: str
@@ -110,7 +110,7 @@ class SpeedReport:
     environment: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """The report as one JSON-ready document."""
+        """Return the report as one JSON-ready document."""
         return {
             "timings": [asdict(timing) for timing in self.timings],
             "ratios": [asdict(ratio) for ratio in self.ratios],
@@ -121,7 +121,7 @@ class SpeedReport:
 
 @dataclass
 class _Candidate:
-    """One spec made ready to run: `prepare` turns a size into a call without arguments that is timed."""
+    """One spec that is ready to run: `prepare` turns a size into the call without arguments that is timed."""
 
     spec: str
     scale: int
@@ -131,7 +131,7 @@ class _Candidate:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """`96` or `180x320` (height × width) as LR height and width. Raises UpscalerError for anything else."""
+    """Parse `96` or `180x320` as LR height and width. Raise UpscalerError for anything else."""
     match = re.fullmatch(r"(\d+)(?:[x×](\d+))?", text)
     height, width = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if height < 1 or width < 1:
@@ -140,12 +140,12 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def measure(specs: Sequence[str], settings: Settings) -> SpeedReport:
-    """Time every spec at every scale and size; the specs take turns, so that all meet the same machine.
+    """Time every spec at every scale and size. The specs take turns, so that changes of the machine affect all.
 
     `zoo:NAME` without a tag is timed untrained: speed does not depend on the weights' values.
 
     Raises:
-        UpscalerError, UnknownNameError, WeightsError: a spec, device or precision that cannot be had.
+        UpscalerError, UnknownNameError, WeightsError: a spec, device or precision that is not available.
     """
     if settings.repetitions < LEAST_REPETITIONS or not specs or not settings.sizes or not settings.scales:
         raise UpscalerError(
@@ -165,7 +165,7 @@ def measure(specs: Sequence[str], settings: Settings) -> SpeedReport:
 
 
 def speed_chart(report: SpeedReport) -> str:
-    """FPS over input size as SVG, like the BAM paper's Figure 6: a colour per spec and scale, BAM variants dashed."""
+    """Return FPS over input size as SVG, as in the BAM paper's Figure 6: one colour per spec and scale, BAM dashed."""
     keys = dict.fromkeys((timing.spec, timing.scale) for timing in report.timings)
     families = list(dict.fromkeys((_family(spec), scale) for spec, scale in keys))
     series = [
@@ -200,16 +200,16 @@ def _candidate(spec: str, scale: int, device: torch.device, settings: Settings) 
     if isinstance(module, SRNetwork) and not adapters:
         return _of_network(spec, module, device, settings)
     if settings.optimise:
-        raise UpscalerError(f"{spec}: --optimise is for zoo networks; leave it out")
+        raise UpscalerError(f"{spec}: expected a zoo network with --optimise, got another model; leave the option out")
     if isinstance(upscaler, ImageFolderUpscaler):
-        raise UpscalerError(f"{spec}: expected a model, got images that are made already; time what made them")
+        raise UpscalerError(f"{spec}: expected a model, got a folder of SR images; time the model that made them")
 
     def prepare(height: int, width: int) -> Callable[[], object]:
         image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-        upscaler.checked(image, dataset="speed", name="noise")  # a model of another scale is not timed as this one
+        upscaler.checked(image, dataset="speed", name="noise")  # refuses a model of another scale
         return lambda: upscaler.upscale(image, dataset="speed", name="noise")
 
-    # Products are counted for an RGB image of the LR's size, which an adapted network does not get.
+    # Counting uses an RGB image of the LR's size, which adapted networks do not take.
     counted = module if isinstance(module, nn.Module) and not adapters else None
     return _Candidate(spec, scale, prepare, "upscaler", counted)
 
@@ -224,14 +224,14 @@ def _of_network(spec: str, network: SRNetwork, device: torch.device, settings: S
         lr = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0)).to(device)
         return lambda: runner(lr)
 
-    # The folded network has fewer tensors; what is counted is the network as published.
+    # The folded network has fewer tensors; the published network is counted.
     return _Candidate(spec, network.scale, prepare, "network", network)
 
 
 def _interleaved(
     candidates: Sequence[_Candidate], size: tuple[int, int], device: torch.device, settings: Settings
 ) -> tuple[list[list[float]], list[int | None]]:
-    """Seconds of each candidate's runs, run in turns, and its peak memory."""
+    """Return the seconds of each candidate's runs, made in turns, and its peak memory."""
     calls = [candidate.prepare(*size) for candidate in candidates]
     runs: list[list[float]] = [[] for _ in candidates]
     with torch.inference_mode():
@@ -244,7 +244,7 @@ def _interleaved(
         for repetition in range(settings.repetitions):
             if repetition >= LEAST_REPETITIONS and time.perf_counter() > deadline:
                 break
-            # The order turns by one each time, so that nobody always runs after the same neighbour.
+            # The order rotates, so that no candidate always runs after the same other one.
             for step in range(len(calls)):
                 index = (repetition + step) % len(calls)
                 runs[index].append(_seconds(calls[index], device))

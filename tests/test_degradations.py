@@ -58,7 +58,7 @@ def test_noise_lies_on_matlabs_lr() -> None:
 def test_other_scales_are_refused(name: str) -> None:
     with pytest.raises(ProtocolError, match=f"'{name}' is defined for ×3, got ×4"):
         get_protocol(name).prepare(IMAGE, scale=4, name="a")
-    with pytest.raises(ProtocolError, match="is defined for ×3, got ×2"):
+    with pytest.raises(ProtocolError, match="expected ×3, the only scale it is defined for, got ×2"):
         blur_downsample(IMAGE, scale=2)
 
 

@@ -147,12 +147,12 @@ def test_unknown_specs_are_named(spec: str, message: str) -> None:
 
 def test_what_would_not_be_the_speed_it_says_is_refused(tmp_path: Path) -> None:
     settings = Settings(scales=(4,), sizes=((8, 8),), device="cpu", repetitions=3)
-    with pytest.raises(SrbenchError, match="--optimise is for zoo networks"):
+    with pytest.raises(SrbenchError, match="expected a zoo network with --optimise"):
         measure(("bicubic",), replace(settings, optimise=True))
     with pytest.raises(SrbenchError, match=r"expected an output of 1×3×32×32 at ×4 .*; use --scale 2"):
         measure(("python:tests.test_speed:twice",), settings)
     save_png(tmp_path / "Set5/baby.png", np.zeros((8, 8, 3), np.uint8))
-    with pytest.raises(SrbenchError, match="images that are made already"):
+    with pytest.raises(SrbenchError, match="got a folder of SR images"):
         measure((f"images:{tmp_path}",), settings)
 
 

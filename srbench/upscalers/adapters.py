@@ -23,17 +23,17 @@ MAX_PAD = 1024
 
 
 def network_scale(options: Options, scale: int) -> int:
-    """Output size over input size of the network itself: 1 where its input is enlarged before."""
+    """Return the output size over the input size of the network: 1 where its input is enlarged before."""
     return 1 if options.pre_upsample else scale
 
 
 def network_channels(options: Options) -> int:
-    """Channels that the network takes and returns."""
+    """Return the number of channels that the network takes and returns."""
     return 1 if options.luma else 3
 
 
 def adapted(network: Forward, options: Options, *, scale: int) -> Forward:
-    """A function from N×3×h×w RGB in [0, 1] to N×3×sh×sw, made of a network that takes something else."""
+    """Return a function from N×3×h×w RGB in [0, 1] to N×3×sh×sw that adapts a network to such images."""
     if not set(options.adapters) - {"output_name"}:
         return network
 
@@ -48,7 +48,7 @@ def adapted(network: Forward, options: Options, *, scale: int) -> Forward:
 
 
 def _called(network: Forward, source: Tensor, options: Options, scale: int) -> Tensor:
-    """The network's output in [0, 1], from an input in [0, 1] that is put in its range and padded."""
+    """Return the network's output in [0, 1]; the input in [0, 1] is converted to its range and padded."""
     height, width = source.shape[-2:]
     filled = reflected(_to_range(source, options), *(-(-side // options.pad) * options.pad for side in (height, width)))
     grow = network_scale(options, scale)
@@ -68,14 +68,14 @@ def _ordered(image: Tensor, options: Options) -> Tensor:
 
 
 def _luma(rgb: Tensor) -> Tensor:
-    """Y as MATLAB's ``rgb2ycbcr`` has it, not rounded: N×1×H×W, 16…235 over 255."""
+    """Return Y as MATLAB's ``rgb2ycbcr`` computes it, not rounded: N×1×H×W, 16…235 over 255."""
     red, green, blue = rgb.unbind(-3)
     coefficients = MATLAB_LUMA.coefficients
     return ((coefficients[0] * red + coefficients[1] * green + coefficients[2] * blue + 16) / 255).unsqueeze(-3)
 
 
 def _with_luma(rgb: Tensor, luma: Tensor) -> Tensor:
-    """The colours of an RGB image with another Y.
+    """Return an RGB image whose Y is replaced.
 
     With Cb and Cr kept, ``ycbcr2rgb`` adds the change of Y to red, green and blue alike, times 255/219.
     """
@@ -83,7 +83,7 @@ def _with_luma(rgb: Tensor, luma: Tensor) -> Tensor:
 
 
 def require_adapters(options: Options) -> None:
-    """Raises UpscalerError for adapters that do not exist or contradict each other."""
+    """Raise UpscalerError for adapters that do not exist or contradict each other."""
     if type(options.pad) is not int or options.pad not in range(1, MAX_PAD + 1):
         raise UpscalerError(f"--pad: expected 1 to {MAX_PAD} pixels, got {options.pad!r}; use 8, 16 or 64")
     if type(options.range) is not int or options.range not in RANGES:
@@ -95,7 +95,9 @@ def require_adapters(options: Options) -> None:
     if options.output_name is not None and not isinstance(options.output_name, str):
         raise UpscalerError(f"--output-name: expected a name, got {options.output_name!r}")
     if options.luma and options.bgr:
-        raise UpscalerError("expected --luma or --bgr, got both; a network of Y alone has no order of colours")
+        raise UpscalerError(
+            "expected --luma or --bgr, got both; a network that takes only Y has no order of colours; leave out --bgr"
+        )
 
 
 _PHRASES = {
@@ -110,7 +112,7 @@ _RANGE_NAMES = {255: "0…255", -1: "-1…1"}
 
 
 def describe_adapters(adapters: Mapping[str, Any]) -> list[str]:
-    """The adapters of a record in words; one that this version does not know by its name and value."""
+    """Return the adapters of a record in words; an unknown one by its name and value."""
     known = [_phrase(name, value) for name, value in adapters.items() if name != "factory_args"]
     return [*known, *describe_factory_args(adapters.get("factory_args"))]
 

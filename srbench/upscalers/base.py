@@ -1,4 +1,4 @@
-"""What every upscaler is: something that turns LR into SR and can say what it is."""
+"""The base class of all upscalers, their options, and their identity for the record."""
 
 from __future__ import annotations
 
@@ -16,33 +16,34 @@ from srbench.upscalers.factory_args import FactoryArgs, published_args, sorted_a
 from srbench.zoo.networks import Form
 
 Image = NDArray[np.uint8] | NDArray[np.float32]
-"""An SR image H×W×3: uint8 as it is, or float32 in [0, 1], not clamped."""
+"""An image H×W×3: uint8, or float32 in [0, 1]. SR images of float32 are not clamped."""
 
 ADAPTERS = ("pad", "range", "bgr", "luma", "pre_upsample", "output_name")
-"""The fields of `Options` that adapt images to what a network takes; a run's key holds those that are in use."""
+"""The fields of `Options` that adapt images to a network. A run's key holds those that differ from their default."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How an upscaler is run. Everything here can change the score, so all of it is part of a run's key.
+    """How an upscaler is run. All options except `pattern` can change the score and are part of a run's key.
 
     Attributes:
         device: torch device; "auto" takes a GPU where there is one.
         precision: "fp32", "bf16" or "fp16"; the last convolution and the global skip stay in fp32.
-        tile: side of the LR tiles in pixels, None for the whole image. Never chosen unasked.
+        tile: side of the LR tiles in pixels, None for the whole image. `evaluate` never chooses tiles itself.
         self_ensemble: average over the eight flips and rotations.
         optimise: for zoo networks, "fold" constants into the convolutions, "compile" the result, or replay it as CUDA
             "graphs"; "none" runs the network as its authors do. Scores move by less than 0.0005 dB.
         pad: a multiple to which the network's input is padded by reflection, right and bottom; its output is cropped.
         range: values that the network takes and returns: 1 for [0, 1], 255 for [0, 255], -1 for [-1, 1].
         bgr: the network takes and returns BGR.
-        luma: the network takes and returns Y alone, 16…235 over 255; Cb and Cr are enlarged by bicubic.
+        luma: the network takes and returns only Y, 16…235 over 255; Cb and Cr are enlarged by bicubic.
         pre_upsample: the network gets the LR enlarged by MATLAB's bicubic (not rounded) and keeps its size.
-        output_name: which of several outputs is the SR image: an ONNX output, a key of a dict or a place in a tuple.
+        output_name: which of several outputs is the SR image: an ONNX output, a key of a dict or an index of a tuple.
         pattern: for `images:DIR`, where the images are: a path below DIR with `{name}`, and optionally `{dataset}`,
             `{scale}` and `*`. Not part of a run's key, which has the hash of the files.
         form: the form of the network in a weights file that does not name its own (`srbench.zoo.networks.Form`).
-        factory_arg: arguments of a `python:` factory besides the scale: a dict, or pairs, of names and JSON scalars.
+        factory_arg: arguments of a `python:` factory in addition to the scale: a dict, or pairs, of names and JSON
+            scalars.
     """
 
     device: str = "auto"
@@ -65,12 +66,12 @@ class Options:
 
     @property
     def adapters(self) -> dict[str, Any]:
-        """The input adapters that are in use, by name; empty for a network that takes and returns RGB in [0, 1]."""
+        """Return the input adapters in use, by name; none for a network that takes and returns RGB in [0, 1]."""
         values = {name: getattr(self, name) for name in ADAPTERS}
         return {name: value for name, value in values.items() if value != getattr(Options, name)}
 
     def adapter_facts(self) -> dict[str, Any]:
-        """`adapters` for a run's key and record; nothing without adapters, as in the keys of earlier versions."""
+        """Return `adapters` for a run's key and record. Without adapters it is empty, so that older keys stay equal."""
         arguments = {"factory_args": published_args(self.factory_arg)} if self.factory_arg else {}
         found = {**self.adapters, **arguments}
         return {"adapters": found} if found else {}
@@ -96,7 +97,7 @@ class OptionKeywords(TypedDict, total=False):
 
 
 def chosen_options(options: Options | None, keywords: OptionKeywords) -> Options | None:
-    """Options given whole or as keywords; None where there are neither. Raises UpscalerError where there are both."""
+    """Return options given as one object or as keywords, or None. Raise UpscalerError where both are given."""
     if options is not None and keywords:
         raise UpscalerError(
             f"expected options=… or single options, got both ({', '.join(keywords)}); put all of them into one Options"
@@ -106,7 +107,7 @@ def chosen_options(options: Options | None, keywords: OptionKeywords) -> Options
 
 @dataclass(frozen=True)
 class Identity:
-    """What an upscaler is, for the record: `spec` as the user would write it again, and where its weights are from."""
+    """What an upscaler is, for the record: the spec that opens it again, and the hash of its weights."""
 
     spec: str
     weights_sha256: str | None = None
@@ -118,7 +119,7 @@ class Upscaler(ABC):
     """One model at one scale. `identity` and `options` go into the record.
 
     `fills_all_cores` says that it computes on the processor; then `images_at_once` threads may call it together, and
-    nothing else should run beside them. `remarks` are sentences about how the model is run that its user should read.
+    nothing else should run at the same time. `remarks` are sentences for the user on how the model is run.
     `probed` says that it makes an SR image of any LR image: a run then keeps its output on two fixed ones.
     `takes_float` says that `upscale` also takes an LR image of float32 in [0, 1], and keeps more than 8 bits of it.
     """
@@ -140,7 +141,7 @@ class Upscaler(ABC):
         """
 
     def details_of(self, images: Iterable[tuple[str, str]]) -> dict[str, Any]:
-        """What the record of a run on these images (dataset, name) says beside the details of `identity`."""
+        """Return what the record of a run on these images (dataset, name) holds in addition to `identity.details`."""
         return {}
 
     def remarks_on(self, images: Iterable[tuple[str, str]]) -> list[str]:
@@ -148,11 +149,11 @@ class Upscaler(ABC):
         return []
 
     def checked(self, lr: Image, *, dataset: str, name: str) -> Image:
-        """`upscale`, its result held to the contract.
+        """Return what `upscale` returns, after checking size, dtype, channels and values.
 
         Raises:
-            UpscalerError: another size, dtype or number of channels, NaN or infinity; or whatever `upscale` raises that
-                is no error of srbench.
+            UpscalerError: another size, dtype or number of channels, NaN or infinity; or any exception of the model
+                itself.
         """
         where = f"{self.identity.spec} on {dataset}/{name}"
         with blaming(where, "the model"):
@@ -162,7 +163,7 @@ class Upscaler(ABC):
 
 
 def _require_contract(sr: object, lr_shape: tuple[int, ...], scale: int, where: str) -> None:
-    """Raises UpscalerError unless an upscaler's result is an SR image of an LR image of this shape."""
+    """Raise UpscalerError unless a result is an SR image for an LR image of this shape."""
     if not isinstance(sr, np.ndarray):
         raise UpscalerError(f"{where}: expected a NumPy array, got {type(sr).__name__}")
     height, width = (side * scale for side in lr_shape[:2])
@@ -173,7 +174,7 @@ def _require_contract(sr: object, lr_shape: tuple[int, ...], scale: int, where: 
         )
     if sr.dtype not in (np.uint8, np.float32):
         raise UpscalerError(f"{where}: expected uint8, or float32 in [0, 1], got {sr.dtype}")
-    # NaN is an extreme, too, so that no map of the image's size is needed.
+    # min() and max() of values with NaN are NaN, so no array of the image's size is needed.
     if sr.dtype == np.float32 and not (np.isfinite(sr.min()) and np.isfinite(sr.max())):
         raise UpscalerError(
             f"{where}: expected finite values, got NaN or infinity; check the weights, or use --precision fp32"
@@ -181,7 +182,7 @@ def _require_contract(sr: object, lr_shape: tuple[int, ...], scale: int, where: 
 
 
 def require_not_optimised(spec: str, options: Options) -> None:
-    """Raises UpscalerError where optimisation is asked of a model that is not a zoo network."""
+    """Raise UpscalerError where optimisation is requested for a model that is not a zoo network."""
     if options.optimise != "none":
         raise UpscalerError(
             f"{spec}: expected --optimise none, got {options.optimise}; it is for zoo networks, leave it out"
@@ -189,20 +190,20 @@ def require_not_optimised(spec: str, options: Options) -> None:
 
 
 def require_no_adapters(spec: str, options: Options, why: str) -> None:
-    """Raises UpscalerError, giving the reason, where input adapters are asked of a model that needs none."""
+    """Raise UpscalerError, with the reason, where input adapters are requested for a model that needs none."""
     if options.adapters:
         named = ", ".join(flag(name) for name in options.adapters)
         raise UpscalerError(f"{spec}: expected no input adapters, got {named}; {why}, leave them out")
 
 
 def flag(option: str) -> str:
-    """The command-line option of a field of `Options`."""
+    """Return the command-line option of a field of `Options`."""
     return f"--{option.replace('_', '-')}"
 
 
 @contextmanager
 def blaming(where: str, who: str) -> Iterator[None]:
-    """Raises UpscalerError, saying `where` `who` raised what, for anything that a model's own code raises inside."""
+    """Turn every exception of a model's own code into an UpscalerError that names `where`, `who`, and the exception."""
     try:
         yield
     except SrbenchError:

@@ -1,4 +1,4 @@
-"""The one way in which a model is called: a private copy of the input goes in, a checked SR image comes out."""
+"""How every model is called: it gets a private copy of the input, and its output is checked."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Forward = Callable[[Tensor], Tensor]
 
 
 class OutputError(UpscalerError):
-    """A model's output that is not what every model has to return; the message does not name the model."""
+    """A model's output that is no SR image; the message does not name the model."""
 
 
 @dataclass(frozen=True)
 class CheckedModel:
-    """A model behind its checks. The untiled image, each tile and each orientation of it pass here.
+    """A model and the checks of its output. Complete images, tiles and all orientations are computed through it.
 
     Args:
         model: any callable of one tensor.
@@ -38,7 +38,7 @@ class CheckedModel:
     memory_format: torch.memory_format = torch.contiguous_format
 
     def __call__(self, lr: Tensor) -> Tensor:
-        """SR float32 N×C×sh×sw on the input's device, finite, from LR N×C×h×w, which stays as it is.
+        """Return SR float32 N×C×sh×sw, finite, on the device of the LR N×C×h×w, which is not changed.
 
         Raises:
             OutputError: no tensor, another shape or dtype, NaN or infinity.
@@ -46,13 +46,13 @@ class CheckedModel:
         return self.require_image(self.model(self.private_copy(lr)), lr)
 
     def private_copy(self, lr: Tensor) -> Tensor:
-        """A copy of the input that the model may write into or keep."""
+        """Return a copy of the input that the model may change or keep."""
         return lr.clone(memory_format=self.memory_format)
 
     def require_image(self, output: Any, lr: Tensor) -> Tensor:
-        """SR float32 from what the model returned for `lr`. Raises OutputError as a call does."""
+        """Return SR float32 from what the model returned for `lr`. Raise OutputError as a call does."""
         sr = _require_image(_chosen(output, self.output_name), lr.shape, self.scale, self.channels)
-        # A copy: a model may keep its output and write the next one over it. The layout is that of image files.
+        # A copy, because a model may overwrite its output in the next call. Image files have this layout.
         sr = sr.detach().to(lr.device, torch.float32, copy=True, memory_format=torch.channels_last)
         if not torch.stack(torch.aminmax(sr)).isfinite().all():
             raise OutputError(
@@ -63,7 +63,7 @@ class CheckedModel:
 
 
 def _chosen(output: Any, name: str | None) -> Any:
-    """The output itself, or the one that `name` names in a dict, tuple or list."""
+    """Return the output, or the one with this name in a dict, tuple or list."""
     if isinstance(output, Mapping):
         choices: dict[str, Any] = {str(key): value for key, value in output.items()}
     elif isinstance(output, Sequence) and not isinstance(output, str):
@@ -100,7 +100,7 @@ def _require_image(output: Any, lr: Sequence[int], scale: int, channels: int) ->
 
 
 def _advice(got: Sequence[int], lr: Sequence[int], scale: int, channels: int) -> str:
-    """What most often helps against an output of this shape."""
+    """Return what most often helps where an output has this shape."""
     if len(got) != 4 or got[0] != lr[0]:
         return "return a batch N×C×H×W with one SR image for each LR image"
     if got[1] != channels:

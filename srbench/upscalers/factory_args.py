@@ -1,4 +1,4 @@
-"""Arguments for the factories of `python:` specs: from the command line, and as a run's key and record hold them."""
+"""Arguments for the factories of `python:` specs: parsed from the command line, and prepared for key and record."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from srbench.files import sha256_of
 from srbench.spec_paths import recorded_path
 
 FactoryValue = str | int | float | bool | None
-"""What an argument may be: a JSON scalar."""
+"""An argument: a JSON scalar."""
 
 FactoryArgs = tuple[tuple[str, FactoryValue], ...]
 """Arguments by name, sorted."""
 
 Published = FactoryValue | dict[str, str]
-"""An argument as records hold it: a value that names a file by its base name and hash."""
+"""An argument in records: files are replaced by their name and hash."""
 
 
 def parse_factory_args(texts: Iterable[str]) -> FactoryArgs:
-    """Arguments from `KEY=VALUE` texts: a JSON scalar is read as one, anything else is a string.
+    """Parse `KEY=VALUE` texts: a value is a JSON scalar if it can be read as one, otherwise a string.
 
     Raises:
         UpscalerError: a text without a name or `=`, or a name given twice.
@@ -40,7 +40,7 @@ def parse_factory_args(texts: Iterable[str]) -> FactoryArgs:
 
 
 def sorted_args(arguments: Mapping[str, FactoryValue] | Iterable[tuple[str, FactoryValue]]) -> FactoryArgs:
-    """Arguments in the order of their names.
+    """Return arguments sorted by name.
 
     Raises:
         UpscalerError: a name that Python does not take, or a value that is no JSON scalar.
@@ -56,12 +56,12 @@ def sorted_args(arguments: Mapping[str, FactoryValue] | Iterable[tuple[str, Fact
 
 
 def published_args(arguments: FactoryArgs) -> dict[str, Published]:
-    """Arguments for a run's key and record: files and folders by name and hash, so that no path is published."""
+    """Return arguments for a run's key and record, with files and folders as name and hash: no path is published."""
     return {name: _published(value) for name, value in arguments}
 
 
 def describe_factory_args(arguments: object) -> list[str]:
-    """The arguments of a record in words, `width=64`: files and folders by name."""
+    """Return the arguments of a record in words, such as `width=64`; files and folders by name."""
     if not isinstance(arguments, Mapping):
         return []
     return [f"{name}={_name(value)}" for name, value in arguments.items()]
@@ -90,14 +90,14 @@ def _published(value: FactoryValue) -> Published:
             return {"file": path.name, "sha256": _file_sha256(path.resolve(), path.stat().st_mtime_ns)}
         if path.name != value and path.is_dir():
             return {"folder": path.resolve().name, "sha256": _folder_sha256(path)}
-    except (OSError, ValueError):  # too long for a name, or with a zero byte: no path
+    except (OSError, ValueError):  # not a path: too long for a name, or with a zero byte
         return value
     return recorded_path(value)
 
 
 @lru_cache(maxsize=64)
 def _file_sha256(path: Path, changed: int) -> str:
-    """The hash of a file; read once until its time of change differs."""
+    """Return the hash of a file. It is read again only when its time of change differs."""
     return sha256_of(path)
 
 

@@ -19,13 +19,15 @@ from srbench.upscalers.base import Identity, Image, Options, Upscaler
 
 _FIELDS = ("{name}", "{dataset}", "{scale}")
 _WORDS = "sr|out|output|fake|fake_b|pred|result|restored|rlt|swinir"
-"""What programs add to the name of a result, in lower case."""
+"""Words that programs add to the names of results, in lower case."""
 _DEPTH = 5
 _SHOWN = 3
 
 
 class ImageFolderUpscaler(Upscaler):
-    """Reads `DIR/DATASET/NAME.png`, or `DIR/NAME.png`, where NAME may have an ending such as `_x4`, `_SR`, `_x4_EDSR`.
+    """Upscaler that reads existing SR images: `DIR/DATASET/NAME.png`, or `DIR/NAME.png`,
+
+    NAME may have an ending such as `_x4`, `_SR` or `_x4_EDSR`.
 
     An ending that all files of the folder share is accepted, too, unless it names another scale. `pattern` replaces
     this search: a path below DIR with `{name}`, and optionally `{dataset}`, `{scale}` and `*`.
@@ -53,7 +55,7 @@ class ImageFolderUpscaler(Upscaler):
         self.options = Options(device="cpu", pattern=pattern)
 
     def details_of(self, images: Iterable[tuple[str, str]]) -> dict[str, Any]:
-        """`images_sha256`, over the files of these images. Raises UpscalerError where one is missing or there twice."""
+        """Return `images_sha256` of these images' files. Raise UpscalerError where one is missing or exists twice."""
         files = tuple(sorted({self._find(dataset, name) for dataset, name in images}))
         if files not in self._digests:
             listing = "\n".join(f"{path.relative_to(self._folder).as_posix()} {sha256_of(path)}" for path in files)
@@ -71,7 +73,7 @@ class ImageFolderUpscaler(Upscaler):
         ]
 
     def upscale(self, lr: Image, *, dataset: str, name: str) -> Image:
-        """The stored SR image, uint8. Raises UpscalerError if there is none or more than one."""
+        """Return the stored SR image, uint8. Raise UpscalerError if there is none or more than one."""
         return decode(self._find(dataset, name))
 
     def _find(self, dataset: str, name: str) -> Path:
@@ -120,7 +122,7 @@ class ImageFolderUpscaler(Upscaler):
         return sorted(found)
 
     def _places(self, dataset: str) -> Iterator[list[Path]]:
-        """The folders that may hold a dataset's images, the likeliest group first."""
+        """Yield the folders that may hold a dataset's images, the most likely ones first."""
         titles = _titles(dataset)
         scaled = {f"x{self.scale}", f"{self.scale}x"}
         yield [self._folder / dataset]

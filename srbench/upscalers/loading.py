@@ -1,4 +1,4 @@
-"""From a model spec, the string that names an upscaler, to the upscaler."""
+"""Open the upscaler that a model spec names."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from srbench.zoo.networks import VARIANTS, Variant, find_variant
 from srbench.zoo.reading import read_checkpoint
 
 FOREIGN_KINDS = ("python", "onnx", "spandrel")
-"""Kinds of specs of models that are not srbench's own; they may need input adapters."""
+"""Kinds of specs of foreign models, which may need input adapters."""
 
 _BASELINES = {"bicubic": MatlabBicubic, "bicubic:pillow": PillowBicubic}
 
 
 def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> Upscaler:
-    """The upscaler that a model spec names, at one scale.
+    """Open the upscaler that a model spec names, at one scale.
 
     Specs: `zoo:NAME[@TAG]`, `zoo:NAME@FILE` with weights of your own (`.safetensors`, `.pth`, `.pt`),
     `spandrel:FILE`, `onnx:FILE`, `images:DIR`, `python:pkg.module:factory`, `python:FILE.py:factory`, `bicubic`
@@ -73,13 +73,13 @@ def is_model_spec(text: str) -> bool:
 
 
 def as_upscaler(model: str | nn.Module | Upscaler, *, scale: int, options: Options | None = None) -> Upscaler:
-    """An upscaler from a model spec, from a torch module (N×3×H×W RGB in [0, 1] in and out), or from itself.
+    """Return an upscaler for a model spec or a torch module (N×3×H×W RGB in [0, 1] in and out); pass an upscaler on.
 
-    The module is put in evaluation mode and on the device, and stays so; `srbench.evaluate` gives it back as it was.
+    The module is set to evaluation mode and moved to the device, and stays so; `srbench.evaluate` restores its state.
 
     Raises:
-        UpscalerError: none of these, or no whole number as the scale; an open upscaler for another scale, or whose
-            options are to be changed; and as `open_upscaler`.
+        UpscalerError: none of these; a scale that is no integer; an open upscaler of another scale or with other
+            options; and as `open_upscaler`.
     """
     if isinstance(model, str):
         return open_upscaler(model, scale=scale, options=options)
@@ -102,9 +102,10 @@ def as_upscaler(model: str | nn.Module | Upscaler, *, scale: int, options: Optio
 
 
 def load_model(spec: str, *, scale: int, device: str = "cpu") -> nn.Module:
-    """The torch module of a zoo or python spec, in evaluation mode: N×3×H×W RGB in [0, 1] in, unclamped out.
+    """Return the torch module of a zoo or python spec, in evaluation mode: N×3×H×W RGB in [0, 1] in, not clamped out.
 
-    It computes as torch is set to, by default with TF32 in convolutions on a GPU; `srbench.evaluate` has full float32.
+    It computes with torch's settings, by default with TF32 in convolutions on a GPU; `srbench.evaluate` uses full
+    float32.
 
     Raises:
         UpscalerError: a spec without a module, such as bicubic.
@@ -118,7 +119,7 @@ def load_model(spec: str, *, scale: int, device: str = "cpu") -> nn.Module:
 
 
 def module_of(upscaler: Upscaler) -> nn.Module:
-    """The torch module that an upscaler runs. Raises UpscalerError for one that runs none, such as bicubic."""
+    """Return the torch module that an upscaler runs. Raise UpscalerError for one without a module, such as bicubic."""
     module = getattr(upscaler, "module", None)
     if not isinstance(module, nn.Module):
         raise UpscalerError(f"{upscaler.identity.spec}: expected a spec with a torch module (zoo:… or python:…)")
@@ -127,16 +128,14 @@ def module_of(upscaler: Upscaler) -> nn.Module:
 
 def _whole(scale: object) -> int:
     try:
-        return operator.index(scale)  # type: ignore[arg-type]  # what it is not made for is its answer
+        return operator.index(scale)  # type: ignore[arg-type]  # objects of other types raise TypeError
     except TypeError as error:
-        raise UpscalerError(f"scale: expected a whole number such as 4, got {scale!r}") from error
+        raise UpscalerError(f"scale: expected an integer such as 4, got {scale!r}") from error
 
 
 def _require_no_pattern(spec: str, options: Options) -> None:
     if options.pattern is not None:
-        raise UpscalerError(
-            f"{spec}: expected --pattern with images:DIR alone, got it with another model; leave it out"
-        )
+        raise UpscalerError(f"{spec}: expected --pattern only with images:DIR, got it with another model; leave it out")
 
 
 def _known(options: Options | None) -> Options:
@@ -181,7 +180,7 @@ def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
 
 
 def _provenance(entry: WeightsEntry) -> dict[str, Any]:
-    """What an entry says of its weights, for the record; `compare` reads from it whether two trainings were alike."""
+    """Return the facts of an entry for the record; `compare` uses them to check whether two trainings were equal."""
     variant = find_variant(entry.network)
     told = {
         "network": variant.network.name,
@@ -205,7 +204,7 @@ def _provenance(entry: WeightsEntry) -> dict[str, Any]:
 
 
 def _told_by_file(name: str, metadata: Mapping[str, str]) -> dict[str, Any]:
-    """What a weights file of the user's says of its own training; the same names as in `_provenance`."""
+    """Return the facts that a user's weights file states about its training, with the names of `_provenance`."""
     variant = find_variant(name)
     record = json.loads(metadata.get(RECORD_KEY, "{}"))
     data = record.get("train_set") or record.get("training_data") or "data that its file does not name"
@@ -216,12 +215,12 @@ def _told_by_file(name: str, metadata: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _start(init: Mapping[str, Any]) -> dict[str, str]:
-    """What a run's record says of the weights that a training started from by transfer."""
+    """Return the facts about the weights that a training started from, for a run's record."""
     return {key: str(init[key]) for key in ("source", "sha256", "origin")}
 
 
 def _form(variant: Variant, options: Mapping[str, Any]) -> dict[str, str]:
-    """Return the form for the record; left out for the authors' form, so that earlier records stay as they are."""
+    """Return the form for the record. The authors' form is left out, so that earlier records stay equal."""
     form = variant.network.form_of(options)
     return {} if form in (None, "authors") else {"form": form}
 
@@ -241,13 +240,13 @@ def _open_python(rest: str, scale: int, options: Options) -> Upscaler:
 def _open_module(identity: Identity, module: nn.Module, scale: int, options: Options) -> Upscaler:
     if any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
         raise UpscalerError(
-            f"{identity.spec}: expected a module whose parameters have their sizes, got lazy ones; "
+            f"{identity.spec}: expected a module whose parameters have sizes, got lazy ones; "
             "call it once on a small image first"
         )
     if any(tensor.is_meta for tensor in (*module.parameters(), *module.buffers())):
         raise UpscalerError(
             f"{identity.spec}: expected a module with values, got one on the device meta; build it on "
-            "another, or give it values there with to_empty and load_state_dict"
+            "another device, or give it values with to_empty and load_state_dict"
         )
     identity = replace(identity, weights_sha256=_state_sha256(module), parameters=count_parameters(module))
     return network_upscaler(module, identity, scale=scale, options=options)

@@ -1,4 +1,4 @@
-"""Which code a `python:` model is made of, so that a run with edited code is another run."""
+"""The hash of the code of a `python:` model, so that a run with edited code has another key."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _STANDARD = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib"
 
 
 def source_sha256(*names: str) -> str | None:
-    """The hash of the files of these modules and of all that those import, however far; None without a file.
+    """Return the hash of the files of these modules and of everything they import, directly or not; None without files.
 
-    The imports of srbench and of what is installed are not followed. They are read from the text: which of them this
-    process has carried out decides nothing.
+    Imports of srbench and of installed packages are not followed. Imports are read from the source text, so the result
+    does not depend on what this process has imported already.
     """
     files: set[Path] = set()
     seen: set[str] = set()
@@ -46,7 +46,7 @@ def _file_of(name: str) -> Path | None:
 
 
 def _origin(name: str) -> str | None:
-    """Where a module would be loaded from, found without loading the packages it lies in."""
+    """Return the file that a module would be loaded from, without loading its parent packages."""
     places, spec = None, None
     for part in accumulate(name.split("."), "{}.{}".format):
         spec = next(filter(None, (finder.find_spec(part, places) for finder in sys.meta_path)), None)
@@ -57,7 +57,7 @@ def _origin(name: str) -> str | None:
 
 
 def is_installed(file: Path) -> bool:
-    """Whether a file is part of Python, of an installed package, or of srbench itself."""
+    """Return whether a file is part of Python, of an installed package, or of srbench itself."""
     return (
         not _PACKAGE_FOLDERS.isdisjoint(file.parts)
         or file.is_relative_to(Path(__file__).resolve().parents[1])
@@ -66,10 +66,10 @@ def is_installed(file: Path) -> bool:
 
 
 def _imported(name: str, file: Path) -> Iterator[str]:
-    """The modules that a file's import statements may name, and the packages that those lie in."""
+    """Yield the modules that a file's import statements may name, and their parent packages."""
     try:
         statements = ast.walk(ast.parse(file.read_bytes()))
-    except (SyntaxError, ValueError):  # no text, or that of another Python
+    except (SyntaxError, ValueError):  # not text, or written for another version of Python
         return
     package = name if file.stem == "__init__" else name.rpartition(".")[0]
     for statement in statements:
@@ -78,7 +78,7 @@ def _imported(name: str, file: Path) -> Iterator[str]:
         elif isinstance(statement, ast.ImportFrom):
             base = "." * statement.level + (statement.module or "")
             base = importlib.util.resolve_name(base, package) if statement.level else base
-            # What is taken from a package may be one of its modules.
+            # A name that is imported from a package may be one of its modules.
             found = [base, *(f"{base}.{alias.name}" for alias in statement.names)]
         else:
             continue

@@ -1,4 +1,4 @@
-"""`spandrel:FILE`: a checkpoint of one of the architectures that the package spandrel knows (the extra `spandrel`)."""
+"""`spandrel:FILE`: checkpoints of the architectures that the package spandrel knows (extra `spandrel`)."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from srbench.zoo.counting import count_parameters
 from srbench.zoo.reading import read_checkpoint
 
 _PRECISIONS = {"bf16": "supports_bfloat16", "fp16": "supports_half"}
-"""By precision, what spandrel's description of a network says about it."""
+"""By precision, the attribute of spandrel's descriptor that says whether a network supports it."""
 
 
 def open_spandrel(file: str, scale: int, options: Options) -> Upscaler:
-    """The upscaler of a checkpoint whose architecture spandrel finds out from its keys.
+    """Open a checkpoint whose architecture spandrel detects from its keys.
 
-    The file is read by srbench, which runs no code from it. Where an architecture needs a minimum size, a multiple of a
-    window or a square, the image is padded by reflection, which the record says.
+    srbench reads the file, and runs no code from it. Where an architecture needs a minimum size, a multiple of a window
+    or a square, the image is padded by reflection, and the record holds that.
 
     Raises:
         UpscalerError: an unknown architecture, another scale, no RGB network, a precision that the architecture does
@@ -57,17 +57,17 @@ def open_spandrel(file: str, scale: int, options: Options) -> Upscaler:
 
 
 class ClampedUpscaler(TensorUpscaler):
-    """Runs a network whose output is clamped to [0, 1] at the very end: after tiles and the mean of a self-ensemble."""
+    """Upscaler whose output is clamped to [0, 1] at the end, after tiles and the mean of a self-ensemble."""
 
     def upscale(self, lr: Image, *, dataset: str, name: str) -> Image:
-        """SR float32 H×W×3 in [0, 1]. Raises UpscalerError as `TensorUpscaler` does."""
+        """Return SR float32 H×W×3 in [0, 1]. Raise UpscalerError as `TensorUpscaler` does."""
         return super().upscale(lr, dataset=dataset, name=name).clip(0, 1)
 
 
 class SpandrelNetwork(nn.Module):
     """A network of spandrel: N×3×H×W RGB in [0, 1] to N×3×sH×sW, not clamped.
 
-    spandrel's own call clamps its output; a self-ensemble is the mean of outputs before they are clamped.
+    spandrel's own call clamps its output, but a self-ensemble needs the mean of outputs that are not clamped.
     """
 
     def __init__(self, descriptor: Any) -> None:
@@ -75,11 +75,11 @@ class SpandrelNetwork(nn.Module):
         self.network: nn.Module = descriptor.model
         self.scale = int(descriptor.scale)
         self._sizes = descriptor.size_requirements
-        # Some architectures return several tensors, or another range: for those spandrel has a call of its own.
+        # For architectures that return several tensors or another range, spandrel has a special call.
         self._call: Callable[[nn.Module, Tensor], Tensor] = getattr(descriptor, "_call_fn", _plain_call)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """The SR images of a batch, computed on an input padded as the architecture needs it."""
+        """Return the SR images of a batch, computed on an input padded as the architecture needs it."""
         height, width = lr.shape[-2:]
         right, below = self._sizes.get_padding(width, height)
         sr = self._call(self.network, reflected(lr, height + below, width + right))
@@ -92,7 +92,7 @@ def _plain_call(network: nn.Module, lr: Tensor) -> Tensor:
 
 
 def _imported(spec: str) -> tuple[ModuleType, bool]:
-    """The package, and whether it was imported without torchvision."""
+    """Return the package, and whether it was imported without torchvision."""
     try:
         return import_spandrel()
     except (ImportError, RuntimeError) as error:
@@ -152,20 +152,25 @@ def _descriptor(spandrel: Any, path: Path, spec: str) -> Any:
         kinds = sorted(support.architecture.name for support in spandrel.MAIN_REGISTRY.architectures())
         reason = str(refusal).partition("\n")[0] or "its keys fit none of them"
         raise UpscalerError(
-            f"{spec}: expected a whole checkpoint of one of the {len(kinds)} architectures that spandrel knows "
+            f"{spec}: expected a complete checkpoint of one of the {len(kinds)} architectures that spandrel knows "
             f"({', '.join(kinds)}); {reason}"
         ) from refusal
     if not isinstance(descriptor, spandrel.ImageModelDescriptor):
-        raise UpscalerError(f"{spec}: expected a network of one image, got {descriptor.architecture.name}")
+        raise UpscalerError(
+            f"{spec}: expected a network of one image, got {descriptor.architecture.name}; use another file"
+        )
     return descriptor
 
 
 def _check(descriptor: Any, spec: str, scale: int, precision: str) -> None:
     name = descriptor.architecture.name
     if descriptor.scale != scale:
-        raise UpscalerError(f"{spec}: it is a {name} for ×{descriptor.scale}, asked for ×{scale}")
+        raise UpscalerError(
+            f"{spec}: expected a network for ×{scale}, got {name} for ×{descriptor.scale}; "
+            f"use --scale {descriptor.scale}"
+        )
     if (descriptor.input_channels, descriptor.output_channels) != (3, 3):
         channels = f"{descriptor.input_channels} to {descriptor.output_channels} channels"
-        raise UpscalerError(f"{spec}: expected RGB to RGB, got {channels}")
+        raise UpscalerError(f"{spec}: expected a network from RGB to RGB, got {channels}; use another checkpoint")
     if precision in _PRECISIONS and not getattr(descriptor, _PRECISIONS[precision]):
         raise UpscalerError(f"{spec}: {name} does not support --precision {precision}; leave it out or use another one")

@@ -27,25 +27,25 @@ from srbench.zoo.optimize import optimized
 _MOST_IMAGES_AT_ONCE = 8
 
 DEEP_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
-"""By precision, the type in which a zoo network's deep part runs; None for float32 throughout."""
+"""By precision, the dtype of a zoo network's deep part; None for float32 everywhere."""
 PRECISIONS = tuple(DEEP_DTYPES)
-"""The arithmetic a network's middle can run in."""
+"""Names of the precisions."""
 
 OPTIMISATIONS = ("none", "fold", "compile", "graphs")
-"""How a zoo network can be made faster; see `Options.optimise`."""
+"""Ways to run a zoo network faster; see `Options.optimise`."""
 
 Window = tuple[int | None, int | None]
-"""Height and width of a model that takes inputs of one size alone; None for a side that may have any length."""
+"""Height and width of a model that takes inputs of one size only; None for a side that may have any length."""
 
 
 class TensorUpscaler(Upscaler):
-    """Runs `model`, a function from N×3×h×w RGB in [0, 1] to N×3×sh×sw, not clamped, on images of every size.
+    """Upscaler that runs a function from N×3×h×w RGB in [0, 1] to N×3×sh×sw, not clamped, on images of every size.
 
-    Each call of the model passes a `CheckedModel`. Around it come the adapters of `options`, then tiles, then the
+    Each call of the model is checked by `CheckedModel`. The adapters of `options` wrap it, then the tiles, then the
     self-ensemble.
 
     Args:
-        shareable: on the CPU several threads may call `model` at once, each with an image of its own.
+        shareable: on the CPU, several threads may call `model` at once with different images.
         window: the only input size that `model` takes; images are computed in tiles of it.
 
     Raises:
@@ -100,7 +100,7 @@ class TensorUpscaler(Upscaler):
         )
 
     def upscale(self, lr: Image, *, dataset: str, name: str) -> Image:
-        """SR float32 H×W×3, not clamped. Raises UpscalerError when the output is no SR image or memory is short."""
+        """Return SR float32 H×W×3, not clamped. Raise UpscalerError for no SR image, or too little memory."""
         try:
             sr = self._run(lr)
         except OutputError as error:
@@ -128,7 +128,7 @@ class TensorUpscaler(Upscaler):
 
 
 def _composed(model: Forward, options: Options, scale: int, window: Window) -> Forward:
-    """The model in tiles of its own size, in its adapters, in the user's tiles and over eight orientations."""
+    """Wrap a model: in windows of its fixed size, adapters, the user's tiles, and the self-ensemble."""
     run = model
     if window != (None, None):
         run = windowed(run, size=window, scale=network_scale(options, scale))
@@ -139,7 +139,7 @@ def _composed(model: Forward, options: Options, scale: int, window: Window) -> F
 
 
 def _in_precision(model: Callable[[Tensor], Any], precision: str, device: torch.device) -> Callable[[Tensor], Any]:
-    """A foreign model under torch's autocast: its convolutions and matrix products run in the lower precision."""
+    """Return a foreign model under torch's autocast: convolutions and products run in the lower precision."""
     dtype = DEEP_DTYPES[precision]
     if dtype is None:
         return model
@@ -157,7 +157,7 @@ def _require_options(spec: str, options: Options, window: Window) -> None:
     if options.tile is not None and (type(options.tile) is not int or options.tile < 1):
         raise UpscalerError(f"--tile: expected a positive number of LR pixels, got {options.tile!r}")
     if options.tile is not None and window != (None, None):
-        raise UpscalerError(f"{spec}: expected no --tile, since its input has a fixed size already; leave it out")
+        raise UpscalerError(f"{spec}: expected no --tile, since its input has a fixed size; leave it out")
     require_adapters(options)
 
 
@@ -165,18 +165,19 @@ def _remarks(window: Window) -> Iterator[str]:
     for side, size in zip(("high", "wide"), window, strict=True):
         if size is not None and window_overlap(size) < TILE_OVERLAP:
             yield (
-                f"the tiles are {size} pixels {side}, as the model's input is, and overlap by {window_overlap(size)} "
-                f"pixels instead of {TILE_OVERLAP}; export the model with a larger or a dynamic size for better scores"
+                f"the tiles are {size} pixels {side}, the size of the model's input, and overlap by "
+                f"{window_overlap(size)} pixels instead of {TILE_OVERLAP}; export the model with a larger or a dynamic "
+                "size for better scores"
             )
 
 
 def network_upscaler(module: nn.Module, identity: Identity, *, scale: int, options: Options) -> TensorUpscaler:
-    """An upscaler of a module that takes and returns RGB in [0, 1]; it is put in evaluation mode on the device.
+    """Return an upscaler of a module that takes and returns RGB in [0, 1].
 
-    `preserve_module_state` gives the module back as it was.
+    The module is set to evaluation mode and moved to the device; `preserve_module_state` restores it.
 
     Raises:
-        UpscalerError: an unknown precision or device, options that contradict each other, or optimisation asked of a
+        UpscalerError: an unknown precision or device, options that contradict each other, or optimisation of a
             module that is not a zoo network.
     """
     _require_options(identity.spec, options, (None, None))
@@ -188,14 +189,14 @@ def network_upscaler(module: nn.Module, identity: Identity, *, scale: int, optio
         module = _optimised(module, options.optimise)
     else:
         require_not_optimised(identity.spec, options)
-    # Zoo networks keep nothing between calls; of other modules, and of what torch.compile makes, that is not known.
+    # Zoo networks keep no state between calls. Other modules, and those that torch.compile makes, may.
     shareable = isinstance(module, SRNetwork) and options.optimise in ("none", "fold")
     return TensorUpscaler(module, identity, scale=scale, options=options, shareable=shareable)
 
 
 @contextmanager
 def preserve_module_state(model: object) -> Iterator[None]:
-    """Gives a torch module back as it was: the mode of each part, its arithmetic, its device. Anything else is left."""
+    """Restore a torch module afterwards: mode of each part, precision, device. Ignore other objects."""
     if not isinstance(model, nn.Module):
         yield
         return
@@ -222,13 +223,13 @@ def _optimised(network: SRNetwork, how: str) -> SRNetwork:
 
 
 def _is_want_of_memory(error: Exception) -> bool:
-    # For the processor's memory neither torch nor onnxruntime has an exception of its own: only the text tells.
+    # For main memory, torch and onnxruntime have no special exception, only the text of the message.
     said = ("DefaultCPUAllocator", "alloc_cpu", "bad_alloc", "Failed to allocate memory")
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in str(error) for words in said)
 
 
 def pick_device(name: str) -> torch.device:
-    """The torch device of that name; "auto" is the first GPU, else the CPU.
+    """Return the torch device of this name; "auto" is the first GPU, or the CPU without one.
 
     Raises:
         UpscalerError: an unknown name, or a device that this machine does not have.

@@ -14,12 +14,12 @@ from torch import Tensor
 from srbench.upscalers.contract import Forward
 
 TILE_OVERLAP = 32
-"""LR pixels by which a tile reaches beyond the part that is kept of it, on each side."""
+"""LR pixels that a tile has on each side in addition to the part of it that is kept."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """One tile along one axis, in LR pixels: what the network sees, and the part that is kept of its output."""
+    """One tile along one axis, in LR pixels: the network's input, and the part of its output that is kept."""
 
     start: int
     stop: int
@@ -27,33 +27,33 @@ class Span:
     kept_stop: int
 
     def kept_in_tile(self, scale: int) -> slice:
-        """The kept part, in SR pixels of the tile."""
+        """Return the kept part, in SR pixels of the tile."""
         return slice((self.kept_start - self.start) * scale, (self.kept_stop - self.start) * scale)
 
     def kept_in_image(self, scale: int) -> slice:
-        """The kept part, in SR pixels of the image."""
+        """Return the kept part, in SR pixels of the image."""
         return slice(self.kept_start * scale, self.kept_stop * scale)
 
 
 def spans(length: int, *, tile: int, overlap: int) -> Iterator[Span]:
-    """Tiles that keep `tile` pixels each and see `overlap` more on each side, where the image has them."""
+    """Yield tiles that keep `tile` pixels each and have `overlap` more on each side, except at the image border."""
     for start in range(0, length, tile):
         stop = min(start + tile, length)
         yield Span(max(0, start - overlap), min(stop + overlap, length), start, stop)
 
 
 def fixed_spans(length: int, *, size: int, overlap: int) -> Iterator[Span]:
-    """Tiles that all see `size` pixels, of an axis that is at least as long."""
+    """Yield tiles that all have `size` pixels, for an axis that is at least as long."""
     for start in range(0, length, size - 2 * overlap):
         seen = min(max(0, start - overlap), length - size)
         yield Span(seen, seen + size, start, min(start + size - 2 * overlap, length))
 
 
 def tiled(forward: Forward, *, tile: int, scale: int, overlap: int = TILE_OVERLAP) -> Forward:
-    """`forward` in tiles of `tile` LR pixels, each computed with `overlap` more around it that is thrown away.
+    """Return `forward` in tiles of `tile` LR pixels; `overlap` more pixels around each are computed and dropped.
 
-    Equal to the whole image for a network whose receptive field reaches at most `overlap` and that pools nothing
-    over the image.
+    The result equals that of the whole image if the receptive field reaches at most `overlap` pixels and the network
+    does not pool over the image.
     """
 
     def run(lr: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ def tiled(forward: Forward, *, tile: int, scale: int, overlap: int = TILE_OVERLA
 
 
 def windowed(forward: Forward, *, size: tuple[int | None, int | None], scale: int) -> Forward:
-    """`forward`, which takes inputs of one size alone, on images of every size.
+    """Return a function for images of every size, made of one that takes inputs of one size only.
 
     Args:
         size: height and width that `forward` takes; None for a side that may have any length.
@@ -85,12 +85,12 @@ def windowed(forward: Forward, *, size: tuple[int | None, int | None], scale: in
 
 
 def window_overlap(size: int) -> int:
-    """The overlap of tiles of a fixed size: a quarter of it keeps half of each tile, and `TILE_OVERLAP` is enough."""
+    """Return the overlap of tiles of a fixed size: a quarter of the size, so that half of it is kept, at most 32."""
     return min(TILE_OVERLAP, size // 4)
 
 
 def _stitched(forward: Forward, lr: Tensor, rows: list[Span], columns: list[Span], scale: int) -> Tensor:
-    """The kept parts of all tiles.
+    """Compute all tiles and put their kept parts together.
 
     Memory does not grow with the image beyond input and output. The output's channels are next to each other, as in
     image files: reordering a large one would take its size once more.
@@ -105,7 +105,7 @@ def _stitched(forward: Forward, lr: Tensor, rows: list[Span], columns: list[Span
 
 
 def reflected(lr: Tensor, height: int, width: int) -> Tensor:
-    """The image padded right and bottom by reflection to this size, reflected again where one reflection is short."""
+    """Pad an image right and bottom to this size by reflection, several times if one reflection is too short."""
     for axis, length in ((-2, height), (-1, width)):
         if lr.shape[axis] < length:
             source = np.pad(np.arange(lr.shape[axis]), (0, length - lr.shape[axis]), mode="reflect")
@@ -114,7 +114,7 @@ def reflected(lr: Tensor, height: int, width: int) -> Tensor:
 
 
 def self_ensembled(forward: Forward) -> Forward:
-    """The mean of the eight unclamped float32 outputs over flips and rotations (EDSR's "+", Lim et al. 2017)."""
+    """Return the mean of eight unclamped outputs over flips and rotations (EDSR's "+", Lim et al. 2017)."""
 
     def run(lr: Tensor) -> Tensor:
         total: Any = 0

@@ -128,7 +128,7 @@ def _open_targets(specs: Sequence[str], scale: int, output: Path, options: Optio
 
 def _model_note(upscaler: Upscaler) -> UpscaleNote:
     identity, options = upscaler.identity, upscaler.options
-    names = ("precision", "tile", "self_ensemble", "optimise")
+    names = ("precision", "tile", "self_ensemble", "optimise", "form")
     changed = {name: getattr(options, name) for name in names if getattr(options, name) != getattr(Options, name)}
     sha256 = identity.weights_sha256 or identity.details.get("source_sha256") or ""
     facts = json.dumps(changed | options.adapter_facts(), sort_keys=True)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from srbench.memory import free_memory, peak_memory
+from srbench.device_memory import free_memory, peak_memory
 from srbench.upscalers.tensors import TensorUpscaler
 from srbench.upscalers.tiling import TILE_OVERLAP
 

@@ -272,7 +272,7 @@ def test_a_fixed_onnx_input_gives_the_dynamic_models_output(
     window: tuple[Any, Any], options: Options, tmp_path: Path
 ) -> None:
     if options.tile is not None:
-        with pytest.raises(UpscalerError, match="expected no --tile, since its input has a fixed size already"):
+        with pytest.raises(UpscalerError, match="expected no --tile, since its input has a fixed size"):
             run_onnx(convolved((1, 3, *window)), options, tmp_path)
         return
     image = np.random.default_rng(2).integers(0, 256, (35, 29, 3), dtype=np.uint8)
@@ -287,8 +287,8 @@ def test_small_images_are_padded_to_a_fixed_onnx_input(tmp_path: Path) -> None:
     assert upscaler.identity.details["input_size"] == [64, 48]
     assert upscaler.identity.details["tile_overlap"] == [16, 12]
     assert [remark.split(";")[0] for remark in upscaler.remarks] == [
-        "the tiles are 64 pixels high, as the model's input is, and overlap by 16 pixels instead of 32",
-        "the tiles are 48 pixels wide, as the model's input is, and overlap by 12 pixels instead of 32",
+        "the tiles are 64 pixels high, the size of the model's input, and overlap by 16 pixels instead of 32",
+        "the tiles are 48 pixels wide, the size of the model's input, and overlap by 12 pixels instead of 32",
     ]
 
 

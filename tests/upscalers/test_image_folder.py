@@ -91,7 +91,7 @@ def test_what_is_not_clear_is_named_and_not_taken(files: tuple[str, ...], messag
     [
         ("images:.", "SR_{dataset}.png", "with {name} in it"),
         ("images:.", "../{name}.png", "below the folder of images"),
-        ("bicubic", "{name}.png", "with images:DIR alone"),
+        ("bicubic", "{name}.png", "only with images:DIR"),
     ],
 )
 def test_a_pattern_that_cannot_work_is_refused(

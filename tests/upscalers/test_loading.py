@@ -100,7 +100,7 @@ def test_python_mistakes(user_module: str, tmp_path: Path, rest: str, named: str
 @pytest.mark.parametrize("scale", ["4", 4.0, None])
 def test_what_is_no_scale_or_no_model_is_named(scale: Any) -> None:
     for model in ("bicubic", torch.nn.Identity(), open_upscaler("bicubic", scale=4)):
-        with pytest.raises(UpscalerError, match=f"expected a whole number such as 4, got {scale!r}"):
+        with pytest.raises(UpscalerError, match=f"expected an integer such as 4, got {scale!r}"):
             as_upscaler(model, scale=scale)
     for model, name in ((None, "NoneType"), (lambda lr: lr, "function"), (3, "int")):
         with pytest.raises(UpscalerError, match=rf"got {name}; wrap a function .* python:pkg\.module:factory"):

@@ -51,7 +51,7 @@ def test_its_rcan_is_ours(rcan: tuple[Path, SRNetwork]) -> None:
 
 
 def test_another_scale_is_named(rcan: tuple[Path, SRNetwork]) -> None:
-    with pytest.raises(UpscalerError, match="a RCAN for ×2, asked for ×4"):
+    with pytest.raises(UpscalerError, match="expected a network for ×4, got RCAN for ×2; use --scale 2"):
         open_spandrel(str(rcan[0]), 4, _CPU)
 
 
@@ -66,7 +66,7 @@ def test_half_a_checkpoint_is_refused(rcan: tuple[Path, SRNetwork]) -> None:
     path = rcan[0]
     state = torch.load(path, weights_only=True)
     torch.save(dict(list(state.items())[: len(state) // 2]), path)
-    with pytest.raises(UpscalerError, match="expected a whole checkpoint"):
+    with pytest.raises(UpscalerError, match="expected a complete checkpoint"):
         open_spandrel(str(path), 2, _CPU)
 
 
