@@ -60,7 +60,9 @@ class AdapterFacts(RecordModel):
     luma: bool = False
     pre_upsample: bool = False
     output_name: ShortText | None = None
-    factory_args: dict[Name, Scalar] = Field(default_factory=dict)
+    factory_args: dict[Name, Scalar | dict[Name, ShortText] | None] = Field(
+        default_factory=dict, description="A file or folder is an object of its name and hash."
+    )
 
 
 class ProbeFacts(RecordModel):
