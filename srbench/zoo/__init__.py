@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from srbench.zoo.building import build, key_tables
     from srbench.zoo.checkpoints import LoadedNetwork, load
+    from srbench.zoo.hub_folder import from_pretrained, save_pretrained
 
-__all__ = ["LoadedNetwork", "build", "key_tables", "load"]
+__all__ = ["LoadedNetwork", "build", "from_pretrained", "key_tables", "load", "save_pretrained"]
 
 _HOME = {
     "build": "srbench.zoo.building",
     "key_tables": "srbench.zoo.building",
     "load": "srbench.zoo.checkpoints",
     "LoadedNetwork": "srbench.zoo.checkpoints",
+    "from_pretrained": "srbench.zoo.hub_folder",
+    "save_pretrained": "srbench.zoo.hub_folder",
 }
 
 
