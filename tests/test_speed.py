@@ -145,7 +145,7 @@ def test_unknown_specs_are_named(spec: str, message: str) -> None:
         measure((spec,), Settings(scales=(4,), sizes=((8, 8),), device="cpu"))
 
 
-def test_what_would_not_be_the_speed_it_says_is_refused(tmp_path: Path) -> None:
+def test_options_that_falsify_timings_are_refused(tmp_path: Path) -> None:
     settings = Settings(scales=(4,), sizes=((8, 8),), device="cpu", repetitions=3)
     with pytest.raises(SrbenchError, match="expected a zoo network with --optimise"):
         measure(("bicubic",), replace(settings, optimise=True))

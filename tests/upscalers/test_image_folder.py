@@ -79,7 +79,7 @@ def test_names_of_macos_equal_the_composed_ones(tmp_path: Path) -> None:
         (("bird.png",), r"got no such file; name the files"),
     ],
 )
-def test_what_is_not_clear_is_named_and_not_taken(files: tuple[str, ...], message: str, tmp_path: Path) -> None:
+def test_ambiguous_images_are_named_and_refused(files: tuple[str, ...], message: str, tmp_path: Path) -> None:
     for file in files:
         save_png(tmp_path / file, image(0))
     with pytest.raises(UpscalerError, match=message):

@@ -61,7 +61,7 @@ def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "python:user_upscalers"
 
 
-def test_bicubic_pillow_is_pillows(tmp_path: Path) -> None:
+def test_bicubic_pillow_equals_pillow(tmp_path: Path) -> None:
     expected = np.asarray(Image.fromarray(LR).resize((30, 36), Image.Resampling.BICUBIC))
     assert np.array_equal(open_upscaler("bicubic:pillow", scale=3).checked(LR, dataset="d", name="n"), expected)
 
@@ -89,7 +89,7 @@ def test_python_factory(user_module: str) -> None:
         ("_torn:any", r"import user_upscalers_torn raised SyntaxError: .*line 1"),
     ],
 )
-def test_python_mistakes(user_module: str, tmp_path: Path, rest: str, named: str) -> None:
+def test_wrong_python_specs_are_explained(user_module: str, tmp_path: Path, rest: str, named: str) -> None:
     (tmp_path / "user_upscalers_torn.py").write_text("def any(:")
     with pytest.raises(UpscalerError, match=f"{user_module}.*{named}"):
         open_upscaler(user_module + rest, scale=2).checked(LR, dataset="d", name="n")
@@ -98,7 +98,7 @@ def test_python_mistakes(user_module: str, tmp_path: Path, rest: str, named: str
 
 
 @pytest.mark.parametrize("scale", ["4", 4.0, None])
-def test_what_is_no_scale_or_no_model_is_named(scale: Any) -> None:
+def test_wrong_scales_and_models_are_named(scale: Any) -> None:
     for model in ("bicubic", torch.nn.Identity(), open_upscaler("bicubic", scale=4)):
         with pytest.raises(UpscalerError, match=f"expected an integer such as 4, got {scale!r}"):
             as_upscaler(model, scale=scale)
@@ -108,7 +108,7 @@ def test_what_is_no_scale_or_no_model_is_named(scale: Any) -> None:
 
 
 @pytest.mark.parametrize("layout", ["Set5/baby.png", "Set5/baby_x2.png", "Set5/babyx2.png", "baby_SR.png", "baby.png"])
-def test_finished_images_in_common_layouts(tmp_path: Path, layout: str) -> None:
+def test_image_folders_in_common_layouts_are_read(tmp_path: Path, layout: str) -> None:
     stored = np.repeat(np.repeat(LR, 2, 0), 2, 1)
     (tmp_path / layout).parent.mkdir(exist_ok=True)
     save_png(tmp_path / layout, stored)
@@ -116,7 +116,7 @@ def test_finished_images_in_common_layouts(tmp_path: Path, layout: str) -> None:
     assert np.array_equal(upscaler.checked(LR, dataset="Set5", name="baby"), stored)
 
 
-def test_finished_images_mistakes(tmp_path: Path) -> None:
+def test_missing_image_folders_and_images_are_reported(tmp_path: Path) -> None:
     with pytest.raises(UpscalerError, match="got none"):
         open_upscaler(f"images:{tmp_path / 'missing'}", scale=2)
     with pytest.raises(UpscalerError, match="got none in this folder"):
@@ -171,7 +171,7 @@ def test_load_model_gives_the_authors_network(mirror: Path) -> None:
         srbench.load_model("bicubic", scale=4)
 
 
-def test_weights_of_ones_own_say_how_they_were_trained(tmp_path: Path) -> None:
+def test_own_weights_files_record_their_training(tmp_path: Path) -> None:
     record = {
         "network": "pan-bam",
         "scales": [2],

@@ -38,7 +38,7 @@ def rcan(tmp_path: Path) -> tuple[Path, SRNetwork]:
     return path, network
 
 
-def test_its_rcan_is_ours(rcan: tuple[Path, SRNetwork]) -> None:
+def test_spandrels_rcan_equals_ours(rcan: tuple[Path, SRNetwork]) -> None:
     path, network = rcan
     foreign = open_spandrel(str(path), 2, _CPU)
     image = np.random.default_rng(0).integers(0, 256, (18, 15, 3), dtype=np.uint8)

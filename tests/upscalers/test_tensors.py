@@ -120,7 +120,7 @@ def test_full_float32_holds_while_images_are_made_and_not_longer(
     ],
     ids=["processor", "python", "gpu", "real"],
 )
-def test_want_of_memory_says_what_helps(raised: Exception | None) -> None:
+def test_lack_of_memory_suggests_tiles(raised: Exception | None) -> None:
     def greedy(lr: Tensor) -> Tensor:
         if raised:
             raise raised
