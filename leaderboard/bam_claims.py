@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry
-from leaderboard.reported_pages import Reported, reported_rows
+from leaderboard.printed_scores import Reported, reported_rows
 from leaderboard.views import dataset_rank
 
 PAPER = "arXiv:2104.07566, table 1"

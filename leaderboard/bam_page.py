@@ -15,7 +15,7 @@ from leaderboard.collection import Collection
 from leaderboard.entries import Group
 from leaderboard.matching import Pair, matched_pairs
 from leaderboard.pages import Page
-from leaderboard.rendering import render, signed
+from leaderboard.rendering import render, short_signed, signed
 from leaderboard.study import read_studies, study_path
 from srbench.charts import Axis, Interval, PartsBar, interval_chart, parts_chart
 from srbench.errors import counted
@@ -27,8 +27,8 @@ PROTOCOL = "matlab-y"
 
 _REACH = 0.3
 _MARGIN = 0.02
-_DIFFERENCE = Axis("BAM minus base, dB", form=signed)
-_GAIN = Axis("printed gain of BAM, dB", form=signed)
+_DIFFERENCE = Axis("BAM minus base, dB", form=short_signed)
+_GAIN = Axis("printed gain of BAM, dB", form=short_signed)
 _PARTS = "protocol", "the rest"
 
 

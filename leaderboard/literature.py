@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from leaderboard.reported_pages import Reported, reported_rows
+from leaderboard.printed_scores import Reported, reported_rows
 from srbench.errors import UnknownNameError
 from srbench.score_tables.formats import ReportedRow
 

@@ -47,7 +47,7 @@ NAVIGATION: list[tuple[str, str]] = [
     ("Gallery", "gallery.html"),
     ("Compare", "compare.html"),
     ("Charts", "charts/index.html"),
-    ("Papers", "reported.html"),
+    ("Papers", "papers/index.html"),
     ("Studies", "studies/index.html"),
     ("Datasets", "datasets/index.html"),
     ("Protocols", "protocols/index.html"),
@@ -130,6 +130,11 @@ def signed(value: float | None) -> str:
         return MISSING
     text = f"{value:+.3f}"
     return "0.000" if float(text) == 0 else text.replace("-", "−")
+
+
+def short_signed(value: float) -> str:
+    """Return a difference for the tick of an axis: `+0.2`, and `0` for what is as good as zero."""
+    return f"{value:+.3g}".replace("-", "−") if abs(value) > 1e-9 else "0"
 
 
 def short_data(text: str) -> str:

@@ -1,178 +1,163 @@
-"""The paper's tables and other published rows: reported, never ranked, each with what `srbench audit` found."""
+"""A page for each paper: its printed scores, never ranked, each with what `srbench audit` measured."""
 
 from __future__ import annotations
 
-import csv
-import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from functools import partial
 from typing import Any
 
+from leaderboard.bam_claims import PAPER, BamClaim, bam_claims
 from leaderboard.collection import Collection
 from leaderboard.data import to_csv
 from leaderboard.pages import Page
+from leaderboard.printed_scores import FOLDER, Reported, reported_rows, training_of
 from leaderboard.rendering import render
-from leaderboard.views import dataset_rank
 
-PATH = "reported.html"
+INDEX = "papers/index.html"
+AUDITS = "data/audits.json"
+"""What every audit found, with all protocols that were tried."""
 DATA = "data/reported.csv"
 """The rows as they were printed, with their misprints and verdicts."""
 
-_FOLDER = Path(__file__).with_name("reported")
-_VERDICTS = {"undecided": "undecided", "none": "no protocol fits"}
 
-Key = tuple[str, ...]
+@dataclass(frozen=True)
+class PrintedRow:
+    """A printed mean as its page shows it: a stable anchor, and for BAM the printed gain with its two parts."""
+
+    anchor: str
+    reported: Reported
+    gain: BamClaim | None
+
+    @property
+    def label(self) -> str:
+        """The network, and what it was trained on where the source names it."""
+        row = self.reported.row
+        return " ".join(filter(None, (row["network"], training_of(self.reported))))
+
+    @property
+    def measured(self) -> Mapping[str, Any] | None:
+        """The form that comes nearest to the printed mean; None where no weights could be scored."""
+        return next(iter(self.reported.findings), None)
+
+    @property
+    def difference(self) -> float | None:
+        """Printed minus measured PSNR, in dB."""
+        return None if self.measured is None else float(self.reported.row["psnr"]) - float(self.measured["psnr"])
+
+    @property
+    def blocked(self) -> str:
+        """What blocks a measurement; empty where there is one."""
+        return "" if self.measured else (self.reported.audit or {}).get("reason") or "no weights were scored"
 
 
 @dataclass(frozen=True)
-class Reported:
-    """A printed mean, by the columns of `reported/claims.csv`, and the audit of it where there is one."""
-
-    row: Mapping[str, str]
-    audit: Mapping[str, Any] | None
-
-    @property
-    def scores(self) -> str:
-        """PSNR / SSIM as printed."""
-        return " / ".join(filter(None, (self.row["psnr"], self.row["ssim"])))
-
-    @property
-    def remarks(self) -> list[str]:
-        """What has to be known of the row: misprints first."""
-        misprint = f"misprint: {self.row['misprint']}" if self.row["misprint"] else ""
-        return [text for text in (misprint, self.row["note"]) if text]
-
-    @property
-    def kind(self) -> str:
-        """`fits`, `undecided`, `none` (no protocol explains it) or `unknown` (not held against any weights)."""
-        best = self.audit["best"] if self.audit else None
-        if not self.audit or not self.audit["protocols"] or best is None:
-            return "unknown"
-        if isinstance(best, str):
-            return "undecided"
-        return "fits" if best["protocol"] else "none"
-
-    @property
-    def verdict(self) -> str:
-        """The protocol that explains the row, or why none does."""
-        if self.audit and self.kind == "fits":
-            return str(self.audit["best"]["protocol"])
-        return _VERDICTS.get(self.kind, "not audited" if self.row["model"] else "no weights")
-
-    @property
-    def findings(self) -> Sequence[Mapping[str, Any]]:
-        """Every form that the row was held against, the nearest first."""
-        found = self.audit["protocols"] if self.audit else []
-        return sorted(found, key=lambda one: float(one["distance_db"]))
-
-    @property
-    def differs(self) -> str:
-        """What differs between the form that fits and `matlab-y`."""
-        fitting = [one for one in self.findings if one["fits"]]
-        return "; ".join(fitting[0]["differs_from_matlab_y"]) if self.kind == "fits" and fitting else ""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A network's row of a printed table: its cells by dataset."""
-
-    network: str
-    parameters: str
-    gmacs: str
-    cells: Mapping[str, Reported]
-
-
-@dataclass(frozen=True)
-class Table:
-    """One source at one scale."""
+class PrintedTable:
+    """One table of a paper, or one file of a repository."""
 
     source: str
-    scale: int
-    rows: tuple[Reported, ...]
+    rows: tuple[PrintedRow, ...]
 
     @property
     def origin(self) -> str:
         """The repository, file and commit that the rows were read from; empty for papers."""
-        row = self.rows[0].row
+        row = self.rows[0].reported.row
         return f"{row['repository']}, {row['path']}, commit {row['commit'][:12]}" if row["repository"] else ""
-
-    @cached_property
-    def datasets(self) -> list[str]:
-        """The datasets that the source scored."""
-        return sorted({one.row["dataset"] for one in self.rows}, key=dataset_rank)
-
-    @property
-    def lines(self) -> list[Line]:
-        """One line per network and note, as printed."""
-        found: dict[tuple[str, str], list[Reported]] = {}
-        for one in self.rows:
-            found.setdefault((one.row["network"], _training(one)), []).append(one)
-        return [
-            Line(
-                " ".join(filter(None, key)),
-                ones[0].row["parameters_k"],
-                ones[0].row["gmacs"],
-                {one.row["dataset"]: one for one in ones},
-            )
-            for key, ones in found.items()
-        ]
 
     @property
     def notes(self) -> list[str]:
-        """What has to be known of rows without weights, once per network and note. Audits show the notes of theirs."""
-        noted = [one.row for one in self.rows if one.row["repository"] and one.row["note"]]
+        """What readers have to know about rows, once per network and note."""
+        noted = [one.reported.row for one in self.rows if one.reported.row["note"]]
         return list(dict.fromkeys(f"{row['network']}: {row['note']}" for row in noted))
 
-    @property
-    def audited(self) -> list[Reported]:
-        """The rows that weights were held against."""
-        return [one for one in self.rows if one.kind != "unknown"]
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper or repository with its printed tables. `title` is the start of its sources; `url` may be empty."""
+
+    id: str
+    title: str
+    url: str
+    tables: tuple[PrintedTable, ...]
 
     @property
-    def has_costs(self) -> tuple[bool, bool]:
-        """Whether parameters and MACs are printed."""
-        return any(one.row["parameters_k"] for one in self.rows), any(one.row["gmacs"] for one in self.rows)
+    def path(self) -> str:
+        """The address of its page."""
+        return f"papers/{self.id}.html"
+
+    @property
+    def rows(self) -> list[PrintedRow]:
+        """The rows of all its tables."""
+        return [row for table in self.tables for row in table.rows]
+
+    @property
+    def measured(self) -> int:
+        """How many of its printed means could be compared with weights."""
+        return sum(row.measured is not None for row in self.rows)
+
+    @property
+    def verdicts(self) -> dict[str, int]:
+        """How often each verdict was reached, the most frequent first."""
+        return _counted([row.reported for row in self.rows if row.measured])
 
 
-def pages(_: Collection) -> Iterator[Page]:
-    """`reported.html` and its rows as CSV: a function of this package's own files."""
-    yield Page(PATH, _page)
+def pages(collection: Collection) -> Iterator[Page]:
+    """Return a page for each paper, their index, and the rows and audits as data."""
+    found = papers(bam_claims(collection))
+    yield Page(INDEX, partial(render, "papers.html.j2", path=INDEX, papers=found, data=DATA))
+    for paper in found:
+        yield Page(paper.path, partial(render, "paper.html.j2", path=paper.path, paper=paper, data=DATA, audits=AUDITS))
     yield Page(DATA, _csv)
+    yield Page(AUDITS, (FOLDER / "audits.json").read_bytes)
 
 
-def reported_rows(folder: Path = _FOLDER) -> list[Reported]:
-    """Every row of `claims.csv` with its audit from `audits.json`, in the order of the file."""
-    with (folder / "claims.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    audits = {_key(audit["claim"]): audit for audit in _audits(folder)}
-    return [Reported(row, audits.get(_key(row))) for row in rows]
+def papers(gains: Sequence[BamClaim] = ()) -> list[Paper]:
+    """Return every paper and repository with its rows, in the order of the file; `gains` are printed gains of BAM."""
+    by_cell = {(f"{one.network}-bam".lower(), str(one.scale), one.dataset): one for one in gains}
+    sources: dict[str, list[Reported]] = {}
+    for one in reported_rows():
+        sources.setdefault(one.row["source"], []).append(one)
+    found: dict[str, list[PrintedTable]] = {}
+    for source, rows in sources.items():
+        table = PrintedTable(source, tuple(_printed_rows(source, rows, by_cell)))
+        found.setdefault(source.split(",")[0] if "arXiv" not in source else _paper_of(source), []).append(table)
+    return [Paper(_paper_id(title), title, _address(ones[0]), tuple(ones)) for title, ones in found.items()]
 
 
-def tables(rows: Sequence[Reported]) -> dict[str, list[Table]]:
-    """The rows by source, in the order in which sources come; each source scale by scale."""
-    found: dict[tuple[str, int], list[Reported]] = {}
+def _paper_of(source: str) -> str:
+    """Return the part of a source that names its paper, without the table."""
+    return re.sub(r",? table \d+.*$", "", source)
+
+
+def _paper_id(title: str) -> str:
+    arxiv = re.search(r"arXiv:(\d{4}\.\d{4,5})", title)
+    return arxiv[1] if arxiv else _slug(title)
+
+
+def _address(table: PrintedTable) -> str:
+    arxiv = re.search(r"arXiv:(\d{4}\.\d{4,5})", table.source)
+    repository = table.rows[0].reported.row["repository"]
+    return f"https://arxiv.org/abs/{arxiv[1]}" if arxiv else f"https://github.com/{repository}" if repository else ""
+
+
+def _printed_rows(
+    source: str, rows: Sequence[Reported], gains: Mapping[tuple[str, str, str], BamClaim]
+) -> Iterator[PrintedRow]:
+    table = re.search(r"table \d+", source)
+    start = _slug(table[0]).replace("-", "") if table else _slug(source.split(",")[-1])
+    used: dict[str, int] = {}
     for one in rows:
-        found.setdefault((one.row["source"], int(one.row["scale"])), []).append(one)
-    by_source: dict[str, list[Table]] = {}
-    for (source, scale), ones in found.items():
-        by_source.setdefault(source, []).append(Table(source, scale, tuple(ones)))
-    return by_source
+        row = one.row
+        anchor = f"{start}-{_slug(row['network'])}-{_slug(row['dataset'])}-x{row['scale']}"
+        used[anchor] = used.get(anchor, 0) + 1
+        number = f"-{used[anchor]}" if used[anchor] > 1 else ""
+        gain = gains.get((row["network"].lower(), row["scale"], row["dataset"])) if PAPER in source else None
+        yield PrintedRow(anchor + number, one, gain)
 
 
-def _page() -> str:
-    rows = reported_rows()
-    audited = [one for one in rows if one.kind != "unknown"]
-    return render(
-        "reported.html.j2",
-        path=PATH,
-        sources=tables(rows),
-        data=DATA,
-        rows=len(rows),
-        audited=len(audited),
-        verdicts=_counted(audited),
-    )
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
 
 
 def _counted(rows: Sequence[Reported]) -> dict[str, int]:
@@ -184,19 +169,3 @@ def _csv() -> str:
     rows = reported_rows()
     head = [*rows[0].row, "verdict"]
     return to_csv(head, ([*one.row.values(), one.verdict] for one in rows))
-
-
-def _audits(folder: Path) -> list[dict[str, Any]]:
-    file = folder / "audits.json"
-    found: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-    return found
-
-
-def _key(row: Mapping[str, Any]) -> Key:
-    return tuple(str(row.get(name) or "") for name in ("source", "network", "scale", "dataset", "psnr", "ssim", "note"))
-
-
-def _training(one: Reported) -> str:
-    """Return the training data in brackets, which tells two rows of one network in one table apart."""
-    training = one.row["training_set"]
-    return f"(trained on {training})" if training else ""

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from leaderboard.addresses import address_safe
 from leaderboard.collection import Collection
 from leaderboard.pages import Page
-from leaderboard.rendering import render
+from leaderboard.rendering import render, short_signed
 from srbench.charts import Axis, Interval, interval_chart
 from srbench.errors import ResultsError, SubmissionError
 from srbench.statistics import far_apart
@@ -39,18 +39,13 @@ _OUTCOMES = {
 }
 
 
-def _signed(value: float) -> str:
-    """`+0.015`; a tick at zero is no 1e-18."""
-    return f"{value:+.3g}" if abs(value) > 1e-9 else "0"
-
-
 _UNKNOWN = {"outcome": "undecided", "detectable": math.nan, "interval": (math.nan, math.nan), "mean": math.nan}
 """The numbers of a contrast that has none."""
 
 REACH = 0.3
 """Charts cut differences beyond this many dB and show an arrow instead, so that the margin stays visible."""
 
-_DIFFERENCE = Axis("A − B after the last step, dB, with its 95 % interval", form=_signed)
+_DIFFERENCE = Axis("A − B after the last step, dB, with its 95 % interval", form=short_signed)
 
 
 @dataclass(frozen=True)

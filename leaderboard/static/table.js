@@ -36,16 +36,21 @@
     return [...body.rows].filter((row) => !row.classList.contains("group")).map((row) => ({ row, group }));
   }
 
+  const levelOf = (row) => row.querySelector(".level").classList[1];
+
+  // The complete text of a shortened cell.
+  const trainingOf = (row) => row.querySelector("td abbr[title]:not(.s abbr)")?.title ?? "";
+
   function valueOf(row, column) {
     const counts = { parameters: row.dataset.p, macs: row.dataset.m };
     if (column.key in counts) {
       return counts[column.key] === "" ? NaN : Number(counts[column.key]);
     }
     if (column.kind === "level") {
-      return levels[row.dataset.l];
+      return levels[levelOf(row)];
     }
     if (column.key === "training") {
-      return row.dataset.t;
+      return trainingOf(row);
     }
     const cell = row.cells[column.index];
     const text = (cell.querySelector(column.key.endsWith(".ssim") ? "i" : "a") || cell).textContent.trim();
@@ -108,9 +113,9 @@
     return (
       (!state.name || row.cells[1].textContent.toLowerCase().includes(state.name.toLowerCase())) &&
       (!state.parameters || (data.p !== "" && Number(data.p) <= Number(state.parameters))) &&
-      (!state.attention || data.a === state.attention) &&
-      (!state.training || data.t === state.training) &&
-      (!state.level || data.l === state.level)
+      (!state.attention || (data.a ?? "none") === state.attention) &&
+      (!state.training || trainingOf(row) === state.training) &&
+      (!state.level || levelOf(row) === state.level)
     );
   }
 

@@ -7,15 +7,14 @@ import io
 import json
 import re
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from leaderboard import reported_pages
 from leaderboard.collection import Collection
-from leaderboard.reported_pages import reported_rows, tables
-
-ANY = cast(Collection, None)  # the page does not depend on entries
+from leaderboard.printed_scores import FOLDER, reported_rows
+from leaderboard.reported_pages import papers
 
 FORM = {"variant": None, "self_ensemble": False, "ssim": 0.9, "psnr_y_aliased": None, "ssim_distance": None}
 
@@ -51,7 +50,7 @@ def made(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_a_verdict_needs_a_protocol_that_fits(tmp_path: Path, audit: dict[str, Any], kind: str, verdict: str) -> None:
-    text = (reported_pages._FOLDER / "claims.csv").read_text(encoding="utf-8")
+    text = (FOLDER / "claims.csv").read_text(encoding="utf-8")
     (tmp_path / "claims.csv").write_text(text, encoding="utf-8")
     claimed = next(row for row in csv.DictReader(io.StringIO(text)) if row["network"] == "IMDN-BAM")
     claim = {name: value or None for name, value in claimed.items()}
@@ -74,20 +73,42 @@ def test_every_row_of_the_papers_tables_is_shown_as_printed(test_data: Path) -> 
         assert (row["network"], row["scale"], row["dataset"], scores) in shown
 
 
-def test_each_source_and_misprint_stands_on_the_page_and_in_the_csv() -> None:
-    rows = reported_rows()
-    page, data = (str(page.content()) for page in reported_pages.pages(ANY))
-    for source, found in tables(rows).items():
-        assert f">{source}</h2>" in page
-        assert sum(len(line.cells) for table in found for line in table.lines) == sum(
-            one.row["source"] == source for one in rows
-        )
-    misprints = [one for one in rows if one.row["misprint"]]
-    assert misprints
-    assert page.count("† ") == len(misprints)
-    lines = list(csv.reader(io.StringIO(data)))
+def made_pages() -> dict[str, str]:
+    collection = Collection(Path(), (), (), {})
+    return {page.path: page.content() for page in reported_pages.pages(collection)}  # type: ignore[misc]
+
+
+def test_every_row_and_misprint_is_on_the_page_of_its_paper() -> None:
+    rows, made = reported_rows(), made_pages()
+    assert sum(len(paper.rows) for paper in papers()) == len(rows)
+    for paper in papers():
+        page = made[paper.path]
+        assert all(f'id="{one.anchor}"' in page for one in paper.rows)
+        assert page.count("<li>† ") == sum(bool(one.reported.row["misprint"]) for one in paper.rows)
+        assert len({one.anchor for one in paper.rows}) == len(paper.rows)
+    assert 'id="table1-imdn-bam-bsd100-x2"' in made["papers/2104.07566.html"]
+
+
+def test_the_csv_has_every_row_as_printed() -> None:
+    rows, lines = reported_rows(), list(csv.reader(io.StringIO(made_pages()["data/reported.csv"])))
     assert len(lines) == len(rows) + 1
     assert [line[lines[0].index("psnr")] for line in lines[1:]] == [one.row["psnr"] for one in rows]
+
+
+def test_a_cell_has_printed_measured_difference_and_verdict() -> None:
+    page = made_pages()["papers/2104.07566.html"]
+    row = page.partition('id="table1-imdn-set5-x4"')[2].partition("</tr>")[0]
+    (one,) = [
+        one
+        for one in reported_rows()
+        if one.row["network"] == "IMDN"
+        and one.row["dataset"] == "Set5"
+        and one.row["scale"] == "4"
+        and "table 1" in one.row["source"]
+    ]
+    nearest = one.findings[0]
+    assert one.scores in row and f"{nearest['psnr']:.2f} / {nearest['ssim']:.4f}" in row
+    assert nearest["protocol"] in row and one.verdict in row
 
 
 def test_rows_of_repositories_name_file_and_commit() -> None:
@@ -114,7 +135,7 @@ def test_repositories_copy_the_papers_rows_correctly() -> None:
 
 
 def test_a_table_shows_where_it_was_read_and_what_it_was_trained_on() -> None:
-    page = next(str(page.content()) for page in reported_pages.pages(ANY))
+    page = made_pages()["papers/ming053l-drct.html"]
     assert "Read from ming053l/DRCT, README.md, commit c0a8b51e6924" in page
     assert "DRCT-L (trained on ImageNet, then DF2K)" in page
     assert "DRCT: above the 28.16 of the larger DRCT-L in the same table" in page
