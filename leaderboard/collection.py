@@ -10,6 +10,7 @@ from leaderboard.entries import Entry, Group, Values, summarise
 from srbench.errors import SrbenchError, SubmissionError
 from srbench.submissions import Problem, Submission, read_submissions
 from srbench.submissions.catalogue_checks import catalogue_errors, pixels_of
+from srbench.submissions.read import unexpected
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,8 @@ def collect(root: Path) -> Collection:
             entry, scores[submission.id] = _entry(submission)
         except SrbenchError as error:
             problems.append(Problem(submission.id, str(error)))
+        except Exception as error:  # noqa: BLE001 (whatever one entry raises, the others must be shown)
+            problems.append(Problem(submission.id, unexpected(error)))
         else:
             entries.append(entry)
     return Collection(root, tuple(entries), tuple(problems), scores)

@@ -7,7 +7,9 @@ from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
+from urllib.parse import unquote
 
 from srbench.errors import ResultsError
 
@@ -15,7 +17,26 @@ HOST = "127.0.0.1"
 """Where the server listens: on this machine alone."""
 
 
+MAX_CONNECTIONS = 32
+"""The most requests that are answered at the same time; later ones wait for a free place."""
+IDLE_SECONDS = 10.0
+"""How long a connection may be silent before it is closed."""
+_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
 class _Handler(SimpleHTTPRequestHandler):
+    timeout = IDLE_SECONDS
+
+    def send_head(self) -> Any:
+        # A page of another site can point its own name at this machine; its requests then carry that name.
+        if not _is_this_machine(self.headers.get_all("Host", [])):
+            self.send_error(421, "Not a name of this machine")
+            return None
+        if any(part.startswith(".") for part in unquote(self.path.partition("?")[0]).replace("\\", "/").split("/")):
+            self.send_error(404, "No page here")
+            return None
+        return super().send_head()
+
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-cache")  # the next build must show at once
         self.send_header("X-Content-Type-Options", "nosniff")
@@ -28,13 +49,44 @@ class _Handler(SimpleHTTPRequestHandler):
         """Nothing: the address is printed once, by the command."""
 
 
+class _Server(ThreadingHTTPServer):
+    """A server that answers a bounded number of requests at the same time."""
+
+    daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        self._free = BoundedSemaphore(MAX_CONNECTIONS)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._free.acquire()
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignore connections that break off."""
+
+
+def _is_this_machine(hosts: list[str]) -> bool:
+    """Return whether the one Host header names this machine, with or without a port."""
+    if len(hosts) != 1:
+        return False
+    name, _, port = hosts[0].strip().lower().rpartition(":")
+    return hosts[0].strip().lower() in _NAMES or (name in _NAMES and port.isdecimal())
+
+
 def serve(output: Path, *, port: int, ready: Callable[[str], None]) -> None:
     """Serve a built site until it is interrupted; `ready` is called with its address. Port 0 takes a free one.
 
     Raises ResultsError where the port cannot be had.
     """
     try:
-        server = ThreadingHTTPServer((HOST, port), partial(_Handler, directory=str(output)))
+        server = _Server((HOST, port), partial(_Handler, directory=str(output)))
     except OSError as error:
         raise ResultsError(f"expected a free port, got {port} ({error.strerror}); choose another --port") from error
     with server, suppress(KeyboardInterrupt):  # which is how it is meant to end

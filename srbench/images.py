@@ -34,6 +34,12 @@ _TIFF_BITS, _TIFF_ORIENTATION = 258, 274
 MAX_PIXELS = 1 << 28
 """The most pixels that an image may have: a 12-megapixel LR image at ×4 passes, a bomb does not."""
 
+# The most pixels that a byte of a file can stand for. JPEG: one bit for a block of 8×8, in its densest form; PNG:
+# deflate packs 1,032 bytes into one, and a byte may hold 8 pixels; BMP: runs of 255 pixels in 2 bytes.
+_PIXELS_PER_BYTE = {"JPEG": 512, "MPO": 512, "PNG": 1032 * 8, "BMP": 128}
+# Images up to this size cost little, however few bytes they have.
+_FREE_PIXELS = 1 << 22
+
 # Pillow warns from its own limit on and refuses from twice that; the limit here is refused before anything is unpacked.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -154,6 +160,7 @@ def _refuse(image: Image.Image, data: bytes, label: str) -> None:
         raise ImageError(
             f"{label}: expected at most {MAX_PIXELS} pixels, got {image.width}×{image.height}; cut it into parts"
         )
+    _require_held(image, len(data), label)
     # Of several JPEGs in one file (MPO, as phones write), the first one is the picture; the others are previews.
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         found = f"an animation of {getattr(image, 'n_frames', 0)} frames"
@@ -167,6 +174,16 @@ def _refuse(image: Image.Image, data: bytes, label: str) -> None:
         raise ImageError(
             f"{label}: expected 8-bit gray or RGB, got {found}; convert it to 8-bit RGB PNG, "
             "and say so beside the scores"
+        )
+
+
+def _require_held(image: Image.Image, size: int, label: str) -> None:
+    """Raise ImageError where so few bytes cannot hold so many pixels: decoding would fill the memory for nothing."""
+    most = _FREE_PIXELS + size * _PIXELS_PER_BYTE.get(image.format or "", MAX_PIXELS)
+    if image.width * image.height > most:
+        raise ImageError(
+            f"{label}: expected a whole image, got {size} bytes that announce {image.width}×{image.height} pixels; "
+            "fetch or copy it again"
         )
 
 

@@ -51,6 +51,7 @@ def _print_schema(context: click.Context, _: click.Parameter, asked: bool) -> No
     metavar="DIR",
     help="Where entries lie.",
 )
+@click.option("--replace", is_flag=True, help="Replace an existing entry of this id, its samples included.")
 @click.option(
     "--schema",
     is_flag=True,
@@ -69,6 +70,7 @@ def command(
     licence: str | None,
     samples: Path | None,
     submissions: Path,
+    replace: bool,
 ) -> None:
     """Make a submission to the leaderboard from runs of one model.
 
@@ -86,7 +88,7 @@ def command(
     facts = model_facts(spec_of([run.facts for run in loaded]), sorted({run.facts.scale for run in loaded}))
     draft = draft_submission(loaded, id=name, about=said, model=facts)
     dropped = samples is None and (submissions / name / SAMPLES_NAME).exists()
-    folder = write_submission(submissions, draft, samples=samples)
+    folder = write_submission(submissions, draft, samples=samples, replace=replace)
     if dropped:
         click.echo("removed the entry's samples, which may show another model; give new ones with --samples", err=True)
     click.echo(f"wrote {folder}; see it with `srbench leaderboard check {name} --submissions {submissions}`")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
 from srbench.datasets.catalogue import CATALOGUE
@@ -29,6 +31,11 @@ BASELINES = {"bicubic": "Bicubic (MATLAB)", "bicubic:pillow": "Bicubic (Pillow)"
 """The titles of models without trained weights, by spec."""
 
 _MACS_TOLERANCE = 1e-3
+# Pages mark verified entries with such words and signs; a title must not look like one.
+_BADGE = re.compile(
+    "[\u2605\u2606\u2611\u2705\u2713\u2714\u221a\U0001f3c6\U0001f5f8\U0001f947]|verified|re-?run|re-?scored",
+    re.IGNORECASE,
+)
 
 
 def pixels_of(rows: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, str]]:
@@ -44,6 +51,8 @@ def catalogue_errors(record: SubmissionRecord, pixels: Pixels) -> Iterator[str]:
 
     Costs are compared with the catalogue. MACs may differ by a thousandth, since the LR has another size there.
     """
+    if badge := _BADGE.search(unicodedata.normalize("NFKC", record.title)):
+        yield f"title: expected a name without the words and signs of badges, got {badge[0]!a}; choose another --title"
     for run in record.runs:
         yield from _protocol_errors(run)
         for name, facts in run.datasets.items():

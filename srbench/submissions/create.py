@@ -112,18 +112,19 @@ def draft_submission(
     return Draft(ordered, record, table)
 
 
-def write_submission(root: Path, draft: Draft, *, samples: Path | None = None) -> Path:
+def write_submission(root: Path, draft: Draft, *, samples: Path | None = None, replace: bool = False) -> Path:
     """Write the draft as `root/ID` and return that folder; `samples` is a folder of SR crops to include.
 
-    An existing entry of that name is replaced completely, samples included, since they show another model or other
-    scores. The new entry is written next to it and read back first; until then the old one stays unchanged.
+    With `replace`, an existing entry of that name is replaced completely, samples included, since they show another
+    model or other scores. The new entry is written next to it and read back first; until then the old one stays
+    unchanged.
 
     Raises:
-        SubmissionError: an existing entry that is verified or has other files, samples that are refused, or a folder
-            that cannot be written.
+        SubmissionError: an existing entry without `replace`, an entry that is verified or has other files, samples that
+            are refused, or a folder that cannot be written.
     """
     folder = root / draft.record.id
-    _require_replaceable(folder)
+    _require_replaceable(folder, replace=replace)
     pictures = read_samples(samples) if samples else {}
     for name, data in pictures.items():
         check_sample(data, name)
@@ -179,8 +180,8 @@ def _without_files(spec: str) -> str:
     return f"zoo:{name}@" if kind == "zoo" and at and tag not in TAGS else spec
 
 
-def _require_replaceable(folder: Path) -> None:
-    """Raise SubmissionError for a folder with content that `srbench submit` did not write."""
+def _require_replaceable(folder: Path, *, replace: bool) -> None:
+    """Raise SubmissionError for an entry without `replace`, and for content that `srbench submit` did not write."""
     if not os.path.lexists(folder):
         return
     if folder.is_symlink() or not folder.is_dir():
@@ -194,6 +195,8 @@ def _require_replaceable(folder: Path) -> None:
         require_known_files(folder)
     except SubmissionError as error:
         raise SubmissionError(f"{folder}: {error}; remove the folder, or choose another --id") from error
+    if not replace and any(folder.iterdir()):
+        raise SubmissionError(f"{folder}: expected a new entry, got an existing one; give --replace or another --id")
 
 
 def _write(folder: Path, draft: Draft, pictures: Mapping[str, bytes]) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
+import zlib
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -38,6 +40,11 @@ CORNERS = {
 """Top and left of each image's crop in HR pixels. The crops show fine structure or texture."""
 
 _FORMATS = {"png": "PNG", "webp": "WEBP"}
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_CHUNKS = frozenset({b"IHDR", b"IDAT", b"IEND"})
+_PNG_DEPTH_AT, _EIGHT_BIT_RGB = 24, b"\x08\x02"
+_WEBP_CHUNKS = frozenset({b"VP8 ", b"VP8L"})
+_WEBP_HEADER = 20
 # Metadata with which viewers show other colours than the pixels, or rotate the picture.
 _SHOWN_OTHERWISE = {"chromaticity", "exif", "gamma", "icc_profile", "transparency"}
 
@@ -82,10 +89,53 @@ def check_sample(data: bytes, name: str) -> None:
                 found = ", ".join([image.mode, *sorted(_SHOWN_OTHERWISE.intersection(image.info))])
                 raise SubmissionError(f"{name}: expected plain RGB as srbench samples writes it, got {found}")
             image.load()
+            # Some metadata is found only while the pixels are read.
+            if not _SHOWN_OTHERWISE.isdisjoint(image.info):
+                raise SubmissionError(f"{name}: expected plain RGB, got {', '.join(sorted(map(str, image.info)))}")
     except DECODER_ERRORS as error:
         raise SubmissionError(
             f"{name}: expected a PNG or WebP picture, as its name says, got one that does not decode"
         ) from error
+    if strange := (_strange_png(data) if name.endswith(".png") else _strange_webp(data)):
+        raise SubmissionError(f"{name}: expected only pixels as srbench samples writes them, got {strange}")
+
+
+def _strange_png(data: bytes) -> str | None:
+    """Return what a PNG holds in addition to 8-bit RGB pixels, None for nothing."""
+    start, kinds, pixels = len(_PNG_SIGNATURE), [], []
+    while start + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, start)
+        kinds.append(data[start + 4 : start + 8])
+        if kinds[-1] == b"IDAT":
+            pixels.append(data[start + 8 : start + 8 + length])
+        start += length + 12
+        if kinds[-1] == b"IEND":
+            break
+    if extra := [kind for kind in kinds if kind not in _PNG_CHUNKS]:
+        return f"the chunk {shown(extra[0].decode('latin1'))}"
+    if kinds[:1] != [b"IHDR"] or kinds.count(b"IHDR") != 1 or kinds[-1] != b"IEND":
+        return "chunks in another order"
+    if data[_PNG_DEPTH_AT : _PNG_DEPTH_AT + 2] != _EIGHT_BIT_RGB:
+        return "another bit depth or colour type"
+    if start != len(data):
+        return "bytes after the end"
+    rows = zlib.decompressobj()
+    need = SIDE * (1 + 3 * SIDE)
+    held = rows.decompress(b"".join(pixels), need + 1)
+    return None if len(held) == need and rows.eof and not rows.unused_data else "more bytes than pixels"
+
+
+def _strange_webp(data: bytes) -> str | None:
+    """Return what a WebP holds in addition to one picture, None for nothing."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or len(data) < _WEBP_HEADER:
+        return "another kind of file"
+    (announced,) = struct.unpack_from("<I", data, 4)
+    (length,) = struct.unpack_from("<I", data, 16)
+    if data[12:16] not in _WEBP_CHUNKS:
+        return f"the chunk {shown(data[12:16].decode('latin1'))}"
+    if _WEBP_HEADER + length + length % 2 != len(data) or announced + 8 != len(data):
+        return "more chunks, or bytes after the end"
+    return None
 
 
 def _require_names(names: list[str]) -> None:

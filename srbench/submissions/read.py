@@ -147,8 +147,15 @@ def read_submissions(root: Path, *, trusted: Container[str] = ()) -> FoundSubmis
             entries.append(read_submission(folder, verified=verified, trusted=trusted))
         except SubmissionError as error:
             problems.append(Problem(printable_name(folder.name), str(error)))
+        except Exception as error:  # noqa: BLE001 (whatever one entry raises, the others must be read)
+            problems.append(Problem(printable_name(folder.name), unexpected(error)))
     kept, look_alikes = _without_look_alikes(entries)
     return FoundSubmissions(kept, problems + look_alikes)
+
+
+def unexpected(error: Exception) -> str:
+    """Return one line about an error that no check foresaw, as short printable text."""
+    return f"expected a readable entry, got {type(error).__name__} ({shown(str(error))}); make it with srbench submit"
 
 
 def require_folder(root: Path) -> None:

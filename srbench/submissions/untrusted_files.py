@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from srbench.errors import SubmissionError
 from srbench.records.messages import shown
 from srbench.scores import SCHEMA, SCHEMA_VERSION, columns_of, with_all_columns
+from srbench.submissions.parquet_pages import check_pages
 
 MAX_JSON_BYTES = 512 << 10
 MAX_TABLE_BYTES = 4 << 20
@@ -23,6 +25,7 @@ MAX_ROWS = 50_000
 
 _MAX_UNPACKED = 64 << 20
 _MAX_STRING = 200
+_UTF8_BYTES = 4
 _MAX_ROW_GROUPS = 100
 # Snappy cannot grow more than about twentyfold, and these encodings not at all: other files are bombs or not ours.
 _CODECS = {"SNAPPY", "UNCOMPRESSED"}
@@ -83,6 +86,7 @@ def read_table(data: bytes, *, rows: int) -> pa.Table:
     try:
         metadata = pq.read_metadata(pa.BufferReader(data))
         version = _layout_of(metadata, rows)
+        check_pages(data, metadata, limit=_MAX_UNPACKED)
         texts = [name for name in _TEXT_COLUMNS if name in _LAYOUTS[version]]
         file = pq.ParquetFile(pa.BufferReader(data), metadata=metadata, read_dictionary=texts, pre_buffer=False)
         table = file.read(use_threads=False)
@@ -142,5 +146,7 @@ def _require_short(column: pa.ChunkedArray, name: str) -> None:
         texts = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
         if not pa.types.is_string(texts.type):
             raise SubmissionError(f"scores.parquet, {name}: expected text, got {texts.type}")
-        if texts.nbytes > len(texts) * (_MAX_STRING + 16) + 1024:
+        texts.validate(full=True)  # invalid UTF-8 is an error here, not later on a page
+        longest = pc.max(pc.binary_length(texts)).as_py() or 0
+        if longest > _MAX_STRING * _UTF8_BYTES:
             raise SubmissionError(f"scores.parquet, {name}: expected texts of at most {_MAX_STRING} characters")

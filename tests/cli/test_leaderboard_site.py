@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
+import json
+import re
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -12,8 +16,10 @@ from queue import Queue
 import pytest
 from click.testing import CliRunner
 
+from leaderboard import serving
 from leaderboard.serving import serve
 from leaderboard.site import Report
+from leaderboard.study import SUFFIX, read_studies
 from srbench.cli import main
 from tests.submissions.generated import generate
 
@@ -53,6 +59,57 @@ def test_the_server_gives_files_and_no_listings(tmp_path: Path) -> None:
         urllib.request.urlopen(f"{address}data/")
 
 
+@pytest.fixture
+def site(tmp_path: Path) -> tuple[str, int]:
+    """Serve a small site with a hidden file; return its host and port."""
+    (tmp_path / "index.html").write_text("first page")
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "key").write_text("secret")
+    addresses: Queue[str] = Queue()
+    threading.Thread(target=serve, args=(tmp_path,), kwargs={"port": 0, "ready": addresses.put}, daemon=True).start()
+    host, _, port = addresses.get(timeout=10).removeprefix("http://").rstrip("/").partition(":")
+    return host, int(port)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("127.0.0.1:{port}", 200),
+        ("evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("localhost:{port}.evil.example", 421),
+        ("127.0.0.1@evil.example", 421),
+        ("", 421),
+    ],
+)
+def test_server_answers_only_to_names_of_this_machine(site: tuple[str, int], host: str, status: int) -> None:
+    connection = http.client.HTTPConnection(*site, timeout=5)
+    connection.putrequest("GET", "/index.html", skip_host=True)
+    connection.putheader("Host", host.format(port=site[1]))
+    connection.endheaders()
+    assert connection.getresponse().status == status
+
+
+@pytest.mark.parametrize(
+    "path", ["/.hidden/key", "/%2ehidden/key", "/x/../.hidden/key", "/.hidden", "/%2e%2e/etc/passwd"]
+)
+def test_server_gives_no_hidden_files(site: tuple[str, int], path: str) -> None:
+    connection = http.client.HTTPConnection(*site, timeout=5)
+    connection.request("GET", path)
+    assert connection.getresponse().status == 404
+
+
+def test_silent_connections_do_not_stop_the_server(site: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving._Handler, "timeout", 0.2)
+    silent = [socket.create_connection(site) for _ in range(2 * serving.MAX_CONNECTIONS)]
+    connection = http.client.HTTPConnection(*site, timeout=10)
+    connection.request("GET", "/index.html")
+    assert connection.getresponse().read() == b"first page"
+    for one in silent:
+        one.close()
+
+
 def test_the_server_that_is_interrupted_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_: ThreadingHTTPServer) -> None:
         raise KeyboardInterrupt
@@ -61,3 +118,23 @@ def test_the_server_that_is_interrupted_is_done(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("leaderboard.site.build", lambda *_: Report(0, 0, ()))
     done = CliRunner().invoke(main, ["leaderboard", "serve", "--port", "0", "--output", str(tmp_path)])
     assert (done.exit_code, done.stderr) == (0, "0 entries; 0 files written\n")
+
+
+def test_study_of_any_content_stops_no_build(tmp_path: Path) -> None:
+    good = next((Path(__file__).parents[2] / "submissions").glob(f"*{SUFFIX}")).read_text(encoding="utf-8")
+    for number, value in enumerate(["1" + "0" * 400, "1e999", "NaN", '"\\ud800"', "[" * 500 + "]" * 500, "{}", "null"]):
+        (tmp_path / f"s{number}{SUFFIX}").write_text(re.sub(r"-?\d+\.\d+", lambda _, value=value: value, good))
+    studies, problems = read_studies(tmp_path)
+    assert len(studies) + len(problems) == 7
+    assert problems
+
+
+@pytest.mark.parametrize(
+    "title", ["Net \u2713 verified", "Net \u2714", "VERIFIED net", "Net (re-run)", "Net \u2705", "\uff36erified"]
+)
+def test_title_that_looks_like_a_badge_is_left_out(title: str, tmp_path: Path) -> None:
+    path = generate(tmp_path, 1)[0] / "submission.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"title": title}))
+    done = CliRunner().invoke(main, ["leaderboard", "check", "--submissions", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "title: expected" in done.output

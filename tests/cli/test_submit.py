@@ -231,11 +231,14 @@ def test_samples_that_are_dropped_are_said(run: Path, tmp_path: Path) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     assert len(read_submission(tmp_path / "submissions" / "net").samples) == 7
     result = srbench(*arguments)
+    assert result.exit_code == 1
+    assert "expected a new entry, got an existing one; give --replace or another --id" in result.stderr
+    result = srbench(*arguments, "--replace")
     assert result.stderr == (
         "removed the entry's samples, which may show another model; give new ones with --samples\n"
     )
     assert read_submission(tmp_path / "submissions" / "net").samples == ()
-    assert srbench(*arguments).stderr == ""
+    assert srbench(*arguments, "--replace").stderr == ""
 
 
 def test_the_schema_is_published() -> None:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fuzz.attacks import checkpoints
+from fuzz.attacks import ATTACKS, checkpoints, pictures, tables
 from fuzz.readers import READERS
-from srbench.errors import SrbenchError
+from srbench.errors import SrbenchError, SubmissionError
 from srbench.zoo.reading import read_checkpoint
 
-ATTACKS: dict[str, Callable[[], checkpoints.Files]] = {
-    "pickle": checkpoints.pickles,
-    "tensors": checkpoints.tensors,
-    "archive": checkpoints.archives,
-    "safetensors": checkpoints.safetensors,
-}
 CASES = [pytest.param(kind, data, id=f"{kind}-{name}") for kind, make in ATTACKS.items() for name, data in make()]
 
 
@@ -39,3 +32,18 @@ def test_attack_files_differ_from_a_good_file_only_in_the_attack(tmp_path: Path)
         checkpoints.torch_zip(checkpoints.state(checkpoints.tensor("I4\n\x85", "I1\n\x85")), {"0": numbers})
     )
     assert read_checkpoint(path).state["w"].tolist() == [1, 2, 3, 4]
+
+
+def test_good_table_and_good_samples_are_accepted(tmp_path: Path) -> None:
+    READERS["table"](tables.packed(tables.good_table()), tmp_path)
+    READERS["table"](tables.packed(tables.good_table(), use_dictionary=False, compression="none"), tmp_path)
+    for kind in ("PNG", "WEBP"):
+        READERS["sample"](pictures.saved(kind), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [*pictures.samples()], ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_sample_with_more_than_pixels_is_refused(name: str, data: bytes, tmp_path: Path) -> None:
+    with pytest.raises(SubmissionError):
+        READERS["sample"](data, tmp_path)

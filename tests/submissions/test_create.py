@@ -164,7 +164,7 @@ def test_a_replaced_entry_loses_its_old_samples(tmp_path: Path, names: tuple[str
     root = tmp_path / "submissions"
     write_submission(root, draft, samples=crops(tmp_path / "old", "astronaut.png", "coffee.png"))
     new = crops(tmp_path / "new", *names) if names else None
-    folder = write_submission(root, draft, samples=new)
+    folder = write_submission(root, draft, samples=new, replace=True)
     assert read_submission(folder).samples == names
     assert sorted(contents(root)) == sorted(
         ["net/scores.parquet", "net/submission.json", *(f"net/samples/{name}" for name in names)]
@@ -175,7 +175,7 @@ def test_an_entry_can_be_recreated_with_its_own_samples(tmp_path: Path) -> None:
     draft = draft_submission([read_run(write_run(tmp_path / "run"))], id="net")
     folder = write_submission(tmp_path, draft, samples=crops(tmp_path / "crops", "coffee.png"))
     before = contents(folder)
-    write_submission(tmp_path, draft, samples=folder / "samples")
+    write_submission(tmp_path, draft, samples=folder / "samples", replace=True)
     assert contents(folder) == before
 
 
@@ -213,9 +213,9 @@ def test_a_failed_replacement_leaves_the_entry_unchanged(
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, _breaks_at(step, getattr(owner, name)))
         with pytest.raises(SubmissionError, match="the disk is full; free some space and run the same command again"):
-            write_submission(root, new, samples=samples)
+            write_submission(root, new, samples=samples, replace=True)
     assert contents(root) == before
-    assert read_submission(write_submission(root, new, samples=samples)).samples == ("brick.png",)
+    assert read_submission(write_submission(root, new, samples=samples, replace=True)).samples == ("brick.png",)
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "images.zip"])
