@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -97,7 +97,7 @@ class Run:
 
 
 def to_frame(rows: list[Row]) -> pd.DataFrame:
-    """The score table of rows, with every column of `SCHEMA` in order."""
+    """Return the score table of rows: every column of `SCHEMA` in order, then one per further metric in the rows."""
     frame: pd.DataFrame = _to_table(rows).to_pandas()
     return frame
 
@@ -130,7 +130,8 @@ class RunFolder:
         self.record: Record | None = None
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
-        self._journal = Journal(path, key, versions=_RESUMABLE, columns=SCHEMA.names, writer=writer, facts=facts)
+        columns = [*SCHEMA.names, *key.get("metrics", {})]
+        self._journal = Journal(path, key, versions=_RESUMABLE, columns=columns, writer=writer, facts=facts)
         self.reload()
 
     def reload(self) -> None:
@@ -187,7 +188,8 @@ def read_run(path: Path) -> Run:
         document = json.loads(record.read_text())
         if not isinstance(document, dict):
             raise ValueError("not a JSON object")
-        frame = read_table(scores, version=document.get("schema_version"))
+        metrics = tuple(document.get("metrics") or ())
+        frame = read_table(scores, version=document.get("schema_version"), metrics=metrics)
         _require_checksum(document)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise ResultsError(f"{folder}: expected a whole run, got damaged files ({error}); run it again") from error
@@ -201,13 +203,16 @@ def read_run(path: Path) -> Run:
 def write_scores(path: Path, scores: pd.DataFrame) -> str:
     """Write a score table as Parquet, whole or not at all; its SHA-256. Raises ResultsError where that is refused."""
     buffer = BytesIO()
-    pq.write_table(pa.Table.from_pandas(scores, schema=SCHEMA, preserve_index=False), buffer)
+    pq.write_table(pa.Table.from_pandas(scores, schema=_schema_of(scores.columns), preserve_index=False), buffer)
     write_atomic(path, buffer.getvalue(), error=ResultsError)
     return sha256_of(path)
 
 
-def read_table(path: Path, *, version: Any = SCHEMA_VERSION) -> pd.DataFrame:
-    """The score table in a Parquet file that was written under a schema version; columns added since are null.
+def read_table(path: Path, *, version: Any = SCHEMA_VERSION, metrics: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Return the score table in a Parquet file of a schema version; columns added since are null.
+
+    Args:
+        metrics: the names of the table's further columns, one per metric that no protocol computes.
 
     Raises:
         ResultsError: a version that this srbench does not read.
@@ -218,7 +223,11 @@ def read_table(path: Path, *, version: Any = SCHEMA_VERSION) -> pd.DataFrame:
             f"{path}: expected a schema version out of {', '.join(map(str, _ADDED))}, got {version!r}; "
             "read it with the srbench that wrote it"
         )
-    frame: pd.DataFrame = with_all_columns(pq.read_table(path), version=version).to_pandas()
+    table = pq.read_table(path)
+    complete = with_all_columns(table, version=version)
+    for name in metrics:
+        complete = complete.append_column(name, table.column(name).cast(pa.float64()))
+    frame: pd.DataFrame = complete.to_pandas()
     return frame
 
 
@@ -250,7 +259,7 @@ def summarise(
     for name, facts in record["datasets"].items():
         part = rows[rows["dataset"] == name]
         complete = len(part) == facts["n_expected"] > 0
-        shown = (*columns, "psnr_lr")
+        shown = (*columns, "psnr_lr", *record.get("metrics", {}))
         datasets[name] = {
             "n": len(part),
             "n_expected": facts["n_expected"],
@@ -290,12 +299,20 @@ def _finite_means(scores: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, A
     return {"finite_means": found} if found else {}
 
 
+def _schema_of(names: Iterable[str]) -> pa.Schema:
+    """Return `SCHEMA` with a column for each other name, which is a metric that no protocol computes."""
+    further = dict.fromkeys(name for name in names if name not in SCHEMA.names)
+    return pa.schema([*SCHEMA, *((name, pa.float64()) for name in further)])
+
+
 def _to_table(rows: list[Row]) -> pa.Table:
-    return pa.Table.from_pylist([{name: row.get(name) for name in SCHEMA.names} for row in rows], schema=SCHEMA)
+    schema = _schema_of(name for row in rows for name in row)
+    return pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)
 
 
 def _to_rows(frame: pd.DataFrame) -> list[Row]:
-    rows: list[Row] = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False).to_pylist()
+    schema = _schema_of(frame.columns)
+    rows: list[Row] = pa.Table.from_pandas(frame, schema=schema, preserve_index=False).to_pylist()
     return rows
 
 

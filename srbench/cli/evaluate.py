@@ -17,7 +17,7 @@ from srbench.cli.score_output import score_csv, score_table
 from srbench.datasets import available_datasets, open_dataset
 from srbench.datasets.pairs import with_lr_folder
 from srbench.errors import counted
-from srbench.evaluation import Plan
+from srbench.evaluation import Plan, as_metrics
 from srbench.journal import Row
 from srbench.protocols import SCALES, LrSource, get_protocol
 from srbench.runs import Share, Watch, carry_out, local_device
@@ -50,6 +50,13 @@ from srbench.upscalers.loading import open_upscaler
     show_default=True,
     metavar="NAME",
     help="May be repeated.",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="Add a metric of the 8-bit SR image, such as lpips_alex, dists or niqe. May be repeated.",
 )
 @click.option(
     "--lr",
@@ -93,6 +100,7 @@ def command(
     scale: str,
     datasets: tuple[str, ...],
     protocols: tuple[str, ...],
+    metrics: tuple[str, ...],
     lr: LrSource,
     lr_dir: Path | None,
     lr_pattern: str | None,
@@ -105,6 +113,7 @@ def command(
 ) -> None:
     """Score a model on benchmark sets under named protocols."""
     chosen = [get_protocol(name) for name in dict.fromkeys(protocols)]
+    further = as_metrics(metrics)
     share = Share.from_environment()
     options = replace(options, device=local_device(options.device))
     upscaler = open_upscaler(model, scale=int(scale), options=options)
@@ -113,7 +122,7 @@ def command(
     if not share.rank:
         for remark in upscaler.remarks:
             note(f"remark: {upscaler.identity.spec}: {remark}")
-    plan = Plan(upscaler, sets, chosen, lr, save_images)
+    plan = Plan(upscaler, sets, chosen, lr, save_images, further)
     outcome = carry_out(
         plan, output, share=share, watch=_watch(upscaler.identity.spec, output, share), accept_random=accept_random
     )

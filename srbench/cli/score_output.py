@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from srbench.errors import counted, listed
+from srbench.metrics.metric_entries import METRICS
 from srbench.tables import text_table
 from srbench.upscalers.adapters import describe_adapters
 
@@ -19,19 +20,25 @@ _ALIASED = "aliased: PSNR dB where the HR holds texture above the LR's Nyquist l
 
 def score_table(documents: list[Document]) -> str:
     """Return PSNR / SSIM of each dataset, a column per protocol, and below them how they were made."""
-    faithful = _distinct_psnr_lr(documents)
-    header = ["dataset", "images", *(title for document in documents for title in _titles(document)), *faithful]
+    metrics = further_metrics(documents)
+    shared = {
+        title: (document, name)
+        for name in (*metrics, "psnr_lr")
+        for title, document in _distinct(documents, name, metrics.get(name, name)).items()
+    }
+    header = ["dataset", "images", *(title for document in documents for title in _titles(document)), *shared]
     rows = [
         [
             name,
             _coverage(facts),
             *(cell for document in documents for cell in _cells(document, name)),
-            *(_cell(document["datasets"][name], "psnr_lr") for document in faithful.values()),
+            *(metric_cell(document["datasets"][name], column) for document, column in shared.values()),
         ]
         for name, facts in documents[0]["datasets"].items()
     ]
     table = text_table(header, rows, rule=True)
-    notes = [_ALIASED] if any(map(_has_aliased, documents)) else []
+    notes = [_described(name) for name in metrics]
+    notes += [_ALIASED] if any(map(_has_aliased, documents)) else []
     notes += [note for document in documents for note in _notes_on_means(document)]
     return "\n".join([_title(documents[0]), "", table, "", *map(_provenance, documents), *notes])
 
@@ -40,9 +47,9 @@ def score_csv(documents: list[Document]) -> str:
     """Return CSV with one line per dataset and protocol; a missing mean is an empty cell."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(
-        ["model", "scale", "protocol", "dataset", "n", "n_expected", "psnr", "ssim", "psnr_y_aliased", "psnr_lr"]
-    )
+    first = ["model", "scale", "protocol", "dataset", "n", "n_expected", "psnr", "ssim"]
+    further = ["psnr_y_aliased", "psnr_lr", *further_metrics(documents)]
+    writer.writerow([*first, *further])
     for document in documents:
         for name, facts in document["datasets"].items():
             psnr, ssim = _scores(facts)
@@ -56,8 +63,7 @@ def score_csv(documents: list[Document]) -> str:
                     facts["n_expected"],
                     psnr,
                     ssim,
-                    facts.get("psnr_y_aliased"),
-                    facts["psnr_lr"],
+                    *(facts.get(column) for column in further),
                 ]
             )
     return buffer.getvalue().rstrip("\n")
@@ -69,6 +75,25 @@ def score_cells(facts: Document) -> tuple[str, str]:
     mark = "*" if _marked(facts, "psnr_y") or _marked(facts, "psnr_rgb") else ""
     other = "*" if _marked(facts, "ssim_y") or _marked(facts, "ssim_rgb") else ""
     return _coverage(facts), f"{_number(psnr, 3)}{mark} / {_number(ssim, 4)}{other}"
+
+
+def further_metrics(documents: Iterable[Document]) -> dict[str, str]:
+    """Return the titles of the metrics that no protocol computes, by name, in the order of the documents."""
+    names = dict.fromkeys(name for document in documents for name in document["record"].get("metrics", {}))
+    return {name: METRICS[name].title if name in METRICS else name for name in names}
+
+
+def metric_cell(facts: Document, column: str) -> str:
+    """Return the mean of one metric as a cell; "-" where there is none."""
+    digits = METRICS[column].digits if column in METRICS and not METRICS[column].from_protocol else 3
+    return f"{_number(facts.get(column), digits)}{'*' if _marked(facts, column) else ''}"
+
+
+def _described(name: str) -> str:
+    if name not in METRICS:
+        return f"{name}: a metric that this srbench does not know"
+    metric = METRICS[name]
+    return f"{metric.title}: {name}, version {metric.version}, {metric.direction} is better; {metric.convention}"
 
 
 def _marked(facts: Document, column: str) -> bool:
@@ -123,21 +148,17 @@ def _titles(document: Document) -> list[str]:
 def _cells(document: Document, dataset: str) -> list[str]:
     facts = document["datasets"][dataset]
     both = score_cells(facts)[1]
-    return [both, _cell(facts, "psnr_y_aliased")] if _has_aliased(document) else [both]
+    return [both, metric_cell(facts, "psnr_y_aliased")] if _has_aliased(document) else [both]
 
 
-def _cell(facts: Document, column: str) -> str:
-    return f"{_number(facts[column], 3)}{'*' if _marked(facts, column) else ''}"
-
-
-def _distinct_psnr_lr(documents: list[Document]) -> dict[str, Document]:
-    """Return one document by column title for each different psnr_lr: protocols with the same LR share it."""
+def _distinct(documents: list[Document], column: str, title: str) -> dict[str, Document]:
+    """Return one document by column title for each different set of means: protocols with the same LR share them."""
     found: dict[tuple[Any, ...], Document] = {}
     for document in documents:
-        found.setdefault(tuple(facts["psnr_lr"] for facts in document["datasets"].values()), document)
+        found.setdefault(tuple(facts[column] for facts in document["datasets"].values()), document)
     if len(found) == 1:
-        return {"psnr_lr": documents[0]}
-    return {f"{document['protocol']} psnr_lr": document for document in found.values()}
+        return {title: documents[0]}
+    return {f"{document['protocol']} {title}": document for document in found.values()}
 
 
 def _has_aliased(document: Document) -> bool:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from srbench.cli.inference_options import accept_random_option, inference_options
 from srbench.cli.messages import is_quiet
-from srbench.cli.score_output import score_cells, score_csv
+from srbench.cli.score_output import further_metrics, metric_cell, score_cells, score_csv
 from srbench.protocols import SCALES, LrSource
 from srbench.sweep import Engine, Grid, InProcess, Processes, RayCluster, sweep
 from srbench.sweep.jobs import JobResult
@@ -39,6 +39,13 @@ from srbench.upscalers.base import Options
     show_default=True,
     metavar="NAME",
     help="May be repeated.",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="Add a metric of the 8-bit SR image, such as lpips_alex, dists or niqe. May be repeated.",
 )
 @click.option(
     "--output",
@@ -77,6 +84,7 @@ def command(
     datasets: tuple[str, ...],
     scales: tuple[str, ...],
     protocols: tuple[str, ...],
+    metrics: tuple[str, ...],
     output: Path,
     engine: str,
     jobs: int | None,
@@ -93,7 +101,7 @@ def command(
     Combinations that the output folder already contains are not computed again. On a Ray cluster each node needs
     srbench, and the datasets and weights at the same paths; only this process writes results.
     """
-    grid = Grid(models, datasets, tuple(map(int, scales)), protocols, lr, options, data_root, accept_random)
+    grid = Grid(models, datasets, tuple(map(int, scales)), protocols, lr, options, data_root, accept_random, metrics)
     outcome = sweep(grid, output, engine=_engine(engine, jobs, cpus, gpus), watch=_watch)
     click.echo(_render(outcome.documents, output_format))
     for problem in outcome.problems:
@@ -126,9 +134,19 @@ def _render(documents: list[dict[str, Any]], output_format: str) -> str:
         return json.dumps(documents, indent=1, allow_nan=False)
     if output_format == "csv":
         return score_csv(documents)
+    metrics = further_metrics(documents)
     lines = [
-        [document["model"], f"×{document['scale']}", document["protocol"], name, *score_cells(facts)]
+        [
+            document["model"],
+            f"×{document['scale']}",
+            document["protocol"],
+            name,
+            *score_cells(facts),
+            *(metric_cell(facts, column) for column in metrics),
+        ]
         for document in documents
         for name, facts in document["datasets"].items()
     ]
-    return text_table(["model", "scale", "protocol", "dataset", "images", "PSNR / SSIM"], lines, rule=True)
+    return text_table(
+        ["model", "scale", "protocol", "dataset", "images", "PSNR / SSIM", *metrics.values()], lines, rule=True
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from srbench.datasets.imageset import ImageSet, distinct_sets
 from srbench.datasets.lr_origins import given_origins, lr_files_sha256, require_matlab
@@ -14,9 +14,14 @@ from srbench.datasets.lrcheck import MATLAB, LrOrigin
 from srbench.errors import ProtocolError
 from srbench.evaluation.findings import Findings
 from srbench.lr_diagnosis import MOST_IMAGES
+from srbench.metrics.metric_entries import Metric
 from srbench.protocols import LrSource, Preparation, Protocol
 from srbench.scores import Key, RowId
 from srbench.upscalers.base import Upscaler
+from srbench.upscalers.tensors import pick_device
+
+if TYPE_CHECKING:
+    from srbench.metrics.metric_entries import Compute
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Plan:
     Raises:
         DatasetError: two different sets of one name.
         ProtocolError: no set or protocol, or protocols that cannot be had so.
+        MetricError: a metric that the protocol computes with every score.
     """
 
     upscaler: Upscaler
@@ -33,6 +39,7 @@ class Plan:
     protocols: Sequence[Protocol]
     lr: LrSource = "made"
     save_images: Path | None = None
+    metrics: Sequence[Metric] = ()
     findings: Findings = field(default_factory=Findings, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -40,6 +47,9 @@ class Plan:
             raise ProtocolError("expected at least one dataset and one protocol, got none")
         object.__setattr__(self, "sets", distinct_sets(self.sets))
         object.__setattr__(self, "protocols", list(dict.fromkeys(self.protocols)))
+        object.__setattr__(self, "metrics", list(dict.fromkeys(self.metrics)))
+        for metric in self.metrics:
+            metric.require_loadable()
         for protocol in self.protocols:
             protocol.preparation.require_scale(self.upscaler.scale)
             protocol.preparation.lr_source(self.lr)
@@ -69,6 +79,12 @@ class Plan:
             for dataset in self.sets:
                 require_matlab(dataset, found[dataset.name], scale=scale)
         return found
+
+    @cached_property
+    def loaded_metrics(self) -> dict[str, Compute]:
+        """The functions of the metrics, by name, on the run's device. Raises MetricError where weights are missing."""
+        device = pick_device(self.upscaler.options.device)
+        return {metric.name: metric.load(device) for metric in self.metrics}
 
     def source_key(self, protocol: Protocol) -> tuple[str, LrSource]:
         """Protocols of one key share one forward pass."""
@@ -110,6 +126,7 @@ class Plan:
             "optimise": options.optimise,
             **({"form": options.form} if options.form else {}),
             **options.adapter_facts(),
+            **({"metrics": {metric.name: metric.version for metric in self.metrics}} if self.metrics else {}),
             **self._lr_files(),
         }
 

@@ -22,6 +22,7 @@ def describe(plan: Plan, device: torch.device, *, started: str, seconds: float, 
     """
     origins = {dataset: count_kinds(found) for dataset, found in plan.lr_origins.items()}
     warnings = plan.warnings()
+    metrics = {metric.name: {"version": metric.version, "direction": metric.direction} for metric in plan.metrics}
     identity, options = plan.upscaler.identity, plan.upscaler.options
     return {
         "schema_version": SCHEMA_VERSION,
@@ -52,6 +53,7 @@ def describe(plan: Plan, device: torch.device, *, started: str, seconds: float, 
             for dataset in plan.sets
         },
         **({"warnings": warnings} if warnings else {}),
+        **({"metrics": metrics} if metrics else {}),
         "precision": options.precision,
         "tile": options.tile,
         "self_ensemble": options.self_ensemble,

@@ -36,6 +36,7 @@ def run(plan: Plan, *, done: Iterable[RowId] = (), elsewhere: Iterable[RowId] = 
     tasks = list(tasks_of(plan, frozenset(done), frozenset(elsewhere)))
     _ = plan.lr_origins  # raises where an LR file cannot be used, before the first forward pass
     _require_sizes(plan, tasks)
+    _ = plan.loaded_metrics  # raises where weights are missing, before the first forward pass
     with _opencv_on_one_thread():
         yield from _image_per_core(plan, tasks) if plan.upscaler.fills_all_cores else _pipelined(plan, tasks)
 

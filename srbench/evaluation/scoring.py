@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srbench.datasets.pairs import given_pair
-from srbench.errors import ImageError, ProtocolError
+from srbench.errors import ImageError, MetricError, ProtocolError
 from srbench.evaluation.plan import Plan, Task, saved_path
 from srbench.images import pixel_sha256, save_png
 from srbench.lr_diagnosis import diagnose
@@ -32,10 +33,10 @@ class Prepared:
 
 @contextmanager
 def naming_the_image(task: Task) -> Iterator[None]:
-    """Turn the errors of a protocol into ImageErrors that name the image."""
+    """Turn the errors of a protocol or a metric into ImageErrors that name the image."""
     try:
         yield
-    except ProtocolError as error:
+    except (ProtocolError, MetricError) as error:
         raise ImageError(f"{task.dataset.name}/{task.name}: {error}") from error
 
 
@@ -86,6 +87,7 @@ def _scored(plan: Plan, prepared: Prepared, sr: Image, saved: NDArray[np.uint8],
         "hr_sha256": prepared.hr_sha256,
         "lr_sha256": pixel_sha256(prepared.lr),
         "lr_origin": None if task.lr == "made" else plan.lr_origins[task.dataset.name][task.name].kind,
+        **_metric_scores(plan, saved, prepared.hr),
     }
     return [
         {
@@ -96,6 +98,18 @@ def _scored(plan: Plan, prepared: Prepared, sr: Image, saved: NDArray[np.uint8],
         }
         for protocol in task.protocols
     ]
+
+
+def _metric_scores(plan: Plan, sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> dict[str, float]:
+    """Return the scores of the plan's metrics by name. Raises MetricError, also for a score that is not a number."""
+    scores: dict[str, float] = {}
+    for name, compute in plan.loaded_metrics.items():
+        scores[name] = float(compute(sr, hr))
+        if not math.isfinite(scores[name]):
+            raise MetricError(
+                f"expected a finite {name}, got {scores[name]}; repeat the command without --metric {name}"
+            )
+    return scores
 
 
 def _examine(plan: Plan, prepared: Prepared, sr: Image, psnr_lr: float) -> None:

@@ -60,16 +60,20 @@ class Metric:
         """Whether the protocol computes it with every score."""
         return not self.factory
 
+    def require_loadable(self) -> None:
+        """Raises MetricError for a metric that the protocol computes."""
+        if self.from_protocol:
+            raise MetricError(
+                f"{self.name} is computed by the protocol with every score; leave out --metric {self.name}"
+            )
+
     def load(self, device: torch.device) -> Compute:
         """Return the function that computes the metric on a device.
 
         Raises:
             MetricError: the protocol computes this one, or its weights are missing.
         """
-        if self.from_protocol:
-            raise MetricError(
-                f"{self.name} is computed by the protocol with every score; leave out --metric {self.name}"
-            )
+        self.require_loadable()
         module, _, function = self.factory.partition(":")
         loaded: Compute = getattr(importlib.import_module(module), function)(device)
         return loaded

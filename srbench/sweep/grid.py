@@ -19,7 +19,7 @@ import torch
 
 from srbench.datasets.imageset import distinct_sets, open_dataset
 from srbench.errors import ResultsError, SrbenchError, SweepError
-from srbench.evaluation import Plan, describe
+from srbench.evaluation import Plan, as_metrics, describe
 from srbench.evaluation.probe import Probe, require_same_model, take_probe
 from srbench.files import write_atomic
 from srbench.journal import Key
@@ -61,15 +61,16 @@ class Grid:
     options: Options = field(default_factory=Options)
     data_root: Path | None = None
     accept_random: bool = False
+    metrics: tuple[str, ...] = ()
 
     def subjects(self) -> Iterator[SweepSubject]:
         """Yield one subject per model, scale and dataset, with absolute paths, because processes may work elsewhere."""
         root = self.data_root.absolute() if self.data_root else None
-        protocols = tuple(dict.fromkeys(self.protocols))
+        protocols, metrics = tuple(dict.fromkeys(self.protocols)), tuple(dict.fromkeys(self.metrics))
         for model, scale, dataset in dict.fromkeys(product(self.models, self.scales, self.datasets)):
             kind, colon, folder = dataset.partition(":")
             place = f"folder:{Path(folder).expanduser().absolute()}" if (kind, colon) == ("folder", ":") else dataset
-            yield SweepSubject(model, scale, self.options, place, root, protocols, self.lr)
+            yield SweepSubject(model, scale, self.options, place, root, protocols, self.lr, metrics)
 
 
 @dataclass(frozen=True)
@@ -251,7 +252,7 @@ def _by_preparation(subject: SweepSubject, problems: list[str]) -> Iterator[tupl
             problems.append(f"{subject.label} under {name}: {error}")
     if not possible:
         return
-    whole = Plan(upscaler, [images], possible, subject.lr)
+    whole = Plan(upscaler, [images], possible, subject.lr, metrics=as_metrics(subject.metrics))
     for key in dict.fromkeys(whole.source_key(protocol) for protocol in whole.protocols):
         names = tuple(protocol.name for protocol in whole.protocols if whole.source_key(protocol) == key)
         plan = _narrowed(whole, names)

@@ -12,7 +12,7 @@ from pathlib import Path
 from srbench.datasets import ImageSet, open_dataset
 from srbench.environment import describe_environment
 from srbench.errors import SrbenchError, SweepError
-from srbench.evaluation import Plan, run
+from srbench.evaluation import Plan, as_metrics, run
 from srbench.journal import Key, Row, differing
 from srbench.protocols import LrSource, get_protocol
 from srbench.runs import local_device
@@ -32,6 +32,7 @@ class SweepSubject:
     data_root: Path | None
     protocols: tuple[str, ...]
     lr: LrSource
+    metrics: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -41,7 +42,8 @@ class SweepSubject:
     def plan(self) -> Plan:
         """Return the plan of the run on this machine. Raises SrbenchError where a file is missing here."""
         upscaler, images = self.opened()
-        return Plan(upscaler, [images], [get_protocol(name) for name in self.protocols], self.lr)
+        protocols = [get_protocol(name) for name in self.protocols]
+        return Plan(upscaler, [images], protocols, self.lr, metrics=as_metrics(self.metrics))
 
     def opened(self) -> tuple[Upscaler, ImageSet]:
         """Return model and dataset, opened on this machine. Raises as `plan` does."""
