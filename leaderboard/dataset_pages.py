@@ -11,6 +11,7 @@ from leaderboard.collection import Collection
 from leaderboard.entries import Entry
 from leaderboard.pages import Page
 from leaderboard.rendering import render
+from leaderboard.reported_pages import papers
 from leaderboard.views import dataset_names, group_rank
 from srbench.datasets import CATALOGUE, known_images
 from srbench.datasets.catalogue import Entry as Dataset
@@ -70,7 +71,16 @@ def _dataset(name: str, uses: list[Use], count: int) -> str:
         uses=uses,
         count_of_uses=count,
         size=size_of(name),
+        printed=_printed(name),
     )
+
+
+def _printed(name: str) -> list[tuple[str, str, int]]:
+    """Return the papers that print scores on a dataset: title, address and number of printed means."""
+    counted = [
+        (paper.title, paper.path, sum(row.reported.row["dataset"] == name for row in paper.rows)) for paper in papers()
+    ]
+    return [one for one in counted if one[2]]
 
 
 def size_of(name: str) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from leaderboard.boards import make_board
+from leaderboard.boards import all_boards, make_board
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Mean
 from leaderboard.matching import matched_pairs
@@ -125,7 +125,7 @@ def _numbers(view: View, entry: Entry, dataset: str, bases: Bases, references: R
 
 def _rows(collection: Collection, view: View, bases: Bases) -> list[Entry]:
     """Return the rows in the order of the main table, but each variant right below its base."""
-    rows = [line.entry for line in make_board(collection, view).lines]
+    rows = _in_order(collection, view)
     shown = {entry.id for entry in rows}
     below = [entry for entry in rows if entry.id in bases and bases[entry.id].id in shown]
     found: list[Entry] = []
@@ -133,6 +133,12 @@ def _rows(collection: Collection, view: View, bases: Bases) -> list[Entry]:
         if entry not in below:
             found += [entry, *(variant for variant in below if bases[variant.id].id == entry.id)]
     return found
+
+
+def _in_order(collection: Collection, view: View) -> list[Entry]:
+    """Return the entries of a view in the order of its main table."""
+    board = next((one for one in all_boards(collection) if one.path == view.path), None)
+    return [line.entry for line in (board or make_board(collection, view)).lines]
 
 
 def _names(view: View) -> dict[str, str]:

@@ -156,6 +156,7 @@ def _protocol(protocol: Protocol, tables: list[View], checkpoints: list[Checkpoi
         tables=tables,
         checkpoints=checkpoints,
         columns=_columns(checkpoints),
+        most=_CHECKPOINTS,
     )
 
 
@@ -164,4 +165,11 @@ def _index(found: list[View], checkpoints: list[Checkpoint]) -> str:
         (protocol, dict(rules(protocol)), [view for view in found if view.protocol is protocol])
         for protocol in map(get_protocol, protocol_names())
     ]
-    return render("protocols.html.j2", path=_INDEX, rows=rows, checkpoints=checkpoints, columns=_columns(checkpoints))
+    return render(
+        "protocols.html.j2",
+        path=_INDEX,
+        rows=rows,
+        checkpoints=checkpoints,
+        columns=_columns(checkpoints),
+        most=_CHECKPOINTS,
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from leaderboard.addresses import (
     dataset_path,
@@ -85,6 +85,7 @@ def environment() -> Environment:
         db2=db2,
         short_data=short_data,
         signed=signed,
+        code=with_code,
         similarity=similarity,
         thousands=thousands,
         count=counted,
@@ -122,6 +123,16 @@ def db(value: float | None) -> str:
 def db2(value: float | None) -> str:
     """PSNR in dB with two decimals, as papers print it."""
     return _number(value, 2)
+
+
+def with_code(text: str) -> Markup:
+    """Return text in which parts between backticks are shown as code; everything is escaped."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+    )
 
 
 def signed(value: float | None) -> str:

@@ -22,6 +22,10 @@ DATA = "data/reported.csv"
 """The rows as they were printed, with their misprints and verdicts."""
 
 
+_NO_WEIGHTS = "no weights to hold it against"  # as the stored audits word it
+_REASONS = {_NO_WEIGHTS: "no published weights"}
+
+
 @dataclass(frozen=True)
 class PrintedRow:
     """A printed mean as its page shows it: a stable anchor, and for BAM the printed gain with its two parts."""
@@ -49,7 +53,8 @@ class PrintedRow:
     @property
     def blocked(self) -> str:
         """What blocks a measurement; empty where there is one."""
-        return "" if self.measured else (self.reported.audit or {}).get("reason") or "no weights were scored"
+        reason = (self.reported.audit or {}).get("reason") or _NO_WEIGHTS
+        return "" if self.measured else _REASONS.get(reason, reason)
 
 
 @dataclass(frozen=True)

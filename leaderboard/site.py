@@ -23,6 +23,7 @@ from leaderboard import (
     protocol_pages,
     reported_pages,
     study,
+    table_files,
     tables,
 )
 from leaderboard.collection import Collection, collect
@@ -44,6 +45,7 @@ BUILDERS: tuple[Callable[[Collection], Iterable[Page]], ...] = (
     study.pages,
     plots.pages,
     tables.pages,
+    table_files.pages,
     dataset_pages.pages,
     protocol_pages.pages,
     data.pages,

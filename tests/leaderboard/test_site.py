@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from leaderboard import tables
+from leaderboard.rendering import with_code
 from leaderboard.site import MARKER_NAME, build
 from srbench.errors import ResultsError, SubmissionError
 from tests.submissions.generated import generate, rewrite
@@ -318,3 +319,15 @@ def test_an_empty_collection_is_a_site_too(tmp_path: Path) -> None:
     (tmp_path / "submissions").mkdir()
     assert build(tmp_path / "submissions", tmp_path / "site").entries == 0
     assert "There are no entries yet" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_table_is_there_as_latex_and_markdown(site: Path) -> None:
+    latex = (site / "data" / "x4-matlab-y.tex").read_text(encoding="utf-8")
+    markdown = (site / "data" / "x4-matlab-y.md").read_text(encoding="utf-8")
+    assert latex.count(r"\\") == 1 + 3 and r"\toprule" in latex
+    assert all(name in latex and name in markdown for name in ("Net 0", "Net 1", "Net 2"))
+
+
+def test_parts_between_backticks_are_shown_as_code() -> None:
+    assert str(with_code("run `srbench <x>` now")) == "run <code>srbench &lt;x&gt;</code> now"
+    assert str(with_code("one ` alone & more")) == "one ` alone &amp; more"
