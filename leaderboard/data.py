@@ -16,7 +16,8 @@ from leaderboard.pages import Page
 from leaderboard.ranking import forms
 from leaderboard.views import views
 from srbench.escaping import csv_cell
-from srbench.scores import SCHEMA, json_number
+from srbench.scores import json_number, schema_with
+from srbench.submissions.rows import metric_names
 
 MEANS = "data/means"
 """Where the means of all entries lie, without the suffix."""
@@ -80,7 +81,8 @@ _cell = lru_cache(1 << 16)(csv_cell)
 
 
 def _scores_csv(entry: Entry) -> str:
-    return to_csv(SCHEMA.names, ([row[name] for name in SCHEMA.names] for row in _rows(entry)))
+    columns = schema_with(metric_names(entry.submission.record)).names
+    return to_csv(columns, ([row[name] for name in columns] for row in _rows(entry)))
 
 
 def _entry_json(entry: Entry) -> str:

@@ -38,6 +38,7 @@ class Comparison:
     protocol: str
     datasets: dict[str, dict[str, PairedDifference]]
     unmatched: tuple[str, ...]
+    lower_is_better: tuple[str, ...] = ()
 
 
 def compare_runs(a: Run, b: Run, *, unmatched: bool = False, common: bool = False) -> list[Comparison]:
@@ -62,28 +63,48 @@ def compare_runs(a: Run, b: Run, *, unmatched: bool = False, common: bool = Fals
     if differs and not unmatched:
         raise ComparisonError(f"the runs are not made alike: {'; '.join(differs)}; --unmatched compares them anyway")
     pairs = left.add_suffix("_a").join(right.add_suffix("_b"))
-    return [_comparison(rows, differs) for _, rows in pairs.groupby(level=["protocol", "scale"], sort=False)]
+    directions = _directions(a.record, b.record)
+    return [
+        _comparison(rows, differs, directions) for _, rows in pairs.groupby(level=["protocol", "scale"], sort=False)
+    ]
 
 
-def _comparison(rows: pd.DataFrame, differs: tuple[str, ...]) -> Comparison:
+def _directions(a: Record, b: Record) -> dict[str, str]:
+    """Return which values are better, for each metric that both runs may have in one version.
+
+    Metrics that this srbench does not know are described by the records.
+    """
+    known = {name: metric.direction for name, metric in METRICS.items() if metric.from_protocol}
+    in_a, in_b = a.get("metrics") or {}, b.get("metrics") or {}
+    for name, facts in in_a.items():
+        if name in in_b and in_b[name] != facts:
+            raise ComparisonError(
+                f"the versions of {name} differ: {facts['version']} in A, {in_b[name]['version']} in B; "
+                "evaluate both alike"
+            )
+    return {**known, **{name: facts["direction"] for name, facts in in_a.items() if name in in_b}}
+
+
+def _comparison(rows: pd.DataFrame, differs: tuple[str, ...], directions: dict[str, str]) -> Comparison:
     return Comparison(
         model_a=str(rows["model_a"].iloc[0]),
         model_b=str(rows["model_b"].iloc[0]),
         scale=int(rows.index.get_level_values("scale")[0]),
         protocol=str(rows.index.get_level_values("protocol")[0]),
-        datasets=_tables(rows),
+        datasets=(tables := _tables(rows, directions)),
         unmatched=differs,
+        lower_is_better=tuple(name for name in next(iter(tables.values()), {}) if directions[name] == "lower"),
     )
 
 
-def _tables(rows: pd.DataFrame) -> dict[str, dict[str, PairedDifference]]:
+def _tables(rows: pd.DataFrame, directions: dict[str, str]) -> dict[str, dict[str, PairedDifference]]:
     metrics = [
         metric
-        for metric in METRICS
+        for metric in directions
         if metric != _CHECK_SCORE and _scored(rows, f"{metric}_a") and _scored(rows, f"{metric}_b")
     ]
     tables = {
-        str(dataset): {metric: _difference(images, metric) for metric in metrics}
+        str(dataset): {metric: _difference(images, metric, directions[metric]) for metric in metrics}
         for dataset, images in rows.groupby(level="dataset", sort=False)
     }
     for metric in metrics:
@@ -93,9 +114,9 @@ def _tables(rows: pd.DataFrame) -> dict[str, dict[str, PairedDifference]]:
     return tables
 
 
-def _difference(images: pd.DataFrame, metric: str) -> PairedDifference:
+def _difference(images: pd.DataFrame, metric: str, direction: str) -> PairedDifference:
     found = paired_difference(_values(images, f"{metric}_a"), _values(images, f"{metric}_b"))
-    if METRICS[metric].direction == "lower":
+    if direction == "lower":
         return replace(found, won=found.lost, lost=found.won)
     return found
 

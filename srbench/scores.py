@@ -203,7 +203,7 @@ def read_run(path: Path) -> Run:
 def write_scores(path: Path, scores: pd.DataFrame) -> str:
     """Write a score table as Parquet, whole or not at all; its SHA-256. Raises ResultsError where that is refused."""
     buffer = BytesIO()
-    pq.write_table(pa.Table.from_pandas(scores, schema=_schema_of(scores.columns), preserve_index=False), buffer)
+    pq.write_table(table_of(scores), buffer)
     write_atomic(path, buffer.getvalue(), error=ResultsError)
     return sha256_of(path)
 
@@ -224,10 +224,7 @@ def read_table(path: Path, *, version: Any = SCHEMA_VERSION, metrics: tuple[str,
             "read it with the srbench that wrote it"
         )
     table = pq.read_table(path)
-    complete = with_all_columns(table, version=version)
-    for name in metrics:
-        complete = complete.append_column(name, table.column(name).cast(pa.float64()))
-    frame: pd.DataFrame = complete.to_pandas()
+    frame: pd.DataFrame = with_all_columns(table, version=version, metrics=metrics).to_pandas()
     return frame
 
 
@@ -236,15 +233,16 @@ def columns_of(version: int) -> list[str]:
     return [name for name in SCHEMA.names if name not in _ADDED[version]]
 
 
-def with_all_columns(table: pa.Table, *, version: int) -> pa.Table:
-    """Return a score table of this schema version with the columns of `SCHEMA`; those added since are null.
+def with_all_columns(table: pa.Table, *, version: int, metrics: Iterable[str] = ()) -> pa.Table:
+    """Return a score table of this schema version with the columns of `schema_with(metrics)`; new ones are null.
 
     Raises:
         KeyError, pyarrow.ArrowException: a column is missing or has another type.
     """
     for name in _ADDED[version]:
         table = table.append_column(name, pa.nulls(len(table), SCHEMA.field(name).type))
-    return table.select(SCHEMA.names).cast(SCHEMA)
+    schema = schema_with(metrics)
+    return table.select(schema.names).cast(schema)
 
 
 def summarise(
@@ -299,20 +297,24 @@ def _finite_means(scores: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, A
     return {"finite_means": found} if found else {}
 
 
-def _schema_of(names: Iterable[str]) -> pa.Schema:
-    """Return `SCHEMA` with a column for each other name, which is a metric that no protocol computes."""
+def table_of(scores: pd.DataFrame) -> pa.Table:
+    """Return a score table as Arrow data. Columns that `SCHEMA` lacks are scores of further metrics."""
+    return pa.Table.from_pandas(scores, schema=schema_with(scores.columns), preserve_index=False)
+
+
+def schema_with(names: Iterable[str]) -> pa.Schema:
+    """Return `SCHEMA` with a float64 column for each other name, which is a metric that no protocol computes."""
     further = dict.fromkeys(name for name in names if name not in SCHEMA.names)
     return pa.schema([*SCHEMA, *((name, pa.float64()) for name in further)])
 
 
 def _to_table(rows: list[Row]) -> pa.Table:
-    schema = _schema_of(name for row in rows for name in row)
+    schema = schema_with(name for row in rows for name in row)
     return pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)
 
 
 def _to_rows(frame: pd.DataFrame) -> list[Row]:
-    schema = _schema_of(frame.columns)
-    rows: list[Row] = pa.Table.from_pandas(frame, schema=schema, preserve_index=False).to_pylist()
+    rows: list[Row] = table_of(frame).to_pylist()
     return rows
 
 

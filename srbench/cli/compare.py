@@ -109,8 +109,7 @@ def _table(comparison: Comparison) -> str:
         for metric, found in table.items()
     ]
     notes = [f"Not made alike: {difference}." for difference in comparison.unmatched]
-    lower = [metric for metric in next(iter(comparison.datasets.values()), {}) if METRICS[metric].direction == "lower"]
-    if lower:
+    if lower := comparison.lower_is_better:
         notes.append(f"Lower is better: {', '.join(lower)}. There, the model with the lower score wins.")
     differences = [found for table in comparison.datasets.values() for found in table.values()]
     if any(found.p_value is not None for found in differences):
@@ -126,7 +125,7 @@ def _table(comparison: Comparison) -> str:
 
 
 def _cells(metric: str, found: PairedDifference) -> list[str]:
-    unit = f" {METRICS[metric].unit}" if METRICS[metric].unit else ""
+    unit = f" {METRICS[metric].unit}" if metric in METRICS and METRICS[metric].unit else ""
     digits = 3 if unit else 5
     return [
         "-" if found.mean is None else f"{found.mean:+z.{digits}f}{unit}",

@@ -33,7 +33,7 @@ from srbench.records.submission import (
     TRAINING_FACT,
     SubmissionRecord,
 )
-from srbench.scores import SCHEMA, SCORES_NAME, Run
+from srbench.scores import SCORES_NAME, Run, table_of
 from srbench.spec_paths import looks_like_path
 from srbench.submissions.crops import SAMPLES_NAME, check_sample, read_samples
 from srbench.submissions.metadata import complete_metadata
@@ -335,7 +335,7 @@ def _run(run: Run) -> PlainRecord:
         "images_sha256": facts.model.images_sha256,
         "protocols": stored["protocols"],
         "datasets": {name: _counted(run.scores, name, dataset) for name, dataset in facts.datasets.items()},
-        "means": list(dataset_means(pa.Table.from_pandas(run.scores, schema=SCHEMA, preserve_index=False))),
+        "means": list(dataset_means(table_of(run.scores))),
         "environment": stored["environment"],
         "started": facts.started,
         "seconds": facts.seconds,
@@ -353,4 +353,4 @@ def _counted(scores: pd.DataFrame, name: str, dataset: RunDataset) -> PlainRecor
 
 def _table(runs: Sequence[Run], spec: str) -> pa.Table:
     frame = pd.concat([run.scores for run in runs], ignore_index=True)
-    return pa.Table.from_pandas(frame.assign(model=spec), schema=SCHEMA, preserve_index=False)
+    return table_of(frame.assign(model=spec))

@@ -22,7 +22,7 @@ from srbench.scores import SCORES_NAME, Row
 from srbench.submissions.confusables import skeleton
 from srbench.submissions.crops import SAMPLES_NAME, SCALE, check_sample, read_samples, samples_hash
 from srbench.submissions.dates import require_past
-from srbench.submissions.rows import check_rows, count_rows
+from srbench.submissions.rows import check_rows, count_rows, metric_names
 from srbench.submissions.untrusted_files import (
     MAX_JSON_BYTES,
     MAX_TABLE_BYTES,
@@ -77,7 +77,9 @@ class Submission:
 
     @property
     def scores(self) -> pd.DataFrame:
-        """The score table with the columns of `srbench.scores.SCHEMA`, read from the file on each access.
+        """The score table with the columns of `srbench.scores.SCHEMA` and of further metrics.
+
+        It is read from the file on each access.
 
         Raises:
             SubmissionError: the file has changed since the entry was read.
@@ -93,7 +95,7 @@ class Submission:
     def _table(self) -> pa.Table:
         data = read_bytes(self.folder / SCORES_NAME, limit=MAX_TABLE_BYTES)
         _require_hash(data, self.record)
-        return read_table(data, rows=count_rows(self.record))
+        return read_table(data, rows=count_rows(self.record), metrics=metric_names(self.record))
 
 
 @dataclass(frozen=True)
@@ -241,7 +243,7 @@ def _check(record: SubmissionRecord, files: _Files, name: str) -> None:
     if record.id != name:
         raise SubmissionError(f"{DOCUMENT_NAME}: expected the folder's name as id, got {shown(record.id)}")
     _require_hash(files.table, record)
-    check_rows(read_table(files.table, rows=count_rows(record)), record)
+    check_rows(read_table(files.table, rows=count_rows(record), metrics=metric_names(record)), record)
     if files.samples and all(run.scale != SCALE for run in record.runs):
         raise SubmissionError(
             f"{SAMPLES_NAME}: expected scores at ×{SCALE} for crops of that scale, got none; "

@@ -27,6 +27,7 @@ Means = dict[str, float | None]
 
 _ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:()+,-]{0,99}", re.ASCII)
 _LARGEST_PSNR = 200.0
+_LARGEST = 1e9  # of a metric about which only its record is known
 _MEAN_TOLERANCE = 1e-6
 
 
@@ -71,6 +72,11 @@ def count_rows(record: SubmissionRecord) -> int:
     return sum(rows.images for rows in expected_rows(record).values())
 
 
+def metric_names(record: SubmissionRecord) -> list[str]:
+    """Return the names of the metrics that the runs have in addition to those of the protocols."""
+    return list(dict.fromkeys(name for run in record.runs for name in run.metrics or {}))
+
+
 def check_rows(table: pa.Table, record: SubmissionRecord) -> None:
     """Raise SubmissionError unless each image has its rows once, every value is possible and the means fit."""
     expected = expected_rows(record)
@@ -86,6 +92,8 @@ def check_rows(table: pa.Table, record: SubmissionRecord) -> None:
             _require_each(name, columns[name], _is_psnr)
         elif name.startswith("ssim"):
             _require_each(name, columns[name], lambda value: value is None or -1 <= value <= 1 + 1e-9)
+    for name in metric_names(record):
+        _require_each(name, columns[name], lambda value: value is None or value == math.inf or abs(value) < _LARGEST)
     _require_coverage(columns, expected)
     _require_scores(columns)
     _require_means(columns, record)

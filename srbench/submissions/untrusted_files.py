@@ -7,6 +7,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,24 +76,25 @@ def parse_json(data: bytes, name: str) -> Any:
         ) from error
 
 
-def read_table(data: bytes, *, rows: int) -> pa.Table:
-    """The score table of exactly `rows` rows and the columns of `srbench.scores.SCHEMA`, from a Parquet file's bytes.
+def read_table(data: bytes, *, rows: int, metrics: Sequence[str] = ()) -> pa.Table:
+    """Return the score table of exactly `rows` rows from a Parquet file's bytes.
 
-    A column that a table of an older layout lacks is null.
+    It has the columns of `srbench.scores.SCHEMA` and one for each of `metrics`. A column that a table of an older
+    layout lacks is null.
 
     Raises:
         SubmissionError: a damaged file, other columns, types, codecs or row counts, or texts that are too long.
     """
     try:
         metadata = pq.read_metadata(pa.BufferReader(data))
-        version = _layout_of(metadata, rows)
+        version = _layout_of(metadata, rows, metrics)
         check_pages(data, metadata, limit=_MAX_UNPACKED)
         texts = [name for name in _TEXT_COLUMNS if name in _LAYOUTS[version]]
         file = pq.ParquetFile(pa.BufferReader(data), metadata=metadata, read_dictionary=texts, pre_buffer=False)
         table = file.read(use_threads=False)
         for name in texts:
             _require_short(table[name], name)
-        return with_all_columns(table, version=version)
+        return with_all_columns(table, version=version, metrics=metrics)
     except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
         raise SubmissionError(
             f"scores.parquet: expected a whole score table, got one that does not read ({shown(str(error))})"
@@ -110,17 +112,18 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _layout_of(metadata: pq.FileMetaData, rows: int) -> int:
+def _layout_of(metadata: pq.FileMetaData, rows: int, metrics: Sequence[str]) -> int:
     """Return the schema version that the table has the columns of, once its shape and encoding are safe to read."""
     if metadata.num_rows != rows:
         raise SubmissionError(
             f"scores.parquet: expected {rows} rows (images × protocols of the runs), got {metadata.num_rows}"
         )
-    fitting = [version for version, names in _LAYOUTS.items() if metadata.schema.names == names]
+    fitting = [version for version, names in _LAYOUTS.items() if metadata.schema.names == [*names, *metrics]]
     if not fitting:
         found = ", ".join(shown(name) for name in metadata.schema.names[:30])
         raise SubmissionError(
-            f"scores.parquet: expected the columns {', '.join(SCHEMA.names)}, got {found}; make it with srbench submit"
+            f"scores.parquet: expected the columns {', '.join([*SCHEMA.names, *metrics])}, got {found}; "
+            "make it with srbench submit"
         )
     if metadata.num_row_groups > _MAX_ROW_GROUPS:
         raise SubmissionError(f"scores.parquet: expected few row groups, got {metadata.num_row_groups}")
