@@ -39,7 +39,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "score_tables": ("run_comparison", "run_folders", "tables", "escaping", "protocols"),
     "crop_boxes": ("errors",),
     "figures": ("evaluation", "score_tables", "crop_boxes"),
-    "audit": ("evaluation",),
+    "claim_audit": ("evaluation",),
     "device_memory": (),
     "speed": ("evaluation", "charts", "device_memory"),
     "ntire": ("speed",),
@@ -49,6 +49,6 @@ BELOW: dict[str, tuple[str, ...]] = {
     "study": ("training", "statistics"),
     "verification": ("evaluation", "submissions"),
     "leaderboard": ("submissions", "statistics", "charts", "datasets", "modelcard", "score_tables", "crop_boxes"),
-    "cli": ("sweep", "audit", "ntire", "upscaling", "study", "verification", "samples", "figures", "leaderboard"),
+    "cli": ("sweep", "claim_audit", "ntire", "upscaling", "study", "verification", "samples", "figures", "leaderboard"),
     "__main__": ("cli",),
 }

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from srbench.audit.claims import Claim, parse_printed, read_claims
-from srbench.audit.configs import ConfigScore, ScoringConfig, Subject
-from srbench.audit.evaluator import ClaimEvaluator
-from srbench.audit.variants import FORMULA_VARIANTS, PIPELINE_VARIANTS, PIXEL_VARIANTS, psnr_with_epsilon
-from srbench.audit.verdict import NO_WEIGHTS, UNDECIDED, Audit, Finding, audit_claim, audit_claims
+from srbench.claim_audit.claims import Claim, parse_printed, read_claims
+from srbench.claim_audit.configs import ConfigScore, ScoringConfig, Subject
+from srbench.claim_audit.evaluator import ClaimEvaluator
+from srbench.claim_audit.variants import FORMULA_VARIANTS, PIPELINE_VARIANTS, PIXEL_VARIANTS, psnr_with_epsilon
+from srbench.claim_audit.verdict import NO_WEIGHTS, UNDECIDED, Audit, Finding, audit_claim, audit_claims
 from srbench.datasets import open_dataset
 from srbench.degradations import crop_to_multiple
 from srbench.errors import AuditError, ImageError
@@ -217,7 +217,7 @@ def test_a_degradation_that_a_model_cannot_bear_is_left_out(
             raise ImageError("set/one: sr: expected floating values in [0, 1], got up to 2.1")
         return measured(plan, **options)
 
-    monkeypatch.setattr("srbench.audit.evaluator.run", measure)
+    monkeypatch.setattr("srbench.claim_audit.evaluator.run", measure)
     told: list[str] = []
     found = ClaimEvaluator(report=told.append).plain(Subject("bicubic", 3, f"folder:{tmp_path / 'set'}"))
     assert [one.config.protocol.name for one in found] == [

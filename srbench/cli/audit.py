@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from srbench.audit.claims import Claim, Printed, parse_printed, read_claims
-from srbench.audit.evaluator import ClaimEvaluator
-from srbench.audit.verdict import UNDECIDED, Audit, Finding, audit_claim, audit_claims
+from srbench.claim_audit.claims import Claim, Printed, parse_printed, read_claims
+from srbench.claim_audit.evaluator import ClaimEvaluator
+from srbench.claim_audit.verdict import UNDECIDED, Audit, Finding, audit_claim, audit_claims
 from srbench.cli.inference_options import adapter_options
 from srbench.errors import AuditError
 from srbench.escaping import markdown_table

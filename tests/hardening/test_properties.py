@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from srbench.audit.claims import COLUMNS, parse_printed, read_claims
+from srbench.claim_audit.claims import COLUMNS, parse_printed, read_claims
 from srbench.errors import AuditError, ImageError, ProtocolError, ResultsError, SrbenchError
 from srbench.images import decode, encode_png
 from srbench.journal import Journal, checksum

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from srbench.audit.configs import REFERENCE, ConfigScore, ScoringConfig, Subject
-from srbench.audit.variants import (
+from srbench.claim_audit.configs import REFERENCE, ConfigScore, ScoringConfig, Subject
+from srbench.claim_audit.variants import (
     FORMULA_VARIANTS,
     PIPELINE_VARIANTS,
     PIXEL_VARIANTS,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from srbench.audit.claims import Claim
-from srbench.audit.configs import ConfigScore, Subject
-from srbench.audit.evaluator import ClaimEvaluator
+from srbench.claim_audit.claims import Claim, parse_printed
+from srbench.claim_audit.configs import ConfigScore, Subject
+from srbench.claim_audit.evaluator import ClaimEvaluator
 from srbench.errors import DatasetError, SrbenchError
 from srbench.protocols import MATLAB_PREPARATION
 from srbench.scores import json_number
@@ -71,6 +72,42 @@ class Audit:
             "distance_db": json_number(finding.distance_db),
             "margin_db": self.claim.margin,
         }
+
+
+def audit(
+    model: str,
+    dataset: str,
+    claim: str,
+    *,
+    scale: int,
+    own_weights: bool = False,
+    thorough: bool = False,
+    data_root: Path | str | None = None,
+    device: str = "auto",
+) -> Audit:
+    """Find the protocol under which a model scores what was printed.
+
+    Args:
+        model: a model spec, such as "zoo:imdn@authors".
+        dataset: the set that the claim is a mean over.
+        claim: PSNR in dB and SSIM as printed, such as "32.21/0.8948", or PSNR alone. Its digits give the rounding.
+        scale: 2, 3, 4 or 8.
+        own_weights: the claim was made with the weights of the model. The margin is then 0.005 dB, otherwise 0.15 dB.
+        thorough: measure pixel variants and self-ensemble also where a protocol already fits.
+        data_root: the folder of the datasets, if not `$SRBENCH_DATA` or the user's data folder.
+        device: where the network runs, such as "cuda:1".
+
+    Raises:
+        AuditError: a claim that is not PSNR/SSIM.
+        SrbenchError: the dataset or the model is not available, or the set lacks images.
+
+    Examples:
+        >>> found = audit("bicubic", "Sample", "26.40/0.7260", scale=4)
+        >>> found.document()["best"]["protocol"]
+        'matlab-y'
+    """
+    evaluator = ClaimEvaluator(data_root=Path(data_root) if data_root is not None else None, device=device)
+    return audit_claim(Claim(parse_printed(claim), scale, dataset, model, own_weights), evaluator, thorough=thorough)
 
 
 def audit_claim(claim: Claim, evaluator: ClaimEvaluator, *, thorough: bool = False) -> Audit:

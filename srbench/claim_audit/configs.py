@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from srbench.audit.variants import PHRASES
+from srbench.claim_audit.variants import PHRASES
 from srbench.protocols import Protocol, get_protocol
 
 REFERENCE = "matlab-y"
@@ -13,7 +13,7 @@ REFERENCE = "matlab-y"
 
 @dataclass(frozen=True)
 class ScoringConfig:
-    """One way to a score: a protocol, and a variant of `srbench.audit.variants` by name (empty for none)."""
+    """One way to a score: a protocol, and a variant of `srbench.claim_audit.variants` by name (empty for none)."""
 
     protocol: Protocol
     variant: str = ""

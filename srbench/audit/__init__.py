@@ -1,1 +1,0 @@
-"""Holding a claim, PSNR and SSIM as printed, against what a model scores under every protocol."""
