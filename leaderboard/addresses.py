@@ -1,4 +1,4 @@
-"""Where each page of the site lies, relative to its root, and how one page points to another."""
+"""The path of each page relative to the root of the site, and links from one page to another."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ INDEX = "index.html"
 
 
 def address_safe(name: str) -> str:
-    """A name as one part of a path: what is not a letter, digit, dash, dot or underscore is percent-coded twice.
+    """Return a name as a part of a path: all but letters, digits, dashes, dots and underscores is percent-coded.
 
-    Different names stay different, and none is `.`, `..`, hidden or holds a slash. The file itself carries the percent
-    signs, so `link` codes them again.
+    Different names stay different. No result is `.`, `..` or hidden, or contains a slash. The name of the file has
+    percent signs, so `link` codes them again.
     """
     coded = quote(name, safe="")
     return f"%2E{coded[1:]}" if coded.startswith(".") else coded
@@ -25,27 +25,27 @@ def table_path(scale: int, protocol: str, page: int = 1, family: str = "") -> st
 
 
 def model_path(entry_id: str) -> str:
-    """The page of one entry."""
+    """Return the path of the page of an entry."""
     return f"models/{address_safe(entry_id)}.html"
 
 
 def dataset_path(name: str) -> str:
-    """The page of a dataset."""
+    """Return the path of the page of a dataset."""
     return f"datasets/{address_safe(name)}.html"
 
 
 def protocol_path(name: str) -> str:
-    """The page of a protocol."""
+    """Return the path of the page of a protocol."""
     return f"protocols/{address_safe(name)}.html"
 
 
 def scores_anchor(scale: int, protocol: str, dataset: str) -> str:
-    """The id, on a model page, of the per-image scores of a dataset: what each mean links to."""
+    """Return the id of a dataset's per-image scores on a model page. Each mean links to it."""
     return f"x{scale}-{protocol}-{address_safe(dataset)}".replace("%", "_")
 
 
 def link(path: str, *, root: str = "", anchor: str = "") -> str:
-    """The address of a page of this site from a page whose way up to the root is `root`."""
+    """Return the address of a page of this site from a page whose way up to the root is `root`."""
     return root + _coded(path) + (f"#{anchor}" if anchor else "")
 
 
@@ -55,12 +55,12 @@ def _coded(path: str) -> str:
 
 
 def way_up(path: str) -> str:
-    """The way from a page to the root of the site: `../` for each folder it lies in."""
+    """Return the way from a page to the root of the site: `../` for each folder."""
     return "../" * path.count("/")
 
 
 def web_address(text: object) -> str:
-    """An http or https address as it is, anything else as an empty string: `javascript:` reaches no page."""
+    """Return an http or https address unchanged, and an empty string for anything else, such as `javascript:`."""
     if not isinstance(text, str) or any(character.isspace() or ord(character) < 32 for character in text):
         return ""
     try:

@@ -25,14 +25,14 @@ from srbench.submissions.crops import CORNERS, SCALE
 
 PATH = "compare.html"
 INDEX = "data/compare.js"
-"""The list of entries, as a script: a page opened from a disk may load scripts but not read files. It lies outside the
-folder of the entries' own scripts, one of which may be called index."""
+"""The list of entries, as a script: a page opened from a disk may load scripts but not read files. It is outside the
+folder of the scripts of entries, because an entry may be called index."""
 
 _LISTED = 300
 
 
 def pages(collection: Collection) -> Iterator[Page]:
-    """`compare.html`, the list of entries and one script of scores per entry."""
+    """Return `compare.html`, the list of entries and one script of scores per entry."""
     names = _names(collection)
     others = partners(collection)
     first = _first(collection)
@@ -57,13 +57,13 @@ def _pictures(entry: Entry) -> str:
 
 
 def _names(collection: Collection) -> list[tuple[str, str]]:
-    """Each entry's id and title; titles that several have, such as those of one model run otherwise, with the id."""
+    """Return the id and title of each entry. The id is added to titles that several entries share."""
     held = Counter(entry.title for entry in collection)
     return [(entry.id, f"{entry.title} ({entry.id})" if held[entry.title] > 1 else entry.title) for entry in collection]
 
 
 def data_path(entry_id: str) -> str:
-    """The script of an entry's scores."""
+    """Return the path of the script with an entry's scores."""
     return f"data/compare/{address_safe(entry_id)}.js"
 
 
@@ -100,14 +100,14 @@ def _entry_script(collection: Collection, entry: Entry) -> str:
 
 
 def _images(entry: Entry) -> Iterator[tuple[Group, list[str]]]:
-    """The names of each group's images, in the order of its values; by protocol, scale and dataset."""
+    """Return the image names of each group in the order of its values; groups by protocol, scale and dataset."""
     rows = entry.rows()
     for group in sorted(entry.means, key=group_rank):
         yield group, [row["image"] for row in rows[group]]
 
 
 def _group(values: Values, mean: Mean, images: list[str], names: dict[str, int]) -> dict[str, Any]:
-    """One group of scores; image names that groups share are written once, in `names` by their JSON."""
+    """Return one group of scores. Image names that groups share are stored once, in `names` by their JSON."""
     place = names.setdefault(json.dumps(images), len(names))
     metrics = {name: [json_number(float(value)) for value in values[row]] for row, name in enumerate(METRICS)}
     return {
@@ -121,7 +121,7 @@ def _group(values: Values, mean: Mean, images: list[str], names: dict[str, int])
 
 
 def _facts(entry: Entry) -> dict[str, str]:
-    """What may differ between two entries besides their scores, in words."""
+    """Return in words what may differ between two entries in addition to their scores."""
     options, model, training = entry.document["options"], entry.document["model"], entry.document["training"] or {}
     facts = {
         "attention": model["attention"],

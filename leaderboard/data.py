@@ -1,4 +1,4 @@
-"""JSON and CSV of everything that the pages show, beside them: every entry's rows, every mean, every table."""
+"""JSON and CSV of everything that the pages show: the rows of every entry, every mean and every table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from srbench.scores import json_number, schema_with
 from srbench.submissions.rows import metric_names
 
 MEANS = "data/means"
-"""Where the means of all entries lie, without the suffix."""
+"""The files with the means of all entries, without the suffix."""
 
 COLUMNS = (
     "id",
@@ -46,11 +46,11 @@ COLUMNS = (
     "page",
     "scores",
 )
-"""What is said of each mean: PSNR in dB; `page` and `scores` are files of the site."""
+"""The columns of each mean. PSNR is in dB; `page` and `scores` are files of the site."""
 
 
 def pages(collection: Collection) -> Iterator[Page]:
-    """Files of each entry and each table, the means of all, and the list of entries."""
+    """Return files of each entry and each table, the means of all entries, and the list of entries."""
     for entry in collection:
         stem = scores_path(entry.id)
         yield Page(f"{stem}.csv", partial(_scores_csv, entry))
@@ -63,7 +63,7 @@ def pages(collection: Collection) -> Iterator[Page]:
 
 
 def scores_path(entry_id: str) -> str:
-    """The files of an entry's rows, without the suffix."""
+    """Return the path of the files with an entry's rows, without the suffix."""
     return f"data/entries/{address_safe(entry_id)}"
 
 
@@ -93,13 +93,13 @@ def _entry_json(entry: Entry) -> str:
 
 
 def _rows(entry: Entry) -> Iterator[dict[str, Any]]:
-    """The score table, row by row, its numbers as JSON and CSV write them."""
+    """Return the rows of the score table with numbers as JSON and CSV write them."""
     for row in entry.submission.rows():
         yield {name: json_number(value) if isinstance(value, float) else value for name, value in row.items()}
 
 
 def means_csv(collection: Collection) -> str:
-    """Every mean of every entry as CSV, an empty cell where one is not given."""
+    """Return every mean of every entry as CSV, with an empty cell for a missing mean."""
     return _means_csv(_all_means(collection))
 
 
@@ -121,7 +121,7 @@ def _means_json(found: list[tuple[Entry, Group]]) -> str:
 
 
 def _mean(entry: Entry, group: Group) -> dict[str, Any]:
-    """One mean with what it is a mean of, by `COLUMNS`."""
+    """Return one mean by `COLUMNS`."""
     scale, protocol, dataset = group
     mean: Mean = entry.means[group]
     training = entry.document["training"]

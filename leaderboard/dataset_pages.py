@@ -1,4 +1,4 @@
-"""The pages of the datasets: what each is, by which pixels it is known, and which entries were scored on it."""
+"""The pages of the datasets: description, pixels, the entries that were scored on it, and papers with scores."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _INDEX = "datasets/index.html"
 
 @dataclass(frozen=True)
 class Use:
-    """An entry on a dataset: which pixels it was scored on, and where."""
+    """An entry on a dataset: the pixels it was scored on, and its scales and protocols."""
 
     entry: Entry
     fingerprint: str
@@ -35,7 +35,7 @@ class Use:
 
 
 def pages(collection: Collection) -> Iterator[Page]:
-    """One page for each dataset of the catalogue and each that an entry was scored on, and their index."""
+    """Return a page for each dataset of the catalogue and each that an entry was scored on, and their index."""
     scored = dataset_names(collection)
     names = [*CATALOGUE, *(name for name in scored if name not in CATALOGUE)]
     uses = {name: _uses(collection, name) for name in names}
@@ -84,7 +84,7 @@ def _printed(name: str) -> list[tuple[str, str, int]]:
 
 
 def size_of(name: str) -> int | None:
-    """How many images the evaluated part of a dataset has; None where the catalogue does not know."""
+    """Return the number of images in the evaluated split of a dataset; None if the catalogue does not have it."""
     dataset = CATALOGUE.get(name)
     return dataset.split().count if dataset else None
 

@@ -1,4 +1,4 @@
-"""What the pages know of a submission: its document, the means of its rows, and the rows when they are asked for."""
+"""Submissions as pages show them: the document, the means of the rows, and the rows, which are read when needed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from srbench.scores import Row
 from srbench.submissions import Submission
 
 Group = tuple[int, str, str]
-"""Scale, protocol, dataset: the rows that one mean is of."""
+"""Scale, protocol and dataset: the rows of one mean."""
 
 Values = NDArray[np.float64]
 """The scores of a group, 2×n: PSNR in dB and SSIM of each image in the order of names, NaN where one is missing."""
@@ -31,9 +31,10 @@ Values = NDArray[np.float64]
 class Mean:
     """The mean scores of a group: PSNR in dB, SSIM, each None unless all `n_expected` images have it.
 
-    `aliased` is the mean of `psnr_y_aliased`, None where the protocol has none. `inputs` is the hash of protocol
-    version, HR and LR: groups of equal `inputs` may be ranked together. `canonical` says whether the HR pixels are the
-    catalogue's, or the catalogue knows none. `seconds` is the upscaler's time an image in the scoring run.
+    `aliased` is the mean of `psnr_y_aliased`, None if the protocol does not have it. `inputs` is the hash of protocol
+    version, HR and LR: groups of equal `inputs` may be ranked together. `canonical` is true if the HR pixels are those
+    of the catalogue, or if the catalogue does not list the dataset. `seconds` is the upscaler's time per image in the
+    scoring run.
     """
 
     n: int
@@ -55,12 +56,12 @@ class Entry:
 
     @property
     def id(self) -> str:
-        """Its name, and its page's."""
+        """The id of the entry, which is also the name of its page."""
         return self.submission.id
 
     @property
     def title(self) -> str:
-        """What the submitter calls it."""
+        """The title that the submitter chose."""
         return self.submission.title
 
     @property
@@ -80,11 +81,11 @@ class Entry:
 
     @property
     def scores(self) -> pd.DataFrame:
-        """The rows behind `means`, read anew, with the columns of `srbench.scores.SCHEMA`."""
+        """The rows behind `means`, read again at each use, with the columns of `srbench.scores.SCHEMA`."""
         return self.submission.scores
 
     def rows(self) -> dict[Group, list[Row]]:
-        """The same by group, as plain rows in the order of image names."""
+        """Return the same rows by group, in the order of image names."""
         return by_group(self.submission.rows())
 
     @property
@@ -93,14 +94,14 @@ class Entry:
         return self.submission.record.date
 
     def at(self, name: str, scale: int) -> float | None:
-        """A fact of the model that depends on the scale, `parameters` or `macs`; None where it is not given."""
+        """Return `parameters` or `macs` of the model at a scale; None if the entry does not give it."""
         facts = self.document["model"][name] or {}
         value: float | None = facts.get(str(scale))
         return value
 
 
 def by_group(rows: Iterable[Row]) -> dict[Group, list[Row]]:
-    """The rows of an entry by what one mean is of, in the order of image names."""
+    """Return the rows of an entry by group, in the order of image names."""
     found: dict[Group, list[Row]] = {}
     for row in sorted(rows, key=itemgetter("image")):
         found.setdefault((row["scale"], row["protocol"], row["dataset"]), []).append(row)
@@ -108,7 +109,7 @@ def by_group(rows: Iterable[Row]) -> dict[Group, list[Row]]:
 
 
 def summarise(submission: Submission, rows: Iterable[Row]) -> tuple[Entry, dict[Group, Values]]:
-    """The entry of a submission, and the scores behind each of its means; both come from its rows alone.
+    """Return the entry of a submission and the scores behind each of its means; both are computed from its rows.
 
     Raises SrbenchError for a protocol that does not exist.
     """

@@ -15,7 +15,7 @@ _SHOWN = 30
 
 
 def pages(collection: Collection) -> Iterator[Page]:
-    """`feed.xml`: the newest entries. Its dates are the entries', so that equal entries give an equal feed."""
+    """Return `feed.xml`, the newest entries. It has the dates of the entries, so equal entries give an equal feed."""
     entries = newest(collection, _SHOWN)
     yield Page(
         FEED,

@@ -142,7 +142,7 @@ def _in_order(collection: Collection, view: View) -> list[Entry]:
 
 
 def _names(view: View) -> dict[str, str]:
-    """By entry id, its title and why it stands apart from the ranked ones."""
+    """Return by entry id its title and why it is not ranked, if it is not."""
     words = apart(view.entries, view.protocol.name)
     return {entry.id: ", ".join([entry.title, *words[entry.id]]) for entry in view.entries}
 

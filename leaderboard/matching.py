@@ -1,4 +1,4 @@
-"""Pairs of entries that differ in their attention alone: the only ones that say whether the attention helps."""
+"""Pairs of entries that differ only in their attention. Other pairs say nothing about the attention."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LENGTH = ("steps", "recipe_sha256")
 """One of them has to be known: a recipe's hash covers its steps, which differ where each scale has a recipe."""
 
 MOST_PAIRS = 10
-"""Pairs that are shown of one entry."""
+"""The largest number of pairs that are shown for one entry."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Pair:
 
 
 def matched_pairs(collection: Collection) -> dict[str, list[Pair]]:
-    """By entry id, the pairs that the entry belongs to: at most `MOST_PAIRS` each, those of the first ids."""
+    """Return by entry id the pairs of the entry: at most `MOST_PAIRS`, those of the first ids."""
     alike: dict[tuple[object, ...], list[Entry]] = {}
     for entry in collection:
         if (key := _key(entry)) is not None:
@@ -88,14 +88,14 @@ def partners(collection: Collection) -> dict[str, str]:
 
 
 def _pairs(entries: list[Entry]) -> Iterator[Pair]:
-    """Every variant with the first bases of equal training."""
+    """Return every variant with the first bases that were trained equally."""
     bases = [entry for entry in entries if _attention(entry) != "bam"][:MOST_PAIRS]
     for variant in (entry for entry in entries if _attention(entry) == "bam"):
         yield from (Pair(base, variant) for base in bases)
 
 
 def _key(entry: Entry) -> tuple[object, ...] | None:
-    """What two entries must share to be a pair; None where something of it is not known."""
+    """Return what two entries must share to be a pair; None if a part of it is unknown."""
     training, model = entry.document["training"], entry.document["model"]
     if not training or not model["network"] or any(training.get(name) is None for name in _NEEDED):
         return None
@@ -106,7 +106,7 @@ def _key(entry: Entry) -> tuple[object, ...] | None:
 
 
 def _base(entry: Entry) -> str:
-    """The network's name without its attention: `imdn` for `imdn-bam`."""
+    """Return the network's name without its attention: `imdn` for `imdn-bam`."""
     return str(entry.document["model"]["network"]).lower().removesuffix(f"-{_attention(entry)}")
 
 

@@ -1,4 +1,4 @@
-"""The page of one entry: what it is, how it was made and checked, and every score behind its means."""
+"""The page of an entry: its model, how its scores were made and checked, and the scores of every image."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ScoreTable:
 
     @property
     def anchor(self) -> str:
-        """Its id on the page: what the mean in the main table links to."""
+        """The id on the page that means in the main tables link to."""
         return scores_anchor(*self.group)
 
     @property
@@ -70,7 +70,7 @@ class ScoreTable:
         return any(row["aliased"] is not None for row in self.rows)
 
     def histogram(self) -> Markup | None:
-        """How PSNR spreads over the images, as SVG; None below ten finite values."""
+        """Return a histogram of PSNR over the images as SVG; None below ten finite values."""
         values = [value for value in self.all_psnr if math.isfinite(value)]
         if len(values) < _CHART_FROM:
             return None
@@ -97,7 +97,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the submitter beside what was measured: (protocol, mean, PSNR difference) of every protocol there."""
+    """A claim of the submitter, and what was measured: protocol, mean and PSNR difference for every protocol."""
 
     claim: Mapping[str, Any]
     measured: tuple[tuple[str, Mean, float | None], ...]
@@ -110,7 +110,7 @@ class Claim:
 
 
 def pages(collection: Collection) -> Iterator[Page]:
-    """A page per entry, and its SR crops."""
+    """Return a page per entry, and its SR crops."""
     pairs, others = matched_pairs(collection), partners(collection)
     found = _places(collection)
     titles = {entry.id: entry.title for entry in collection}
@@ -125,12 +125,12 @@ def pages(collection: Collection) -> Iterator[Page]:
 
 
 def sample_path(entry: Entry, name: str) -> str:
-    """Where an SR crop of an entry lies in the site."""
+    """Return the path of an SR crop of an entry in the site."""
     return f"samples/{address_safe(entry.id)}/{address_safe(name)}"
 
 
 def score_tables(entry: Entry) -> list[ScoreTable]:
-    """The per-image scores of an entry, a table per group: by protocol, then scale, then dataset."""
+    """Return the per-image scores of an entry, a table per group: by protocol, then scale, then dataset."""
     rows = entry.rows()
     few = sum(map(len, rows.values())) > _MOST_ROWS
     ordered = sorted(entry.means, key=group_rank)
@@ -138,7 +138,7 @@ def score_tables(entry: Entry) -> list[ScoreTable]:
 
 
 def claims_beside(entry: Entry) -> list[Claim]:
-    """Each claim of an entry with its means at that scale and dataset, the nearest first."""
+    """Return each claim of an entry with the means at its scale and dataset, the nearest first."""
     found = []
     for claim in entry.document["claims"]:
         measured = [
@@ -214,7 +214,7 @@ def _digits(value: float, least: int) -> str:
 
 
 def _results(entry: Entry, protocol: str) -> tuple[list[int], list[tuple[str, list[Mean | None]]]]:
-    """The scales of a protocol, and a row of means over them for each dataset."""
+    """Return the scales of a protocol, and a row of means over them for each dataset."""
     scales = sorted({scale for scale, name, _ in entry.means if name == protocol})
     datasets = sorted({dataset for _, name, dataset in entry.means if name == protocol}, key=dataset_rank)
     rows = [(dataset, [entry.means.get((scale, protocol, dataset)) for scale in scales]) for dataset in datasets]

@@ -29,7 +29,7 @@ _PSNR = Axis("mean PSNR, dB")
 
 @dataclass(frozen=True)
 class Measure:
-    """What a chart has along its x axis: `value` reads it from an entry at a scale; `low` says that less is better."""
+    """The x axis of a chart: `value` reads it from an entry at a scale; `low` means that less is better."""
 
     slug: str
     title: str
@@ -103,12 +103,12 @@ class Chart:
 
 
 def charts_path(view: View, dataset: str) -> str:
-    """The page of a dataset's charts in a view."""
+    """Return the path of the page with a dataset's charts in a view."""
     return f"charts/{view.stem}-{address_safe(dataset)}.html"
 
 
 def pages(collection: Collection) -> Iterator[Page]:
-    """A page of charts per scale, protocol and dataset, each chart as a file of its own, and their index."""
+    """Return a page of charts per scale, protocol and dataset, each chart also as a file, and their index."""
     listed: list[tuple[View, list[str]]] = []
     for view in views(collection):
         shown = []
@@ -123,7 +123,7 @@ def pages(collection: Collection) -> Iterator[Page]:
 
 
 def charts(view: View, dataset: str, entries: Sequence[Entry]) -> list[Chart]:
-    """The charts of a dataset for which at least two entries have a value."""
+    """Return the charts of a dataset for which at least two entries have a value."""
     found = []
     for measure in _measures(view, dataset, entries):
         points = list(_points(measure, view, dataset, entries))
@@ -134,7 +134,7 @@ def charts(view: View, dataset: str, entries: Sequence[Entry]) -> list[Chart]:
 
 
 def pareto_front(points: Sequence[Point], *, low: bool) -> list[Point]:
-    """The points that no other beats in both PSNR and x, by rising PSNR; of equal points the first."""
+    """Return the points that no other point beats in both PSNR and x, by rising PSNR; of equal points, the first."""
     front: list[Point] = []
     for point in sorted(points, key=lambda point: (point.x if low else -point.x, -point.psnr, point.entry.id)):
         if not front or point.psnr > front[-1].psnr:
@@ -151,7 +151,7 @@ def _pages(view: View, dataset: str, entries: Sequence[Entry]) -> Iterator[Page]
 
 
 def svg_path(view: View, dataset: str, measure: Measure) -> str:
-    """The file of one chart."""
+    """Return the path of the file of one chart."""
     return f"charts/{view.stem}-{address_safe(dataset)}-{measure.slug}.svg"
 
 
@@ -181,7 +181,7 @@ def _points(measure: Measure, view: View, dataset: str, entries: Sequence[Entry]
 
 
 def _thinned(points: list[Point], front: list[Point]) -> tuple[Point, ...]:
-    """At most `_MOST_POINTS`, the front first and then the highest: a chart of thousands only grows heavy."""
+    """Return at most `_MOST_POINTS` points, those of the front first and then the highest."""
     if len(points) <= _MOST_POINTS:
         return tuple(points)
     held = set(map(id, front))
@@ -190,7 +190,7 @@ def _thinned(points: list[Point], front: list[Point]) -> tuple[Point, ...]:
 
 
 def _shown(view: View, dataset: str) -> list[Entry]:
-    """The entries of the main group that were scored on the same pixels, all of them."""
+    """Return the entries of the main group that were scored on all images of the same pixels."""
     group = view.scale, view.protocol.name, dataset
     main = ranked_entries(view.entries, view.protocol.name)
     inputs = reference_inputs(main, group)
@@ -199,7 +199,7 @@ def _shown(view: View, dataset: str) -> list[Entry]:
 
 
 def _psnr(entry: Entry, view: View, dataset: str) -> float | None:
-    """The mean of a complete set, where it is finite."""
+    """Return the mean of a complete set if it is finite."""
     psnr = entry.means[view.scale, view.protocol.name, dataset].psnr
     return psnr if psnr is not None and math.isfinite(psnr) else None
 
@@ -210,7 +210,7 @@ def _family(entry: Entry) -> int:
 
 
 def _measures(view: View, dataset: str, entries: Sequence[Entry]) -> list[Measure]:
-    """What at least two entries have; the scoring runs tell the speed where none was measured on its own."""
+    """Return the measures that two entries have; without measured speeds, those of the scoring runs."""
     costs, speeds = _known(_MEASURES, view, entries), _known(_speeds(entries), view, entries)
     return costs + (speeds or _known(_run_speeds(view, dataset, entries), view, entries))
 
@@ -220,7 +220,7 @@ def _known(measures: Sequence[Measure], view: View, entries: Sequence[Entry]) ->
 
 
 def _speeds(entries: Sequence[Entry]) -> list[Measure]:
-    """One measure per device and input size that speed was measured on: speeds of two devices are not compared."""
+    """Return one measure per device and input size, because speeds of two devices are not compared."""
     places = sorted({_place(entry) for entry in entries if entry.document["runtime"]})
     return [
         Measure(
@@ -250,7 +250,7 @@ def _fps_at(place: tuple[str, int, int], entry: Entry, scale: int) -> float | No
 
 
 def _run_speeds(view: View, dataset: str, entries: Sequence[Entry]) -> list[Measure]:
-    """One measure per device that the dataset was scored on."""
+    """Return one measure per device that the dataset was scored on."""
     group = view.scale, view.protocol.name, dataset
     devices = sorted({device for entry in entries if (device := _device(entry, group))})
     return [
@@ -273,7 +273,7 @@ def _images_per_second(group: Group, device: str, entry: Entry, scale: int) -> f
 
 
 def _device(entry: Entry, group: Group) -> str:
-    """What a group was scored on, in words; empty where the run does not say."""
+    """Return the device that a group was scored on, in words; empty if the run does not name it."""
     for run in entry.document["runs"]:
         if run["scale"] == group[0] and group[1] in run["protocols"] and group[2] in run["datasets"]:
             return _described(run["environment"])
@@ -290,7 +290,7 @@ def _described(environment: Mapping[str, Any]) -> str:
 
 
 def frames_per_second(entry: Entry, scale: int) -> float | None:
-    """What was measured at a scale, from frames per second or from seconds an image."""
+    """Return the measured frames per second at a scale; None if the entry has no measurement."""
     runtime = entry.document["runtime"] or {}
     fps = (runtime.get("fps") or {}).get(str(scale))
     seconds = (runtime.get("seconds_per_image") or {}).get(str(scale))

@@ -46,7 +46,7 @@ class Reported:
 
     @property
     def verdict(self) -> str:
-        """The protocol that explains the row, or why none does."""
+        """The protocol that explains the row, or why there is no such protocol."""
         if self.audit and self.kind == "fits":
             return str(self.audit["best"]["protocol"])
         return _VERDICTS.get(self.kind, "not audited" if self.row["model"] else "no weights")
@@ -65,7 +65,7 @@ class Reported:
 
 
 def reported_rows(folder: Path = FOLDER) -> list[Reported]:
-    """Every row of `claims.csv` with its audit from `audits.json`, in the order of the file."""
+    """Return every row of `claims.csv` with its audit from `audits.json`, in the order of the file."""
     with (folder / "claims.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     audits = {_key(audit["claim"]): audit for audit in _audits(folder)}
@@ -83,6 +83,6 @@ def _key(row: Mapping[str, Any]) -> Key:
 
 
 def training_of(one: Reported) -> str:
-    """Return the training data in brackets, which tells two rows of one network in one table apart."""
+    """Return the training data in brackets, which distinguishes two rows of one network in one table."""
     training = one.row["training_set"]
     return f"(trained on {training})" if training else ""

@@ -1,4 +1,4 @@
-"""The pages of the protocols: every rule that makes a score, and one checkpoint under all of them."""
+"""The pages of the protocols: every rule, and one checkpoint under all of them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PREPARATIONS = {
         "MATLAB's bicubic, then Gaussian noise of level 30 that the image's name fixes",
     ),
     "given pairs": (
-        "as it is: exactly scale times the LR, other sizes are refused",
+        "unchanged; its size must be exactly the scale times that of the LR",
         "the files that the dataset ships, of any origin",
     ),
 }
@@ -55,7 +55,7 @@ class Checkpoint:
 
 
 def pages(collection: Collection) -> Iterator[Page]:
-    """One page per protocol, and their index."""
+    """Return one page per protocol, and their index."""
     found = views(collection)
     for name in protocol_names():
         tables = [view for view in found if view.protocol.name == name]
@@ -66,7 +66,7 @@ def pages(collection: Collection) -> Iterator[Page]:
 
 
 def rules(protocol: Protocol) -> list[tuple[str, str]]:
-    """Every rule of a protocol as name and text, taken from the value itself."""
+    """Return every rule of a protocol as name and text, read from the protocol itself."""
     preparation, scoring = protocol.preparation, protocol.scoring
     hr, lr = PREPARATIONS[preparation.key]
     if preparation.ships_lr and preparation.degradation is not None:
@@ -91,7 +91,7 @@ def rules(protocol: Protocol) -> list[tuple[str, str]]:
         ),
         (
             "SSIM",
-            f"Gaussian window {size}, σ 1.5, K1 0.01, K2 0.03, L 255, where the window fits whole; float64"
+            f"Gaussian window {size}, σ 1.5, K1 0.01, K2 0.03, L 255, where the complete window fits; float64"
             + ("" if scoring.luma else "; mean over the channels")
             + ("; on Y rounded to an integer" if scoring.ssim_luma else "")
             + ("; negative contrast-structure terms count as 0" if scoring.ssim_clipped else ""),
@@ -119,7 +119,7 @@ def _colour(protocol: Protocol) -> str:
 
 
 def _checkpoints(collection: Collection, protocol: str | None = None) -> list[Checkpoint]:
-    """A few entries that were scored under several protocols, one of them the one named: the best verified first."""
+    """Return a few entries with scores under several protocols including `protocol`, the best verified first."""
     candidates = [
         (entry, names)
         for entry in collection

@@ -1,4 +1,4 @@
-"""From templates to HTML: one Jinja2 environment that escapes everything and refuses what is undefined."""
+"""Templates to HTML: one Jinja2 environment that escapes everything and refuses undefined names."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LEVELS = {
     "images-rescored": "re-scored",
     "claimed": "claimed",
 }
-"""The words for a verification level, the strongest first."""
+"""The word for each verification level, the strongest first."""
 
 LEVEL_MEANINGS = {
     "model-rerun": "srbench ran the weights again and got these scores",
@@ -70,7 +70,7 @@ SITE = SiteFacts()
 
 @cache
 def environment() -> Environment:
-    """The one Jinja2 environment: autoescape for every template, StrictUndefined, this package's templates."""
+    """Return the Jinja2 environment: autoescape for every template, StrictUndefined, the templates of this package."""
     # select_autoescape would not escape *.html.j2, so escaping is on for all.
     made = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
@@ -108,7 +108,7 @@ def environment() -> Environment:
 
 
 def render(template: str, *, path: str, **context: Any) -> str:
-    """The HTML of a page at `path`.
+    """Return the HTML of a page at `path`.
 
     Templates get `path`, `root` (the way up, to be put before every local address) and the context.
     """
@@ -116,12 +116,12 @@ def render(template: str, *, path: str, **context: Any) -> str:
 
 
 def db(value: float | None) -> str:
-    """PSNR in dB with three decimals."""
+    """Return PSNR in dB with three decimals."""
     return _number(value, 3)
 
 
 def db2(value: float | None) -> str:
-    """PSNR in dB with two decimals, as papers print it."""
+    """Return PSNR in dB with two decimals, as papers print it."""
     return _number(value, 2)
 
 
@@ -156,12 +156,12 @@ def short_data(text: str) -> str:
 
 
 def similarity(value: float | None) -> str:
-    """SSIM with four decimals."""
+    """Return SSIM with four decimals."""
     return _number(value, 4)
 
 
 def thousands(value: float | None) -> str:
-    """A count with a unit that keeps it short: 703 k, 15.6 M; MACs come out in G."""
+    """Return a count with a unit that keeps it short: 703 k, 15.6 M, 40.8 G."""
     if value is None:
         return MISSING
     for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):

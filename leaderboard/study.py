@@ -39,7 +39,7 @@ _OUTCOMES = {
 
 
 _UNKNOWN = {"outcome": "undecided", "detectable": math.nan, "interval": (math.nan, math.nan), "mean": math.nan}
-"""The numbers of a contrast that has none."""
+"""The numbers of a contrast without measurements."""
 
 REACH = 0.3
 """Charts cut differences beyond this many dB and show an arrow instead, so that the margin stays visible."""

@@ -27,17 +27,17 @@ class View:
 
     @property
     def name(self) -> str:
-        """`×4 matlab-y`: how pages and data files speak of it."""
+        """Its name on pages and in data files: `×4 matlab-y`."""
         return f"×{self.scale} {self.protocol.name}"
 
     @property
     def stem(self) -> str:
-        """`x4-matlab-y`: the name of its data files."""
+        """The start of the names of its data files: `x4-matlab-y`."""
         return f"x{self.scale}-{self.protocol.name}"
 
 
 def views(collection: Collection) -> list[View]:
-    """All views, the default protocol first and small scales before large ones."""
+    """Return all views, the default protocol first and small scales before large ones."""
     found: dict[tuple[str, int], dict[str, Entry]] = {}
     sets: dict[tuple[str, int], set[str]] = {}
     for entry in collection:
@@ -54,17 +54,17 @@ def views(collection: Collection) -> list[View]:
 
 
 def dataset_names(collection: Collection) -> list[str]:
-    """Every dataset that an entry was scored on, in the catalogue's order."""
+    """Return every dataset that an entry was scored on, in the catalogue's order."""
     return sorted({dataset for entry in collection for _, _, dataset in entry.means}, key=dataset_rank)
 
 
 def group_rank(group: tuple[int, str, str]) -> tuple[int, int, tuple[int, str]]:
-    """The sort key of groups on a page: by protocol, then scale, then dataset."""
+    """Return the sort key of groups on a page: by protocol, then scale, then dataset."""
     scale, protocol, dataset = group
     return protocol_names().index(protocol), scale, dataset_rank(dataset)
 
 
 def dataset_rank(dataset: str) -> tuple[int, str]:
-    """The sort key of datasets: the catalogue's order, then other names."""
+    """Return the sort key of datasets: the catalogue's order, then other names."""
     order = list(CATALOGUE)
     return order.index(dataset) if dataset in CATALOGUE else len(order), dataset

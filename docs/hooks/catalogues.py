@@ -147,7 +147,7 @@ def trained() -> str:
 
 
 def studies() -> str:
-    """The reports of the studies that lie beside the entries of the leaderboard."""
+    """The reports of the studies whose results are stored with the entries."""
     found = map(read_results, study_files(ROOT / "submissions"))
     reports = [re.sub("^#", "##", report(results), flags=re.MULTILINE) for results in found]
     return "\n".join(reports or ["None was carried out yet."])

@@ -1,4 +1,4 @@
-"""Plots as SVG text: readable without scripts, in light and dark, in colours that the colour-blind can tell apart."""
+"""Plots as SVG text: readable without scripts, in light and dark, in colours for colour-blind readers."""
 
 from srbench.charts.drawing import Series, histogram_chart, line_chart, scatter_chart
 from srbench.charts.rows import Interval, PartsBar, interval_chart, parts_chart

@@ -1,4 +1,4 @@
-"""Plots as SVG text: readable without scripts, in light and dark, in colours that the colour-blind can tell apart."""
+"""Plots as SVG text: readable without scripts, in light and dark, in colours for colour-blind readers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Series:
     """One line or cloud: a name for the legend, points (x, y), a place in the palette, dashed (hollow) or not.
 
     `labels` name each point in its tooltip, `links` are what a click on it opens where scripts run; `named` draws
-    labels beside the points as far as there is room; `stepped` joins points by steps, whatever the chart does.
+    labels next to the points where they fit; `stepped` joins points by steps, in any chart.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Series:
 def line_chart(
     series: Sequence[Series], *, title: str, x: Axis, y: Axis, description: str = "", layout: Layout = STANDALONE
 ) -> str:
-    """Lines with markers, a legend on the right and each value as a tooltip; a whole SVG element.
+    """Return lines with markers, a legend on the right and each value as a tooltip, as a complete SVG element.
 
     Raises ValueError where there is no finite point, or one that a logarithmic axis cannot show.
     """
@@ -55,7 +55,7 @@ def line_chart(
 def scatter_chart(
     series: Sequence[Series], *, title: str, x: Axis, y: Axis, description: str = "", layout: Layout = STANDALONE
 ) -> str:
-    """Points without lines, one legend entry per series; otherwise like `line_chart`."""
+    """Return points without lines, one legend entry per series; otherwise like `line_chart`."""
     return _chart(series, title, x, y, description, layout, lines=False)
 
 
@@ -154,7 +154,7 @@ def _path(one: Series, placed: Sequence[tuple[float, float]]) -> str:
 
 
 def _names(series: Sequence[Series], across: Scale, upward: Scale, layout: Layout) -> Iterable[str]:
-    """Labels beside points, in order, where they neither leave the chart nor lie on a point or an earlier label."""
+    """Draw labels next to points, in order, where they stay in the chart and cover no point and no earlier label."""
     places = [(across(x), upward(y)) for one in series if not one.stepped for x, y in one.points]
     taken = [_Box(left - RADIUS, top - RADIUS, left + RADIUS, top + RADIUS) for left, top in places]
     for one in series:
@@ -189,7 +189,7 @@ class _Box:
 
 
 def _beside(x: float, y: float, label: str, layout: Layout) -> Iterable[_Box]:
-    """Where a point's label may stand: above or below, to the right or to the left."""
+    """Return the possible places of a point's label: above or below, to the right or to the left."""
     width, height = text_width(label, layout.text), LINE * layout.text
     for top in (y - 1 - height, y + 1):
         for left in (x + RADIUS + 1, x - RADIUS - 1 - width):

@@ -43,7 +43,7 @@ class Layout:
 
 
 STANDALONE = Layout()
-"""A whole SVG file with its own style, title and legend."""
+"""A complete SVG file with style, title and legend."""
 INLINE = Layout(width=420, height=300, left=64, right=16, top=14, bottom=50, text=14, standalone=False)
 """Part of an HTML page: classes instead of styles, so that the page's colours and its policy hold."""
 
@@ -117,7 +117,7 @@ def vertical(kind: str, at: float, top: float, bottom: float, text: str) -> str:
 
 
 def marker(number: int, *, hollow: bool = False) -> str:
-    """Filled, or hollow on a dashed line: two lines that lie on each other can still be told apart."""
+    """Return the attributes of a marker: filled, or hollow on a dashed line, to distinguish lines that overlap."""
     colour = PALETTE[number % len(PALETTE)]
     return (
         f'class="point s{number}{" hollow" if hollow else ""}" r="4" stroke="{colour}" stroke-width="1.5" '

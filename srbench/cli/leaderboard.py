@@ -23,7 +23,7 @@ _submissions = click.option(
     default=Path("submissions"),
     show_default=True,
     metavar="DIR",
-    help="Where entries lie.",
+    help="Folder of the entries.",
 )
 _output = click.option(
     "--output",
@@ -60,7 +60,7 @@ def build_command(submissions: Path, output: Path) -> None:
     metavar="IMAGES",
     help="Score SR images, IMAGES/DATASET/NAME.png, against the one ID given.",
 )
-@click.option("--rerun", is_flag=True, help="Run the weights of the one ID given again, in a process of its own.")
+@click.option("--rerun", is_flag=True, help="Run the weights of the one ID given again, in a separate process.")
 @click.option(
     "--weights",
     type=click.Path(path_type=Path, exists=True),
@@ -70,7 +70,7 @@ def build_command(submissions: Path, output: Path) -> None:
 @click.option(
     "--data-root",
     type=click.Path(path_type=Path),
-    help="With --rescore or --rerun: where datasets lie; default $SRBENCH_DATA.",
+    help="With --rescore or --rerun: folder of the datasets; default $SRBENCH_DATA.",
 )
 @click.option("--device", default="auto", show_default=True, help="With --rerun: auto, cpu, cuda, …")
 @click.option(
@@ -110,7 +110,7 @@ def check_command(
 ) -> None:
     """Check entries: schema, hashes, coverage, means, plausibility, names; --rescore and --rerun verify one.
 
-    Without an ID the results of studies that lie beside the entries are looked at too.
+    Without an ID, the results of studies in the same folder are checked, too.
 
     Exit code 1 where there is an error. What verifies writes verification.json and verified.json: both are
     maintainers' to commit.
@@ -158,7 +158,7 @@ def _require_their_use(context: click.Context, *, rescore: bool, rerun: bool) ->
     unused |= {} if rescore or rerun else dict.fromkeys(("data_root", "accept", "by"), "--rescore or --rerun")
     for name, needed in unused.items():
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            raise click.UsageError(f"--{name.replace('_', '-')} is for {needed} alone: give that too, or leave it out")
+            raise click.UsageError(f"--{name.replace('_', '-')} needs {needed}: add that, or leave it out")
 
 
 @command.command("export")

@@ -246,7 +246,7 @@ def test_the_schema_is_published() -> None:
     assert (result.exit_code, result.stdout) == (0, json_schema())
 
 
-NEEDS_RERUN = "is for --rerun alone: give that too, or leave it out"
+NEEDS_RERUN = "needs --rerun: add that, or leave it out"
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ NEEDS_RERUN = "is for --rerun alone: give that too, or leave it out"
         (("--timeout", "3600"), f"--timeout {NEEDS_RERUN}"),
         (("--rescore", ".", "--device", "cpu"), f"--device {NEEDS_RERUN}"),
         (("--rescore", ".", "--weights", "."), f"--weights {NEEDS_RERUN}"),
-        (("--data-root", "."), "--data-root is for --rescore or --rerun alone: give that too, or leave it out"),
+        (("--data-root", "."), "--data-root needs --rescore or --rerun: add that, or leave it out"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

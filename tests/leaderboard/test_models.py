@@ -107,7 +107,7 @@ def test_of_sr_images_nothing_is_said_that_nobody_knows(collected: Collect) -> N
     assert "<dt>SR images ×4</dt>" in html and "Weights ×4" not in html
     assert "<dt>Training</dt><dd>not stated</dd>" in html
     assert "<dt>Run with</dt><dd>not stated: only the SR images are known</dd>" in html
-    assert "Ranked apart: from images." in html
+    assert "Not ranked with the others: from images." in html
 
 
 def test_a_claim_stands_beside_every_protocol_the_nearest_first(collected: Collect) -> None:
