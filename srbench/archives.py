@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from srbench.errors import FetchError
-from srbench.files import explain, is_page, require_space
+from srbench.fetch import is_page, require_space
+from srbench.files import explain
 
 MAX_FILES = 200_000
 """More members than any dataset here has."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import gzip
 import hashlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,10 +19,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+import srbench.fetch as fetch_module
 from srbench import files
 from srbench.errors import FetchError, ResultsError, SrbenchError
-from srbench.files import RemoteFile, atomic_path, fetch, write_atomic
+from srbench.fetch import RemoteFile, fetch
+from srbench.files import atomic_path, write_atomic
 
 DATA = bytes(range(256)) * 1600
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -95,8 +101,8 @@ def server() -> Iterator[_Server]:
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("SRBENCH_MIRROR", "SRBENCH_OFFLINE"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(files, "STALL_SECONDS", 0.3)
-    monkeypatch.setattr(files, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(fetch_module, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(fetch_module, "RETRY_SECONDS", 0.01)
 
 
 def _file(server: _Server, *paths: str, sha256: str | None = SHA256) -> RemoteFile:
@@ -216,7 +222,7 @@ def test_a_name_with_a_path_is_refused() -> None:
 _SCRIPT = """
 import sys
 from pathlib import Path
-from srbench.files import RemoteFile, fetch
+from srbench.fetch import RemoteFile, fetch
 fetch(RemoteFile("data.bin", (sys.argv[1],), int(sys.argv[2]), sys.argv[3]), folder=Path(sys.argv[4]))
 """
 
@@ -309,3 +315,100 @@ def test_a_written_file_is_as_open_as_any_other(tmp_path: Path) -> None:
         temporary.unlink(missing_ok=True)
         os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
     assert (tmp_path / "closed").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_temporary_files_of_killed_processes_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_swept", set())
+    old, fresh, foreign = (tmp_path / name for name in (".a.12-0123abcd.tmp", ".b.12-0123abcd.tmp", ".own.tmp"))
+    for path in (old, fresh, foreign):
+        path.write_text("x")
+    for path in (old, foreign):
+        os.utime(path, (1, 1))
+    write_atomic(tmp_path / "new", "text")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".b.12-0123abcd.tmp", ".own.tmp", "new"]
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+ANSWERS: dict[str, tuple[bytes, bytes]] = {
+    "416 to a first request": (b"HTTP/1.1 416 Range Not Satisfiable\r\nContent-Length: 0\r\n\r\n", b""),
+    "a length of superscript two": (OK + "Content-Length: \u00b2\r\n\r\n".encode("latin1"), b""),
+    "a negative length": (OK + b"Content-Length: -5\r\n\r\n", b""),
+    "a length that does not fit": (OK + b"Content-Length: 99999999999999999999\r\n\r\n", b""),
+    "a redirect to nowhere": (b"HTTP/1.1 302 Found\r\nLocation: http://[::1/\r\nContent-Length: 0\r\n\r\n", b""),
+    "a redirect to another scheme": (b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n", b""),
+    "a redirect to a bad port": (b"HTTP/1.1 302 Found\r\nLocation: http://a:99999999/\r\n\r\n", b""),
+    "a redirect to itself": (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", b""),
+    "an unasked part": (
+        b"HTTP/1.1 206 Partial\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 10\r\n\r\n",
+        DATA[:10],
+    ),
+    "gzip": (OK + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(DATA)),
+    "no HTTP": (b"SSH-2.0-OpenSSH\r\n", b""),
+    "no answer": (b"", b""),
+    "a header of 100 kB": (OK + b"X: " + b"a" * 100_000 + b"\r\n\r\n", b""),
+    "a thousand headers": (OK + b"X: a\r\n" * 1000 + b"\r\n", b""),
+    "a chunk of wrong size": (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"zz\r\nabc"),
+    "an unfinished chunk": (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"ffff\r\nabc"),
+    "an endless body": (OK + b"\r\n", b"endless"),
+    "one byte at a time": (OK + b"\r\n", b"slow"),
+    "interim answers without end": (b"interim", b""),
+}
+
+
+def _answer(client: socket.socket, head: bytes, body: bytes) -> None:
+    with contextlib.suppress(OSError), client:
+        client.recv(65536)
+        end = time.monotonic() + 3
+        while head == b"interim" and time.monotonic() < end:
+            client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+        client.sendall(head)
+        while body in (b"endless", b"slow") and time.monotonic() < end:
+            client.sendall(bytes(1 << 16) if body == b"endless" else b"a")
+            time.sleep(0.05 if body == b"slow" else 0)
+        client.sendall(body)
+
+
+@pytest.fixture
+def hostile(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Serve one hostile answer to every request; yield the address."""
+    head, body = ANSWERS[request.param]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def run() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    threading.Thread(target=_answer, args=(client, head, body), daemon=True).start()
+
+        threading.Thread(target=run, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+@pytest.mark.parametrize("hostile", ANSWERS, indirect=True)
+@pytest.mark.parametrize("pinned", [True, False], ids=["pinned", "unpinned"])
+def test_hostile_answer_moves_on_to_the_next_source(
+    hostile: str, pinned: bool, server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in [("ANSWER_SECONDS", 0.5), ("SLOW_SECONDS", 0.3), ("UNPINNED_BYTES", 1 << 20), ("ATTEMPTS", 2)]:
+        monkeypatch.setattr(fetch_module, name, value)
+    good = f"http://127.0.0.1:{server.server_port}/plain"
+    file = RemoteFile("f.bin", (hostile, good), len(DATA) if pinned else None, SHA256 if pinned else None)
+    assert fetch(file, folder=tmp_path, allow_unpinned=True).read_bytes() == DATA
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_waiting_process_says_what_it_waits_for(
+    server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fetch_module, "WAIT_SECONDS", 0.1)
+    held = threading.Event()
+
+    def hold() -> None:
+        with FileLock(tmp_path / "f.bin.lock"):
+            held.set()
+            time.sleep(0.5)
+
+    threading.Thread(target=hold, daemon=True).start()
+    assert held.wait(5)
+    fetch(RemoteFile("f.bin", (f"http://127.0.0.1:{server.server_port}/plain",), len(DATA), SHA256), folder=tmp_path)
+    assert "waiting for another process that fetches f.bin" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 
 from srbench.errors import DatasetError, UnknownNameError
-from srbench.files import RemoteFile
+from srbench.fetch import RemoteFile
 
 EDSR_LEVELS = (
     33,

@@ -9,7 +9,8 @@ from srbench.datasets.catalogue import Entry, Source, find_entry
 from srbench.datasets.importing import ImportReport, import_dataset
 from srbench.datasets.listing import size_text
 from srbench.errors import DatasetError, FetchError, counted
-from srbench.files import CONNECT_SECONDS, RemoteFile, cache_dir, fetch, is_offline, mirrored
+from srbench.fetch import CONNECT_SECONDS, RemoteFile, fetch, is_offline, mirrored
+from srbench.files import cache_dir
 
 
 def download_dataset(

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from srbench.errors import FetchError, MetricError
-from srbench.files import RemoteFile, fetch
+from srbench.fetch import RemoteFile, fetch
 
 State = Mapping[str, Tensor]
 Pooling = Literal["max", "l2"]

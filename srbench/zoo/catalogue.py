@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from srbench.errors import UnknownNameError, WeightsError
-from srbench.files import RemoteFile
+from srbench.fetch import RemoteFile
 from srbench.zoo.entries import TAGS, ExpectedScore, Setting, Tag, WeightsEntry, expected_scores, raw_address
 from srbench.zoo.modern_weights import MODERN_WEIGHTS
 from srbench.zoo.trained import Record, Training, records

@@ -13,7 +13,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from srbench.errors import FetchError, WeightsError
-from srbench.files import fetch, sha256_of
+from srbench.fetch import fetch
+from srbench.files import sha256_of
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.building import build, key_tables
 from srbench.zoo.catalogue import (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from srbench.errors import WeightsError
-from srbench.files import RemoteFile
+from srbench.fetch import RemoteFile
 from srbench.zoo.trained import Training
 
 Tag = Literal["authors", "srbench", "super-image", "ntire2023", "ntire2024"]

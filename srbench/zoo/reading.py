@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from srbench.errors import WeightsError, listed
-from srbench.files import is_page
+from srbench.fetch import is_page
 from srbench.zoo.torchfiles import MOST_DIMENSIONS, MOST_TENSORS, CodeError, ProgramError, load_content
 from srbench.zoo.wrapping import State, View, preferred, tensors_of, unwrapped, views_of
 

@@ -20,7 +20,8 @@ from srbench.datasets.packing import PatchStore, build_store
 from srbench.datasets.pairs import pair_maker
 from srbench.datasets.parquet import ImageWriter
 from srbench.datasets.stores import ParquetStore
-from srbench.files import RemoteFile, atomic_path, fetch
+from srbench.fetch import RemoteFile, fetch
+from srbench.files import atomic_path
 from srbench.images import decode, encode_png, pixel_sha256, save_png
 from srbench.scores import RunFolder, read_run
 from srbench.submissions import read_submission

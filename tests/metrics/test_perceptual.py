@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from srbench.errors import MetricError, UnknownNameError
-from srbench.files import RemoteFile, sha256_of
+from srbench.fetch import RemoteFile
+from srbench.files import sha256_of
 from srbench.images import decode
 from srbench.metrics.backbones import ALEXNET, features, load_backbone
 from srbench.metrics.computed import load_niqe

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from srbench.errors import FetchError, WeightsError
-from srbench.files import RemoteFile, sha256_of
+from srbench.fetch import RemoteFile
+from srbench.files import sha256_of
 from srbench.training.outbreak import outbreak
 from srbench.zoo import trained
 from srbench.zoo.catalogue import CATALOGUE, DEFAULT_TAG, WeightsEntry, find_weights, trained_entry

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from srbench.errors import WeightsError
-from srbench.files import RemoteFile
+from srbench.fetch import RemoteFile
 
 FOLDER = Path(__file__).parent
 """Where records and small weights lie."""

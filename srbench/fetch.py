@@ -1,0 +1,399 @@
+"""Fetch files of known hash: from a mirror folder or the network, with resume, a lock and checked bytes.
+
+Why this is not a library: pooch checks hashes, but neither resumes a broken download, nor tries the next address, nor
+keeps two processes from fetching the same file; tenacity only repeats. Both would leave the checks below to us, which
+look at each answer of a server: status, range, encoding, size and speed. requests and filelock do the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from srbench.errors import FetchError
+from srbench.files import DISK_ERRORS, atomic_path, cache_dir, explain, sha256_of, sync, sync_folder, write_atomic
+
+if TYPE_CHECKING:
+    import requests
+    from filelock import BaseFileLock
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 15.0
+STALL_SECONDS = 30.0
+RETRY_SECONDS = 0.5
+ATTEMPTS = 3
+ANSWER_SECONDS = 60.0
+"""How long a server may take until its answer starts."""
+SLOW_SECONDS = 60.0
+SLOWEST = 1024
+"""The bytes a second that a download must reach on average, once it has run for `SLOW_SECONDS`."""
+LONGEST_SECONDS = 24 * 3600.0
+"""How long one transfer may take in total."""
+UNPINNED_BYTES = 4 << 30
+"""The largest file of unknown size that is accepted."""
+WAIT_SECONDS = 2.0
+"""How long a process waits for another one before it says so."""
+# A connection that brings less than one chunk is no progress: a server could send a byte at a time for ever.
+CHUNK_BYTES = 1 << 16
+_PAGE_STARTS = (b"<!doctype", b"<html", b"<head", b"<?xml")
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file known by its bytes: `size` in bytes, hashes in lower-case hex, `urls` in the order of trying.
+
+    Without `sha256` and `md5` it is unpinned: `fetch` takes it only when asked to, and keeps the hash it found.
+    """
+
+    name: str
+    urls: tuple[str, ...]
+    size: int | None
+    sha256: str | None
+    md5: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name in {".", ".."} or set(self.name) & set("/\\\0"):
+            raise FetchError(f"expected a plain file name, got {self.name!r}")
+
+    @property
+    def pinned(self) -> bool:
+        """Whether a hash says which bytes this file must have."""
+        return bool(self.sha256 or self.md5)
+
+
+def fetch(file: RemoteFile, *, folder: Path | None = None, allow_unpinned: bool = False) -> Path:
+    """The path of `file` in `folder` (default: `cache_dir()`), its bytes checked; fetched first where it is missing.
+
+    `$SRBENCH_MIRROR` is searched by file name before the network; `$SRBENCH_OFFLINE=1` forbids the network. Downloads
+    resume from a `.part` file and are renamed into place only when size and hashes are right; a lock lets several
+    processes fetch once. Raises FetchError when no source has the right bytes, or for an unpinned file not allowed.
+    """
+    folder = cache_dir() if folder is None else folder
+    file = _with_kept_hash(file, folder)
+    if not file.pinned and not allow_unpinned:
+        raise FetchError(
+            f"{file.name} is unpinned: no hash of it is known, so it is only fetched when unpinned files are allowed"
+        )
+    target = folder / file.name
+    if _is_right(target, file):
+        return target
+    # Inside the function: the lock is needed for fetching alone, and listing must stay cheap.
+    from filelock import FileLock
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _waiting(FileLock(folder / f"{file.name}.lock"), file.name):
+            file = _with_kept_hash(file, folder)
+            if not _is_right(target, file):
+                _obtain(file, target)
+    except OSError as error:
+        raise FetchError(explain(error, target)) from error
+    return target
+
+
+@contextmanager
+def _waiting(lock: BaseFileLock, name: str) -> Iterator[None]:
+    """Hold a lock; report on stderr what the process waits for where another one has it."""
+    from filelock import Timeout
+
+    try:
+        lock.acquire(timeout=WAIT_SECONDS)
+    except Timeout:
+        sys.stderr.write(f"waiting for another process that fetches {name} (lock: {lock.lock_file})\n")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class _SourceError(Exception):
+    """One source failed; the text says how."""
+
+
+class _InterruptedError(Exception):
+    """A transfer broke off; what has come so far can be kept."""
+
+
+def _kept_hash_path(target: Path) -> Path:
+    return target.with_name(f"{target.name}.sha256")
+
+
+def _with_kept_hash(file: RemoteFile, folder: Path) -> RemoteFile:
+    """The file itself; an unpinned one pinned to the hash that an earlier fetch has kept."""
+    record = _kept_hash_path(folder / file.name)
+    if file.pinned or not record.is_file():
+        return file
+    return replace(file, sha256=record.read_text().split()[0])
+
+
+def _is_right(path: Path, file: RemoteFile) -> bool:
+    return file.pinned and path.is_file() and _problem(path, file) is None
+
+
+def _problem(path: Path, file: RemoteFile) -> str | None:
+    """What is wrong with the bytes at `path`; None if they are the expected ones."""
+    with path.open("rb") as stream:
+        if is_page(stream.read(512)) and not file.name.endswith((".html", ".htm")):
+            return "an HTML page came in place of the file"
+        stream.seek(0)
+        size = path.stat().st_size
+        if file.size is not None and size != file.size:
+            return f"expected {file.size} bytes, got {size}"
+        for kind, expected in (("sha256", file.sha256), ("md5", file.md5)):
+            stream.seek(0)
+            if expected and (found := hashlib.file_digest(stream, kind).hexdigest()) != expected:
+                return f"expected {kind} {expected}, got {found}"
+    return None if size else "the file is empty"
+
+
+def is_page(head: bytes) -> bool:
+    """Whether a file that starts so is a web page, which servers send in place of what they do not have."""
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGE_STARTS)
+
+
+def _obtain(file: RemoteFile, target: Path) -> None:
+    """Put the right bytes at `target` from the first source that has them; the caller holds the lock."""
+    failures = [f"{target}: {_problem(target, file)}"] if target.is_file() and file.pinned else []
+    sources: list[Path | str] = [*mirrored(file.name), *([] if is_offline() else file.urls)]
+    for source in sources:
+        try:
+            if isinstance(source, Path):
+                _copy(source, file, target)
+            else:
+                _download(file, source, target)
+        except _SourceError as error:
+            failures.append(f"{source}: {error}")
+            continue
+        if not file.pinned:
+            write_atomic(_kept_hash_path(target), f"{sha256_of(target)}  {file.name}\n")
+        return
+    raise FetchError(_no_source(file, failures))
+
+
+def _no_source(file: RemoteFile, failures: list[str]) -> str:
+    pin = f" (sha256 {file.sha256})" if file.sha256 else f" (md5 {file.md5})" if file.md5 else ""
+    tried = "; ".join(failures) or "there was no source to try"
+    offline = "the network is off ($SRBENCH_OFFLINE); " if is_offline() else ""
+    advice = "get the file yourself and put it into a folder named by $SRBENCH_MIRROR"
+    return f"could not fetch {file.name}{pin}: {tried}; {offline}{advice}"
+
+
+def is_offline() -> bool:
+    """Whether `$SRBENCH_OFFLINE` forbids the network."""
+    return os.environ.get("SRBENCH_OFFLINE", "") not in {"", "0"}
+
+
+def mirrored(name: str) -> list[Path]:
+    """The files of this name in the mirror folder, those nearest to its top first."""
+    mirror = os.environ.get("SRBENCH_MIRROR")
+    if not mirror:
+        return []
+    root = Path(mirror).expanduser()
+    direct = root / name
+    if direct.is_file():
+        return [direct]
+    return sorted((path for path in root.rglob(name) if path.is_file()), key=lambda path: (len(path.parts), path))
+
+
+def _copy(source: Path, file: RemoteFile, target: Path) -> None:
+    with atomic_path(target, error=FetchError) as temporary:
+        require_space(target.parent, source.stat().st_size, file.name)
+        shutil.copyfile(source, temporary)
+        # The copy is checked, not the source: what is renamed into place is what was hashed.
+        if problem := _problem(temporary, file):
+            raise _SourceError(problem)
+
+
+def _download(file: RemoteFile, url: str, target: Path) -> None:
+    """Fetch one address into `target`; goes on from its `.part` as long as bytes keep coming."""
+    part = target.with_name(f"{target.name}.part")
+    left, reached, reason = ATTEMPTS, 0, ""
+    while left:
+        left -= 1
+        # Without a hash a splice of two versions would go unnoticed, so unpinned files start over.
+        start = part.stat().st_size if file.pinned and part.is_file() else 0
+        try:
+            if not (start and start == file.size):
+                _stream(file, url, part, start)
+        except _InterruptedError as error:
+            reason = str(error)
+            grown = part.stat().st_size if part.is_file() else 0
+            if grown >= reached + CHUNK_BYTES or grown == file.size:
+                left, reached = ATTEMPTS, grown
+            time.sleep(RETRY_SECONDS)
+            continue
+        except _SourceError:
+            _drop_useless(file, part)
+            raise
+        problem = _problem(part, file)
+        if problem is None:
+            _publish(part, target)
+            return
+        part.unlink()
+        if not start:
+            raise _SourceError(problem)
+        reason = problem
+    if not file.pinned:
+        part.unlink(missing_ok=True)
+    raise _SourceError(reason)
+
+
+def _drop_useless(file: RemoteFile, part: Path) -> None:
+    """Remove a part file from which no download can resume."""
+    size = part.stat().st_size if part.is_file() else 0
+    if not file.pinned or not size or (file.size is not None and size > file.size):
+        part.unlink(missing_ok=True)
+
+
+def _publish(part: Path, target: Path) -> None:
+    sync(part)
+    part.replace(target)
+    sync_folder(target.parent)
+
+
+def _stream(file: RemoteFile, url: str, part: Path, start: int) -> None:
+    """Append what the address sends to `part` from byte `start` on, or rewrite it where the server cannot resume."""
+    try:
+        # Inside the function: evaluation must run where requests is missing.
+        import requests
+    except ModuleNotFoundError as error:
+        raise _SourceError("the package requests is needed for downloads; pip install requests") from error
+    headers = {"Accept-Encoding": "identity", "User-Agent": "srbench"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    try:
+        with _within(ANSWER_SECONDS, lambda: _ask(url, headers)) as response:
+            if start and response.status_code == requests.codes.requested_range_not_satisfiable:
+                return
+            if url.startswith("https:") and any(
+                not one.url.startswith("https:") for one in (*response.history, response)
+            ):
+                raise _SourceError("it redirects from https to an address that is not encrypted")
+            _receive(response, file, part, start)
+    except (_SourceError, _InterruptedError, FetchError):
+        raise
+    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        raise _InterruptedError(f"the connection broke off or stalled ({type(error).__name__})") from error
+    except requests.RequestException as error:
+        raise _SourceError(str(error)) from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            raise
+        # Whatever else one server's answer makes the HTTP library raise, the next source is tried.
+        raise _SourceError(f"an answer that is not HTTP ({type(error).__name__})") from error
+
+
+def _ask(url: str, headers: dict[str, str]) -> requests.Response:
+    import requests
+
+    return requests.get(url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, STALL_SECONDS))
+
+
+def _within(seconds: float, call: Callable[[], T]) -> T:
+    """Return what `call` returns; raise _InterruptedError after `seconds`, and leave its thread behind.
+
+    A server that sends one header byte a second, or interim answers without end, never meets a timeout of its socket.
+    """
+    results: list[T] = []
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            results.append(call())
+        except Exception as error:  # noqa: BLE001 (raised again below, in the calling thread)
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise _InterruptedError(f"no answer within {seconds:g} s")
+    return results[0]
+
+
+def _receive(response: requests.Response, file: RemoteFile, part: Path, start: int) -> None:
+    start = _accept(response, file, start)
+    length = response.headers.get("Content-Length", "")
+    total = start + int(length) if length.isascii() and length.isdigit() else file.size
+    if file.size is not None and total != file.size:
+        raise _SourceError(f"expected {file.size} bytes, the server announces {total}")
+    most = total if total is not None else UNPINNED_BYTES
+    if most > UNPINNED_BYTES and file.size is None:
+        raise _SourceError(f"the server announces {total} bytes; a file of unknown size may have {UNPINNED_BYTES}")
+    if total is not None:
+        require_space(part.parent, total - start, file.name)
+    # Inside the function: a progress bar is needed for downloads alone.
+    from tqdm import tqdm
+
+    with (
+        part.open("ab" if start else "wb") as out,
+        tqdm(desc=file.name, total=total, initial=start, unit="B", unit_scale=True, disable=None) as bar,
+    ):
+        for chunk in _chunks(response):
+            out.write(chunk)
+            bar.update(len(chunk))
+            if out.tell() > most:
+                raise _SourceError(f"more than the expected {most} bytes came")
+        if total is not None and out.tell() < total:
+            raise _InterruptedError(f"the connection closed after {out.tell()} of {total} bytes")
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    """Yield the bytes of an answer as they come; raise _InterruptedError where they come too slowly."""
+    # Inside the function: evaluation must run where requests is missing.
+    from urllib3.exceptions import HTTPError
+
+    begin, received = time.monotonic(), 0
+    while True:
+        try:
+            chunk = response.raw.read1(CHUNK_BYTES, decode_content=False)
+        except HTTPError as error:
+            raise _InterruptedError(f"the connection broke off or stalled ({type(error).__name__})") from error
+        if not chunk:
+            return
+        received += len(chunk)
+        elapsed = time.monotonic() - begin
+        if elapsed > LONGEST_SECONDS or (elapsed > SLOW_SECONDS and received < SLOWEST * elapsed):
+            raise _InterruptedError(f"only {received} bytes came in {elapsed:.0f} s")
+        yield chunk
+
+
+def _accept(response: requests.Response, file: RemoteFile, start: int) -> int:
+    """The offset at which this answer's bytes belong, after its status and content type have been looked at."""
+    if response.status_code >= 500 or response.status_code == 429:
+        raise _InterruptedError(f"the server answered {response.status_code}")
+    if response.status_code not in (200, 206):
+        raise _SourceError(f"the server answered {response.status_code} {response.reason}")
+    kind = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
+    if kind == "text/html" and not file.name.endswith((".html", ".htm")):
+        raise _SourceError("an HTML page came in place of the file")
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise _SourceError(f"the server sent the encoding {encoding[:40]!r}, which was not asked for")
+    if response.status_code == 200:
+        return 0
+    if not start:
+        raise _SourceError("the server sent a part of the file, which was not asked for")
+    if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+        raise _SourceError(f"asked for bytes from {start}, the server sent {response.headers.get('Content-Range')!r}")
+    return start
+
+
+def require_space(folder: Path, size: int, what: str) -> None:
+    """Raises FetchError where the disk of a folder has less than `size` bytes left for `what`."""
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise FetchError(f"{what} needs {size} bytes, {folder} has {free} free; free some or choose another folder")
