@@ -10,23 +10,57 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from srbench import datasets, metrics, protocols, zoo
+    from srbench.errors import SrbenchError
     from srbench.evaluation import evaluate
+    from srbench.listings import list_datasets, list_metrics, list_models, list_protocols
     from srbench.resize import imresize
+    from srbench.run_comparison import compare_runs as compare
+    from srbench.scores import read_run
     from srbench.upscalers.loading import load_model
 
-__all__ = ["datasets", "evaluate", "imresize", "load_model", "metrics", "protocols", "zoo"]
+__version__ = "0.1.0"
 
-_HOME = {"evaluate": "srbench.evaluation", "imresize": "srbench.resize", "load_model": "srbench.upscalers.loading"}
+__all__ = [
+    "SrbenchError",
+    "__version__",
+    "compare",
+    "datasets",
+    "evaluate",
+    "imresize",
+    "list_datasets",
+    "list_metrics",
+    "list_models",
+    "list_protocols",
+    "load_model",
+    "metrics",
+    "protocols",
+    "read_run",
+    "zoo",
+]
+
+_HOME = {
+    "SrbenchError": "srbench.errors:SrbenchError",
+    "compare": "srbench.run_comparison:compare_runs",
+    "evaluate": "srbench.evaluation:evaluate",
+    "imresize": "srbench.resize:imresize",
+    "list_datasets": "srbench.listings:list_datasets",
+    "list_metrics": "srbench.listings:list_metrics",
+    "list_models": "srbench.listings:list_models",
+    "list_protocols": "srbench.listings:list_protocols",
+    "load_model": "srbench.upscalers.loading:load_model",
+    "read_run": "srbench.scores:read_run",
+}
 _MODULES = ("datasets", "metrics", "protocols", "zoo")
 
 
 def __getattr__(name: str) -> object:
     if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
+        module, _, attribute = _HOME[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
     if name in _MODULES:
         return importlib.import_module(f"srbench.{name}")
     raise AttributeError(f"module 'srbench' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

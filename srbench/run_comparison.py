@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from srbench.errors import ComparisonError, listed
 from srbench.metrics.metric_entries import METRICS
-from srbench.scores import Record, Run
+from srbench.scores import Record, Run, read_run
 from srbench.statistics import PairedDifference, corrected_by_holm, paired_difference
 
 STATEMENT = "This holds for two checkpoints on these images, not for their architectures."
@@ -41,13 +42,15 @@ class Comparison:
     lower_is_better: tuple[str, ...] = ()
 
 
-def compare_runs(a: Run, b: Run, *, unmatched: bool = False, common: bool = False) -> list[Comparison]:
+def compare_runs(
+    a: Run | Path | str, b: Run | Path | str, *, unmatched: bool = False, common: bool = False
+) -> list[Comparison]:
     """Compare two runs image by image, one `Comparison` per protocol and scale, in the order of run A.
 
     Every metric that both runs have is compared, except the check score `psnr_lr`.
 
     Args:
-        a, b: finished runs.
+        a, b: finished runs, or their folders.
         unmatched: compare runs that differ in precision, tile, self-ensemble or training, and list the differences.
         common: compare only the datasets that both runs have, under the protocols and at the scales of both.
 
@@ -55,6 +58,7 @@ def compare_runs(a: Run, b: Run, *, unmatched: bool = False, common: bool = Fals
         ComparisonError: protocol, scale, images, HR or LR differ; without `unmatched`, options or training differ; with
             `common`, the runs have no dataset in common.
     """
+    a, b = (run if isinstance(run, Run) else read_run(run) for run in (a, b))
     left, right = _indexed(a, "A"), _indexed(b, "B")
     if common:
         left, right = _in_common(left, right)

@@ -173,12 +173,13 @@ class RunFolder:
         self.record = document
 
 
-def read_run(path: Path) -> Run:
-    """A finished run, from its folder or from the `scores.parquet` in it.
+def read_run(path: Path | str) -> Run:
+    """Return a finished run, from its folder or from the `scores.parquet` in it.
 
     Raises:
         ResultsError: no finished run there, or files that are damaged or do not belong together.
     """
+    path = Path(path)
     folder = path.parent if path.name == SCORES_NAME else path
     scores, record = folder / SCORES_NAME, folder / RECORD_NAME
     if not scores.exists() or not record.exists():

@@ -22,6 +22,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "datasets": ("protocols", "archives", "records"),
     "modelcard": ("errors",),
     "zoo": ("protocols", "modelcard", "tables"),
+    "listings": ("zoo", "datasets"),
     "upscalers": ("datasets", "zoo", "spec_paths"),
     "journal": ("files", "spec_paths"),
     "records": ("files",),

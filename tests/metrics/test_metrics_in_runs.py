@@ -29,14 +29,15 @@ def fast_niqe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Metric, "load", lambda metric, device: lambda sr, hr: float(sr.mean()))
 
 
-def _plan(names: tuple[str, ...] = ()) -> Plan:
+def make_plan(names: tuple[str, ...] = ()) -> Plan:
+    """Return the evaluation of bicubic on the embedded images with these metrics."""
     sets = [open_dataset("Sample")]
     return Plan(MatlabBicubic(scale=4), sets, [get_protocol("matlab-y")], metrics=as_metrics(names))
 
 
 @pytest.mark.usefixtures("fast_niqe")
 def test_metric_adds_one_float_column(tmp_path: Path) -> None:
-    carry_out(_plan(("niqe",)), tmp_path)
+    carry_out(make_plan(("niqe",)), tmp_path)
     run = read_run(tmp_path)
     assert list(run.scores.columns) == [*SCHEMA.names, "niqe"]
     assert run.scores["niqe"].dtype == np.float64 and run.scores["niqe"].notna().all()
@@ -45,21 +46,21 @@ def test_metric_adds_one_float_column(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("fast_niqe")
 def test_run_without_metrics_keeps_its_key_and_columns() -> None:
-    rows, record = carry_out(_plan(), None) or ([], {})
-    assert "metrics" not in _plan().key() and "metrics" not in record
+    rows, record = carry_out(make_plan(), None) or ([], {})
+    assert "metrics" not in make_plan().key() and "metrics" not in record
     assert list(to_frame(rows).columns) == SCHEMA.names
 
 
 @pytest.mark.usefixtures("fast_niqe")
 def test_other_metrics_do_not_resume_a_run(tmp_path: Path) -> None:
-    carry_out(_plan(("niqe",)), tmp_path)
+    carry_out(make_plan(("niqe",)), tmp_path)
     with pytest.raises(ResultsError, match="metrics"):
-        carry_out(_plan(), tmp_path)
+        carry_out(make_plan(), tmp_path)
 
 
 @pytest.mark.usefixtures("fast_niqe")
 def test_resumed_run_has_identical_metric_scores(tmp_path: Path) -> None:
-    plan = _plan(("niqe",))
+    plan = make_plan(("niqe",))
     rows, _ = carry_out(plan, None) or ([], {})
 
     def stop_after_one(batches: Iterable[list[Row]], kept: int, total: int) -> Iterator[list[Row]]:
@@ -77,7 +78,7 @@ def test_resumed_run_has_identical_metric_scores(tmp_path: Path) -> None:
 def test_failing_metric_names_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Metric, "load", lambda metric, device: lambda sr, hr: float("nan"))
     with pytest.raises(ImageError, match=r"Sample/.*expected a finite niqe, got nan"):
-        carry_out(_plan(("niqe",)), None)
+        carry_out(make_plan(("niqe",)), None)
 
 
 def test_image_too_small_for_niqe_is_named(tmp_path: Path, random_image: NDArray[np.uint8]) -> None:
@@ -88,7 +89,7 @@ def test_image_too_small_for_niqe_is_named(tmp_path: Path, random_image: NDArray
 
 def test_protocol_score_is_refused_as_metric() -> None:
     with pytest.raises(MetricError, match="leave out --metric psnr_y"):
-        _plan(("psnr_y",))
+        make_plan(("psnr_y",))
 
 
 def test_metric_string_in_place_of_list_is_refused() -> None:
