@@ -13,11 +13,12 @@ from markupsafe import Markup
 from leaderboard.addresses import address_safe, link, model_path
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group
+from leaderboard.matching import matched_pairs
 from leaderboard.pages import Page
 from leaderboard.ranking import ranked_entries, reference_inputs
 from leaderboard.rendering import render, thousands
 from leaderboard.views import View, views
-from srbench.charts import INLINE, STANDALONE, Axis, Layout, Series, scatter_chart
+from srbench.charts import INLINE, STANDALONE, Arrow, Axis, Layout, Series, scatter_chart
 
 INDEX = "charts/index.html"
 FAMILIES = ("without attention", "BAM", "other attention")
@@ -57,6 +58,7 @@ class Chart:
     points: tuple[Point, ...]
     front: tuple[Point, ...]
     total: int
+    pairs: frozenset[tuple[str, str]] = frozenset()
 
     def svg(self, *, root: str = "", layout: Layout = INLINE) -> Markup:
         """The chart as SVG; `root` is the way from its page to the site's root."""
@@ -69,8 +71,20 @@ class Chart:
                 y=_PSNR,
                 description=self.description,
                 layout=layout,
+                arrows=self.arrows,
             )
         )
+
+    @property
+    def arrows(self) -> list[Arrow]:
+        """Arrows from each base to the same network with BAM, where both are shown."""
+        places = {point.entry.id: (point.x, point.psnr) for point in self.points}
+        titles = {point.entry.id: point.entry.title for point in self.points}
+        return [
+            (places[base], places[variant], f"{titles[base]} → {titles[variant]}")
+            for base, variant in sorted(self.pairs)
+            if base in places and variant in places
+        ]
 
     @property
     def description(self) -> str:
@@ -110,26 +124,30 @@ def charts_path(view: View, dataset: str) -> str:
 def pages(collection: Collection) -> Iterator[Page]:
     """Return a page of charts per scale, protocol and dataset, each chart also as a file, and their index."""
     listed: list[tuple[View, list[str]]] = []
+    found = matched_pairs(collection).values()
+    pairs = frozenset((pair.base.id, pair.variant.id) for pairs in found for pair in pairs)
     for view in views(collection):
         shown = []
         for dataset in view.datasets:
             entries = _shown(view, dataset)
             if len(entries) > 1:
                 shown.append(dataset)
-                yield from _pages(view, dataset, entries)
+                yield from _pages(view, dataset, entries, pairs)
         if shown:
             listed.append((view, shown))
     yield Page(INDEX, lambda: render("charts.html.j2", path=INDEX, listed=listed, charts_path=charts_path))
 
 
-def charts(view: View, dataset: str, entries: Sequence[Entry]) -> list[Chart]:
-    """Return the charts of a dataset for which at least two entries have a value."""
+def charts(
+    view: View, dataset: str, entries: Sequence[Entry], pairs: frozenset[tuple[str, str]] = frozenset()
+) -> list[Chart]:
+    """Return the charts of a dataset for which at least two entries have a value; `pairs` are base and variant ids."""
     found = []
     for measure in _measures(view, dataset, entries):
         points = list(_points(measure, view, dataset, entries))
         title = f"PSNR against {measure.title}: {dataset} ×{view.scale}, {view.protocol.name}"
         front = pareto_front(points, low=measure.low)
-        found.append(Chart(measure, title, _thinned(points, front), tuple(front), len(points)))
+        found.append(Chart(measure, title, _thinned(points, front), tuple(front), len(points), pairs))
     return found
 
 
@@ -142,9 +160,9 @@ def pareto_front(points: Sequence[Point], *, low: bool) -> list[Point]:
     return front
 
 
-def _pages(view: View, dataset: str, entries: Sequence[Entry]) -> Iterator[Page]:
+def _pages(view: View, dataset: str, entries: Sequence[Entry], pairs: frozenset[tuple[str, str]]) -> Iterator[Page]:
     path = charts_path(view, dataset)
-    made = cache(partial(charts, view, dataset, entries))  # once for the page and its files
+    made = cache(partial(charts, view, dataset, entries, pairs))  # once for the page and its files
     yield Page(path, partial(_page, path, view, dataset, made))
     for measure in _measures(view, dataset, entries):
         yield Page(svg_path(view, dataset, measure), partial(_svg, made, measure.slug))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from xml.etree import ElementTree
 
 import pytest
@@ -68,6 +69,17 @@ def test_the_last_tick_ends_with_the_drawing_where_half_of_it_would_be_cut() -> 
     ticks = {text.text: (text.get("x"), text.get("text-anchor")) for text in root.iter(f"{_SVG}text")}
     assert ticks["100 G"] == (f"{INLINE.width - 2:.1f}", "end")
     assert ticks["20 G"] == (f"{INLINE.left:.1f}", "middle")
+
+
+def test_an_arrow_leads_from_one_point_to_the_edge_of_another() -> None:
+    series = [Series("a", ((1.0, 1.0), (2.0, 2.0)))]
+    arrow = ((1.0, 1.0), (2.0, 2.0), "a → b")
+    root = ElementTree.fromstring(scatter_chart(series, title="t", x=_X, y=_Y, arrows=[arrow]))
+    (drawn,) = [path for path in root.iter(f"{_SVG}path") if path.get("class") == "axis arrow"]
+    first, second = [(float(c.get("cx", "")), float(c.get("cy", ""))) for c in root.iter(f"{_SVG}circle")][:2]
+    start, end = ([float(n) for n in part.split()] for part in drawn.get("d", "M")[1:].split("M")[0].split("L"))
+    assert start == pytest.approx(first, abs=0.1)
+    assert 4 < math.dist(end, second) < 6 and drawn[0].text == "a → b"
 
 
 def test_a_histogram_counts_and_marks_every_value_once() -> None:

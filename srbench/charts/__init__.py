@@ -1,6 +1,6 @@
 """Plots as SVG text: readable without scripts, in light and dark, in colours for colour-blind readers."""
 
-from srbench.charts.drawing import Series, histogram_chart, line_chart, scatter_chart
+from srbench.charts.drawing import Arrow, Series, histogram_chart, line_chart, scatter_chart
 from srbench.charts.rows import Interval, PartsBar, interval_chart, parts_chart
 from srbench.charts.scales import Axis, Scale
 from srbench.charts.svg import INLINE, STANDALONE, Layout
@@ -8,6 +8,7 @@ from srbench.charts.svg import INLINE, STANDALONE, Layout
 __all__ = [
     "INLINE",
     "STANDALONE",
+    "Arrow",
     "Axis",
     "Interval",
     "Layout",

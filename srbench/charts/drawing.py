@@ -23,6 +23,9 @@ from srbench.charts.svg import (
     vertical,
 )
 
+Arrow = tuple[tuple[float, float], tuple[float, float], str]
+"""From one point (x, y) to another, with a tooltip."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -53,10 +56,17 @@ def line_chart(
 
 
 def scatter_chart(
-    series: Sequence[Series], *, title: str, x: Axis, y: Axis, description: str = "", layout: Layout = STANDALONE
+    series: Sequence[Series],
+    *,
+    title: str,
+    x: Axis,
+    y: Axis,
+    description: str = "",
+    layout: Layout = STANDALONE,
+    arrows: Sequence[Arrow] = (),
 ) -> str:
-    """Return points without lines, one legend entry per series; otherwise like `line_chart`."""
-    return _chart(series, title, x, y, description, layout, lines=False)
+    """Return points without lines, one legend entry per series, and arrows between points; else like `line_chart`."""
+    return _chart(series, title, x, y, description, layout, lines=False, arrows=arrows)
 
 
 def histogram_chart(
@@ -93,12 +103,21 @@ def _bar(left: float, right: float, bottom: float, top: float, text: str) -> Ite
 
 
 def _chart(
-    series: Sequence[Series], title: str, x: Axis, y: Axis, description: str, layout: Layout, *, lines: bool
+    series: Sequence[Series],
+    title: str,
+    x: Axis,
+    y: Axis,
+    description: str,
+    layout: Layout,
+    *,
+    lines: bool,
+    arrows: Sequence[Arrow] = (),
 ) -> str:
     points = [point for one in series for point in one.points]
     across = Scale.over([point[0] for point in points], x, layout.left, layout.width - layout.right)
     upward = Scale.over([point[1] for point in points], y, layout.height - layout.bottom, layout.top)
     parts = [opening(title, description, layout), *_axes(across, upward, x, y, layout)]
+    parts += [_arrow((across(a[0]), upward(a[1])), (across(b[0]), upward(b[1])), text) for a, b, text in arrows]
     for index, one in enumerate(series):
         placed = [(across(x), upward(y)) for x, y in one.points]
         parts += _series(one, placed, x, lines=lines)
@@ -144,6 +163,22 @@ def _series(one: Series, placed: Sequence[tuple[float, float]], across: Axis, *,
             f'<circle cx="{left:.1f}" cy="{top:.1f}" {marker(one.colour, hollow=one.dashed)}{target}>'
             f"<title>{text}</title></circle>"
         )
+
+
+def _arrow(start: tuple[float, float], end: tuple[float, float], text: str) -> str:
+    """Draw a line from one point to the edge of another, with a head there; nothing where the points overlap."""
+    across, down = end[0] - start[0], end[1] - start[1]
+    length = math.hypot(across, down)
+    if length < 3 * RADIUS:
+        return ""
+    cos, sin = across / length, down / length
+    tip = end[0] - RADIUS * cos, end[1] - RADIUS * sin
+    left, right = ((tip[0] - 6 * cos + way * 3 * sin, tip[1] - 6 * sin - way * 3 * cos) for way in (1, -1))
+    head = f"M{left[0]:.1f} {left[1]:.1f}L{tip[0]:.1f} {tip[1]:.1f}L{right[0]:.1f} {right[1]:.1f}"
+    return (
+        f'<path class="axis arrow" d="M{start[0]:.1f} {start[1]:.1f}L{tip[0]:.1f} {tip[1]:.1f}{head}">'
+        f"<title>{escape(text)}</title></path>"
+    )
 
 
 def _path(one: Series, placed: Sequence[tuple[float, float]]) -> str:
