@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from benchmarks import counted, weights, wrong_numbers
+from benchmarks import counted, perceptual, weights, wrong_numbers
 from benchmarks.report import test_data
 from srbench.datasets import open_dataset
 from srbench.datasets.verify import verify_dataset
@@ -255,6 +255,11 @@ def main() -> int:
             "Weights trained here, Set5 under `matlab-y`, PSNR / SSIM",
             weights.TRAINED_HEADER,
             lambda: weights.trained_rows(root),
+        ),
+        (
+            "Real-world pairs under `pairs-y`, against the log of OSEDiff's authors (PSNR with the log's epsilon)",
+            perceptual.HEADER,
+            lambda: perceptual.perceptual_rows(data),
         ),
         ("Datasets as they lie here", ["set", "verified as"], lambda: verified_rows(root)),
         (
