@@ -24,6 +24,7 @@ KINDS = (
     "gallery.html",
     "submit.html",
     "404.html",
+    "search.html",
     "studies/index.html",
     "studies/pan-x4-attention-brief.html",
     "papers/index.html",
@@ -172,3 +173,15 @@ def test_the_theme_is_the_readers_choice_and_is_kept(site: Path, visit: Visit) -
     page.get_by_role("link", name="Charts").first.click()
     page.wait_for_url("**/charts/index.html")
     assert page.evaluate(ground) == dark
+
+
+def test_the_search_finds_models_papers_and_datasets_from_a_file(site: Path, visit: Visit) -> None:
+    page = visit(site, "search.html")
+    everything = page.locator("#search-list li").count()
+    page.fill('#search [name="text"]', "2104.07566")
+    assert page.locator("#search-list li:visible a").all_text_contents() == ["Wang, Hu, Shen 2021, arXiv:2104.07566"]
+    page.fill('#search [name="text"]', "pan bam")
+    assert "PAN-BAM, trained by srbench" in page.locator("#search-list li:visible a").all_text_contents()
+    page.fill('#search [name="text"]', "no such thing")
+    assert page.locator("#search-count").inner_text() == "Nothing found"
+    assert visit(site, "search.html", scripts=False).locator("#search-list li:visible").count() == everything
