@@ -7,7 +7,7 @@ FUZZ := .venv-fuzz
 FUZZ_SECONDS := 120
 CACHES := build .mypy_cache .pytest_cache .ruff_cache .hypothesis sisr_bench.egg-info
 
-.PHONY: help env demo test lint docs tables bench reproduce fuzz clean
+.PHONY: help env demo test lint docs tables bench reproduce attacks fuzz clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench      speed against peers and limits, as a Markdown table'
 	@echo 'make reproduce  every table of the report (needs SRBENCH_TEST_DATA)'
 	@echo 'make fuzz       fuzz the readers of strangers'"'"' files, FUZZ_SECONDS each'
+	@echo 'make attacks    try over a thousand hostile files on the readers, and count the outcomes in SECURITY.md'
 	@echo 'make clean      remove .venv and everything generated (fetched files stay in the cache)'
 
 env: $(STAMP)
@@ -72,6 +73,9 @@ bench: $(STAMP)
 
 reproduce: $(STAMP)
 	$(BIN)/python -m benchmarks.reproduce
+
+attacks: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m fuzz.run_attacks
 
 # The fuzzer's environment adds atheris to what $(VENV) holds; atheris has wheels for Linux alone.
 $(FUZZ)/.installed: $(STAMP)
