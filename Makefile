@@ -85,8 +85,7 @@ $(FUZZ)/.installed: $(STAMP)
 	@touch $@
 
 fuzz: $(FUZZ)/.installed
-	$(FUZZ)/bin/python -m fuzz submission $(FUZZ_SECONDS)
-	$(FUZZ)/bin/python -m fuzz checkpoint $(FUZZ_SECONDS)
+	for target in submission table checkpoint picture sample; do $(FUZZ)/bin/python -m fuzz $$target $(FUZZ_SECONDS) || exit 1; done
 
 clean:
 	rm -rf $(VENV) $(FUZZ) $(CACHES)

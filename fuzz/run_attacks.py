@@ -27,7 +27,7 @@ GOOD_MUTATIONS = 20
 LARGEST = 200_000
 OUTCOMES = ("refused with a message", "read harmlessly", "crashed", "hung", "over memory")
 _PAGE = Path(__file__).parents[1] / "SECURITY.md"
-_START, _END = "<!-- table: attacks -->", "<!-- end of table -->"
+_START, _END = "<!-- attacks -->", "<!-- end of attacks -->"
 # Linux counts the largest resident size in kilobytes, macOS in bytes.
 _UNIT = 1 if sys.platform == "darwin" else 1024
 

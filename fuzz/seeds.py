@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from fuzz.run_attacks import good_files
 from fuzz.targets import SEPARATOR
 from tests.submissions.generated import generate
 
@@ -15,11 +16,15 @@ CORPUS = Path(__file__).parent / "corpus"
 
 
 def main() -> None:
-    """One whole entry, and a checkpoint of each kind."""
+    """Write one complete entry, and files of each kind."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = generate(Path(scratch), 1)[0]
         files = (folder / "submission.json").read_bytes(), (folder / "scores.parquet").read_bytes()
         (CORPUS / "submission" / "whole").write_bytes(SEPARATOR.join(files))
+    for kind in ("table", "picture", "sample"):
+        (CORPUS / kind).mkdir(exist_ok=True)
+        for number, data in enumerate(good_files()[kind]):
+            (CORPUS / kind / f"good{number}").write_bytes(data)
     state = {"layer.weight": torch.arange(6.0).reshape(2, 3), "layer.bias": torch.ones(2)}
     torch.save(state, CORPUS / "checkpoint" / "bare.pth")
     torch.save({"params_ema": state}, CORPUS / "checkpoint" / "legacy.pth", _use_new_zipfile_serialization=False)

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from fuzz.readers import READERS
 from srbench.errors import SrbenchError
 from srbench.submissions import read_submission
 from srbench.submissions.untrusted_files import read_table
@@ -52,5 +53,21 @@ def _require_plain(message: str) -> None:
         raise AssertionError(f"a message that is too long or holds control characters: {message[:200]!r}")
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {"submission": submission, "checkpoint": checkpoint}
+def _of_kind(kind: str) -> Callable[[bytes], None]:
+    """Return the target of a reader in `READERS`."""
+
+    def target(data: bytes) -> None:
+        try:
+            READERS[kind](data, _FOLDER)
+        except SrbenchError as error:
+            _require_plain(str(error))
+
+    return target
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "submission": submission,
+    "checkpoint": checkpoint,
+    **{kind: _of_kind(kind) for kind in ("table", "picture", "sample")},
+}
 """By the name of the corpus folder."""
