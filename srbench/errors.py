@@ -37,6 +37,10 @@ class MetricError(SrbenchError):
     """A metric whose weights are missing, or that is not defined for an image."""
 
 
+class PluginError(SrbenchError):
+    """An entry of a plugin that cannot be registered."""
+
+
 class FetchError(SrbenchError):
     """A file that could not be fetched, or whose bytes are not the pinned ones."""
 

@@ -10,11 +10,13 @@ from click.core import ParameterSource
 
 from srbench.cli.messages import CommandGroup, note
 from srbench.errors import SubmissionError, counted
+from srbench.plugins import disable_plugins
 
 
 @click.group(cls=CommandGroup, short_help="Build, check, export and serve the leaderboard.")
 def command() -> None:
     """Build, check, export and serve the leaderboard: a static site from a folder of submissions."""
+    disable_plugins()  # pages and checks must not depend on what is installed
 
 
 _submissions = click.option(

@@ -217,10 +217,10 @@ _VERBOSE_HEAD = ("network", "title", "scale", "parameters K", "MACs G", "weights
 
 
 def _row(network: Network) -> tuple[str, ...]:
-    costs = [COSTS[network.name, scale] for scale in network.scales]
+    costs = [COSTS.get((network.name, scale)) for scale in network.scales]  # networks of plugins are not counted
     scales = " ".join(str(scale) for scale in network.scales)
-    parameters = " / ".join(_thousands(cost.parameters) for cost in costs)
-    macs = " / ".join(_billions(cost.macs) for cost in costs)
+    parameters = " / ".join(_thousands(cost.parameters) if cost else "-" for cost in costs)
+    macs = " / ".join(_billions(cost.macs) if cost else "-" for cost in costs)
     return (network.name, network.title, network.attention, scales, parameters, macs, _tags_of(network))
 
 

@@ -13,6 +13,7 @@ from importlib import resources
 
 from srbench.errors import DatasetError, UnknownNameError
 from srbench.fetch import RemoteFile
+from srbench.plugins import Registry
 
 EDSR_LEVELS = (
     33,
@@ -291,7 +292,7 @@ def _table(entries: tuple[Entry, ...]) -> dict[str, Entry]:
     return {entry.name: entry for entry in entries}
 
 
-CATALOGUE = _table(_ENTRIES)
+CATALOGUE: Registry[Entry] = Registry("dataset", _table(_ENTRIES))
 """Every dataset by name."""
 
 

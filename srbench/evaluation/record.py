@@ -8,6 +8,7 @@ from srbench.datasets.lr_origins import count_kinds
 from srbench.environment import describe_environment
 from srbench.evaluation.plan import Plan
 from srbench.evaluation.probe import Probe
+from srbench.plugins import loaded_plugins
 from srbench.scores import SCHEMA_VERSION, Record
 
 
@@ -54,6 +55,7 @@ def describe(plan: Plan, device: torch.device, *, started: str, seconds: float, 
         },
         **({"warnings": warnings} if warnings else {}),
         **({"metrics": metrics} if metrics else {}),
+        **({"plugins": plugins} if (plugins := loaded_plugins()) else {}),
         "precision": options.precision,
         "tile": options.tile,
         "self_ensemble": options.self_ensemble,

@@ -6,11 +6,13 @@ Listing them loads no torch. `srbench.metrics.computed` runs those that are not 
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from srbench.errors import MetricError, UnknownNameError
+from srbench.errors import MetricError, PluginError, UnknownNameError
+from srbench.plugins import Registry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -195,7 +197,22 @@ _ENTRIES = (
     ),
 )
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in _ENTRIES}
+_COLUMNS = ("model", "dataset", "scale", "protocol", "protocol_version", "image", "seconds")
+_COLUMNS_OF_INPUTS = ("lr_source", "hr_sha256", "lr_sha256", "lr_origin")
+_NAME = re.compile("[a-z][a-z0-9_]{0,63}")
+
+
+def _require_usable(name: str, metric: Metric) -> None:
+    if name != metric.name or not _NAME.fullmatch(name) or name in (*_COLUMNS, *_COLUMNS_OF_INPUTS):
+        raise PluginError(
+            f"expected the metric's own name of lower-case letters, digits and _, which no column of scores has, "
+            f"got {name!r}; choose another name"
+        )
+    if metric.from_protocol:
+        raise PluginError(f"expected a factory of the metric {name}, got none; set factory to module:function")
+
+
+METRICS: Registry[Metric] = Registry("metric", {metric.name: metric for metric in _ENTRIES}, _require_usable)
 """Every metric by name, in the order of the listing."""
 
 

@@ -21,6 +21,7 @@ from srbench.degradations import (
 )
 from srbench.errors import ProtocolError, UnknownNameError
 from srbench.metrics import psnr
+from srbench.plugins import Registry
 from srbench.protocols.arrays import Images, to_8bit
 from srbench.protocols.preparation import Preparation
 from srbench.protocols.scoring import Luma, Scoring
@@ -90,9 +91,9 @@ def get_protocol(name: str) -> Protocol:
         >>> {name: round(value, 4) for name, value in scores.items()}
         {'psnr_y': 15.9756, 'ssim_y': 0.0762, 'psnr_y_aliased': 15.9291}
     """
-    if name not in _PROTOCOLS:
-        raise UnknownNameError("protocol", name, _PROTOCOLS)
-    return _PROTOCOLS[name]
+    if name not in PROTOCOLS:
+        raise UnknownNameError("protocol", name, PROTOCOLS)
+    return PROTOCOLS[name]
 
 
 def protocol_names() -> list[str]:
@@ -102,7 +103,7 @@ def protocol_names() -> list[str]:
         >>> protocol_names()  # doctest: +ELLIPSIS
         ['matlab-y', 'matlab-y-rounded', 'matlab-rgb', 'div2k-rgb', 'ntire-esr', 'bam2021', 'bd', ..., 'pairs-y']
     """
-    return list(_PROTOCOLS)
+    return list(PROTOCOLS)
 
 
 MATLAB_LUMA = Luma((65.481, 128.553, 24.966), 255)
@@ -126,74 +127,78 @@ def _table(*entries: Protocol) -> dict[str, Protocol]:
     return {entry.name: entry for entry in entries}
 
 
-_PROTOCOLS = _table(
-    Protocol(
-        "matlab-y",
-        1,
-        "crop, MATLAB bicubic LR, 8-bit output, MATLAB Y, shave = scale",
-        MATLAB_PREPARATION,
-        Scoring(rounded=True, channels="y", luma=MATLAB_LUMA, aliased=True),
-    ),
-    Protocol(
-        "matlab-y-rounded",
-        1,
-        "as matlab-y, with Y rounded to an integer as rgb2ycbcr does on uint8",
-        MATLAB_PREPARATION,
-        Scoring(rounded=True, channels="y", luma=_ROUNDED_LUMA, aliased=True),
-    ),
-    Protocol(
-        "matlab-rgb",
-        1,
-        "as matlab-y, over R, G and B together",
-        MATLAB_PREPARATION,
-        Scoring(rounded=True, channels="rgb", luma=None),
-    ),
-    # The rule of the NTIRE 2017 challenge that DIV2K was made for.
-    Protocol(
-        "div2k-rgb",
-        1,
-        "the NTIRE 2017 challenge's rule: given LR files, 8-bit output, R, G and B together, shave = scale + 6",
-        _GIVEN_PREPARATION,
-        Scoring(rounded=True, channels="rgb", luma=None, extra_shave=6),
-    ),
-    # The rule of the NTIRE efficient-SR challenges since 2022.
-    Protocol(
-        "ntire-esr",
-        1,
-        "the efficient-SR challenges' rule: given LR files, 8-bit output, R, G and B together, shave = scale",
-        _GIVEN_PREPARATION,
-        Scoring(rounded=True, channels="rgb", luma=None),
-    ),
-    Protocol(
-        "bam2021",
-        1,
-        "HR resized and LR made by Pillow, output not rounded, the BAM code's Y, shave = scale",
-        Preparation("resize, pillow bicubic", resize_to_multiple, pillow_bicubic),
-        Scoring(rounded=False, channels="y", luma=_BAM_LUMA),
-    ),
-    Protocol(
-        "bd",
-        1,
-        "×3 only: LR by a 7×7 Gaussian and every third pixel; scored as matlab-y",
-        Preparation("bd", crop_to_multiple, blur_downsample, scales=(BD_DN_SCALE,)),
-        Scoring(rounded=True, channels="y", luma=MATLAB_LUMA),
-    ),
-    Protocol(
-        "dn-srbench1",
-        1,
-        "×3 only: MATLAB bicubic LR with noise of level 30 fixed by the image name; as matlab-y",
-        Preparation("dn-srbench1", crop_to_multiple, noisy_downsample, scales=(BD_DN_SCALE,)),
-        Scoring(rounded=True, channels="y", luma=MATLAB_LUMA),
-        ranked=False,
-    ),
-    # Real pairs as papers on real-world SR score them with pyiqa, without its epsilon in the MSE.
-    Protocol(
-        "pairs-y",
-        1,
-        "real LR/HR pairs: given LR files of any origin, 8-bit output, MATLAB Y, no shave, SSIM on rounded Y",
-        Preparation("given pairs", require_multiple, None, ships_lr=True, any_origin=True),
-        Scoring(
-            rounded=True, channels="y", luma=MATLAB_LUMA, scale_shave=0, ssim_luma=_ROUNDED_LUMA, ssim_clipped=True
+PROTOCOLS: Registry[Protocol] = Registry(
+    "protocol",
+    _table(
+        Protocol(
+            "matlab-y",
+            1,
+            "crop, MATLAB bicubic LR, 8-bit output, MATLAB Y, shave = scale",
+            MATLAB_PREPARATION,
+            Scoring(rounded=True, channels="y", luma=MATLAB_LUMA, aliased=True),
+        ),
+        Protocol(
+            "matlab-y-rounded",
+            1,
+            "as matlab-y, with Y rounded to an integer as rgb2ycbcr does on uint8",
+            MATLAB_PREPARATION,
+            Scoring(rounded=True, channels="y", luma=_ROUNDED_LUMA, aliased=True),
+        ),
+        Protocol(
+            "matlab-rgb",
+            1,
+            "as matlab-y, over R, G and B together",
+            MATLAB_PREPARATION,
+            Scoring(rounded=True, channels="rgb", luma=None),
+        ),
+        # The rule of the NTIRE 2017 challenge that DIV2K was made for.
+        Protocol(
+            "div2k-rgb",
+            1,
+            "the NTIRE 2017 challenge's rule: given LR files, 8-bit output, R, G and B together, shave = scale + 6",
+            _GIVEN_PREPARATION,
+            Scoring(rounded=True, channels="rgb", luma=None, extra_shave=6),
+        ),
+        # The rule of the NTIRE efficient-SR challenges since 2022.
+        Protocol(
+            "ntire-esr",
+            1,
+            "the efficient-SR challenges' rule: given LR files, 8-bit output, R, G and B together, shave = scale",
+            _GIVEN_PREPARATION,
+            Scoring(rounded=True, channels="rgb", luma=None),
+        ),
+        Protocol(
+            "bam2021",
+            1,
+            "HR resized and LR made by Pillow, output not rounded, the BAM code's Y, shave = scale",
+            Preparation("resize, pillow bicubic", resize_to_multiple, pillow_bicubic),
+            Scoring(rounded=False, channels="y", luma=_BAM_LUMA),
+        ),
+        Protocol(
+            "bd",
+            1,
+            "×3 only: LR by a 7×7 Gaussian and every third pixel; scored as matlab-y",
+            Preparation("bd", crop_to_multiple, blur_downsample, scales=(BD_DN_SCALE,)),
+            Scoring(rounded=True, channels="y", luma=MATLAB_LUMA),
+        ),
+        Protocol(
+            "dn-srbench1",
+            1,
+            "×3 only: MATLAB bicubic LR with noise of level 30 fixed by the image name; as matlab-y",
+            Preparation("dn-srbench1", crop_to_multiple, noisy_downsample, scales=(BD_DN_SCALE,)),
+            Scoring(rounded=True, channels="y", luma=MATLAB_LUMA),
+            ranked=False,
+        ),
+        # Real pairs as papers on real-world SR score them with pyiqa, without its epsilon in the MSE.
+        Protocol(
+            "pairs-y",
+            1,
+            "real LR/HR pairs: given LR files of any origin, 8-bit output, MATLAB Y, no shave, SSIM on rounded Y",
+            Preparation("given pairs", require_multiple, None, ships_lr=True, any_origin=True),
+            Scoring(
+                rounded=True, channels="y", luma=MATLAB_LUMA, scale_shave=0, ssim_luma=_ROUNDED_LUMA, ssim_clipped=True
+            ),
         ),
     ),
 )
+"""Every protocol by name, the default first."""

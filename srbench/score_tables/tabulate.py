@@ -132,7 +132,7 @@ def _cells(run: Run, protocol: str) -> Iterable[tuple[str, CellScores]]:
 
 def _metrics(rows: Sequence[ModelRow], asked: Sequence[str]) -> list[Metric]:
     tables = [cell.images for row in rows for cell in row.cells.values()]
-    known = METRICS | {name: one for name, one in _recorded_metrics(rows).items() if name not in METRICS}
+    known = {**METRICS} | {name: one for name, one in _recorded_metrics(rows).items() if name not in METRICS}
     scored = [name for name in known if any(name in one and one[name].notna().any() for one in tables)]
     for name in asked:
         if name not in scored:

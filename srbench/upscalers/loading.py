@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from srbench.errors import UnknownNameError, UpscalerError
+from srbench.plugins import Registry
 from srbench.spec_paths import recorded_path
 from srbench.upscalers.base import Identity, Options, Upscaler, blaming, require_no_adapters, require_not_optimised
 from srbench.upscalers.bicubic import MatlabBicubic, PillowBicubic
@@ -57,19 +58,19 @@ def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> U
     kind, _, rest = spec.partition(":")
     if kind != "python":
         _require_no_factory_args(spec, options)
-    if kind not in _SOURCES or not rest:
+    if kind not in UPSCALERS or not rest:
         network = spec.partition("@")[0] in {variant.name for variant in VARIANTS}
-        known = [f"zoo:{spec}"] if network else [*_BASELINES, *(f"{name}:…" for name in _SOURCES)]
+        known = [f"zoo:{spec}"] if network else [*_BASELINES, *(f"{name}:…" for name in UPSCALERS)]
         raise UnknownNameError("model spec", spec, known)
     if options.form and kind != "zoo":
         raise UpscalerError(f"{spec}: expected --form with zoo:NAME@FILE only, got --form {options.form}; leave it out")
-    return _SOURCES[kind](rest, scale, options)
+    return UPSCALERS[kind](rest, scale, options)
 
 
 def is_model_spec(text: str) -> bool:
     """Return whether a text has the form of a model spec, and is no file or folder of this name."""
     kind, _, rest = text.partition(":")
-    return (text in _BASELINES or (kind in _SOURCES and bool(rest))) and not Path(text).exists()
+    return (text in _BASELINES or (kind in UPSCALERS and bool(rest))) and not Path(text).exists()
 
 
 def as_upscaler(model: str | nn.Module | Upscaler, *, scale: int, options: Options | None = None) -> Upscaler:
@@ -260,10 +261,14 @@ def _state_sha256(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-_SOURCES: dict[str, Callable[[str, int, Options], Upscaler]] = {
-    "zoo": _open_zoo,
-    "images": _open_images,
-    "python": _open_python,
-    "onnx": open_onnx,
-    "spandrel": open_spandrel,
-}
+UPSCALERS: Registry[Callable[[str, int, Options], Upscaler]] = Registry(
+    "upscaler",
+    {
+        "zoo": _open_zoo,
+        "images": _open_images,
+        "python": _open_python,
+        "onnx": open_onnx,
+        "spandrel": open_spandrel,
+    },
+)
+"""What opens each kind of model spec, from the part after the colon, the scale and the options."""

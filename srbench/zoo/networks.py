@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from srbench.errors import UnknownNameError, UpscalerError
+from srbench.plugins import Registry
 from srbench.zoo.modern_networks import MODERN_NETWORKS
 from srbench.zoo.network_types import (
     ATTENTIONS,
@@ -179,7 +177,7 @@ _ENTRIES = (
     *MODERN_NETWORKS,
 )
 
-NETWORKS: Mapping[str, Network] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
+NETWORKS: Registry[Network] = Registry("network", {entry.name: entry for entry in _ENTRIES})
 """Every network by its name in a model spec."""
 
 _ABLATION = ("ca", "se", "cbam", "acam", "msam", "acam-max", "msam-avg", "bam-add", "none")
