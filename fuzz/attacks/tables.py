@@ -89,6 +89,8 @@ def tables() -> Files:
     good = packed(good_table())
     yield "a footer longer than the file", good[:-8] + struct.pack("<I", 1 << 31) + b"PAR1"
     yield "an encrypted footer", good[:-4] + b"PARE"
+    for at in range(len(good) - 600, len(good) - 8, 12):
+        yield f"a footer with a wrong byte {at}", good[:at] + b"\x7f" + good[at + 1 :]
     yield "a text instead", b"PAR1 PAR1"
     yield "an empty file", b""
     yield "a file cut in half", good[: len(good) // 2]

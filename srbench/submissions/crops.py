@@ -121,7 +121,10 @@ def _strange_png(data: bytes) -> str | None:
         return "bytes after the end"
     rows = zlib.decompressobj()
     need = SIDE * (1 + 3 * SIDE)
-    held = rows.decompress(b"".join(pixels), need + 1)
+    try:
+        held = rows.decompress(b"".join(pixels), need + 1)
+    except zlib.error:
+        return "pixels that are damaged"
     return None if len(held) == need and rows.eof and not rows.unused_data else "more bytes than pixels"
 
 

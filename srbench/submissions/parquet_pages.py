@@ -15,8 +15,11 @@ MAX_PAGES = 20_000
 """More pages than a score table has."""
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
 _PLAIN_ENCODINGS = frozenset({0, 2, 3, 4, 8})
-_MOST_FIELDS, _DEEPEST = 64, 4
-_TRUE, _FALSE, _BYTE, _INTEGERS, _DOUBLE, _BINARY, _STRUCT = 1, 2, 3, {4, 5, 6}, 7, 8, 12
+_MOST_FIELDS, _DEEPEST = 64, 10
+_LARGEST_FOOTER = 1 << 20
+_OPTIONAL = 1
+_KNOWN_CODECS, _KNOWN_ENCODINGS, _KNOWN_TYPES = range(8), range(10), range(8)
+_TRUE, _FALSE, _BYTE, _INTEGERS, _DOUBLE, _BINARY, _LISTS, _STRUCT = 1, 2, 3, {4, 5, 6}, 7, 8, {9, 10}, 12
 
 Struct = dict[int, object]
 
@@ -46,6 +49,47 @@ class _Reader:
     def signed(self) -> int:
         value = self.number()
         return (value >> 1) ^ -(value & 1)
+
+
+def check_footer(data: bytes) -> None:
+    """Raise ValueError for a footer with codecs, encodings or types that do not exist.
+
+    pyarrow ends the process on these, instead of raising.
+    """
+    length = int.from_bytes(data[-8:-4], "little")
+    if data[-4:] != b"PAR1" or length > len(data) - 8:
+        return  # pyarrow says so in its own words
+    if length > _LARGEST_FOOTER:
+        raise ValueError("a footer of more than a megabyte")
+    footer = _struct(_Reader(data[: len(data) - 8], len(data) - 8 - length), 0)
+    if any(element.get(3) != _OPTIONAL for element in _structs(footer, 2)[1:]):
+        raise ValueError("a column that is not optional")
+    for group in _structs(footer, 4):
+        for column in _structs(group, 1):
+            facts = column.get(3)
+            if not isinstance(facts, dict):
+                raise ValueError("a column without a description")
+            encodings = facts.get(2)
+            known = (
+                _whole(facts, 1) in _KNOWN_TYPES
+                and _whole(facts, 4) in _KNOWN_CODECS
+                and isinstance(encodings, list)
+                and all(encoding in _KNOWN_ENCODINGS for encoding in encodings)
+            )
+            sizes = facts.get(16, {})
+            levels = [sizes.get(field, []) for field in (2, 3)] if isinstance(sizes, dict) else [None, None]
+            known = known and all(
+                isinstance(one, list) and len(one) in (0, most) for one, most in zip(levels, (1, 2), strict=True)
+            )
+            if not known:
+                raise ValueError("a column of an unknown type, codec or encoding")
+
+
+def _structs(struct: Struct, field: int) -> list[Struct]:
+    items = struct.get(field, [])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise ValueError(f"a footer without a list in field {field}")
+    return items
 
 
 def check_pages(data: bytes, metadata: pq.FileMetaData, *, limit: int) -> None:
@@ -127,6 +171,11 @@ def _struct(reader: _Reader, depth: int) -> Struct:
     raise ValueError("a page header of too many fields")
 
 
+def _item(reader: _Reader, kind: int, depth: int) -> object:
+    # In a list, a truth value has a byte, in a structure it is the kind.
+    return reader.take(1) if kind in (_TRUE, _FALSE) else _value(reader, kind, depth)
+
+
 def _value(reader: _Reader, kind: int, depth: int) -> object:
     if kind in (_TRUE, _FALSE):
         return kind == _TRUE
@@ -138,6 +187,12 @@ def _value(reader: _Reader, kind: int, depth: int) -> object:
         return reader.take(8)
     if kind == _BINARY:
         return reader.take(reader.number())
+    if kind in _LISTS and depth < _DEEPEST:
+        (byte,) = reader.take(1)
+        count = byte >> 4 if byte >> 4 < 15 else reader.number()
+        if count > len(reader.data) - reader.at:
+            raise ValueError("a list longer than the file")
+        return [_item(reader, byte & 0x0F, depth + 1) for _ in range(count)]
     if kind == _STRUCT and depth < _DEEPEST:
         return _struct(reader, depth + 1)
     raise ValueError(f"a page header with a field of kind {kind}")

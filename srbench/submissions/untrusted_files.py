@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from srbench.errors import SubmissionError
 from srbench.records.messages import shown
 from srbench.scores import SCHEMA, SCHEMA_VERSION, columns_of, with_all_columns
-from srbench.submissions.parquet_pages import check_pages
+from srbench.submissions.parquet_pages import check_footer, check_pages
 
 MAX_JSON_BYTES = 512 << 10
 MAX_TABLE_BYTES = 4 << 20
@@ -86,6 +86,7 @@ def read_table(data: bytes, *, rows: int, metrics: Sequence[str] = ()) -> pa.Tab
         SubmissionError: a damaged file, other columns, types, codecs or row counts, or texts that are too long.
     """
     try:
+        check_footer(data)
         metadata = pq.read_metadata(pa.BufferReader(data))
         version = _layout_of(metadata, rows, metrics)
         check_pages(data, metadata, limit=_MAX_UNPACKED)
@@ -95,7 +96,7 @@ def read_table(data: bytes, *, rows: int, metrics: Sequence[str] = ()) -> pa.Tab
         for name in texts:
             _require_short(table[name], name)
         return with_all_columns(table, version=version, metrics=metrics)
-    except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError, RuntimeError) as error:
         raise SubmissionError(
             f"scores.parquet: expected a whole score table, got one that does not read ({shown(str(error))})"
         ) from error
