@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from srbench import datasets, metrics, protocols, zoo
+    from srbench.claim_audit.verdict import audit
     from srbench.errors import SrbenchError
     from srbench.evaluation import evaluate
     from srbench.listings import list_datasets, list_metrics, list_models, list_protocols
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from srbench.run_comparison import compare_runs as compare
     from srbench.scores import read_run
     from srbench.upscalers.loading import load_model
+    from srbench.upscaling import upscale
 
 __version__ = "0.1.0"
 
 __all__ = [
     "SrbenchError",
     "__version__",
+    "audit",
     "compare",
     "datasets",
     "evaluate",
@@ -35,11 +38,13 @@ __all__ = [
     "metrics",
     "protocols",
     "read_run",
+    "upscale",
     "zoo",
 ]
 
 _HOME = {
     "SrbenchError": "srbench.errors:SrbenchError",
+    "audit": "srbench.claim_audit.verdict:audit",
     "compare": "srbench.run_comparison:compare_runs",
     "evaluate": "srbench.evaluation:evaluate",
     "imresize": "srbench.resize:imresize",
@@ -48,6 +53,7 @@ _HOME = {
     "list_models": "srbench.listings:list_models",
     "list_protocols": "srbench.listings:list_protocols",
     "load_model": "srbench.upscalers.loading:load_model",
+    "upscale": "srbench.upscaling:upscale",
     "read_run": "srbench.scores:read_run",
 }
 _MODULES = ("datasets", "metrics", "protocols", "zoo")
