@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import click
 
 from srbench.cli.messages import CommandGroup, note
 from srbench.errors import counted
+from srbench.images import pixel_sha256
 from srbench.tables import text_table
 
 if TYPE_CHECKING:
@@ -180,3 +182,25 @@ def _size(row: Listed) -> str:
     if not row.download_bytes:
         return "-"
     return f"{'at least ' if row.at_least else ''}{size_text(row.download_bytes)} to download"
+
+
+@command.command("fingerprint")
+@click.argument("names", nargs=-1, required=True, metavar="NAME|DIR...")
+@_data_root
+def fingerprint_command(names: tuple[str, ...], data_root: Path | None) -> None:
+    """Print name, size and pixel hash of each image, as JSON in the form of srbench/datasets/fingerprints.json.
+
+    A catalogue entry for a new dataset needs these rows. The fingerprint of all images is printed on stderr.
+    """
+    from srbench.datasets import open_dataset
+
+    found: dict[str, list[list[str | int]]] = {}
+    for name in names:
+        dataset = open_dataset(name, data_root=data_root)
+        rows: list[list[str | int]] = []
+        for image in dataset.names:
+            pixels = dataset.hr(image)
+            rows.append([image, pixels.shape[1], pixels.shape[0], pixel_sha256(pixels)])
+        found[dataset.name] = rows
+        note(f"{dataset.name}: {counted(len(rows), 'image')}, fingerprint {dataset.fingerprint}")
+    click.echo(json.dumps(found, ensure_ascii=False))
