@@ -17,12 +17,12 @@ ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples/srbench-example-plugin"
 
 
-def _install(folder: Path, name: str, module: str) -> None:
+def _install(folder: Path, name: str, module: str, *, plugin: str = "") -> None:
     """Write what an installer writes for a package with one entry point."""
     facts = folder / f"{name}-0.1.0.dist-info"
     facts.mkdir(parents=True)
     (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
-    (facts / "entry_points.txt").write_text(f"[srbench.plugins]\n{name} = {module}\n")
+    (facts / "entry_points.txt").write_text(f"[srbench.plugins]\n{plugin or name} = {module}\n")
 
 
 def _run(*command: str, site: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -74,9 +74,10 @@ def test_broken_plugin_warns_and_leaves_nothing_behind(site: Path) -> None:
 
 
 def test_two_plugins_of_one_name_load_once(site: Path) -> None:
-    _install(site / "again", "example", "srbench_example")
+    _install(site, "other", "json", plugin="example")
     done = _run("-c", "from srbench.plugins import loaded_plugins; print(loaded_plugins())", site=site)
     assert done.stdout == "{'example': '0.1.0'}\n"
+    assert "expected plugins of different names, got two named example" in done.stderr
 
 
 def test_leaderboard_commands_load_no_plugin(site: Path) -> None:
