@@ -46,7 +46,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     The folders are each test's own, and made by those that use them: most do not.
     """
     own = tmp_path_factory.getbasetemp() / "environments" / f"{next(_NUMBERS)}"
-    for name in ("SRBENCH_DATA", "SRBENCH_CACHE", "SRBENCH_MIRROR"):
+    for name in ("SRBENCH_DATA", "SRBENCH_CACHE", "SRBENCH_MIRROR", "SRBENCH_NO_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SRBENCH_DATA", str(own / "no-data"))
     monkeypatch.setenv("SRBENCH_CACHE", str(own / "cache"))

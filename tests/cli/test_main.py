@@ -57,7 +57,9 @@ def test_an_interrupted_run_exits_130_and_resumes(tmp_path: Path) -> None:
     words = ["evaluate", "--model", "python:slow.py:Slow", "--scale", "4", "--dataset", "Sample", "--output", "run"]
     command = [sys.executable, "-m", "srbench", *words]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=_take_interrupts
+    )
     deadline = time.monotonic() + 120
     journal = tmp_path / "run" / "journal.jsonl"
     while process.poll() is None and time.monotonic() < deadline and not _has_scores(journal):
@@ -67,6 +69,11 @@ def test_an_interrupted_run_exits_130_and_resumes(tmp_path: Path) -> None:
     assert process.returncode == 130 and "repeat the command to resume" in said
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert "already computed" in done.stderr and "24.953 / 0.6671" in done.stdout
+
+
+def _take_interrupts() -> None:
+    # A background process of a shell ignores SIGINT, and its children inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _has_scores(journal: Path) -> bool:

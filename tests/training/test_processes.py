@@ -26,9 +26,12 @@ PATIENCE = 240.0
 """Seconds that a process may take for what it does in a few, since other tests may share its cores."""
 
 # The packages that a training needs, and what those need themselves.
-NEEDED = ("torch", "numpy", "PIL", "pandas", "pyarrow", "tqdm", "safetensors")
+NEEDED = ("torch", "numpy", "PIL", "pandas", "pyarrow", "pydantic", "tqdm", "safetensors")
 THEIRS = (
     "typing_extensions",
+    "annotated_types",
+    "pydantic_core",
+    "typing_inspection",
     "sympy",
     "mpmath",
     "networkx",

@@ -110,7 +110,7 @@ def test_one_that_fails_does_not_stop_the_others(images: Path, tmp_path: Path) -
         ({"networks": None, "network": ["pan"]}, "unknown sweep key 'network'; did you mean networks"),
         ({"scales": [2, 7]}, r"expected scales of pan, which has \(2, 3, 4\), got \[7\]"),
         ({"seeds": [-1]}, "seed: expected a whole number from 0 to"),
-        ({"set": ["learning_rate=Infinity"]}, "a finite learning_rate"),
+        ({"set": ["learning_rate=Infinity"]}, "learning_rate: expected a finite number above 0, got inf"),
         ({"train_set": "\udcff"}, "expected a sweep in TOML, got none .*can't decode byte"),
         ({"set": ["stepz=3"]}, "did you mean steps"),
     ],

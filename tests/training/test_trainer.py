@@ -84,7 +84,7 @@ def test_a_finished_training_is_left_as_it_is(images: Path, trained: Path) -> No
 def test_a_training_is_finished_only_with_its_own_weights(images: Path, trained: Path, tmp_path: Path) -> None:
     output = shutil.copytree(trained, tmp_path / "run")
     (output / "weights-50.safetensors").replace(output / "weights.safetensors")
-    with pytest.raises(TrainingError, match=r"the weights that training\.json beside it speaks of, got others"):
+    with pytest.raises(TrainingError, match=r"the weights that training\.json next to it describes, got others"):
         train(small_job(images, output))
     (output / "weights.safetensors").unlink()
     train(small_job(images, output))
