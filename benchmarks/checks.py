@@ -23,7 +23,7 @@ from benchmarks.report import BenchRow, milliseconds, test_data, without_data
 from srbench.datasets import open_dataset
 from srbench.evaluation import Plan
 from srbench.protocols import get_protocol
-from srbench.runs import carry_out
+from srbench.runs import execute
 from srbench.upscalers.base import Options
 from srbench.upscalers.loading import open_upscaler
 
@@ -70,7 +70,7 @@ def _measured(data: Path) -> tuple[float, defaultdict[str, float]]:
         upscaler = open_upscaler("zoo:imdn@authors", scale=4, options=Options(device="cpu"))
         images = open_dataset("BSD100", data_root=data / "data")
         with torch.inference_mode():
-            carry_out(Plan(upscaler, [images], [get_protocol("matlab-y")]), None)
+            execute(Plan(upscaler, [images], [get_protocol("matlab-y")]), None)
         return time.process_time() - started, checks
 
 

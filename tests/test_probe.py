@@ -21,7 +21,7 @@ from srbench.evaluation.probe import PROBE_SIZES, Probe, difference, probe_image
 from srbench.images import pixel_sha256, save_png
 from srbench.journal import JOURNAL_NAME
 from srbench.protocols import get_protocol
-from srbench.runs import Share, carry_out
+from srbench.runs import Shard, execute
 from srbench.scores import read_run
 from srbench.upscalers.base import Identity, Options
 from srbench.upscalers.bicubic import MatlabBicubic
@@ -91,7 +91,7 @@ def test_a_changed_data_file_is_refused_on_resume(folder: Path) -> None:
 
 def test_an_unfinished_run_is_compared_too(folder: Path) -> None:
     plan = Plan(MatlabBicubic(scale=2), [open_dataset("folder:set")], [get_protocol("matlab-y")])
-    assert carry_out(plan, folder / "run", share=Share(1, 2)) is None
+    assert execute(plan, folder / "run", shard=Shard(1, 2)) is None
     journal = folder / "run" / JOURNAL_NAME.replace(".", "-1.")
     head = json.loads(journal.read_text().splitlines()[0])
     assert head["probe"]["sha256"] == take_probe(plan.upscaler).sha256
@@ -101,7 +101,7 @@ def test_an_unfinished_run_is_compared_too(folder: Path) -> None:
             return np.ascontiguousarray(super().upscale(lr, dataset=dataset, name=name)[::-1])
 
     with pytest.raises(ResultsError, match="computed something else"):
-        carry_out(replace(plan, upscaler=Other(scale=2)), folder / "run")
+        execute(replace(plan, upscaler=Other(scale=2)), folder / "run")
 
 
 def test_a_random_model_resumes_only_when_accepted(folder: Path) -> None:

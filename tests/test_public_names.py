@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import srbench
-from srbench.runs import carry_out
+from srbench.runs import execute
 from tests.metrics.test_metrics_in_runs import make_plan
 
 
@@ -44,6 +44,6 @@ def test_lists_of_names_load_neither_torch_nor_pandas() -> None:
 
 
 def test_compare_takes_folders_of_runs(tmp_path: Path) -> None:
-    carry_out(make_plan(), tmp_path)
+    execute(make_plan(), tmp_path)
     (comparison,) = srbench.compare(str(tmp_path), srbench.read_run(str(tmp_path)))
     assert comparison.datasets["Sample"]["psnr_y"].mean == 0

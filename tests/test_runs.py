@@ -1,4 +1,4 @@
-"""Runs that several processes share: the same rows as one process, whatever happens to the others."""
+"""Runs that several processes share give the rows of a run by one process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from srbench.evaluation import Plan
 from srbench.images import save_png
 from srbench.journal import journals_in
 from srbench.protocols import get_protocol
-from srbench.runs import Share, carry_out, row_order
+from srbench.runs import Shard, execute, row_order
 from srbench.scores import RunFolder, read_run, row_id
 from srbench.upscalers.bicubic import MatlabBicubic
 from tests.call_counting_model import FACTORY
@@ -74,7 +74,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]), "OMP_NUM_THREADS": "1", **more}
 
 
-def test_torchrun_shares_the_images_and_gives_the_rows_of_a_plain_run(folder: Path) -> None:
+def test_torchrun_gives_the_rows_of_one_process(folder: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "srbench"]
     shared = subprocess.run(
         [*torchrun, *command("shared")], cwd=folder, env=environment(folder), check=True, capture_output=True, text=True
@@ -89,7 +89,7 @@ def test_torchrun_shares_the_images_and_gives_the_rows_of_a_plain_run(folder: Pa
     assert sorted(path.name for path in (folder / "shared").iterdir()) == ["run.json", "scores.parquet"]
 
 
-def test_a_dead_process_loses_nothing_that_it_had_done(folder: Path) -> None:
+def test_killed_process_loses_no_finished_row(folder: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "srbench", *command("run")],
         cwd=folder,
@@ -111,27 +111,27 @@ def test_a_dead_process_loses_nothing_that_it_had_done(folder: Path) -> None:
     assert len((folder / "calls").read_text()) == spent + 14 - done
 
 
-def test_rows_come_in_the_plans_order_whoever_computed_them(folder: Path) -> None:
+def test_shards_together_give_rows_in_plan_order(folder: Path) -> None:
     images = open_dataset(f"folder:{folder / 'set'}")
     plan = plan_of(images)
     saving = Plan(plan.upscaler, plan.sets, plan.protocols[:1], save_images=folder / "sr")
-    assert carry_out(saving, folder / "saving", share=Share(1, 2)) is None
-    assert sorted(path.stem for path in (folder / "sr/set").iterdir()) == list("bdf"), "its own images alone"
-    assert carry_out(plan, folder / "run", share=Share(1, 2)) is None
-    assert carry_out(plan, folder / "run", share=Share(2, 3)) is None
+    assert execute(saving, folder / "saving", shard=Shard(1, 2)) is None
+    assert sorted(path.stem for path in (folder / "sr/set").iterdir()) == list("bdf"), "only the images of its shard"
+    assert execute(plan, folder / "run", shard=Shard(1, 2)) is None
+    assert execute(plan, folder / "run", shard=Shard(2, 3)) is None
     assert len(journals_in(folder / "run")) == 2
-    outcome = carry_out(plan, folder / "run")
+    outcome = execute(plan, folder / "run")
     assert outcome is not None
     assert [row_id(row) for row in outcome[0]] == list(row_order(plan))
-    plain = carry_out(plan, None)
+    plain = execute(plan, None)
     assert plain is not None
     assert [{**row, "seconds": 0} for row in outcome[0]] == [{**row, "seconds": 0} for row in plain[0]]
     assert journals_in(folder / "run") == []
 
 
-def test_a_line_that_another_process_is_writing_is_left_alone(folder: Path) -> None:
+def test_unfinished_line_of_another_process_is_kept(folder: Path) -> None:
     plan = plan_of(open_dataset(f"folder:{folder / 'set'}"))
-    carry_out(plan, folder / "run", share=Share(1, 2))
+    execute(plan, folder / "run", shard=Shard(1, 2))
     journal = folder / "run" / "journal-1.jsonl"
     torn = journal.read_bytes()[:-20]
     journal.write_bytes(torn)
@@ -142,15 +142,22 @@ def test_a_line_that_another_process_is_writing_is_left_alone(folder: Path) -> N
     assert journal.read_bytes().endswith(b"\n")
 
 
-def test_what_keeps_processes_from_working_together_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_processes_need_an_output_folder(folder: Path) -> None:
     plan = plan_of(open_dataset(f"folder:{folder / 'set'}"))
     with pytest.raises(ResultsError, match="--output"):
-        carry_out(plan, None, share=Share(0, 2))
+        execute(plan, None, shard=Shard(0, 2))
+
+
+def test_missing_rows_of_other_processes_raise(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(open_dataset(f"folder:{folder / 'set'}"))
     monkeypatch.setattr(srbench.runs, "PATIENCE_SECONDS", 0.0)
     monkeypatch.setattr(srbench.runs, "POLL_SECONDS", 0.01)
     with pytest.raises(ResultsError, match="6 are missing"):
-        carry_out(plan, folder / "run", share=Share(0, 2))
+        execute(plan, folder / "run", shard=Shard(0, 2))
+
+
+def test_rank_must_be_below_world_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "2")
     with pytest.raises(ResultsError, match="torchrun"):
-        Share.from_environment()
+        Shard.from_environment()

@@ -20,7 +20,7 @@ from srbench.errors import counted
 from srbench.evaluation import Plan, as_metrics
 from srbench.journal import Row
 from srbench.protocols import SCALES, LrSource, get_protocol
-from srbench.runs import Share, Watch, carry_out, local_device
+from srbench.runs import ProgressHook, Shard, execute, local_device
 from srbench.scores import summarise, to_frame
 from srbench.upscalers.base import Options
 from srbench.upscalers.loading import open_upscaler
@@ -114,17 +114,21 @@ def command(
     """Score a model on benchmark sets under named protocols."""
     chosen = [get_protocol(name) for name in dict.fromkeys(protocols)]
     further = as_metrics(metrics)
-    share = Share.from_environment()
+    shard = Shard.from_environment()
     options = replace(options, device=local_device(options.device))
     upscaler = open_upscaler(model, scale=int(scale), options=options)
     sets = [open_dataset(name, data_root=data_root) for name in dict.fromkeys(datasets) or _found(data_root)]
     sets = with_lr_folder(sets, lr=lr, folder=lr_dir, pattern=lr_pattern)
-    if not share.rank:
+    if not shard.rank:
         for remark in upscaler.remarks:
             note(f"remark: {upscaler.identity.spec}: {remark}")
     plan = Plan(upscaler, sets, chosen, lr, save_images, further)
-    outcome = carry_out(
-        plan, output, share=share, watch=_watch(upscaler.identity.spec, output, share), accept_random=accept_random
+    outcome = execute(
+        plan,
+        output,
+        shard=shard,
+        progress=_progress_hook(upscaler.identity.spec, output, shard),
+        accept_random=accept_random,
     )
     if outcome is None:
         return  # the first process reports for all
@@ -148,14 +152,14 @@ def _found(data_root: Path | None) -> list[str]:
     return ["Sample"]
 
 
-def _watch(label: str, output: Path | None, share: Share) -> Watch:
-    def watch(batches: Iterable[list[Row]], kept: int, total: int) -> Iterable[list[Row]]:
-        if kept and not share.rank:
+def _progress_hook(label: str, output: Path | None, shard: Shard) -> ProgressHook:
+    def progress(batches: Iterable[list[Row]], kept: int, total: int) -> Iterable[list[Row]]:
+        if kept and not shard.rank:
             note(f"{output}: resumed; {counted(kept, 'score')} already computed")
-        off = True if share.rank or is_quiet() else None  # None: off where stderr is no terminal
+        off = True if shard.rank or is_quiet() else None  # None: off where stderr is no terminal
         return tqdm(batches, total=total, unit="image", disable=off, desc=label)
 
-    return watch
+    return progress
 
 
 def _warn_about_gaps(document: dict[str, Any]) -> None:

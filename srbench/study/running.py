@@ -22,7 +22,7 @@ from srbench.files import sha256_of, write_atomic
 from srbench.journal import differing
 from srbench.protocols import get_protocol
 from srbench.records.study import StudyPlan
-from srbench.runs import carry_out
+from srbench.runs import execute
 from srbench.scores import RECORD_NAME, read_run
 from srbench.training.data import open_training_data
 from srbench.training.job import Job
@@ -301,7 +301,7 @@ def _score(study: StudyPlan, job: Job, percent: int, sets: list[ImageSet], machi
     # Scoring clamps, too, but refuses an image far outside [0, 1] as one of another range. What a training that broke
     # down gives is far outside, and its low score is an outcome.
     module_of(upscaler).register_forward_hook(lambda network, lr, sr: sr.clamp(0, 1))
-    carry_out(Plan(upscaler, sets, [get_protocol(study.protocol)]), score_folder(job.output, percent))
+    execute(Plan(upscaler, sets, [get_protocol(study.protocol)]), score_folder(job.output, percent))
 
 
 def _weights(folder: Path, percent: int) -> Path:

@@ -18,7 +18,7 @@ from srbench.datasets import ImageSet, open_dataset
 from srbench.evaluation import Plan, evaluate, run
 from srbench.images import save_png
 from srbench.protocols import get_protocol
-from srbench.runs import Share, carry_out
+from srbench.runs import Shard, execute
 from srbench.scores import read_run, to_frame
 from srbench.upscalers.base import Identity, Options, Upscaler
 from srbench.upscalers.tensors import network_upscaler
@@ -96,10 +96,10 @@ def test_folding_moves_scores_within_the_bound(name: str, images: ImageSet) -> N
 
 def test_processes_give_the_same_bits_in_the_same_order(images: ImageSet, tmp_path: Path) -> None:
     plan = Plan(network("imdn"), [images], [get_protocol(name) for name in PROTOCOLS])
-    plain = carry_out(plan, tmp_path / "plain")
+    plain = execute(plan, tmp_path / "plain")
     assert plain is not None
     for rank in (2, 1, 0):
-        shared = carry_out(plan, tmp_path / "shared", share=Share(rank, 3))
+        shared = execute(plan, tmp_path / "shared", shard=Shard(rank, 3))
     assert shared is not None
     assert to_frame(shared[0]).drop(columns="seconds").equals(to_frame(plain[0]).drop(columns="seconds"))
 

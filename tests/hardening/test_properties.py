@@ -22,7 +22,7 @@ from srbench.images import decode, encode_png
 from srbench.journal import Journal, checksum
 from srbench.protocols import SCALES, get_protocol, protocol_names
 from srbench.resize import imresize, output_size
-from srbench.runs import Share
+from srbench.runs import Shard
 from srbench.scores import SCHEMA, read_run
 from srbench.upscalers.loading import open_upscaler
 
@@ -178,18 +178,18 @@ def test_a_checksum_sees_every_change_and_no_order(document: dict[str, Any], dat
 
 @QUICK
 @given(st.text(max_size=5), st.text(max_size=5))
-def test_a_share_is_a_part_or_a_message(rank: str, count: str) -> None:
+def test_any_rank_gives_a_shard_or_an_error(rank: str, count: str) -> None:
     patch = pytest.MonkeyPatch()
     with patch.context() as context:
         try:
             context.setenv("RANK", rank)
             context.setenv("WORLD_SIZE", count)
-            share = Share.from_environment()
+            shard = Shard.from_environment()
         except ValueError:
             return  # the system takes no such variable
         except ResultsError:
             return
-        assert 0 <= share.rank < share.count
+        assert 0 <= shard.rank < shard.count
 
 
 @QUICK

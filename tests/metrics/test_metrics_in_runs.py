@@ -18,7 +18,7 @@ from srbench.evaluation import Plan, as_metrics, evaluate
 from srbench.images import save_png
 from srbench.metrics.metric_entries import METRICS, Metric
 from srbench.protocols import get_protocol
-from srbench.runs import carry_out
+from srbench.runs import execute
 from srbench.scores import SCHEMA, Row, read_run, to_frame
 from srbench.upscalers.bicubic import MatlabBicubic
 
@@ -37,7 +37,7 @@ def make_plan(names: tuple[str, ...] = ()) -> Plan:
 
 @pytest.mark.usefixtures("fast_niqe")
 def test_metric_adds_one_float_column(tmp_path: Path) -> None:
-    carry_out(make_plan(("niqe",)), tmp_path)
+    execute(make_plan(("niqe",)), tmp_path)
     run = read_run(tmp_path)
     assert list(run.scores.columns) == [*SCHEMA.names, "niqe"]
     assert run.scores["niqe"].dtype == np.float64 and run.scores["niqe"].notna().all()
@@ -46,22 +46,22 @@ def test_metric_adds_one_float_column(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("fast_niqe")
 def test_run_without_metrics_keeps_its_key_and_columns() -> None:
-    rows, record = carry_out(make_plan(), None) or ([], {})
+    rows, record = execute(make_plan(), None) or ([], {})
     assert "metrics" not in make_plan().key() and "metrics" not in record
     assert list(to_frame(rows).columns) == SCHEMA.names
 
 
 @pytest.mark.usefixtures("fast_niqe")
 def test_other_metrics_do_not_resume_a_run(tmp_path: Path) -> None:
-    carry_out(make_plan(("niqe",)), tmp_path)
+    execute(make_plan(("niqe",)), tmp_path)
     with pytest.raises(ResultsError, match="metrics"):
-        carry_out(make_plan(), tmp_path)
+        execute(make_plan(), tmp_path)
 
 
 @pytest.mark.usefixtures("fast_niqe")
 def test_resumed_run_has_identical_metric_scores(tmp_path: Path) -> None:
     plan = make_plan(("niqe",))
-    rows, _ = carry_out(plan, None) or ([], {})
+    rows, _ = execute(plan, None) or ([], {})
 
     def stop_after_one(batches: Iterable[list[Row]], kept: int, total: int) -> Iterator[list[Row]]:
         for number, batch in enumerate(batches):
@@ -70,15 +70,15 @@ def test_resumed_run_has_identical_metric_scores(tmp_path: Path) -> None:
             yield batch
 
     with pytest.raises(KeyboardInterrupt):
-        carry_out(plan, tmp_path, watch=stop_after_one)
-    resumed, _ = carry_out(plan, tmp_path) or ([], {})
+        execute(plan, tmp_path, progress=stop_after_one)
+    resumed, _ = execute(plan, tmp_path) or ([], {})
     assert [row["niqe"] for row in resumed] == [row["niqe"] for row in rows]
 
 
 def test_failing_metric_names_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Metric, "load", lambda metric, device: lambda sr, hr: float("nan"))
     with pytest.raises(ImageError, match=r"Sample/.*expected a finite niqe, got nan"):
-        carry_out(make_plan(("niqe",)), None)
+        execute(make_plan(("niqe",)), None)
 
 
 def test_image_too_small_for_niqe_is_named(tmp_path: Path, random_image: NDArray[np.uint8]) -> None:
