@@ -16,7 +16,7 @@ from srbench.files import sha256_of
 from srbench.training.folder import CHECKPOINT
 from srbench.training.records import RECORD, WEIGHTS, as_one, read_training
 from srbench.zoo.catalogue import WeightsEntry, entries_of, find_weights, names_file, times
-from srbench.zoo.checkpoints import RECORD_KEY, Fit, closest, detect, entry_of, fetch_weights, load
+from srbench.zoo.checkpoints import RECORD_KEY, Architecture, closest, detect, entry_of, fetch_weights, load
 from srbench.zoo.networks import TRAINED_FORM, Form, find_variant
 from srbench.zoo.reading import Checkpoint, read_checkpoint
 
@@ -33,7 +33,7 @@ class Source:
 
     name: str
     sha256: str
-    fit: Fit
+    fit: Architecture
     weights: State
     trained: Mapping[str, Any]
 
@@ -189,7 +189,7 @@ def _published(name: str, tag: str | None, scale: int, *, explicit: bool) -> Sou
 
 
 def _from_entry(entry: WeightsEntry, scale: int, checkpoint: Checkpoint, sha256: str) -> Source:
-    fit = Fit(entry.network, scale, entry.options)
+    fit = Architecture(entry.network, scale, entry.options)
     made = entry.training
     trained = {} if made is None else asdict(made)
     return Source(f"{entry.spec} ×{scale}", sha256, fit, _state(checkpoint, fit), trained)
@@ -238,7 +238,7 @@ def _of_file(path: Path, init: str, name: str, scale: int, source_scale: int | N
     return Source(path.name, sha256, fits[0], _state(checkpoint, fits[0]), record)
 
 
-def _state(checkpoint: Checkpoint, fit: Fit) -> State:
+def _state(checkpoint: Checkpoint, fit: Architecture) -> State:
     reading = closest(checkpoint, fit)
     if reading.mismatch:
         raise WeightsError(f"{checkpoint.path} does not fit {fit}: {reading.mismatch}")

@@ -22,7 +22,7 @@ from srbench.training.outbreak import outbreak
 from srbench.training.records import WEIGHTS, as_one, read_training
 from srbench.training.stages import end_to_end, form_of, loss_curve
 from srbench.zoo.catalogue import times
-from srbench.zoo.checkpoints import Fit, fill, with_record
+from srbench.zoo.checkpoints import Architecture, fill, with_record
 from srbench.zoo.networks import find_variant
 from srbench.zoo.reading import read_checkpoint
 from srbench.zoo.trained import (
@@ -85,7 +85,7 @@ def publish(
     name = _publishable_name(told, packaged, folder, replace=replace)
     record_path = (packaged / name).with_suffix(".json")
     options = find_variant(told["network"]).network.form_options(form_of(told))
-    fit = Fit(told["network"], told["scale"], tuple(options.items()))
+    fit = Architecture(told["network"], told["scale"], tuple(options.items()))
     sets, remarks = _unseen(benchmark_sets(data_root), told, data_root)
     training = _training(told, folder)
     remarks += filter(None, [outbreak(training["loss"])])

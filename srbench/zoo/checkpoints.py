@@ -61,7 +61,7 @@ class LoadedNetwork:
 
 
 @dataclass(frozen=True)
-class Fit:
+class Architecture:
     """A network, a scale, and the options that differ from its authors' form: what a checkpoint may belong to."""
 
     network: str
@@ -78,11 +78,11 @@ class Fit:
         network = find_variant(self.network).network
         return {**network.options, "value_range": network.value_range, **dict(self.options)}
 
-    def in_form(self, form: Form) -> Fit:
+    def in_form(self, form: Form) -> Architecture:
         """Return the same network of the same size in a form."""
         network = find_variant(self.network).network
         size = {key: value for key, value in self.options if key not in network.form_keys}
-        return Fit(self.network, self.scale, tuple({**size, **network.form_options(form)}.items()))
+        return Architecture(self.network, self.scale, tuple({**size, **network.form_options(form)}.items()))
 
     def build(self, device: torch.device | str = "cpu") -> SRNetwork:
         """The untrained network; on `meta` it has shapes alone."""
@@ -113,7 +113,7 @@ def load(
     if file is not None:
         return _load_file(name, scale, file, form)
     entry = find_weights(name, tag=tag, scale=scale)
-    fit = Fit(entry.network, scale, entry.options)
+    fit = Architecture(entry.network, scale, entry.options)
     _require_form(entry.spec, fit, form)
     path = fetch_weights(entry, allow_unpinned=allow_unpinned)
     module = merge(fill(fit, read_checkpoint(path)))
@@ -150,7 +150,7 @@ def fetch_weights(entry: WeightsEntry, *, allow_unpinned: bool = False) -> Path:
     return path
 
 
-def fill(fit: Fit, checkpoint: Checkpoint) -> SRNetwork:
+def fill(fit: Architecture, checkpoint: Checkpoint) -> SRNetwork:
     """The network with the checkpoint's tensors in it, strictly, under whichever of its key families fits.
 
     In evaluation mode, without gradients, on the CPU. Where none fits, raises WeightsError with the mismatch report of
@@ -178,9 +178,9 @@ class Reading:
     needs: Mapping[str, float | bool]
 
 
-def closest(checkpoint: Checkpoint, fit: Fit) -> Reading:
+def closest(checkpoint: Checkpoint, fit: Architecture) -> Reading:
     """The reading of the checkpoint that fits `fit` best: over its wrappers, prefixes and key families."""
-    expected = skeleton(fit)
+    expected = expected_shapes(fit)
     own = KeyTable(())
     readings = (_read_as(view, table, expected) for view in checkpoint.views for table in (*_tables(fit), own))
     best: Reading | None = None
@@ -204,20 +204,20 @@ def families(network: str) -> tuple[KeyTable, ...]:
     return (*authors, *(KeyTable(rows) for rows, table in zip(bare, authors, strict=True) if rows != table.rows))
 
 
-def skeleton(fit: Fit) -> dict[str, Tensor]:
+def expected_shapes(fit: Architecture) -> dict[str, Tensor]:
     """The tensors that a network expects, by key: shapes without values."""
     return fit.build("meta").state_dict()
 
 
-def detect(checkpoint: Checkpoint) -> tuple[Fit, ...]:
+def detect(checkpoint: Checkpoint) -> tuple[Architecture, ...]:
     """Every network, scale and set of hyper-parameters that the checkpoint's keys and shapes fit; may be empty."""
     if fits := recorded(checkpoint):
         return fits
-    known = [fit for fit in known_fits() if any(_knows(fit, view.state) for view in checkpoint.views)]
+    known = [fit for fit in known_architectures() if any(_knows(fit, view.state) for view in checkpoint.views)]
     return tuple(fit for fit in known if not closest(checkpoint, fit).mismatch)
 
 
-def recorded(checkpoint: Checkpoint) -> tuple[Fit, ...]:
+def recorded(checkpoint: Checkpoint) -> tuple[Architecture, ...]:
     """What a safetensors file that srbench wrote says of itself, one fit per scale; empty for any other file."""
     text = checkpoint.metadata.get(RECORD_KEY)
     if text is None:
@@ -231,7 +231,7 @@ def recorded(checkpoint: Checkpoint) -> tuple[Fit, ...]:
         network = str(record["network"])
         if not network.isascii() or not network.isprintable():
             raise ValueError("expected a network's name")
-        return tuple(Fit(network, scale, options) for scale in scales)
+        return tuple(Architecture(network, scale, options) for scale in scales)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise WeightsError(f"{checkpoint.path} has a record that cannot be read ({error}); convert it again") from error
 
@@ -253,7 +253,7 @@ def _plain_option(value: object) -> Any:
     raise ValueError(f"expected a short text or a number of at most {_LARGEST_OPTION} as option")
 
 
-def forms(name: str) -> tuple[tuple[str, tuple[Setting, ...]], ...]:
+def candidate_architectures(name: str) -> tuple[tuple[str, tuple[Setting, ...]], ...]:
     """The networks and hyper-parameters that a name stands for: the paper's size, then its published weights'."""
     published = [(entry.network, entry.options) for entry in entries_of(name)]
     listed = any(variant.name == name for variant in VARIANTS)
@@ -263,12 +263,12 @@ def forms(name: str) -> tuple[tuple[str, tuple[Setting, ...]], ...]:
     return tuple(dict.fromkeys((*plain, *published)))
 
 
-def known_fits() -> Iterator[Fit]:
+def known_architectures() -> Iterator[Architecture]:
     """Every listed variant and every published form, at each of its scales."""
     names = dict.fromkeys((*(variant.name for variant in VARIANTS), *(entry.name for entry in CATALOGUE)))
-    for network, options in dict.fromkeys(form for name in names for form in forms(name)):
+    for network, options in dict.fromkeys(form for name in names for form in candidate_architectures(name)):
         for scale in find_variant(network).network.scales:
-            yield Fit(network, scale, options)
+            yield Architecture(network, scale, options)
 
 
 def with_record(state: Mapping[str, Tensor], record: Mapping[str, Any]) -> bytes:
@@ -287,8 +287,8 @@ def _load_file(name: str, scale: int, file: Path, form: Form | None) -> LoadedNe
     entry = entry_of(sha256)
     if entry and (name != entry.name or scale not in entry.scales):
         raise WeightsError(f"{file} holds {entry.spec} for {times(entry.scales)}, asked for {name} ×{scale}")
-    candidates = [Fit(network, scale, options) for network, options in forms(name)]
-    fits = (Fit(entry.network, scale, entry.options),) if entry else recorded(checkpoint)
+    candidates = [Architecture(network, scale, options) for network, options in candidate_architectures(name)]
+    fits = (Architecture(entry.network, scale, entry.options),) if entry else recorded(checkpoint)
     if fits:
         networks = {fit.network for fit in candidates}
         candidates = [fit for fit in fits if fit.network in networks and fit.scale == scale]
@@ -304,7 +304,7 @@ def _load_file(name: str, scale: int, file: Path, form: Form | None) -> LoadedNe
     return LoadedNetwork(module, name, FILE_TAG, scale, sha256, file, entry)
 
 
-def _require_one_form(file: Path, fit: Fit, needs: Mapping[str, float | bool]) -> None:
+def _require_one_form(file: Path, fit: Architecture, needs: Mapping[str, float | bool]) -> None:
     """Raises WeightsError if the network has several forms and the file's key family does not tell which one it is.
 
     The same tensors give different images in another form.
@@ -319,7 +319,7 @@ def _require_one_form(file: Path, fit: Fit, needs: Mapping[str, float | bool]) -
         )
 
 
-def _require_form(what: str, fit: Fit, form: Form | None) -> None:
+def _require_form(what: str, fit: Architecture, form: Form | None) -> None:
     if form is None:
         return
     network = find_variant(fit.network).network
@@ -328,7 +328,7 @@ def _require_form(what: str, fit: Fit, form: Form | None) -> None:
         raise WeightsError(f"{what}: expected weights in the form {form}, got {found or 'others'}; leave out --form")
 
 
-def _tables(fit: Fit) -> tuple[KeyTable, ...]:
+def _tables(fit: Architecture) -> tuple[KeyTable, ...]:
     """The key families of a network whose code computes the same as this fit."""
     settings = fit.settings
     return tuple(
@@ -355,7 +355,7 @@ def _rename(state: State, table: KeyTable) -> State:
     return result
 
 
-def _knows(fit: Fit, state: State) -> bool:
+def _knows(fit: Architecture, state: State) -> bool:
     """Whether a key family has a name for each key; far cheaper than building the network."""
     tables = [table.for_keys(state) for table in _tables(fit)]
     return any(
@@ -365,11 +365,11 @@ def _knows(fit: Fit, state: State) -> bool:
     )
 
 
-def _misfit(checkpoint: Checkpoint, fit: Fit, report: Mismatch) -> str:
+def _misfit(checkpoint: Checkpoint, fit: Architecture, report: Mismatch) -> str:
     fits = [other for other in detect(checkpoint) if other != fit]
     hint = f"it fits {_alternatives(tuple(fits))}" if fits else "it fits no network that srbench knows"
     return f"{checkpoint.path} does not fit {fit}: {report}; {hint}"
 
 
-def _alternatives(fits: tuple[Fit, ...]) -> str:
+def _alternatives(fits: tuple[Architecture, ...]) -> str:
     return " or ".join(str(fit) for fit in fits)

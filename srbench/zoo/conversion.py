@@ -9,7 +9,7 @@ from typing import Any
 from srbench.errors import WeightsError
 from srbench.files import sha256_of, write_atomic
 from srbench.zoo.catalogue import Setting, WeightsEntry, times
-from srbench.zoo.checkpoints import Fit, closest, detect, entry_of, fill, with_record
+from srbench.zoo.checkpoints import Architecture, closest, detect, entry_of, fill, with_record
 from srbench.zoo.networks import TRAINING_FORM, find_variant
 from srbench.zoo.reading import Checkpoint, read_checkpoint
 from srbench.zoo.reparam import merge
@@ -57,14 +57,18 @@ def _chosen(
     network: str | None,
     scale: int | None,
     options: tuple[Setting, ...] | None,
-) -> tuple[Fit, ...]:
+) -> tuple[Architecture, ...]:
     """One fit, or one for every scale where a single file serves them all."""
     if network is not None and scale is not None:
         # Both are named: fit exactly that, so that a mismatch is reported key by key.
-        fits: tuple[Fit, ...] = (Fit(network, scale, options or ()),)
+        fits: tuple[Architecture, ...] = (Architecture(network, scale, options or ()),)
         fill(fits[0], checkpoint)
         return fits
-    known = tuple(Fit(entry.network, served, entry.options) for served in entry.scales) if entry else detect(checkpoint)
+    known = (
+        tuple(Architecture(entry.network, served, entry.options) for served in entry.scales)
+        if entry
+        else detect(checkpoint)
+    )
     fits = tuple(
         fit
         for fit in known
@@ -84,14 +88,14 @@ def _chosen(
     return fits
 
 
-def _one_file(fits: tuple[Fit, ...]) -> bool:
+def _one_file(fits: tuple[Architecture, ...]) -> bool:
     """Whether there is one fit, or one for each scale of one network: then its shapes hold the heads of all scales."""
     if len({(fit.network, fit.options) for fit in fits}) > 1:
         return False
     return len(fits) == 1 or len(fits) == len(find_variant(fits[0].network).network.scales)
 
 
-def _record(checkpoint: Checkpoint, sha256: str, fits: tuple[Fit, ...]) -> dict[str, Any]:
+def _record(checkpoint: Checkpoint, sha256: str, fits: tuple[Architecture, ...]) -> dict[str, Any]:
     reading = closest(checkpoint, fits[0])
     record: dict[str, Any] = {
         "network": fits[0].network,

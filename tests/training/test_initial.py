@@ -17,7 +17,7 @@ from srbench.training.initial import Source, Transfer, open_source, transfer
 from srbench.training.trainer import train
 from srbench.upscalers.loading import open_upscaler
 from srbench.zoo import build
-from srbench.zoo.checkpoints import Fit
+from srbench.zoo.checkpoints import Architecture
 from tests.training.small import small_job, small_recipe
 
 _STILL = small_recipe(steps=1, batch=1, learning_rate=1e-30, ema=0.0)
@@ -93,4 +93,4 @@ def test_the_form_of_the_weights_is_brought_along(images: Path, tmp_path: Path) 
 
 
 def _transferred(weights: dict[str, Tensor], expected: dict[str, Tensor]) -> Transfer:
-    return transfer(Source("a file", "0" * 64, Fit("imdn", 2), weights, {}), expected, strict=False)
+    return transfer(Source("a file", "0" * 64, Architecture("imdn", 2), weights, {}), expected, strict=False)

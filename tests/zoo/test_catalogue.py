@@ -13,7 +13,7 @@ import pytest
 from srbench.errors import UnknownNameError, WeightsError
 from srbench.evaluation import evaluate
 from srbench.zoo.catalogue import CATALOGUE, TAGS, WeightsEntry, catalogue, entries_of, find_weights
-from srbench.zoo.checkpoints import Fit, load
+from srbench.zoo.checkpoints import Architecture, load
 
 _BY_SPEC = pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: f"{entry.spec}_x{entry.scales[0]}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -23,7 +23,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 def test_entry_is_whole_and_found_by_its_spec(entry: WeightsEntry) -> None:
     for scale in entry.scales:
         assert find_weights(entry.name, tag=entry.tag, scale=scale) is entry
-        Fit(entry.network, scale, entry.options).build("meta")
+        Architecture(entry.network, scale, entry.options).build("meta")
     assert entry.pinned == bool(entry.file.sha256 and _SHA256.fullmatch(entry.file.sha256) and entry.file.size)
     assert entry.sha256_prefix == "" or not entry.pinned
     assert entry.licence and entry.source and entry.training_data

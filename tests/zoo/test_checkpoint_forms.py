@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from srbench.cli import main
 from srbench.errors import WeightsError
 from srbench.zoo import build, load
-from srbench.zoo.checkpoints import Fit, fill
+from srbench.zoo.checkpoints import Architecture, fill
 from srbench.zoo.reading import read_checkpoint
 from srbench.zoo.torchfiles import load_content
 
@@ -318,7 +318,7 @@ def test_basicsr_networks_compute_the_same(name: str, scale: int, tmp_path: Path
     theirs = _BasicNetwork(nn.Sequential(*blocks), 64, scale).eval()
     torch.save({"params": theirs.state_dict()}, tmp_path / "net_g.pth")
     size = (("groups", 2), ("blocks", 3)) if name == "rcan" else (("channels", 64), ("blocks", 2))
-    ours = fill(Fit(name, scale, size), read_checkpoint(tmp_path / "net_g.pth"))
+    ours = fill(Architecture(name, scale, size), read_checkpoint(tmp_path / "net_g.pth"))
     image = torch.rand(1, 3, 9, 8)
     with torch.inference_mode():
         assert (ours(image) - theirs(image)).abs().max() < 1e-5

@@ -12,7 +12,7 @@ from srbench.errors import WeightsError
 from srbench.zoo import build, load
 from srbench.zoo.blocks import DIV2K_MEAN
 from srbench.zoo.catalogue import CATALOGUE
-from srbench.zoo.checkpoints import Fit
+from srbench.zoo.checkpoints import Architecture
 from srbench.zoo.conversion import convert
 from srbench.zoo.networks import FORMS, NETWORKS, Form, find_variant
 from tests.zoo.small import SMALL
@@ -84,7 +84,7 @@ def test_published_weights_keep_their_form() -> None:
     assert all(form == "authors" for spec, form in forms.items() if "@super-image" not in spec)
     paper = ("edsr", "edsr-base", "msrn", "msrn-bam", "awsrn-bam")
     assert [forms[f"zoo:{name}@super-image"] for name in paper] == ["paper"] * 5
-    assert Fit("rcan-bam", 3).build("meta").value_range == 255
+    assert Architecture("rcan-bam", 3).build("meta").value_range == 255
 
 
 def test_a_file_without_record_needs_its_form(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from srbench.errors import UnknownNameError, UpscalerError
 from srbench.zoo import build
 from srbench.zoo.catalogue import CATALOGUE
-from srbench.zoo.checkpoints import Fit
+from srbench.zoo.checkpoints import Architecture
 from srbench.zoo.costs import COSTS, COSTS_OF_WEIGHTS, Cost
 from srbench.zoo.counting import challenge_cost, count_macs, count_parameters, macs_for_output
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, VARIANTS, Variant, find_variant
@@ -127,7 +127,7 @@ def test_stored_costs_are_those_of_the_modules(variant: Variant) -> None:
 def test_stored_costs_of_weights_are_those_of_their_modules(spec: str) -> None:
     for entry in (entry for entry in CATALOGUE if entry.spec == spec):
         for scale in entry.scales:
-            network = Fit(entry.network, scale, entry.options).build("meta")
+            network = Architecture(entry.network, scale, entry.options).build("meta")
             assert cost_of(entry, scale) == Cost(count_parameters(network), macs_for_output(network, scale=scale))
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from srbench.zoo.catalogue import CATALOGUE, WeightsEntry
-from srbench.zoo.checkpoints import Fit, fill
+from srbench.zoo.checkpoints import Architecture, fill
 from srbench.zoo.reading import Checkpoint
 from srbench.zoo.wrapping import views_of
 from tests.optional_packages import optional_package
@@ -31,7 +31,7 @@ def test_random_weights_give_the_same_output(entry: WeightsEntry) -> None:
         warnings.simplefilter("ignore")
         theirs = getattr(package, f"{kind}Model")(getattr(package, f"{kind}Config")(scale=scale, **settings)).eval()
     checkpoint = Checkpoint(Path(entry.file.name), views_of(dict(theirs.state_dict()), ()), {})
-    ours = fill(Fit(entry.network, scale, entry.options), checkpoint)
+    ours = fill(Architecture(entry.network, scale, entry.options), checkpoint)
     image = torch.rand(1, 3, 12, 10)
     with torch.inference_mode():
         expected = theirs(image)
