@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.report import BenchRow, Timing, milliseconds, speed_row, test_data, timings, without_data
-from srbench.datasets.packing import PatchStore, build_store
 from srbench.datasets.pairs import pair_maker
+from srbench.datasets.patch_store import PatchStore, build_store
 from srbench.datasets.patches import PatchFeed, PatchPlan, PatchSampler, read_patches
 from srbench.images import save_png
 

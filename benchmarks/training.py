@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.report import BenchRow, Timing, speed_row, test_data, timings, without_data
-from srbench.datasets.packing import PatchStore
+from srbench.datasets.patch_store import PatchStore
 from srbench.datasets.patches import PatchFeed
 from srbench.images import save_png
 from srbench.training.data import TrainingData, open_training_data

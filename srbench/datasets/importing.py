@@ -14,8 +14,8 @@ from srbench.datasets.catalogue import Entry, Split, find_entry, known_images
 from srbench.datasets.imageset import data_root as root_of
 from srbench.datasets.import_files import UNPACKED, as_folder, files_in
 from srbench.datasets.layouts import Role, canonical_name, foreign_set, role_of, split_of
-from srbench.datasets.parquet import ImageWriter
-from srbench.datasets.replacing import Present
+from srbench.datasets.overwrite_guard import ExistingSplit
+from srbench.datasets.parquet_writer import ImageWriter
 from srbench.datasets.stores import sizes_pair
 from srbench.datasets.variants import identify_variant
 from srbench.errors import DatasetError, counted, listed
@@ -83,7 +83,7 @@ class _Plan:
     split: Split
     chosen: _Chosen
     skipped: Counter[str]
-    present: Present | None
+    present: ExistingSplit | None
 
 
 def import_dataset(
@@ -122,7 +122,7 @@ def import_dataset(
         skipped: Counter[str] = Counter()
         found = _sorted_out(entry, [as_folder(path, folder) for path in paths], skipped, own_formats)
         plans = [
-            _Plan(split, *planned, None if replace else Present.find(entry, split, root))
+            _Plan(split, *planned, None if replace else ExistingSplit.find(entry, split, root))
             for split in entry.splits
             if (planned := _planned(entry, split, [item for item in found if _belongs(entry, item, split)], skipped))
         ]
@@ -326,7 +326,7 @@ def _size(item: _Found) -> tuple[int, int]:
     return size_of(item.read(), name=item.path)
 
 
-def _write(chosen: _Chosen, target: Path, present: Present | None) -> dict[str, str]:
+def _write(chosen: _Chosen, target: Path, present: ExistingSplit | None) -> dict[str, str]:
     """Stream the images to Parquet; their pixel hashes by name."""
     # Inside the function: only long work shows a bar.
     from tqdm import tqdm

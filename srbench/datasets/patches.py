@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from srbench.datasets.fivecrop import HORIZONTAL, SYMMETRIES, TRANSPOSED, VERTICAL, FiveCropIndex, apply_symmetry
-from srbench.datasets.packing import PatchStore
+from srbench.datasets.patch_store import PatchStore
 from srbench.errors import DatasetError
 
 Bytes = NDArray[np.uint8]

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from srbench.datasets.imageset import ImageSet, open_dataset
 from srbench.datasets.lr_origins import given_origins, lr_files_sha256, require_matlab
 from srbench.datasets.pairs import given_pair
-from srbench.datasets.parquet import ImageWriter
+from srbench.datasets.parquet_writer import ImageWriter
 from srbench.errors import DatasetError
 from srbench.files import atomic_path, cache_dir
 from srbench.images import encode_png

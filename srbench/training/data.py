@@ -10,8 +10,8 @@ from pathlib import Path
 
 from srbench.datasets.catalogue import CATALOGUE
 from srbench.datasets.imageset import ImageSet, data_root, open_dataset
-from srbench.datasets.packing import PatchStore, StoredImage, build_store
 from srbench.datasets.pairs import PairMaker, pair_maker
+from srbench.datasets.patch_store import PatchStore, StoredImage, build_store
 from srbench.datasets.patches import PatchPlan
 from srbench.datasets.stores import FolderStore
 from srbench.errors import DatasetError, TrainingError

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srbench.datasets.packing import locked
+from srbench.datasets.patch_store import locked
 from srbench.errors import TrainingError, WeightsError
 from srbench.files import atomic_path, explain, sha256_of, write_atomic
 from srbench.journal import differing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from srbench.datasets.packing import PatchStore
+from srbench.datasets.patch_store import PatchStore
 from srbench.datasets.patches import to_float
 from srbench.metrics import psnr, shave
 from srbench.protocols import get_protocol

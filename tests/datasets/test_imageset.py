@@ -11,7 +11,7 @@ import torch
 
 from srbench.datasets import Sample, Set5, available_datasets, data_root, open_dataset
 from srbench.datasets.imageset import SAMPLE_NAMES
-from srbench.datasets.parquet import ImageWriter
+from srbench.datasets.parquet_writer import ImageWriter
 from srbench.errors import DatasetError, ImageError, ProtocolError, SrbenchError, UnknownNameError
 from srbench.evaluation import evaluate
 from srbench.images import encode_png, pixel_sha256, save_png

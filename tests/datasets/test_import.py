@@ -210,7 +210,7 @@ def test_canonical_pixels_are_not_replaced_by_others_unasked(tmp_path: Path, mon
     flat(tmp_path / "other", hr | {"bird": encode_png(image(9))}, {}, "Set5")
     import_dataset("Set5", [tmp_path / "right"], data_root=tmp_path)
     canonical = open_dataset("Set5", data_root=tmp_path).pixel_hashes
-    for module in ("replacing", "imageset"):
+    for module in ("overwrite_guard", "imageset"):
         monkeypatch.setattr(
             f"srbench.datasets.{module}.identify_variant",
             lambda _, found: "canonical" if dict(found) == canonical else "unknown",

@@ -14,8 +14,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from srbench.datasets.fivecrop import Box, apply_symmetry, five_boxes
-from srbench.datasets.packing import PatchStore, build_store
 from srbench.datasets.pairs import PairMaker, pair_maker
+from srbench.datasets.patch_store import PatchStore, build_store
 from srbench.datasets.patches import (
     PatchDataset,
     PatchFeed,
@@ -201,13 +201,13 @@ def test_other_files_are_never_overwritten(images: dict[str, Path], tmp_path: Pa
 _BUILD = """
 import sys, time
 from pathlib import Path
-from srbench.datasets import packing
+from srbench.datasets import patch_store
 from srbench.datasets.pairs import pair_maker
-decode = packing.decode
-packing.decode = lambda source, name=None: (time.sleep(float(sys.argv[3])), decode(source, name=name))[1]
+decode = patch_store.decode
+patch_store.decode = lambda source, name=None: (time.sleep(float(sys.argv[3])), decode(source, name=name))[1]
 folder = Path(sys.argv[1])
 images = {path.stem: path for path in sorted(folder.glob("*.png"))}
-packing.build_store(images, Path(sys.argv[2]), make=pair_maker("matlab", scale=2), workers=int(sys.argv[4]),
+patch_store.build_store(images, Path(sys.argv[2]), make=pair_maker("matlab", scale=2), workers=int(sys.argv[4]),
                     progress=False)
 """
 

@@ -16,9 +16,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from srbench.datasets import open_dataset
-from srbench.datasets.packing import PatchStore, build_store
 from srbench.datasets.pairs import pair_maker
-from srbench.datasets.parquet import ImageWriter
+from srbench.datasets.parquet_writer import ImageWriter
+from srbench.datasets.patch_store import PatchStore, build_store
 from srbench.datasets.stores import ParquetStore
 from srbench.fetch import RemoteFile, fetch
 from srbench.files import atomic_path

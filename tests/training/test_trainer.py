@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from srbench.datasets.importing import import_dataset
-from srbench.datasets.packing import build_store
 from srbench.datasets.pairs import pair_maker
+from srbench.datasets.patch_store import build_store
 from srbench.datasets.patches import PatchFeed
 from srbench.errors import DatasetError, DivergedError, TrainingError
 from srbench.images import decode

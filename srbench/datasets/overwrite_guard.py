@@ -15,13 +15,13 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Present:
+class ExistingSplit:
     """A split that lies under the root already, and would be hidden or overwritten by an import of it."""
 
     images: ImageSet
 
     @classmethod
-    def find(cls, entry: Entry, split: Split, root: Path) -> Present | None:
+    def find(cls, entry: Entry, split: Split, root: Path) -> ExistingSplit | None:
         """What is there; None for nothing, and for what cannot be read, which an import may always mend."""
         try:
             store = find_store(entry, split, root)
