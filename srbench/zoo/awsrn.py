@@ -44,7 +44,7 @@ class WeightNormConv(nn.Module):
         return folded
 
 
-class Scale(nn.Module):
+class LearnedScale(nn.Module):
     """One learned factor."""
 
     def __init__(self, initial: float = 1.0) -> None:
@@ -63,8 +63,8 @@ class WeightedUnit(nn.Module):
         super().__init__()
         self.widen: nn.Module = WeightNormConv(channels, wide)
         self.narrow: nn.Module = WeightNormConv(wide, channels)
-        self.residual_scale: nn.Module = Scale()
-        self.input_scale = Scale()
+        self.residual_scale: nn.Module = LearnedScale()
+        self.input_scale = LearnedScale()
 
     def forward(self, x: Tensor) -> Tensor:
         """N×C×H×W to the same shape."""
@@ -85,8 +85,8 @@ class LocalFusionBlock(nn.Module):
         super().__init__()
         self.units = nn.ModuleList(WeightedUnit(channels, wide) for _ in range(units))
         self.reduce: nn.Module = WeightNormConv(units * channels, channels)
-        self.residual_scale: nn.Module = Scale()
-        self.input_scale = Scale()
+        self.residual_scale: nn.Module = LearnedScale()
+        self.input_scale = LearnedScale()
 
     def forward(self, x: Tensor) -> Tensor:
         """N×C×H×W to the same shape."""
@@ -114,12 +114,12 @@ class AWSRN(SRNetwork):
         *,
         scale: int,
         attention: AttentionFactory,
-        value_range: float = 255.0,
-        normalise: bool = True,
-        channels: int = 32,
-        wide: int = 128,
-        blocks: int = 4,
-        units: int = 4,
+        value_range: float,
+        normalise: bool,
+        channels: int,
+        wide: int,
+        blocks: int,
+        units: int,
     ) -> None:
         super().__init__(scale=scale, value_range=value_range)
         outputs = 3 * scale**2
@@ -130,7 +130,7 @@ class AWSRN(SRNetwork):
         self.blocks = nn.ModuleList(LocalFusionBlock(channels, wide, units) for _ in range(blocks))
         self.attention = attention(channels)
         self.branches = nn.ModuleList(WeightNormConv(channels, outputs, kernel) for kernel in _KERNELS)
-        self.branch_scales = nn.ModuleList(Scale(1 / len(_KERNELS)) for _ in _KERNELS)
+        self.branch_scales = nn.ModuleList(LearnedScale(1 / len(_KERNELS)) for _ in _KERNELS)
         self.skip: nn.Module = WeightNormConv(3, outputs)
 
     def shallow_features(self, x: Tensor) -> Tensor:
@@ -185,7 +185,7 @@ def _folded(layer: nn.Module, factor: nn.Module | None = None, *, kernel: int | 
             f"expected a weight-normalised convolution to fold, got {type(layer).__name__}: folded before"
         )
     plain = layer.plain(kernel=kernel)
-    if isinstance(factor, Scale):
+    if isinstance(factor, LearnedScale):
         scale_output(plain, float(factor.scale))
     return plain
 

@@ -47,11 +47,11 @@ class CARN(MeanShiftedNetwork):
         *,
         scale: int,
         attention: AttentionFactory,
-        value_range: float = 1.0,
-        mean_shift: bool = True,
-        channels: int = 64,
-        groups: int = 1,
-        mobile: bool = False,
+        value_range: float,
+        mean_shift: bool,
+        channels: int,
+        groups: int,
+        mobile: bool,
     ) -> None:
         super().__init__(scale=scale, value_range=value_range, mean_shift=mean_shift, peak=1.0, frozen=True)
         self.first = conv(3, channels)

@@ -42,9 +42,9 @@ class DRLN(MeanShiftedNetwork):
         *,
         scale: int,
         attention: AttentionFactory,
-        value_range: float = 255.0,
-        mean_shift: bool = True,
-        channels: int = 64,
+        value_range: float,
+        mean_shift: bool,
+        channels: int,
     ) -> None:
         super().__init__(scale=scale, value_range=value_range, mean_shift=mean_shift, peak=1.0, frozen=True)
         widths = [step + 2 for size in _GROUPS for step in range(size)]

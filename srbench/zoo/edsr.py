@@ -17,11 +17,11 @@ class EDSR(MeanShiftedNetwork):
         *,
         scale: int,
         attention: AttentionFactory,
-        value_range: float = 255.0,
-        mean_shift: bool = True,
-        channels: int = 256,
-        blocks: int = 32,
-        residual_scale: float = 0.1,
+        value_range: float,
+        mean_shift: bool,
+        channels: int,
+        blocks: int,
+        residual_scale: float,
     ) -> None:
         super().__init__(scale=scale, value_range=value_range, mean_shift=mean_shift, peak=value_range, frozen=False)
         self.first = conv(3, channels)

@@ -58,10 +58,10 @@ class EFDN(SRNetwork):
         *,
         scale: int,
         attention: AttentionFactory,
-        value_range: float = 1.0,
-        channels: int = 48,
-        cells: int = 4,
-        training_form: bool = False,
+        value_range: float,
+        channels: int,
+        cells: int,
+        training_form: bool,
     ) -> None:
         super().__init__(scale=scale, value_range=value_range)
         self.first = conv(3, channels)

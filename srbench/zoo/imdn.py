@@ -44,9 +44,9 @@ class IMDN(SRNetwork):
         *,
         scale: int,
         attention: AttentionFactory,
-        value_range: float = 1.0,
-        channels: int = 64,
-        blocks: int = 6,
+        value_range: float,
+        channels: int,
+        blocks: int,
     ) -> None:
         super().__init__(scale=scale, value_range=value_range)
         self.first = conv(3, channels)

@@ -37,10 +37,10 @@ class MSRN(MeanShiftedNetwork):
         *,
         scale: int,
         attention: AttentionFactory,
-        value_range: float = 255.0,
-        mean_shift: bool = True,
-        channels: int = 64,
-        blocks: int = 8,
+        value_range: float,
+        mean_shift: bool,
+        channels: int,
+        blocks: int,
     ) -> None:
         super().__init__(scale=scale, value_range=value_range, mean_shift=mean_shift, peak=value_range, frozen=False)
         self.first = conv(3, channels)

@@ -74,10 +74,10 @@ class PAN(SRNetwork):
         *,
         scale: int,
         attention: AttentionFactory,
-        value_range: float = 1.0,
-        channels: int = 40,
-        up_channels: int = 24,
-        blocks: int = 16,
+        value_range: float,
+        channels: int,
+        up_channels: int,
+        blocks: int,
     ) -> None:
         super().__init__(scale=scale, value_range=value_range)
         factors = (2, 2) if scale == 4 else (scale,)

@@ -49,11 +49,11 @@ class RCAN(MeanShiftedNetwork):
         *,
         scale: int,
         attention: AttentionFactory,
-        value_range: float = 255.0,
-        mean_shift: bool = True,
-        channels: int = 64,
-        groups: int = 10,
-        blocks: int = 20,
+        value_range: float,
+        mean_shift: bool,
+        channels: int,
+        groups: int,
+        blocks: int,
     ) -> None:
         super().__init__(scale=scale, value_range=value_range, mean_shift=mean_shift, peak=value_range, frozen=False)
         self.first = conv(3, channels)

@@ -41,10 +41,10 @@ class RLFN(SRNetwork):
         *,
         scale: int,
         attention: AttentionFactory,
-        value_range: float = 255.0,
-        channels: int = 52,
-        hidden: int = 52,
-        blocks: int = 6,
+        value_range: float,
+        channels: int,
+        hidden: int,
+        blocks: int,
     ) -> None:
         super().__init__(scale=scale, value_range=value_range)
         self.first = conv(3, channels)

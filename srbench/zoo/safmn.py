@@ -74,10 +74,10 @@ class SAFMN(SRNetwork):
         *,
         scale: int,
         attention: AttentionFactory,
-        value_range: float = 1.0,
-        channels: int = 36,
-        blocks: int = 8,
-        challenge: bool = False,
+        value_range: float,
+        channels: int,
+        blocks: int,
+        challenge: bool,
     ) -> None:
         super().__init__(scale=scale, value_range=value_range)
         self.challenge = challenge

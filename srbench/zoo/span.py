@@ -43,11 +43,11 @@ class SPAN(SRNetwork):
         *,
         scale: int,
         attention: AttentionFactory,
-        value_range: float = 1.0,
-        channels: int = 48,
-        blocks: int = 6,
-        gain: float = _GAIN,
-        training_form: bool = False,
+        value_range: float,
+        channels: int,
+        blocks: int,
+        gain: float,
+        training_form: bool,
     ) -> None:
         super().__init__(scale=scale, value_range=value_range)
         self.gain = gain
