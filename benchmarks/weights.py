@@ -12,8 +12,8 @@ from srbench.datasets import open_dataset
 from srbench.evaluation import evaluate
 from srbench.protocols import get_protocol
 from srbench.upscalers.loading import open_upscaler
-from srbench.zoo.catalogue import CATALOGUE, DEFAULT_TAG, ExpectedScore, WeightsEntry
 from srbench.zoo.trained import records
+from srbench.zoo.weights_catalogue import CATALOGUE, DEFAULT_TAG, ExpectedScore, WeightsEntry
 
 HEADER = ["weights", "set", "published", "measured", "outputs cut, not rounded"]
 """The columns of `weights_rows`; cut outputs are those of CARN-pytorch's own script, which leaves out the rounding."""

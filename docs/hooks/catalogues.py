@@ -21,11 +21,11 @@ from srbench.study.results import read_results
 from srbench.tables import table_of_markdown
 from srbench.training.curves import Line, curves
 from srbench.training.recipe import load_recipe, recipe_names
-from srbench.zoo.catalogue import CATALOGUE as WEIGHTS
-from srbench.zoo.catalogue import WeightsEntry, authors_scores, times
 from srbench.zoo.costs import COSTS
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, find_variant
 from srbench.zoo.trained import Record, records
+from srbench.zoo.weights_catalogue import CATALOGUE as WEIGHTS
+from srbench.zoo.weights_catalogue import WeightsEntry, authors_scores, times
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,11 +15,19 @@ from srbench.cli.zoo_saturation import saturation
 from srbench.errors import UnknownNameError, WeightsError
 from srbench.files import cache_dir, write_atomic
 from srbench.tables import text_table
-from srbench.zoo.catalogue import CATALOGUE, DEFAULT_TAG, ExpectedScore, Setting, WeightsEntry, entries_of, times
 from srbench.zoo.costs import COSTS, Cost
 from srbench.zoo.networks import ATTENTIONS, FORMS, NETWORKS, VARIANTS, Form, Network, Variant, find_variant
 from srbench.zoo.sizes import cost_of, has_own_size
 from srbench.zoo.trained import kept_path, record_of
+from srbench.zoo.weights_catalogue import (
+    CATALOGUE,
+    DEFAULT_TAG,
+    ExpectedScore,
+    Setting,
+    WeightsEntry,
+    entries_of,
+    times,
+)
 
 _FORMAT = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -190,7 +198,7 @@ def publish(folder: Path, replace: bool, licence: str, data_root: Path | None) -
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: print it.")
 def card(name: str, scale: int | None, output: Path | None) -> None:
     """Write the model card of weights trained here, in the hub's format, from their record."""
-    from srbench.zoo.cards import model_card
+    from srbench.zoo.trained_cards import model_card
 
     entries = _entries(name if "@" in name else f"{name}@{DEFAULT_TAG}", scale)
     if entries[0].tag != DEFAULT_TAG:

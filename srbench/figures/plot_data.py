@@ -14,9 +14,9 @@ from srbench.errors import FigureError, SrbenchError, listed
 from srbench.metrics.metric_entries import Metric
 from srbench.run_folders import ModelRuns
 from srbench.score_tables.tabulate import ModelRow, ModelTable, Place
-from srbench.zoo.catalogue import find_weights
 from srbench.zoo.costs import COSTS
 from srbench.zoo.sizes import cost_of
+from srbench.zoo.weights_catalogue import find_weights
 
 Quantity = Literal["parameters", "macs", "seconds"]
 """What a plot shows scores over: parameters; multiply-accumulates for an output of 1280×720; seconds per image."""

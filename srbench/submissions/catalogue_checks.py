@@ -16,10 +16,10 @@ from srbench.protocols import get_protocol
 from srbench.records.shared import DatasetFacts
 from srbench.records.submission import SubmissionRecord, SubmittedModel, SubmittedRun
 from srbench.submissions.create import public_spec
-from srbench.zoo.catalogue import DEFAULT_TAG, TAGS, WeightsEntry, entries_of
 from srbench.zoo.costs import OUTPUT_SIZE
 from srbench.zoo.networks import find_variant
 from srbench.zoo.sizes import cost_of
+from srbench.zoo.weights_catalogue import DEFAULT_TAG, TAGS, WeightsEntry, entries_of
 
 LR_SIZE = (240, 360)
 """Height and width of the LR that MACs are given for, as in the paper's Table 2."""

@@ -45,7 +45,7 @@ from srbench.submissions.read import (
     require_known_files,
 )
 from srbench.submissions.rows import check_rows, dataset_means
-from srbench.zoo.catalogue import TAGS, times
+from srbench.zoo.weights_catalogue import TAGS, times
 
 _PATH_KINDS = ("images", "onnx", "spandrel")
 _COMMON_OPTIONS: Mapping[str, Callable[[RunRecord], object]] = {

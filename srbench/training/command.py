@@ -20,7 +20,7 @@ from srbench.training.stages import loss_curve
 from srbench.training.sweep import Outcome, read_sweep, require_all, run_jobs, sweep_report
 from srbench.training.time_limit import run_within, seconds_of
 from srbench.training.trainer import train
-from srbench.zoo.catalogue import times
+from srbench.zoo.weights_catalogue import times
 
 
 def job_of(values: Mapping[str, Any]) -> Job:

@@ -15,10 +15,10 @@ from srbench.errors import TrainingError, WeightsError, listed
 from srbench.files import sha256_of
 from srbench.training.folder import CHECKPOINT
 from srbench.training.records import RECORD, WEIGHTS, as_one, read_training
-from srbench.zoo.catalogue import WeightsEntry, entries_of, find_weights, names_file, times
 from srbench.zoo.checkpoints import RECORD_KEY, Architecture, closest, detect, entry_of, fetch_weights, load
 from srbench.zoo.networks import TRAINED_FORM, Form, find_variant
 from srbench.zoo.reading import Checkpoint, read_checkpoint
+from srbench.zoo.weights_catalogue import WeightsEntry, entries_of, find_weights, names_file, times
 
 State = Mapping[str, Tensor]
 _SHOWN = 8

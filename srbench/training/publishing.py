@@ -21,7 +21,6 @@ from srbench.training.data import find_training_images
 from srbench.training.outbreak import outbreak
 from srbench.training.records import WEIGHTS, as_one, read_training
 from srbench.training.stages import end_to_end, form_of, loss_curve
-from srbench.zoo.catalogue import times
 from srbench.zoo.checkpoints import Architecture, fill, with_record
 from srbench.zoo.networks import find_variant
 from srbench.zoo.reading import read_checkpoint
@@ -35,6 +34,7 @@ from srbench.zoo.trained import (
     read_record,
     weights_name,
 )
+from srbench.zoo.weights_catalogue import times
 
 LARGEST_CHANGE = 0.002
 """By how many dB the mean PSNR of a set may move when the weights are stored in half precision."""

@@ -34,8 +34,8 @@ from srbench.training.timing import bf16_warning
 from srbench.training.validation import PROTOCOL, held_out_psnr
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.building import build
-from srbench.zoo.catalogue import times
 from srbench.zoo.compiling import explained
+from srbench.zoo.weights_catalogue import times
 
 CHECKPOINT_SHARE = 0.02
 """The largest share of the time that checkpoints take, unless their number of steps is given."""

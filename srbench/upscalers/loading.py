@@ -25,11 +25,11 @@ from srbench.upscalers.python_factory import find_factory
 from srbench.upscalers.spandrel import open_spandrel
 from srbench.upscalers.tensors import TensorUpscaler, network_upscaler, pick_device
 from srbench.zoo import load
-from srbench.zoo.catalogue import WeightsEntry
 from srbench.zoo.checkpoints import FILE_TAG, RECORD_KEY
 from srbench.zoo.counting import count_parameters
 from srbench.zoo.networks import VARIANTS, Variant, find_variant
 from srbench.zoo.reading import read_checkpoint
+from srbench.zoo.weights_catalogue import WeightsEntry
 
 FOREIGN_KINDS = ("python", "onnx", "spandrel")
 """Kinds of specs of foreign models, which may need input adapters."""

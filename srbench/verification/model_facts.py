@@ -8,8 +8,8 @@ from pydantic import JsonValue
 
 from srbench.submissions.catalogue_checks import LR_SIZE, named_facts, served_weights
 from srbench.zoo import build
-from srbench.zoo.catalogue import WeightsEntry
 from srbench.zoo.counting import count_macs, count_parameters
+from srbench.zoo.weights_catalogue import WeightsEntry
 
 
 def model_facts(spec: str, scales: Iterable[int]) -> dict[str, JsonValue]:

@@ -28,7 +28,7 @@ from srbench.submissions.crops import SCALE
 from srbench.verification.crop_checks import LARGEST_CHANGE, compare_crops
 from srbench.verification.rescoring import open_same_datasets
 from srbench.verification.tolerances import Reproduction, compare_scores, rerun_bounds
-from srbench.zoo.catalogue import TAGS
+from srbench.zoo.weights_catalogue import TAGS
 
 if sys.platform != "win32":
     import resource

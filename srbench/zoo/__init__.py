@@ -1,4 +1,4 @@
-"""The model zoo. Listing it (`srbench.zoo.networks`, `.catalogue`) imports no torch; building and loading do."""
+"""The model zoo: networks and their weights. Listing them imports no torch; building and loading do."""
 
 from __future__ import annotations
 

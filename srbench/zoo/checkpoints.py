@@ -17,7 +17,12 @@ from srbench.fetch import fetch
 from srbench.files import sha256_of
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.building import build, key_tables
-from srbench.zoo.catalogue import (
+from srbench.zoo.keys import KeyTable
+from srbench.zoo.networks import VARIANTS, Form, find_variant
+from srbench.zoo.reading import Checkpoint, Mismatch, compare, read_checkpoint
+from srbench.zoo.reparam import merge
+from srbench.zoo.trained import kept_path
+from srbench.zoo.weights_catalogue import (
     CATALOGUE,
     DEFAULT_TAG,
     Setting,
@@ -27,11 +32,6 @@ from srbench.zoo.catalogue import (
     names_file,
     times,
 )
-from srbench.zoo.keys import KeyTable
-from srbench.zoo.networks import VARIANTS, Form, find_variant
-from srbench.zoo.reading import Checkpoint, Mismatch, compare, read_checkpoint
-from srbench.zoo.reparam import merge
-from srbench.zoo.trained import kept_path
 from srbench.zoo.wrapping import State, View
 
 FILE_TAG = "file"

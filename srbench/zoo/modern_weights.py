@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from srbench.fetch import RemoteFile
-from srbench.zoo.entries import ExpectedScore, WeightsEntry, expected_scores, raw_address
+from srbench.zoo.weights_entry import ExpectedScore, WeightsEntry, expected_scores, raw_address
 
 _UNSTATED = "data that the repository does not name"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from srbench.zoo.catalogue import WeightsEntry
 from srbench.zoo.costs import COSTS, COSTS_OF_WEIGHTS, Cost
+from srbench.zoo.weights_catalogue import WeightsEntry
 
 
 def cost_of(entry: WeightsEntry, scale: int) -> Cost | None:

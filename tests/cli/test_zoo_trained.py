@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from srbench.cli import main
 from srbench.training import publishing
 from srbench.training.publishing import Published
-from srbench.zoo.catalogue import CATALOGUE
 from srbench.zoo.trained import record_of
+from srbench.zoo.weights_catalogue import CATALOGUE
 from tests.zoo.test_trained import RECORD
 
 _OURS = [entry for entry in CATALOGUE if entry.tag == "srbench"]

@@ -18,8 +18,8 @@ from srbench.study.running import has_diverged, read_frozen, training_facts
 from srbench.submissions import read_submissions
 from srbench.training.recipe import recipe_from
 from srbench.training.records import as_one, whole_record
-from srbench.zoo.catalogue import trained_entry
 from srbench.zoo.trained import read_record
+from srbench.zoo.weights_catalogue import trained_entry
 
 FIXTURES = Path(__file__).parent / "fixtures"
 RUNS = sorted(path.name for path in (FIXTURES / "runs").iterdir())

@@ -20,10 +20,10 @@ from srbench.training import publishing
 from srbench.training.publishing import Published, halved, publish
 from srbench.training.trainer import train
 from srbench.zoo import build, load
-from srbench.zoo.cards import model_card
-from srbench.zoo.catalogue import trained_entry
 from srbench.zoo.reading import read_checkpoint
 from srbench.zoo.trained import read_record
+from srbench.zoo.trained_cards import model_card
+from srbench.zoo.weights_catalogue import trained_entry
 from tests.training.small import small_job, small_recipe, write_images
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from srbench.errors import UnknownNameError, WeightsError
 from srbench.evaluation import evaluate
-from srbench.zoo.catalogue import CATALOGUE, TAGS, WeightsEntry, catalogue, entries_of, find_weights
 from srbench.zoo.checkpoints import Architecture, load
+from srbench.zoo.weights_catalogue import CATALOGUE, TAGS, WeightsEntry, catalogue, entries_of, find_weights
 
 _BY_SPEC = pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: f"{entry.spec}_x{entry.scales[0]}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")

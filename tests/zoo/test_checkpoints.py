@@ -18,9 +18,9 @@ from torch import Tensor
 
 from srbench.errors import FetchError, WeightsError
 from srbench.zoo import build
-from srbench.zoo.catalogue import CATALOGUE, WeightsEntry, find_weights
 from srbench.zoo.checkpoints import detect, fetch_weights, load
 from srbench.zoo.reading import read_checkpoint
+from srbench.zoo.weights_catalogue import CATALOGUE, WeightsEntry, find_weights
 
 _PINNED = [entry for entry in CATALOGUE if entry.pinned and entry.tag != "srbench"]
 

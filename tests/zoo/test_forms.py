@@ -11,10 +11,10 @@ from torch import nn
 from srbench.errors import WeightsError
 from srbench.zoo import build, load
 from srbench.zoo.blocks import DIV2K_MEAN
-from srbench.zoo.catalogue import CATALOGUE
 from srbench.zoo.checkpoints import Architecture
 from srbench.zoo.conversion import convert
 from srbench.zoo.networks import FORMS, NETWORKS, Form, find_variant
+from srbench.zoo.weights_catalogue import CATALOGUE
 from tests.zoo.small import SMALL
 
 _WIDE = ("edsr", "edsr-base", "msrn", "s-lwsr32", "rcan", "drln", "awsrn", "rlfn")

@@ -14,12 +14,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from srbench.errors import UnknownNameError, UpscalerError
 from srbench.zoo import build
-from srbench.zoo.catalogue import CATALOGUE
 from srbench.zoo.checkpoints import Architecture
 from srbench.zoo.costs import COSTS, COSTS_OF_WEIGHTS, Cost
 from srbench.zoo.counting import challenge_cost, count_macs, count_parameters, macs_for_output
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, VARIANTS, Variant, find_variant
 from srbench.zoo.sizes import cost_of, has_own_size
+from srbench.zoo.weights_catalogue import CATALOGUE
 from tests.zoo.small import SMALL
 
 # The BAM paper's Table 1 and Table 2, in K, as counted in the authors' code: ×2, ×3, ×4.

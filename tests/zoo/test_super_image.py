@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from srbench.zoo.catalogue import CATALOGUE, WeightsEntry
 from srbench.zoo.checkpoints import Architecture, fill
 from srbench.zoo.reading import Checkpoint
+from srbench.zoo.weights_catalogue import CATALOGUE, WeightsEntry
 from srbench.zoo.wrapping import views_of
 from tests.optional_packages import optional_package
 

@@ -13,10 +13,10 @@ from srbench.fetch import RemoteFile
 from srbench.files import sha256_of
 from srbench.training.outbreak import outbreak
 from srbench.zoo import trained
-from srbench.zoo.catalogue import CATALOGUE, DEFAULT_TAG, WeightsEntry, find_weights, trained_entry
 from srbench.zoo.checkpoints import fetch_weights, load
 from srbench.zoo.reading import read_checkpoint
 from srbench.zoo.trained import FOLDER, LARGEST_KEPT, LARGEST_PACKAGED, WEIGHTS_FOLDER, read_record, records
+from srbench.zoo.weights_catalogue import CATALOGUE, DEFAULT_TAG, WeightsEntry, find_weights, trained_entry
 
 _OURS = [entry for entry in CATALOGUE if entry.tag == "srbench"]
 _BY_FILE = pytest.mark.parametrize("entry", _OURS, ids=lambda entry: entry.file.name)

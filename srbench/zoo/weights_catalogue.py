@@ -7,9 +7,9 @@ from pathlib import Path
 
 from srbench.errors import UnknownNameError, WeightsError
 from srbench.fetch import RemoteFile
-from srbench.zoo.entries import TAGS, ExpectedScore, Setting, Tag, WeightsEntry, expected_scores, raw_address
 from srbench.zoo.modern_weights import MODERN_WEIGHTS
 from srbench.zoo.trained import Record, Training, records
+from srbench.zoo.weights_entry import TAGS, ExpectedScore, Setting, Tag, WeightsEntry, expected_scores, raw_address
 
 __all__ = ["CATALOGUE", "DEFAULT_TAG", "TAGS", "ExpectedScore", "Setting", "Tag", "WeightsEntry"]
 

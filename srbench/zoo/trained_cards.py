@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from srbench.modelcard import TASK, CardScore, model_index, yaml_head
 from srbench.tables import table_of_markdown
-from srbench.zoo.catalogue import authors_scores, entries_of
 from srbench.zoo.networks import find_variant
 from srbench.zoo.trained import Record
+from srbench.zoo.weights_catalogue import authors_scores, entries_of
 
 _METRICS = ("psnr_y", "ssim_y")
 _NOT_SHOWN = ("name", "summary", "held_out")
