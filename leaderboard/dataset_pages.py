@@ -14,8 +14,8 @@ from leaderboard.rendering import render
 from leaderboard.reported_pages import papers
 from leaderboard.views import dataset_names, group_rank
 from srbench.datasets import CATALOGUE, known_images
-from srbench.datasets.catalogue import Entry as Dataset
-from srbench.datasets.variants import KINDS
+from srbench.datasets.catalogue import DatasetEntry as Dataset
+from srbench.datasets.pixel_variants import KINDS
 from srbench.images import fingerprint
 
 _SHOWN = 500

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from srbench.datasets.catalogue import known_images
 from srbench.datasets.imageset import ImageSet
-from srbench.datasets.variants import cropped_size, edsr_levels
+from srbench.datasets.pixel_variants import cropped_size, edsr_levels
 from srbench.degradations import crop_to_multiple
 from srbench.images import pixel_sha256
 from srbench.metrics import luma_rounded, psnr, shave, ssim

@@ -13,7 +13,7 @@ from srbench.datasets.catalogue import CATALOGUE, find_entry, known_images
 from srbench.datasets.imageset import ImageSet, available_datasets, data_root, open_dataset
 
 if TYPE_CHECKING:
-    from srbench.datasets.views import BSD100, DIV2K, Manga109, RealSR7, Sample, Set5, Set14, Urban100
+    from srbench.datasets.paired_views import BSD100, DIV2K, Manga109, RealSR7, Sample, Set5, Set14, Urban100
 
 _VIEWS = ("BSD100", "DIV2K", "Manga109", "RealSR7", "Sample", "Set5", "Set14", "Urban100")
 
@@ -39,7 +39,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Views need torch; listing and reading images do not.
     if name in _VIEWS:
-        return getattr(import_module("srbench.datasets.views"), name)
+        return getattr(import_module("srbench.datasets.paired_views"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -57,7 +57,7 @@ class KnownImage:
 
 
 @dataclass(frozen=True)
-class Source:
+class DatasetSource:
     """One place that has a dataset, or one split of it: all files are needed; they are archives or single images.
 
     `stated_bytes` is the size that its page states, where the files' own sizes are not known.
@@ -91,7 +91,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Entry:
+class DatasetEntry:
     """A dataset. `access` tells how one may get it; `sources` are tried in order until one gives the dataset.
 
     `default_split` is what is evaluated; `hidden` names the part that exists but was never published.
@@ -105,11 +105,11 @@ class Entry:
     splits: tuple[Split, ...]
     default_split: str
     aliases: tuple[str, ...] = ()
-    sources: tuple[Source, ...] = ()
+    sources: tuple[DatasetSource, ...] = ()
     hidden: str = ""
     scales: tuple[int, ...] = (2, 3, 4, 8)
 
-    def sources_of(self, split: Split) -> tuple[Source, ...]:
+    def sources_of(self, split: Split) -> tuple[DatasetSource, ...]:
         """The sources that have this split, in the order of trying."""
         return tuple(source for source in self.sources if source.split in (None, split.name))
 
@@ -123,7 +123,7 @@ class Entry:
         raise UnknownNameError(f"split of {self.name}", str(name), [split.name for split in self.splits])
 
 
-_EDSR_BENCHMARK = Source(
+_EDSR_BENCHMARK = DatasetSource(
     "EDSR's benchmark.tar, with MATLAB LR",
     (
         RemoteFile(
@@ -157,10 +157,10 @@ _DIV2K_SIZES = {
 _ETHZ = "https://data.vision.ee.ethz.ch/cvl/DIV2K/"
 
 
-def _div2k(split: str, start: str) -> Source:
+def _div2k(split: str, start: str) -> DatasetSource:
     names = [name for name in _DIV2K_MD5 if name.startswith(start)]
     files = (RemoteFile(name, (_ETHZ + name,), _DIV2K_SIZES.get(name), None, _DIV2K_MD5[name]) for name in names)
-    return Source("ETH Zürich", tuple(files), split)
+    return DatasetSource("ETH Zürich", tuple(files), split)
 
 
 _HUB = "https://huggingface.co/datasets/eugenesiow/"
@@ -168,10 +168,10 @@ _BSDS500_BYTES = 7_696_027  # measured on the hundred files, whose hashes are in
 _BSDS500 = "https://raw.githubusercontent.com/BIDS/BSDS500/master/BSDS500/data/images/val/"
 
 
-def _hub_archive(repository: str, name: str) -> Source:
+def _hub_archive(repository: str, name: str) -> DatasetSource:
     # No hash of these archives is published: they are fetched only when unpinned files are allowed.
     file = RemoteFile(name, (f"{_HUB}{repository}/resolve/main/data/{name}",), size=None, sha256=None)
-    return Source("Hugging Face hub, HR alone", (file,))
+    return DatasetSource("Hugging Face hub, HR alone", (file,))
 
 
 @cache
@@ -181,10 +181,10 @@ def known_images(name: str) -> tuple[KnownImage, ...]:
     return tuple(KnownImage(*row) for row in json.loads(text).get(name, ()))
 
 
-def _bsds500() -> Source:
+def _bsds500() -> DatasetSource:
     images = known_images("BSD100")
     files = (RemoteFile(f"{i.name}.jpg", (f"{_BSDS500}{i.name}.jpg",), None, i.file_sha256) for i in images)
-    return Source("BSDS500 on GitHub, the original JPEGs", tuple(files), stated_bytes=_BSDS500_BYTES)
+    return DatasetSource("BSDS500 on GitHub, the original JPEGs", tuple(files), stated_bytes=_BSDS500_BYTES)
 
 
 def _test_split(count: int) -> tuple[Split, ...]:
@@ -192,7 +192,7 @@ def _test_split(count: int) -> tuple[Split, ...]:
 
 
 _ENTRIES = (
-    Entry(
+    DatasetEntry(
         name="Set5",
         title="five photographs",
         citation="Bevilacqua, Roumy, Guillemot, Alberi-Morel: Low-complexity single-image super-resolution based on "
@@ -204,7 +204,7 @@ _ENTRIES = (
         aliases=("set5", "Set 5"),
         sources=(_EDSR_BENCHMARK, _hub_archive("Set5", "Set5_HR.tar.gz")),
     ),
-    Entry(
+    DatasetEntry(
         name="Set14",
         title="fourteen photographs and graphics",
         citation="Zeyde, Elad, Protter: On single image scale-up using sparse-representations. "
@@ -216,7 +216,7 @@ _ENTRIES = (
         aliases=("set14", "Set 14"),
         sources=(_EDSR_BENCHMARK, _hub_archive("Set14", "Set14_HR.tar.gz")),
     ),
-    Entry(
+    DatasetEntry(
         name="BSD100",
         title="the test images of BSDS300",
         citation="Martin, Fowlkes, Tal, Malik: A database of human segmented natural images and its application to "
@@ -229,7 +229,7 @@ _ENTRIES = (
         aliases=("B100", "BSDS100", "BSD 100", "bsd100"),
         sources=(_bsds500(), _EDSR_BENCHMARK, _hub_archive("BSD100", "BSD100_HR.tar.gz")),
     ),
-    Entry(
+    DatasetEntry(
         name="Urban100",
         title="a hundred buildings",
         citation="Huang, Singh, Ahuja: Single image super-resolution from transformed self-exemplars. CVPR 2015",
@@ -241,7 +241,7 @@ _ENTRIES = (
         aliases=("urban100", "Urban 100"),
         sources=(_EDSR_BENCHMARK, _hub_archive("Urban100", "Urban100_HR.tar.gz")),
     ),
-    Entry(
+    DatasetEntry(
         name="Manga109",
         title="one drawn page of each of 109 manga",
         citation="Matsui, Ito, Aramaki, Fujimoto, Ogawa, Yamasaki, Aizawa: Sketch-based manga retrieval using Manga109 "
@@ -253,7 +253,7 @@ _ENTRIES = (
         default_split="test",
         aliases=("manga109", "Manga 109"),
     ),
-    Entry(
+    DatasetEntry(
         name="DIV2K",
         title="a thousand photographs of 2K size",
         citation="Agustsson, Timofte: NTIRE 2017 challenge on single image super-resolution: dataset and study. "
@@ -269,7 +269,7 @@ _ENTRIES = (
         sources=(_div2k("train", "DIV2K_train"), _div2k("validation", "DIV2K_valid")),
         hidden="test (0901 to 1000): its HR was never published",
     ),
-    Entry(
+    DatasetEntry(
         name="RealSR7",
         title="the photographs that the BAM paper calls realSR7",
         citation="Wang, Hu, Shen: BAM, a balanced attention mechanism for single image super resolution. 2021",
@@ -285,18 +285,18 @@ _ENTRIES = (
 )
 
 
-def _table(entries: tuple[Entry, ...]) -> dict[str, Entry]:
+def _table(entries: tuple[DatasetEntry, ...]) -> dict[str, DatasetEntry]:
     names = [name.lower() for entry in entries for name in {entry.name.lower(), *map(str.lower, entry.aliases)}]
     if len(names) != len(set(names)):
         raise DatasetError("two datasets share a name or an alias; give each its own")
     return {entry.name: entry for entry in entries}
 
 
-CATALOGUE: Registry[Entry] = Registry("dataset", _table(_ENTRIES))
+CATALOGUE: Registry[DatasetEntry] = Registry("dataset", _table(_ENTRIES))
 """Every dataset by name."""
 
 
-def find_entry(name: str) -> Entry:
+def find_entry(name: str) -> DatasetEntry:
     """The dataset of that name or alias, whatever its case.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from srbench.datasets.catalogue import Entry, Source, find_entry
+from srbench.datasets.catalogue import DatasetEntry, DatasetSource, find_entry
 from srbench.datasets.importing import ImportReport, import_dataset
 from srbench.datasets.listing import size_text
 from srbench.errors import DatasetError, FetchError, counted
@@ -49,7 +49,9 @@ def download_dataset(
     )
 
 
-def _fetched(entry: Entry, source: Source, allow_unpinned: bool, announce: Callable[[str], None]) -> list[Path]:
+def _fetched(
+    entry: DatasetEntry, source: DatasetSource, allow_unpinned: bool, announce: Callable[[str], None]
+) -> list[Path]:
     """The source's archives, or the folder that holds its single images."""
     single = len({Path(file.name).suffix for file in source.files} - {".jpg", ".png"}) == 0
     folder = cache_dir() / "datasets" / (entry.name if single else "")
@@ -60,7 +62,7 @@ def _fetched(entry: Entry, source: Source, allow_unpinned: bool, announce: Calla
     return [folder] if single else paths
 
 
-def _size_of(source: Source, folder: Path) -> str:
+def _size_of(source: DatasetSource, folder: Path) -> str:
     """What fetching a source takes: `4 files, 1.2 GB, from …`; servers are asked for the sizes that are not known."""
     missing = [file for file in source.files if not (folder / file.name).is_file()]
     here = f", {len(source.files) - len(missing)} of them already here" if len(missing) < len(source.files) else ""

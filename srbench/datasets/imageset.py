@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from srbench.datasets.catalogue import CATALOGUE, Entry, Split, find_entry
+from srbench.datasets.catalogue import CATALOGUE, DatasetEntry, Split, find_entry
 from srbench.datasets.lr_folder import LrFolderStore
+from srbench.datasets.pixel_variants import identify_variant
 from srbench.datasets.stores import LR_SCALES, FilesStore, FolderStore, ParquetStore, Store, images_in, sizes_pair
-from srbench.datasets.variants import identify_variant
 from srbench.errors import DatasetError, ImageError, SrbenchError, counted, listed
 from srbench.files import SHA256, cache_dir, user_dir, write_atomic
 from srbench.images import decode, fingerprint, pixel_sha256, size_of
@@ -223,7 +223,7 @@ def available_datasets(root: Path | None = None) -> list[str]:
     return [entry.name for entry in CATALOGUE.values() if find_place(entry, entry.split(), data_root(root))]
 
 
-def find_place(entry: Entry, split: Split, root: Path) -> Path | None:
+def find_place(entry: DatasetEntry, split: Split, root: Path) -> Path | None:
     """The imported Parquet file or the HR folder of a split under a data root, if there is one."""
     for name in (entry.name, *entry.aliases):
         folders = (root / name / folder for folder in split.hr_folders)
@@ -233,7 +233,7 @@ def find_place(entry: Entry, split: Split, root: Path) -> Path | None:
     return None
 
 
-def find_store(entry: Entry, split: Split, root: Path) -> Store | None:
+def find_store(entry: DatasetEntry, split: Split, root: Path) -> Store | None:
     """The images of a split under a data root, if they are there."""
     place = find_place(entry, split, root)
     if place is None:
@@ -255,7 +255,7 @@ def _fullest(store: ParquetStore, split: Split) -> Store:
     return store
 
 
-def _missing(entry: Entry, split: Split, root: Path) -> str:
+def _missing(entry: DatasetEntry, split: Split, root: Path) -> str:
     places = f"{root / entry.name / split.hr_folders[0]} or {root / entry.name / split.name}.parquet"
     if entry.sources:
         part = "" if split.name == entry.default_split else f":{split.name}"

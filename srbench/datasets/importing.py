@@ -10,14 +10,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from srbench.datasets.catalogue import Entry, Split, find_entry, known_images
+from srbench.datasets.catalogue import DatasetEntry, Split, find_entry, known_images
 from srbench.datasets.imageset import data_root as root_of
 from srbench.datasets.import_files import UNPACKED, as_folder, files_in
 from srbench.datasets.layouts import Role, canonical_name, foreign_set, role_of, split_of
 from srbench.datasets.overwrite_guard import ExistingSplit
 from srbench.datasets.parquet_writer import ImageWriter
+from srbench.datasets.pixel_variants import identify_variant
 from srbench.datasets.stores import sizes_pair
-from srbench.datasets.variants import identify_variant
 from srbench.errors import DatasetError, counted, listed
 from srbench.files import atomic_path, explain
 from srbench.images import decode, fingerprint, pixel_sha256, size_of
@@ -142,7 +142,7 @@ def _sweep(folder: Path) -> None:
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
-def _sorted_out(entry: Entry, folders: list[Path], skipped: Counter[str], own_formats: bool) -> list[_Found]:
+def _sorted_out(entry: DatasetEntry, folders: list[Path], skipped: Counter[str], own_formats: bool) -> list[_Found]:
     """All files with a role; the others are counted by reason."""
     found = []
     for path, read in (item for folder in folders for item in files_in(folder, own_formats)):
@@ -158,12 +158,12 @@ def _sorted_out(entry: Entry, folders: list[Path], skipped: Counter[str], own_fo
     return found
 
 
-def _refuse_pages(entry: Entry, found: list[_Found]) -> None:
+def _refuse_pages(entry: DatasetEntry, found: list[_Found]) -> None:
     if entry.name == "Manga109" and len({item.folder for item in found if item.role.name.isdecimal()}) > 1:
         raise DatasetError(_MANGA109_PAGES)
 
 
-def _belongs(entry: Entry, item: _Found, split: Split) -> bool:
+def _belongs(entry: DatasetEntry, item: _Found, split: Split) -> bool:
     name = canonical_name(entry, item.role.name)
     if split.first is None:
         return True
@@ -171,7 +171,7 @@ def _belongs(entry: Entry, item: _Found, split: Split) -> bool:
 
 
 def _planned(
-    entry: Entry, split: Split, found: list[_Found], skipped: Counter[str]
+    entry: DatasetEntry, split: Split, found: list[_Found], skipped: Counter[str]
 ) -> tuple[_Chosen, Counter[str]] | None:
     left = Counter(skipped)
     chosen = _choose(entry, found, left)
@@ -184,7 +184,7 @@ def _planned(
     return chosen, left
 
 
-def _import_split(entry: Entry, plan: _Plan, folder: Path) -> ImportReport:
+def _import_split(entry: DatasetEntry, plan: _Plan, folder: Path) -> ImportReport:
     split, chosen = plan.split, plan.chosen
     target = folder / f"{split.name}.parquet"
     hashes = _write(chosen, target, plan.present)
@@ -204,7 +204,7 @@ def _import_split(entry: Entry, plan: _Plan, folder: Path) -> ImportReport:
     )
 
 
-def _choose(entry: Entry, found: list[_Found], skipped: Counter[str]) -> _Chosen:
+def _choose(entry: DatasetEntry, found: list[_Found], skipped: Counter[str]) -> _Chosen:
     """One HR file per name and one LR file per name and scale, out of all that was found."""
     renamed: dict[str, str] = {}
     groups = _groups(item for item in found if not item.role.is_lr)
@@ -241,13 +241,13 @@ def _groups(items: Iterable[_Found]) -> dict[tuple[str, int | None], list[_Found
     return groups
 
 
-def _rank(entry: Entry, items: list[_Found]) -> tuple[int, int, int]:
+def _rank(entry: DatasetEntry, items: list[_Found]) -> tuple[int, int, int]:
     """The more of the set's own names the better, then the larger the images."""
     height, width = _size(items[0])
     return sum(canonical_name(entry, item.role.name) is not None for item in items), height * width, len(items)
 
 
-def _half_size(entry: Entry, items: list[_Found], skipped: Counter[str]) -> bool:
+def _half_size(entry: DatasetEntry, items: list[_Found], skipped: Counter[str]) -> bool:
     """Whether these are SelfExSR's half-size images, which are not the dataset at ×2."""
     known = {image.name: image for image in known_images(entry.name)}
     image = known.get(canonical_name(entry, items[0].role.name) or "")
@@ -261,7 +261,7 @@ def _half_size(entry: Entry, items: list[_Found], skipped: Counter[str]) -> bool
 
 
 def _parts(
-    entry: Entry, groups: dict[tuple[str, int | None], list[_Found]], best: tuple[str, int | None]
+    entry: DatasetEntry, groups: dict[tuple[str, int | None], list[_Found]], best: tuple[str, int | None]
 ) -> list[tuple[str, int | None]]:
     """The best HR folder and, where it is one part of a set that lies in several, the folders of the other parts.
 
@@ -280,12 +280,12 @@ def _parts(
     return parts
 
 
-def _names_in(entry: Entry, items: list[_Found]) -> set[str]:
+def _names_in(entry: DatasetEntry, items: list[_Found]) -> set[str]:
     return {name for item in items if (name := canonical_name(entry, item.role.name)) is not None}
 
 
 def _named(
-    entry: Entry,
+    entry: DatasetEntry,
     items: list[_Found],
     renamed: dict[str, str],
     skipped: Counter[str],

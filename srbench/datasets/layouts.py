@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from srbench.datasets.catalogue import CATALOGUE, Entry, known_images
+from srbench.datasets.catalogue import CATALOGUE, DatasetEntry, known_images
 from srbench.datasets.stores import LR_SCALES
 from srbench.images import IMAGE_SUFFIXES
 
@@ -45,7 +45,7 @@ def role_of(path: PurePosixPath) -> Role | str:
     return _checked(_role_by_folder(path))
 
 
-def foreign_set(path: PurePosixPath, entry: Entry) -> str | None:
+def foreign_set(path: PurePosixPath, entry: DatasetEntry) -> str | None:
     """The other dataset whose folder this path lies in, if there is one."""
     folders = {part.lower() for part in path.parts[:-1]}
     for other in CATALOGUE.values():
@@ -54,7 +54,7 @@ def foreign_set(path: PurePosixPath, entry: Entry) -> str | None:
     return None
 
 
-def canonical_name(entry: Entry, stem: str) -> str | None:
+def canonical_name(entry: DatasetEntry, stem: str) -> str | None:
     """The dataset's own name for a stem (`img_001` of SelfExSR is Set5's `baby`); None if it is none of its names."""
     known = [image.name for image in known_images(entry.name)]
     exact = {name.lower(): name for name in known}.get(stem.lower())
@@ -68,7 +68,7 @@ def canonical_name(entry: Entry, stem: str) -> str | None:
     return None if known else stem
 
 
-def split_of(entry: Entry, name: str) -> str | None:
+def split_of(entry: DatasetEntry, name: str) -> str | None:
     """The split that an image belongs to; None if it belongs to none."""
     for split in entry.splits:
         if split.first is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from srbench.datasets.catalogue import CATALOGUE, Entry, Split
+from srbench.datasets.catalogue import CATALOGUE, DatasetEntry, Split
 from srbench.datasets.imageset import data_root as root_of
 from srbench.datasets.imageset import find_place
 from srbench.datasets.stores import images_in, row_count
@@ -54,7 +54,7 @@ def list_datasets(data_root: Path | None = None) -> list[Listed]:
     return rows
 
 
-def _listed(entry: Entry, split: Split, root: Path) -> Listed:
+def _listed(entry: DatasetEntry, split: Split, root: Path) -> Listed:
     place = find_place(entry, split, root)
     found = size = 0
     if place is not None and place.is_file():

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from srbench.datasets.catalogue import Entry, Split
+from srbench.datasets.catalogue import DatasetEntry, Split
 from srbench.datasets.imageset import ImageSet, find_store
-from srbench.datasets.variants import identify_variant
+from srbench.datasets.pixel_variants import identify_variant
 from srbench.errors import DatasetError, ImageError
 
 _SHOWN = 3
@@ -21,7 +21,7 @@ class ExistingSplit:
     images: ImageSet
 
     @classmethod
-    def find(cls, entry: Entry, split: Split, root: Path) -> ExistingSplit | None:
+    def find(cls, entry: DatasetEntry, split: Split, root: Path) -> ExistingSplit | None:
         """What is there; None for nothing, and for what cannot be read, which an import may always mend."""
         try:
             store = find_store(entry, split, root)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from srbench.datasets.catalogue import KnownImage, known_images
 from srbench.datasets.imageset import ImageSet, open_dataset
 from srbench.datasets.lr_origins import given_origin
-from srbench.datasets.variants import (
+from srbench.datasets.pixel_variants import (
     KINDS,
     MULTIPLES,
     canonical_name,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from srbench.datasets.catalogue import CATALOGUE
 from srbench.datasets.imageset import SAMPLE_NAMES
-from srbench.datasets.variants import identify_variant
+from srbench.datasets.pixel_variants import identify_variant
 from srbench.errors import SrbenchError
 from srbench.images import fingerprint
 from srbench.protocols import get_protocol

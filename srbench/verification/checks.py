@@ -9,7 +9,7 @@ import pandas as pd
 
 from srbench.datasets.catalogue import known_images
 from srbench.datasets.lrcheck import MATLAB
-from srbench.datasets.variants import identify_variant
+from srbench.datasets.pixel_variants import identify_variant
 from srbench.errors import SrbenchError, counted, listed
 from srbench.protocols import Protocol, get_protocol, protocol_names
 from srbench.records.submission import SubmissionRecord

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from srbench.datasets.catalogue import CATALOGUE, EDSR_LEVELS, Entry, find_entry, known_images
+from srbench.datasets.catalogue import CATALOGUE, EDSR_LEVELS, DatasetEntry, find_entry, known_images
 from srbench.errors import DatasetError, UnknownNameError
 from srbench.images import fingerprint
 
@@ -21,7 +21,7 @@ FINGERPRINTS = {
 
 
 @pytest.mark.parametrize("entry", CATALOGUE.values(), ids=list(CATALOGUE))
-def test_every_entry_is_whole(entry: Entry) -> None:
+def test_every_entry_is_whole(entry: DatasetEntry) -> None:
     assert all((entry.title, entry.citation, entry.licence, entry.access))
     assert entry.split().name == entry.default_split
     assert all(find_entry(alias.upper()) is entry for alias in (entry.name, *entry.aliases))

@@ -15,7 +15,7 @@ from PIL import Image
 
 from srbench.datasets.catalogue import known_images
 from srbench.datasets.lrcheck import lr_origin
-from srbench.datasets.variants import (
+from srbench.datasets.pixel_variants import (
     KINDS,
     MULTIPLES,
     canonical_name,

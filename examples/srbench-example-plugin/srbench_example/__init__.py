@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from srbench.datasets.catalogue import CATALOGUE, Entry, Split
+from srbench.datasets.catalogue import CATALOGUE, DatasetEntry, Split
 from srbench.metrics.metric_entries import METRICS, Metric
 from srbench.protocols import MATLAB_PREPARATION, Protocol, Scoring
 from srbench.protocols.registry import PROTOCOLS
@@ -54,7 +54,7 @@ PROTOCOLS.register(
 
 CATALOGUE.register(
     "ExampleSet",
-    Entry(
+    DatasetEntry(
         name="ExampleSet",
         title="a set of an example plugin",
         citation="none: it is an example",
