@@ -46,7 +46,7 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_error(404, "No page here")
 
     def log_message(self, *_: Any) -> None:
-        """Nothing: the address is printed once, by the command."""
+        """Print nothing for a request."""
 
 
 class _Server(ThreadingHTTPServer):

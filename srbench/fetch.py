@@ -216,7 +216,7 @@ def _copy(source: Path, file: RemoteFile, target: Path) -> None:
 
 
 def _download(file: RemoteFile, url: str, target: Path) -> None:
-    """Fetch one address into `target`; goes on from its `.part` as long as bytes keep coming."""
+    """Fetch one address into `target`; after an interruption, try again and resume a pinned file from its `.part`."""
     part = target.with_name(f"{target.name}.part")
     left, reached, reason = ATTEMPTS, 0, ""
     while left:

@@ -1,4 +1,4 @@
-"""Paths in model specs, as records, keys and submissions may hold them: without the folders of a machine."""
+"""Paths in model specs for records, keys and submissions: without the folders of a machine."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path, PureWindowsPath
 
 
 def looks_like_path(text: str) -> bool:
-    """Whether the place of a `python:` spec is a file, not a module: it ends in .py, or has a slash or backslash."""
+    """Return whether a `python:` spec names a file and not a module: it ends in .py, or has a slash or backslash."""
     return text.lower().endswith(".py") or "/" in text or "\\" in text
 
 
 def recorded_path(text: str) -> str:
-    """A path as a record may hold it, without the folders of the machine.
+    """Return a path for a record, without the folders of the machine.
 
     A relative path stays as it was typed. An absolute one is made relative to the current folder if it is inside,
     and otherwise only its last part is kept; the same for paths that leave the current folder.
@@ -29,7 +29,7 @@ def recorded_path(text: str) -> str:
 
 
 def without_folders(spec: str) -> str:
-    """A model spec with only the last part of its path.
+    """Return a model spec with only the last part of its path.
 
     Examples:
         >>> without_folders("onnx:nets/net.onnx"), without_folders("python:C:\\\\me\\\\net.py:make")

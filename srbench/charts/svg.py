@@ -85,7 +85,7 @@ def ticks(across: Scale, x: Axis, layout: Layout) -> Iterable[str]:
 
 
 def inside(text: str, at: float, down: float, layout: Layout) -> str:
-    """A text around `at`, moved inwards where an end of it would be cut."""
+    """Return a text centred at `at`, or moved so far that the edge of the drawing does not cut it."""
     half, stop = text_width(text, layout.text) / 2, layout.width - EDGE
     place, anchor = (stop, "end") if at + half > stop else (EDGE, "start") if at - half < EDGE else (at, "middle")
     return f'<text x="{place:.1f}" y="{down}" text-anchor="{anchor}">{fitting(text, layout.width, layout)}</text>'

@@ -1,4 +1,4 @@
-"""Claims as they are printed: their numbers, how far they were rounded, and CSV files of them."""
+"""Printed claims: their numbers, their rounding, and CSV files of claims."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from srbench.errors import AuditError
 from srbench.protocols import SCALES
 
 OWN_MARGIN = 0.005
-"""dB that a claimant's own weights may miss the claim by, beside its rounding: other hardware, other libraries."""
+"""Tolerance in dB for the claim's own weights, in addition to rounding: hardware and libraries differ."""
 
 OWN_SSIM_MARGIN = 0.0001
-"""What a claimant's own weights may miss a printed SSIM by, beside its rounding."""
+"""Tolerance in SSIM for the claim's own weights, in addition to rounding."""
 
 OTHER_MARGIN = 0.15
-"""dB that other weights may miss it by: the base network for its variant, or another training of the same network."""
+"""Tolerance in dB for other weights: of the base network, or of a different training of the same network."""
 
 WEIGHTLESS = ("bicubic", "bicubic:pillow")
 """Models without weights: a claim about them is always about exactly what is measured here."""
 
 COLUMNS = ("network", "scale", "dataset", "psnr", "ssim", "model", "own_weights")
-"""What a CSV file of claims needs; further columns are handed through."""
+"""Columns that a CSV file of claims must have; other columns are copied to the result."""
 
 _PSNR = re.compile(r"[0-9]{1,2}(\.[0-9]{1,6})?")
 _SSIM = re.compile(r"(0|1|)\.[0-9]{1,8}|0|1")
@@ -60,12 +60,12 @@ class Printed:
 
 @dataclass(frozen=True)
 class Claim:
-    """One printed score, and the model that it is held against.
+    """One printed score, and the model that it is compared with.
 
     Attributes:
         model: a model spec; empty where no weights exist.
-        own_weights: whether they are the very weights that the claim is about.
-        labels: whatever else is known of it, such as the network's name and the source.
+        own_weights: whether the claim is about exactly these weights.
+        labels: other information, such as the name of the network and the source.
     """
 
     printed: Printed
@@ -77,17 +77,17 @@ class Claim:
 
     @property
     def exact(self) -> bool:
-        """Whether the claim is about exactly this model: its own weights, or a model without any."""
+        """Whether the claim is about exactly this model: these weights, or a model without weights."""
         return self.own_weights or self.model in WEIGHTLESS
 
     @property
     def margin(self) -> float:
-        """By how many dB a score may differ from the claim and still explain it."""
+        """Tolerance in dB: a score that differs from the claim by at most this explains it."""
         return OWN_MARGIN + self.printed.rounding if self.exact else OTHER_MARGIN
 
     @property
     def ssim_margin(self) -> float:
-        """The same for SSIM; infinite for other weights, whose SSIM says little."""
+        """Tolerance in SSIM; infinite for other weights, because their SSIM says little about the claim."""
         digits = len(self.printed.ssim.partition(".")[2])
         return OWN_SSIM_MARGIN + 0.5 * 10.0**-digits if self.exact else math.inf
 

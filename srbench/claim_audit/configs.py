@@ -1,4 +1,4 @@
-"""The configurations a score can be made in, and what a model scores in one of them."""
+"""The configurations in which a score can be computed, and the scores of a model in a configuration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REFERENCE = "matlab-y"
 
 @dataclass(frozen=True)
 class ScoringConfig:
-    """One way to a score: a protocol, and a variant of `srbench.claim_audit.variants` by name (empty for none)."""
+    """One way to compute a score: a protocol, and a variant of `srbench.claim_audit.variants` by name (or empty)."""
 
     protocol: Protocol
     variant: str = ""
@@ -23,7 +23,7 @@ class ScoringConfig:
         return ", ".join(filter(None, (self.protocol.name, self.variant, "self-ensemble" * self.self_ensemble)))
 
     def differences(self) -> list[str]:
-        """Return what makes this another number than plain `matlab-y`, one phrase each."""
+        """Return the differences from plain `matlab-y`, one phrase each."""
         ours, usual = self.protocol, get_protocol(REFERENCE)
         found = []
         if ours.preparation.key != usual.preparation.key:
@@ -63,7 +63,7 @@ class ConfigScore:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a claim is about: a model at a scale on a dataset."""
+    """The subject of a claim: a model at a scale on a dataset."""
 
     model: str
     scale: int

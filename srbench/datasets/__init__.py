@@ -1,7 +1,7 @@
-"""Datasets: named sets of HR images with a fingerprint, and their views as pairs for torch.
+"""Datasets: named sets of HR images with a fingerprint, also as (lr, hr) pairs for torch.
 
-`open_dataset` reads a set from wherever it lies and needs no torch; `Set5`, `DIV2K` and the others are torch
-Datasets of (lr, hr) and are loaded when they are first asked for.
+`open_dataset` reads a set from files and needs no torch; `Set5`, `DIV2K` and the others are torch
+Datasets of (lr, hr), which are imported at their first use.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class KnownImage:
 class DatasetSource:
     """One place that has a dataset, or one split of it: all files are needed; they are archives or single images.
 
-    `stated_bytes` is the size that its page states, where the files' own sizes are not known.
+    `stated_bytes` is the size that its page states; it is used if the sizes of the files are not known.
     """
 
     title: str
@@ -70,7 +70,7 @@ class DatasetSource:
 
     @property
     def known_bytes(self) -> int:
-        """The sum of the files' sizes as far as they are known; 0 where none is."""
+        """The sum of the known sizes of the files in bytes; 0 if no size is known."""
         return sum(file.size or 0 for file in self.files) or self.stated_bytes
 
     @property
@@ -92,7 +92,7 @@ class Split:
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """A dataset. `access` tells how one may get it; `sources` are tried in order until one gives the dataset.
+    """A dataset. `access` says how to get it; `sources` are tried in order until one gives the dataset.
 
     `default_split` is what is evaluated; `hidden` names the part that exists but was never published.
     """
@@ -110,11 +110,11 @@ class DatasetEntry:
     scales: tuple[int, ...] = (2, 3, 4, 8)
 
     def sources_of(self, split: Split) -> tuple[DatasetSource, ...]:
-        """The sources that have this split, in the order of trying."""
+        """Return the sources that have this split, in the order in which they are tried."""
         return tuple(source for source in self.sources if source.split in (None, split.name))
 
     def split(self, name: str | None = None) -> Split:
-        """The split of that name, or the one that is evaluated."""
+        """Return the split with this name; without a name, the split that is evaluated."""
         for split in self.splits:
             if split.name == (name or self.default_split):
                 return split
@@ -288,7 +288,7 @@ _ENTRIES = (
 def _table(entries: tuple[DatasetEntry, ...]) -> dict[str, DatasetEntry]:
     names = [name.lower() for entry in entries for name in {entry.name.lower(), *map(str.lower, entry.aliases)}]
     if len(names) != len(set(names)):
-        raise DatasetError("two datasets share a name or an alias; give each its own")
+        raise DatasetError("expected different names and aliases, got two datasets that share one; rename one")
     return {entry.name: entry for entry in entries}
 
 
@@ -297,17 +297,17 @@ CATALOGUE: Registry[DatasetEntry] = Registry("dataset", _table(_ENTRIES))
 
 
 def find_entry(name: str) -> DatasetEntry:
-    """The dataset of that name or alias, whatever its case.
+    """Return the dataset with this name or alias, in upper or lower case.
 
     Raises:
-        UnknownNameError: there is none; close matches are offered.
+        UnknownNameError: no dataset has this name; the message offers close matches.
         DatasetError: the embedded Sample, or a folder, which need no entry.
     """
     wanted = name.lower()
     if wanted == "sample" or wanted.startswith("folder:"):
         raise DatasetError(
-            f"expected a dataset of the catalogue, got {name}, which is read where it lies: there is "
-            f"nothing to list, download or import; `srbench data preview {name}` shows it"
+            f"expected a dataset of the catalogue, got {name}, which is read in place: "
+            f"it cannot be listed, downloaded or imported; `srbench data preview {name}` shows it"
         )
     for entry in CATALOGUE.values():
         if wanted == entry.name.lower() or wanted in map(str.lower, entry.aliases):

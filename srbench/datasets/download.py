@@ -1,4 +1,4 @@
-"""Download of a dataset: its sources are tried in order, and what one gives is imported."""
+"""Download a dataset: its sources are tried in order, and the first complete one is imported."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def download_dataset(
 def _fetched(
     entry: DatasetEntry, source: DatasetSource, allow_unpinned: bool, announce: Callable[[str], None]
 ) -> list[Path]:
-    """The source's archives, or the folder that holds its single images."""
+    """Fetch a source; return its archives, or the folder that contains its single images."""
     single = len({Path(file.name).suffix for file in source.files} - {".jpg", ".png"}) == 0
     folder = cache_dir() / "datasets" / (entry.name if single else "")
     # A source that needs --allow-unpinned is refused by fetch itself: nothing is fetched that could be announced.
@@ -63,7 +63,7 @@ def _fetched(
 
 
 def _size_of(source: DatasetSource, folder: Path) -> str:
-    """What fetching a source takes: `4 files, 1.2 GB, from …`; servers are asked for the sizes that are not known."""
+    """Return what to download as text: `4 files, 1.2 GB, from …`; servers are asked for unknown sizes."""
     missing = [file for file in source.files if not (folder / file.name).is_file()]
     here = f", {len(source.files) - len(missing)} of them already here" if len(missing) < len(source.files) else ""
     if not missing:
@@ -78,7 +78,7 @@ def _size_of(source: DatasetSource, folder: Path) -> str:
 
 
 def _bytes_of(file: RemoteFile) -> int | None:
-    """The size of a file that is not here yet, as catalogue, mirror or server say; None where none of them does."""
+    """Return the size of a file according to catalogue, mirror or server; None if all three lack it."""
     if file.size is not None:
         return file.size
     if found := mirrored(file.name):

@@ -1,7 +1,7 @@
 """Five-crop augmentation: four corners and the centre, each half as high and wide, as an index over the originals.
 
-The paper's training set (800 pairs become 4000) is this index: nothing is copied. LR is cut from the LR of the whole
-image on the LR pixel grid, so a crop's LR and HR always cover the same area.
+The paper's training set (800 pairs become 4000) is this index: nothing is copied. LR crops are cut from the LR of the
+whole image, so the LR and the HR of a crop always show the same area.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from srbench.errors import DatasetError
 
 CROPS = ("top-left", "top-right", "bottom-left", "bottom-right", "centre")
-"""What the five crops are, in their order."""
+"""Names of the five crops, in their order."""
 
 SYMMETRIES = 8
-"""Flips and 90° rotations together: the number of ways to lay a square patch; see `apply_symmetry`."""
+"""Number of orientations of a square patch by flips and 90° rotations; see `apply_symmetry`."""
 
 VERTICAL, HORIZONTAL, TRANSPOSED = 1, 2, 4
-"""The bits of a symmetry's number."""
+"""The three operations, as bits of the number of a symmetry."""
 
 
 class Box(NamedTuple):
@@ -33,13 +33,13 @@ class Box(NamedTuple):
     width: int
 
     def cut(self, image: NDArray[Any], *, scale: int = 1) -> NDArray[Any]:
-        """The view of an H×W or H×W×C image under this box, the box first enlarged by `scale`."""
+        """Return this box of an H×W or H×W×C image as a view, after its coordinates are multiplied by `scale`."""
         top, left, height, width = (scale * value for value in self)
         return image[top : top + height, left : left + width]
 
 
 def five_boxes(height: int, width: int) -> tuple[Box, Box, Box, Box, Box]:
-    """The boxes of `CROPS` in an image: sides half as long, rounded down; centre as torchvision's FiveCrop has it.
+    """Return the boxes of `CROPS`: half of each side, rounded down; the centre is that of torchvision's FiveCrop.
 
     Raises:
         DatasetError: a side below 2 pixels.
@@ -57,7 +57,7 @@ class FiveCropIndex:
     """Five crops of each image, numbered image by image: item `5·i + k` is crop `k` of image `i`.
 
     `sizes` holds (height, width) of the images' LR. Items are (image number, box in LR pixels); the box times the
-    scale is the same area in HR. A side of odd LR length loses half an LR pixel against the HR's half.
+    scale is the same area in HR. If an LR side is odd, the crop is half an LR pixel smaller than half of the HR side.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -76,7 +76,7 @@ class FiveCropIndex:
 
 
 def apply_symmetry(image: NDArray[Any], symmetry: int) -> NDArray[Any]:
-    """A view of H×W or H×W×C pixels laid in one of eight ways, 0…7.
+    """Return a view of H×W or H×W×C pixels in one of eight orientations, 0…7.
 
     Bit 2 transposes, then bit 0 flips top to bottom and bit 1 left to right: all flips and 90° rotations.
     """

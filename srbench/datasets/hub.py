@@ -1,4 +1,4 @@
-"""Parquet files of the Hugging Face hub as if they were folders of images: columns `hr`, `lr` or `image`."""
+"""Read Parquet files of the Hugging Face hub like folders of images: columns `hr`, `lr` or `image`."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _ODD = re.compile(r"[^\w. +()-]")
 
 @dataclass
 class _Table:
-    """One Parquet file, read by row group; the last group of each column is kept, since rows are read in order."""
+    """One Parquet file, read by row group. The last group of each column is cached, because rows are read in order."""
 
     path: Path
     file: pq.ParquetFile
     kept: dict[str, tuple[int, list[Any]]]
 
     def cell(self, column: str, group: int, row: int) -> Any:
-        """The value of a column in one row of a row group."""
+        """Return the value of a column in one row of a row group."""
         if self.kept.get(column, (-1, []))[0] != group:
             self.kept[column] = (group, self.file.read_row_group(group, columns=[column])[column].to_pylist())
         return self.kept[column][1][row]
 
     def image(self, column: str, group: int, row: int) -> bytes:
-        """The encoded image of a cell. Raises DatasetError where it holds only a path, or nothing."""
+        """Return the encoded image in a cell. Raises DatasetError if the cell has only a path, or nothing."""
         cell = self.cell(column, group, row)
         data = cell.get("bytes") if isinstance(cell, dict) else cell
         if not isinstance(data, bytes):
@@ -72,7 +72,7 @@ def parquet_images(path: Path) -> Iterator[tuple[PurePosixPath, Callable[[], byt
 
 
 def _columns(table: _Table) -> tuple[str, list[str]]:
-    """The column of HR and those of LR."""
+    """Return the name of the HR column and the names of the LR columns."""
     fields = [field for field in table.file.schema_arrow if _holds_images(str(field.type))]
     names = [field.name for field in fields]
     lr = [name for name in names if _LR.fullmatch(name)]

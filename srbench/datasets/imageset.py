@@ -1,4 +1,4 @@
-"""A dataset as an ordered set of named HR images with a fingerprint, from wherever it lies."""
+"""A dataset as an ordered set of named HR images with a fingerprint, read from a folder or a Parquet file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _UNREAD_SUFFIXES = (".webp", ".tif", ".tiff", ".gif", ".jp2", ".jxl", ".avif", "
 
 
 class ImageSet:
-    """An ordered set of named HR images, RGB uint8 H×W×3, with given LR where files for it lie beside.
+    """An ordered set of named HR images, RGB uint8 H×W×3, with the LR files that are stored next to them.
 
     `names` are file stems in string order; `n_expected` is the number of images that the dataset has, wherever known.
     """
@@ -49,26 +49,26 @@ class ImageSet:
         return self.store.location
 
     def hr(self, name: str) -> NDArray[np.uint8]:
-        """The HR image of that name. Raises DatasetError for an unknown name, ImageError for a damaged file."""
+        """Return the HR image of this name. Raises DatasetError for an unknown name, ImageError for a damaged file."""
         return decode(self.hr_bytes(name), name=f"{self.name}/{name}")
 
     def hr_size(self, name: str) -> tuple[int, int]:
-        """Height and width of that file's image, which is not unpacked for it. Errors as for `hr`."""
+        """Return height and width of the HR image from the header of its file. Raises what `hr` raises."""
         return size_of(self.hr_bytes(name), name=f"{self.name}/{name}")
 
     def hr_bytes(self, name: str) -> bytes:
-        """The encoded HR image as it lies on the disk."""
+        """Return the bytes of the HR file."""
         if name not in self._known:
             raise DatasetError(f"{self.name} has no image {name!r}; its names are {', '.join(self.names[:5])} …")
         return self.store.hr(name)
 
     @cached_property
     def given_scales(self) -> tuple[int, ...]:
-        """The scales at which every image has a given LR."""
+        """The scales at which all images have an LR file."""
         return self.store.lr_scales()
 
     def partly_given(self) -> dict[int, frozenset[str]]:
-        """The names that have a given LR, by scale, for the scales at which others lack theirs."""
+        """Return the names of the images with an LR file, for each scale at which only some images have one."""
         incomplete = (scale for scale in LR_SCALES if scale not in self.given_scales)
         found = {
             scale: frozenset(name for name in self.names if self.store.lr(name, scale) is not None)
@@ -77,7 +77,7 @@ class ImageSet:
         return {scale: names for scale, names in found.items() if names}
 
     def require_given(self, scale: int) -> None:
-        """Raise DatasetError, naming the first five, where images have no given LR at a scale."""
+        """Raise DatasetError if images have no LR file at a scale; the message names the first five."""
         if isinstance(self.store, LrFolderStore):
             self.store.require_pairs(scale)
         if scale in self.given_scales:
@@ -95,7 +95,7 @@ class ImageSet:
         return ImageSet(self.name, store, n_expected=self.n_expected, split=self.split)
 
     def given_lr(self, name: str, *, scale: int) -> NDArray[np.uint8]:
-        """The given LR image. Raises DatasetError where there is none or its size does not pair with the HR."""
+        """Return the given LR image. Raises DatasetError if it is missing, or if its size does not fit the HR image."""
         hr = self.hr(name)
         data = self.store.lr(name, scale)
         if data is None:
@@ -110,12 +110,12 @@ class ImageSet:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the pixels of all images, whatever their names and files."""
+        """Hash of the pixels of all images; names and file formats do not matter."""
         return fingerprint(self.pixel_hashes.values())
 
     @cached_property
     def pixel_hashes(self) -> dict[str, str]:
-        """sha256 of each image's RGB pixels by name; kept in the cache folder as long as the files stay untouched."""
+        """sha256 of each image's RGB pixels by name; cached until a file changes."""
         place = hashlib.sha256(str(self.location.resolve()).encode()).hexdigest()
         record = cache_dir() / "fingerprints" / f"{place}.json"
         kept = _kept_hashes(record)
@@ -125,7 +125,7 @@ class ImageSet:
         return {name: str(row[-1]) for name, row in current.items()}
 
     def require_hashed(self, name: str, sha256: str) -> None:
-        """Raises ImageError if an image's pixels are not those that the fingerprint, where it is known, was made of."""
+        """Raise ImageError if the pixels of an image differ from those that the known fingerprint was computed from."""
         known = self.__dict__.get("pixel_hashes", {}).get(name, sha256)
         if known != sha256:
             raise ImageError(
@@ -136,7 +136,7 @@ class ImageSet:
 
     @property
     def variant(self) -> str:
-        """What the pixels are, as `identify_variant` names it; `data verify` tells more."""
+        """The pixel variant, as named by `identify_variant`; `srbench data verify` reports more."""
         return identify_variant(self.name, self.pixel_hashes)
 
     def _hash(self, name: str, kept: dict[str, list[object]]) -> str:
@@ -167,7 +167,7 @@ def distinct_sets(sets: Iterable[ImageSet]) -> list[ImageSet]:
 
 
 def require_pair(hr: NDArray[np.uint8], lr: NDArray[np.uint8], *, scale: int, name: str) -> None:
-    """Raises DatasetError unless the LR has the HR's size divided by the scale, rounded down or up."""
+    """Raise DatasetError unless the LR has the size of the HR divided by the scale, rounded down or up."""
     if not sizes_pair(hr.shape[:2], lr.shape[:2], scale=scale):
         raise DatasetError(
             f"{name}: expected LR of {hr.shape[1] // scale}×{hr.shape[0] // scale} pixels for HR of "
@@ -177,7 +177,7 @@ def require_pair(hr: NDArray[np.uint8], lr: NDArray[np.uint8], *, scale: int, na
 
 
 def data_root(path: Path | None = None) -> Path:
-    """The folder that holds the datasets: the one given, else `$SRBENCH_DATA`, else the user's data folder."""
+    """Return the folder of the datasets: the given one, else `$SRBENCH_DATA`, else the user's data folder."""
     return path.expanduser() if path is not None else user_dir("SRBENCH_DATA", "data")
 
 
@@ -219,12 +219,12 @@ def open_dataset(spec: str, *, data_root: Path | None = None) -> ImageSet:
 
 
 def available_datasets(root: Path | None = None) -> list[str]:
-    """The benchmark sets found under a data root, in the catalogue's order; only folders are looked at."""
+    """Return the benchmark sets found under a data root, in the order of the catalogue. No image is opened."""
     return [entry.name for entry in CATALOGUE.values() if find_place(entry, entry.split(), data_root(root))]
 
 
 def find_place(entry: DatasetEntry, split: Split, root: Path) -> Path | None:
-    """The imported Parquet file or the HR folder of a split under a data root, if there is one."""
+    """Return the imported Parquet file or the HR folder of a split under a data root; None if there is neither."""
     for name in (entry.name, *entry.aliases):
         folders = (root / name / folder for folder in split.hr_folders)
         for place in (root / name / f"{split.name}.parquet", *folders):
@@ -234,7 +234,7 @@ def find_place(entry: DatasetEntry, split: Split, root: Path) -> Path | None:
 
 
 def find_store(entry: DatasetEntry, split: Split, root: Path) -> Store | None:
-    """The images of a split under a data root, if they are there."""
+    """Return the images of a split under a data root; None if they are missing."""
     place = find_place(entry, split, root)
     if place is None:
         return None
@@ -244,7 +244,7 @@ def find_store(entry: DatasetEntry, split: Split, root: Path) -> Store | None:
 
 
 def _fullest(store: ParquetStore, split: Split) -> Store:
-    """Raises DatasetError where an imported part of a set stands before a folder that holds more of it."""
+    """Raise DatasetError if the imported file has fewer images of a set than a folder that it would hide."""
     for folder in (store.location.parent / name for name in split.hr_folders):
         if len(store.names) != split.count and folder.is_dir() and len(images_in(folder)) > len(store.names):
             raise DatasetError(

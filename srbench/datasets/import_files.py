@@ -1,4 +1,4 @@
-"""The files of what is imported: folders, archives (unpacked first), the hub's Parquet files, LMDB."""
+"""Read the files to import: folders, archives (unpacked first), Parquet files of the hub, LMDB."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from srbench.errors import DatasetError
 from srbench.images import IMAGE_SUFFIXES, OWN_SUFFIXES, lossless_as_png
 
 UNPACKED = ".unpacked-"
-"""How the names of folders begin into which an import unpacks archives; they are removed afterwards."""
+"""Prefix of the temporary folders into which archives are unpacked."""
 _PARQUET = ".parquet"
 
 
 def as_folder(path: Path, folder: Path) -> Path:
-    """The folder that holds what is at a path: archives are unpacked, a Parquet file is left as it is."""
+    """Return the folder or Parquet file to read for a path; an archive is unpacked into a folder."""
     if not path.exists():
         raise DatasetError(f"{path}: expected a folder or an archive, found nothing there; check the path")
     if path.is_dir():
@@ -42,7 +42,7 @@ def as_folder(path: Path, folder: Path) -> Path:
 
 
 def _archives_in(folder: Path) -> list[Path]:
-    """The archives directly in a folder; none where it has images or Parquet files, whose layout is then the set's."""
+    """Return the archives directly in a folder; none if it also has images or Parquet files, which are used."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     if any(path.suffix.lower() in (*IMAGE_SUFFIXES, *OWN_SUFFIXES, _PARQUET, ".mdb") for path in files):
         return []
@@ -74,7 +74,7 @@ def files_in(folder: Path, own_formats: bool) -> Iterator[tuple[PurePosixPath, C
             elif suffix in OWN_SUFFIXES and own_formats:
                 yield (place / _composed(name)).with_suffix(".png"), partial(_read_own, f"{parent}/{name}")
             else:
-                # A name and not a Path is kept: there may be a hundred thousand of them.
+                # Names instead of Path objects save memory: there may be a hundred thousand.
                 yield place / _composed(name), partial(_read, f"{parent}/{name}")
 
 
@@ -92,7 +92,7 @@ def _read(path: str) -> bytes:
 
 def _lmdb_files(folder: Path, relative: PurePosixPath) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
     try:
-        # Inside the function: lmdb is no dependency, only this layout needs it.
+        # Inside the function: lmdb is not a dependency; only this layout needs it.
         import lmdb
     except ModuleNotFoundError as error:
         raise DatasetError(f"{folder} is an LMDB; reading it needs the package lmdb: pip install lmdb") from error
@@ -115,5 +115,5 @@ def _lmdb_files(folder: Path, relative: PurePosixPath) -> Iterator[tuple[PurePos
 
 
 def _shown(folder: Path) -> str:
-    """The folder's name, or that of the archive that was unpacked into it."""
+    """Return the name of the folder, or of the archive that was unpacked into it."""
     return folder.resolve().name.removeprefix(UNPACKED)

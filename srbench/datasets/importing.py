@@ -1,4 +1,4 @@
-"""Import of a dataset from whatever layout it lies in: one Parquet file per split, image bytes kept as they were."""
+"""Import a dataset from any known layout into one Parquet file per split; image bytes are not changed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ImportReport:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A file that may be taken: its path relative to what is imported, its role, and how to read it."""
+    """A file that can be imported: its path relative to the imported folder, its role, and a function that reads it."""
 
     path: str
     role: Role
@@ -68,7 +68,7 @@ class _Found:
 
 @dataclass
 class _Chosen:
-    """The HR of a split by the set's own name, and the LR by scale and name."""
+    """The HR files of a split by canonical name, and the LR files by scale and name."""
 
     hr: dict[str, _Found]
     lr: dict[int, dict[str, _Found]]
@@ -78,7 +78,7 @@ class _Chosen:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A split that was found: what will be written, and the files that were left out, by reason."""
+    """A split that was found: the images to write, and the number of files left out for each reason."""
 
     split: Split
     chosen: _Chosen
@@ -135,7 +135,7 @@ def import_dataset(
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what a killed import left; the caller holds the lock."""
+    """Remove the remains of an interrupted import; the caller holds the lock."""
     for leftover in folder.glob(f"{UNPACKED}*"):
         shutil.rmtree(leftover, ignore_errors=True)
     for leftover in [*folder.glob(f".{UNPACKED}*.partial"), *folder.glob(".*.parquet.*.tmp")]:
@@ -143,7 +143,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _sorted_out(entry: DatasetEntry, folders: list[Path], skipped: Counter[str], own_formats: bool) -> list[_Found]:
-    """All files with a role; the others are counted by reason."""
+    """Return all files with a role; count the other files by reason in `skipped`."""
     found = []
     for path, read in (item for folder in folders for item in files_in(folder, own_formats)):
         role = role_of(path)
@@ -205,7 +205,7 @@ def _import_split(entry: DatasetEntry, plan: _Plan, folder: Path) -> ImportRepor
 
 
 def _choose(entry: DatasetEntry, found: list[_Found], skipped: Counter[str]) -> _Chosen:
-    """One HR file per name and one LR file per name and scale, out of all that was found."""
+    """Choose one HR file per name and one LR file per name and scale from the files that were found."""
     renamed: dict[str, str] = {}
     groups = _groups(item for item in found if not item.role.is_lr)
     groups = {key: items for key, items in groups.items() if not _half_size(entry, items, skipped)}
@@ -242,13 +242,13 @@ def _groups(items: Iterable[_Found]) -> dict[tuple[str, int | None], list[_Found
 
 
 def _rank(entry: DatasetEntry, items: list[_Found]) -> tuple[int, int, int]:
-    """The more of the set's own names the better, then the larger the images."""
+    """Rank a folder: first by the number of canonical names in it, then by the size of its images."""
     height, width = _size(items[0])
     return sum(canonical_name(entry, item.role.name) is not None for item in items), height * width, len(items)
 
 
 def _half_size(entry: DatasetEntry, items: list[_Found], skipped: Counter[str]) -> bool:
-    """Whether these are SelfExSR's half-size images, which are not the dataset at ×2."""
+    """Return whether these are the half-size images of SelfExSR, which are not the HR images for ×2."""
     known = {image.name: image for image in known_images(entry.name)}
     image = known.get(canonical_name(entry, items[0].role.name) or "")
     if image is None:
@@ -269,7 +269,7 @@ def _parts(
     """
     parts, names = [best], _names_in(entry, groups[best])
     parent, _, leaf = best[0].rpartition("/")
-    # What stands next to a folder called HR is something else.
+    # A folder next to one called HR has other content.
     parent = "" if re.search("HR|GT", leaf, re.IGNORECASE) else parent
     for key, items in groups.items():
         others = _names_in(entry, items)
@@ -322,12 +322,12 @@ def _pairs(hr: dict[str, _Found], lr: dict[str, _Found], scale: int) -> bool:
 
 
 def _size(item: _Found) -> tuple[int, int]:
-    """Height and width from the file's header; pixels are decoded once, when they are written."""
+    """Return height and width from the header of the file; pixels are decoded only once, when they are written."""
     return size_of(item.read(), name=item.path)
 
 
 def _write(chosen: _Chosen, target: Path, present: ExistingSplit | None) -> dict[str, str]:
-    """Stream the images to Parquet; their pixel hashes by name."""
+    """Write the images to a Parquet file one by one; return their pixel hashes by name."""
     # Inside the function: only long work shows a bar.
     from tqdm import tqdm
 

@@ -1,4 +1,4 @@
-"""What a file's path says of it in the layouts that circulate: HR or LR, which scale, whose name.
+"""Read from the path of a file, in the usual layouts, whether it is HR or LR, its scale, and its image name.
 
 Known are flat folders, `HR` + `LR_bicubic/X4/babyx4.png` (EDSR, DIV2K), `GTmod12` + `LRbicx4` (BasicSR, folders and
 LMDB), `image_SRF_4/img_001_SRF_4_HR.png` (SelfExSR), `HR/Set5/x4/baby_HR_x4.png` (RCAN) and BSDS500's tree.
@@ -34,7 +34,7 @@ class Role:
 
 
 def role_of(path: PurePosixPath) -> Role | str:
-    """The role of the file at this path, relative to what is imported; or why it is left out."""
+    """Return the role of a file by its path in the imported folder, or the reason why it is left out."""
     if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
         return "not an image (png, jpg, bmp)"
     for pattern in (_SELFEXSR, _RCAN):
@@ -46,7 +46,7 @@ def role_of(path: PurePosixPath) -> Role | str:
 
 
 def foreign_set(path: PurePosixPath, entry: DatasetEntry) -> str | None:
-    """The other dataset whose folder this path lies in, if there is one."""
+    """Return the name of a different dataset if this path is in its folder, else None."""
     folders = {part.lower() for part in path.parts[:-1]}
     for other in CATALOGUE.values():
         if other is not entry and folders & {other.name.lower(), *map(str.lower, other.aliases)}:
@@ -55,7 +55,7 @@ def foreign_set(path: PurePosixPath, entry: DatasetEntry) -> str | None:
 
 
 def canonical_name(entry: DatasetEntry, stem: str) -> str | None:
-    """The dataset's own name for a stem (`img_001` of SelfExSR is Set5's `baby`); None if it is none of its names."""
+    """Return the canonical name for a file stem (`img_001` of SelfExSR is `baby` of Set5), or None."""
     known = [image.name for image in known_images(entry.name)]
     exact = {name.lower(): name for name in known}.get(stem.lower())
     if exact:
@@ -69,7 +69,7 @@ def canonical_name(entry: DatasetEntry, stem: str) -> str | None:
 
 
 def split_of(entry: DatasetEntry, name: str) -> str | None:
-    """The split that an image belongs to; None if it belongs to none."""
+    """Return the split that an image belongs to, or None."""
     for split in entry.splits:
         if split.first is None:
             return split.name
@@ -97,7 +97,7 @@ def _role_by_folder(path: PurePosixPath) -> Role:
 
 def _checked(role: Role) -> Role | str:
     if role.is_lr and role.scale is None:
-        return "LR of a scale that neither folder nor name tells"
+        return "LR whose scale is neither in its name nor in its folder's"
     if role.scale is not None and role.scale not in LR_SCALES:
         return f"made for ×{role.scale}"
     return role

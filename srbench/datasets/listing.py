@@ -1,4 +1,4 @@
-"""What there is of each dataset under a data root, told without opening an image."""
+"""List which datasets are under a data root, without opening an image."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Listed:
 
 
 def list_datasets(data_root: Path | None = None) -> list[Listed]:
-    """Every split of every dataset in the catalogue's order. Raises DatasetError for a file that is no imported set."""
+    """Return every split of every dataset, in the order of the catalogue. Raises DatasetError for a damaged one."""
     root = root_of(data_root)
     rows = []
     for entry in CATALOGUE.values():
@@ -73,5 +73,5 @@ def _listed(entry: DatasetEntry, split: Split, root: Path) -> Listed:
 
 
 def size_text(size: int) -> str:
-    """A number of bytes in MB, or in GB from 1000 MB on."""
+    """Return a number of bytes as text in MB; in GB if it is at least 1000 MB."""
     return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"

@@ -1,4 +1,4 @@
-"""LR files in a folder of the user's, paired with HR images by their names."""
+"""LR files in a separate folder, paired with HR images by their names."""
 
 from __future__ import annotations
 

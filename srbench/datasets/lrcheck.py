@@ -1,4 +1,4 @@
-"""What a given LR image was made by: MATLAB with either border rule, or something else that looks like it."""
+"""Detect how a given LR image was made: by MATLAB with one of two border rules, or by a similar method."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ MATLAB = ("MATLAB bicubic, symmetric border", "MATLAB bicubic, replicate border"
 
 _JPEG_START = b"\xff\xd8"
 _BLOCK = 8
-# Below this the nearest candidate says nothing.
+# PSNR in dB; below it even the nearest candidate is not the method.
 _RECOGNISABLE_DB = 30.0
-# How much larger the share of vanishing DCT coefficients is in a JPEG than in what it was made from.
+# In a JPEG, the share of DCT coefficients near zero is larger than in its source by at least this much.
 _JPEG_ZEROS = 0.25
 
 
@@ -45,7 +45,7 @@ class LrOrigin:
 
     @property
     def kind(self) -> str:
-        """What it is, without figures."""
+        """The method in words, without numbers."""
         if self.exact:
             return self.label
         if self.psnr < _RECOGNISABLE_DB and not self.jpeg:
@@ -53,7 +53,7 @@ class LrOrigin:
         return f"{'JPEG of' if self.jpeg else 'close to'} {self.label}"
 
     def describe(self) -> str:
-        """One phrase for a report, with figures where it is not exact."""
+        """The method in words for a report; with PSNR and the share of differing values if it is not exact."""
         figures = f" ({self.psnr:.1f} dB, {100 * self.differing:.1f} % of the values differ)"
         return self.kind + ("" if self.exact else figures)
 
@@ -134,12 +134,12 @@ def _to_uint8(values: NDArray[np.float64]) -> Images:
 
 
 def _looks_like_jpeg(lr: Images, made: Images) -> bool:
-    """Whether far more high frequencies of 8×8 blocks vanish than in the image this was made from."""
+    """Return whether 8×8 blocks have far more high frequencies near zero than those of the source image."""
     return _vanishing(lr) > _vanishing(made) + _JPEG_ZEROS
 
 
 def _vanishing(image: Images) -> float:
-    """Share of the upper half of the DCT frequencies of Y, in 8×8 blocks, that are below half a level."""
+    """Return the share of high DCT frequencies of Y in 8×8 blocks (the upper half) that are below half a gray level."""
     gray = image.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
     height, width = (side // _BLOCK * _BLOCK for side in gray.shape)
     blocks = gray[:height, :width].reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)

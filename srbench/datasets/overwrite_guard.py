@@ -1,4 +1,4 @@
-"""What an import must not take away unasked: images, given LR or canonical pixels of a set that is there already."""
+"""Keep an import from removing images, LR files or canonical pixels of an existing split."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class ExistingSplit:
-    """A split that lies under the root already, and would be hidden or overwritten by an import of it."""
+    """A split that already exists under the data root; an import of it would overwrite or hide it."""
 
     images: ImageSet
 
     @classmethod
     def find(cls, entry: DatasetEntry, split: Split, root: Path) -> ExistingSplit | None:
-        """What is there; None for nothing, and for what cannot be read, which an import may always mend."""
+        """Return the existing split. None if there is none, or if it cannot be read: an import may always repair it."""
         try:
             store = find_store(entry, split, root)
             return cls(ImageSet(entry.name, store, n_expected=split.count, split=split.name)) if store else None
@@ -30,7 +30,7 @@ class ExistingSplit:
             return None
 
     def require_kept(self, names: Collection[str], lr: Mapping[int, Collection[str]]) -> None:
-        """Raises DatasetError if a set of these images, and of this given LR by scale, lacks any of what is there."""
+        """Raise DatasetError if an import of these images and LR files (by scale) lacks any of the existing ones."""
         there, missing = self._given_lr(), [name for name in self.images.names if name not in names]
         lost = [f"the images {_some(missing)}"] if missing else []
         if scales := [scale for scale, given in there.items() if given - {*lr.get(scale, ()), *missing}]:
@@ -39,24 +39,24 @@ class ExistingSplit:
             self._refuse(f"{len(names)} with {_told(lr, len(names))}", " and ".join(lost), there)
 
     def require_pixels(self, hashes: Mapping[str, str]) -> None:
-        """Raises DatasetError if canonical pixels are there and these, by the images' names, are others."""
+        """Raise DatasetError if the existing pixels are canonical and the new ones (hashes by image name) are not."""
         variant = identify_variant(self.images.name, hashes)
         if not variant.startswith("canonical") and self._is_canonical():
             self._refuse(f"{len(hashes)} of other pixels ({variant})", "the canonical pixels", self._given_lr())
 
     def _given_lr(self) -> dict[int, frozenset[str]]:
-        """The names with a given LR by scale, that of incomplete scales included."""
+        """Return the names of the images with an LR file by scale, including incomplete scales."""
         whole = dict.fromkeys(self.images.given_scales, frozenset(self.images.names))
         try:
             return dict(sorted({**whole, **self.images.partly_given()}.items()))
         except DatasetError:
-            return whole  # the rest cannot be read, so that nothing is lost with it
+            return whole  # unreadable files cannot be lost
 
     def _is_canonical(self) -> bool:
         try:
             return self.images.variant.startswith("canonical")
         except (DatasetError, ImageError):
-            return False  # damaged: an import may mend it
+            return False  # damaged: an import may repair it
 
     def _refuse(self, came: str, lost: str, lr: Mapping[int, Collection[str]]) -> None:
         raise DatasetError(
@@ -71,7 +71,7 @@ def _some(names: list[str]) -> str:
 
 
 def _told(lr: Mapping[int, Collection[str]], images: int) -> str:
-    """`given LR ×2, ×4 of 3`."""
+    """Return text such as `given LR ×2, ×4 of 3`."""
     counts = {scale: len(names) for scale, names in sorted(lr.items()) if names}
     parts = (f"×{scale}" + (f" of {count}" if count < images else "") for scale, count in counts.items())
     return f"given LR {', '.join(parts)}" if counts else "no given LR"

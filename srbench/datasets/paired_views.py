@@ -1,4 +1,4 @@
-"""Datasets as torch sees them: pairs (lr, hr) under a protocol, float32 3×H×W in [0, 1]."""
+"""Datasets for torch: pairs (lr, hr) under a protocol, float32 3×H×W in [0, 1]."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class PairedView(Dataset[Pair]):
         return _tensor(lr), _tensor(hr)
 
     def pair(self, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """The (lr, hr) pair of that name as uint8 H×W×3."""
+        """Return the (lr, hr) pair with this name as uint8 H×W×3."""
         hr = self.images.hr(name)
         if self.lr_source != "made":
             reference, lr = given_pair(self.images, name, hr, self.protocol.preparation, scale=self.scale)

@@ -1,4 +1,4 @@
-"""Pairs of HR and LR: files that were given, held to a protocol's HR; and what a recipe makes of an HR image."""
+"""Make pairs of HR and LR: from given LR files as a protocol needs them, or from an HR image as a recipe says."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class PairMaker:
 
     @property
     def key(self) -> str:
-        """Says which pairs this makes: equal keys make equal pairs."""
+        """Identifies the pairs that this makes: equal keys give equal pairs."""
         return f"{self.preparation.key}, ×{self.scale}{', five crops' if self.per_crop else ''}"
 
     def __call__(self, hr: Images, name: str) -> list[tuple[Images, Images]]:
@@ -71,7 +71,7 @@ class PairMaker:
 
 
 def pair_maker(lr_mode: str, *, scale: int) -> PairMaker:
-    """The PairMaker that a recipe's `lr_mode` asks for.
+    """Return the PairMaker for the `lr_mode` of a recipe.
 
     ``matlab``: MATLAB bicubic of the whole image. ``pil-per-crop``: five HR crops, each resized to a multiple of the
     scale and shrunk by Pillow's bicubic, as the BAM paper's code does.

@@ -1,4 +1,4 @@
-"""Writing a set as one Parquet file with `Image` columns, row group by row group, so that memory stays flat."""
+"""Write a set as one Parquet file with `Image` columns, one row group at a time, so that memory use stays constant."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ImageWriter:
         image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
         fields = [pa.field("name", pa.string()), *(pa.field(column, image) for column in self._columns)]
         self._schema = pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": self._features()}})})
-        # Encoded images do not shrink any further.
+        # Encoded images cannot be compressed further.
         self._file = pq.ParquetWriter(
             path, self._schema, compression="none", use_dictionary=False, write_page_checksum=True
         )
@@ -47,7 +47,7 @@ class ImageWriter:
             self._flush()
 
     def record(self, facts: Mapping[str, Any]) -> None:
-        """Keep facts about the set in the file's own metadata, as JSON under the key `srbench`."""
+        """Store facts about the set in the metadata of the file, as JSON under the key `srbench`."""
         self._file.add_key_value_metadata({"srbench": json.dumps(facts)})
 
     def __enter__(self) -> Self:

@@ -31,12 +31,12 @@ from srbench.files import explain, write_atomic
 from srbench.images import decode
 
 if TYPE_CHECKING:
-    # Reading a store needs no protocol, nor what the metrics import.
+    # Reading a store needs neither protocols nor the imports of the metrics.
     from srbench.datasets.pairs import PairMaker
 
 try:
     import fcntl
-except ImportError:  # not on Windows, where nothing keeps two processes out of one place
+except ImportError:  # Windows has no fcntl: there, two processes can use one folder at the same time
     fcntl = None  # type: ignore[assignment]  # a missing module has no type
 
 FORMAT = 2
@@ -90,7 +90,7 @@ class PatchStore:
         return _reopen, (self.folder,)
 
     def image(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """(LR, HR) of one pair, views 3×H×W."""
+        """Return (LR, HR) of one pair as 3×H×W views."""
         pair = self.pairs[index]
         return (
             _view(self.lr, int(self.lr_starts[index]), pair, 1),
@@ -98,7 +98,7 @@ class PatchStore:
         )
 
     def damaged(self) -> list[str]:
-        """Names of the images whose bytes are not those that were written."""
+        """Return the names of the images whose bytes have changed since they were written."""
         with ThreadPoolExecutor(_workers(None)) as pool:
             whole = list(pool.map(self._is_whole, range(len(self))))
         return [pair.name for pair, good in zip(self.pairs, whole, strict=True) if not good]
@@ -183,7 +183,7 @@ def _build(
             for hr_block, lr_block in blocks:
                 hr.write(hr_block)
                 lr.write(lr_block)
-            # The journal speaks of bytes that have left this process, never of bytes to come.
+            # The journal may only list bytes that are already written.
             hr.flush()
             lr.flush()
             sources.append({"stamp": stamp, "pairs": [asdict(pair) for pair in pairs]})
@@ -218,7 +218,7 @@ def _make(item: tuple[str, Source], make: PairMaker) -> tuple[list[PackedPair], 
 
 
 def _resume(partial: Path, identity: dict[str, Any], stamps: list[list[Any]]) -> list[dict[str, Any]]:
-    """The sources already packed, proven by their hashes; everything after them is cut off."""
+    """Return the sources that are already packed, checked by their hashes; truncate everything after them."""
     sources: list[dict[str, Any]] = []
     sizes = [0, 0]
     lines = _journal_lines(partial / _JOURNAL)
@@ -240,7 +240,7 @@ def _resume(partial: Path, identity: dict[str, Any], stamps: list[list[Any]]) ->
 
 
 def _follows(pairs: list[dict[str, Any]], hr: BinaryIO, lr: BinaryIO, scale: int) -> bool:
-    """Whether the next bytes of both files are those of these pairs."""
+    """Return whether the next bytes of both files have the hashes of these pairs."""
     for pair in (PackedPair(**entry) for entry in pairs):
         area = 3 * pair.height * pair.width
         if _sha256(hr.read(area * scale**2)) != pair.hr_sha256 or _sha256(lr.read(area)) != pair.lr_sha256:
@@ -262,7 +262,7 @@ def _append_line(journal: BinaryIO, value: dict[str, Any]) -> None:
 
 
 def _in_order(work: Callable[[Any], Any], items: Sequence[Any], workers: int) -> Iterator[Any]:
-    """Results in the order of `items`, with no more than a few waiting in memory."""
+    """Yield results in the order of `items`, with only a few of them in memory."""
     with ThreadPoolExecutor(workers) as pool:
         remaining = iter(items)
         waiting: deque[Future[Any]] = deque(pool.submit(work, item) for item in islice(remaining, 2 * workers))
@@ -275,7 +275,7 @@ def _in_order(work: Callable[[Any], Any], items: Sequence[Any], workers: int) ->
 
 
 def _publish(partial: Path, folder: Path) -> None:
-    """Give a finished store its name; an older store of that name goes."""
+    """Give a finished store its name; an older store with this name is deleted."""
     if not folder.exists():
         partial.rename(folder)
         return
@@ -286,7 +286,7 @@ def _publish(partial: Path, folder: Path) -> None:
 
 
 def _is_current(folder: Path, identity: dict[str, Any], stamps: list[list[Any]]) -> bool:
-    """Whether `folder` holds this very store. A folder of something else is an error, never overwritten."""
+    """Return whether `folder` is this store. Raise DatasetError if it has other files, which are never overwritten."""
     if not folder.exists():
         return False
     if not (folder / _HEADER).exists() and (not folder.is_dir() or any(folder.iterdir())):

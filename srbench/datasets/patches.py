@@ -24,7 +24,7 @@ Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 
 _WORD = 8
-# Streams of random numbers of one (seed, epoch): the order is shared by all ranks, the rest belongs to one.
+# Random streams of one (seed, epoch): all ranks share the stream of the order; the other streams differ per rank.
 _ORDER_STREAM, _FIRST_RANK_STREAM = 0, 1
 
 
@@ -75,11 +75,11 @@ class PatchPlan:
         object.__setattr__(self, "windows", self._all_windows())
 
     def __len__(self) -> int:
-        """Patches of one epoch on one rank."""
+        """Number of patches of one epoch on one rank."""
         return -(-len(self.windows) * self.repeat // self.world_size)
 
     def epoch(self, number: int) -> Draw:
-        """All patches of one epoch on this rank, in order."""
+        """Return all patches of one epoch on this rank, in order."""
         shared = _random(self.seed, number, _ORDER_STREAM)
         order = shared.permutation(len(self.windows) * self.repeat) % len(self.windows)
         mine = np.resize(order, len(self) * self.world_size)[self.rank :: self.world_size]
@@ -113,7 +113,7 @@ class PatchPlan:
 
 
 class PatchSampler:
-    """An endless stream of a plan's patches, epoch after epoch, that can be stopped and taken up again.
+    """An endless stream of the patches of a plan, epoch after epoch, that can be stopped and resumed.
 
     The stream does not depend on how many patches are drawn at a time.
     """
@@ -124,7 +124,7 @@ class PatchSampler:
         self._draw = plan.epoch(0)
 
     def draw(self, count: int) -> Draw:
-        """The next `count` patches."""
+        """Return the next `count` patches."""
         parts = []
         while count:
             if self.position == len(self._draw):
@@ -136,7 +136,7 @@ class PatchSampler:
         return parts[0] if len(parts) == 1 else _join(parts)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the stream stands, and what it is a stream of; plain numbers and strings."""
+        """Return the position of the stream and what identifies the stream, as plain numbers and strings."""
         plan = self.plan
         return {
             "epoch": self.epoch,
@@ -153,10 +153,10 @@ class PatchSampler:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken.
+        """Resume from the position in `state`.
 
         Raises:
-            DatasetError: the state is of another stream (other seed, rank, patch, store, …).
+            DatasetError: the state is of a different stream (seed, rank, patch, store, … differ).
         """
         here = self.state_dict()
         other = [
@@ -195,7 +195,7 @@ def read_patches(
 
 
 class ResidentPatches:
-    """The whole store on one device; patches are read by a single gather there.
+    """The complete store on one device, where one gather operation reads all patches of a batch.
 
     Raises:
         DatasetError: the device has too little free memory; read from the memory-mapped store instead.
@@ -286,7 +286,7 @@ class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Take the patches of that epoch; workers that are already running keep the old one."""
+        """Use the patches of this epoch; workers that are already running keep the previous epoch."""
         self._draw = self.plan.epoch(epoch)
 
     def __len__(self) -> int:
@@ -322,7 +322,7 @@ def _join(parts: list[Draw]) -> Draw:
 
 
 def _lay(source: Bytes, symmetry: int, out: Bytes) -> None:
-    """Copy 3×n×n pixels into `out` laid by the symmetry."""
+    """Copy 3×n×n pixels into `out`, in the orientation of the symmetry."""
     view = apply_symmetry(source.transpose(1, 2, 0), symmetry & ~HORIZONTAL).transpose(2, 0, 1)
     if not symmetry & HORIZONTAL:
         np.copyto(out, view)

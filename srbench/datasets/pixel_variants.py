@@ -1,4 +1,4 @@
-"""The pixel variants of the canonical sets that circulate, known by hash: gray levels of EDSR's files, and crops.
+"""Known pixel variants of the canonical sets, identified by hash: the gray levels of EDSR's files, and crops.
 
 `variants.json` holds, per image, the hashes of its crops (keyed ``HEIGHTxWIDTH``) and a thumbnail; both follow from
 the canonical pixels through `crop_to`, `edsr_levels` and `thumbnail`, and a test recomputes them.
@@ -24,10 +24,10 @@ from srbench.datasets.catalogue import EDSR_LEVELS, KnownImage, known_images
 Images = NDArray[np.uint8]
 
 MULTIPLES = (2, 3, 4, 8, 12)
-"""HR circulates cropped to multiples of these: the scales, and 12 for ×2, ×3 and ×4 at once."""
+"""Common HR crops have sides that are multiples of these: the scales, and 12 for ×2, ×3 and ×4 together."""
 
 KINDS = ("canonical", "edsr", *(f"mod{m}" for m in MULTIPLES), *(f"edsr mod{m}" for m in MULTIPLES))
-"""Every variant that hashes can tell: ``edsr`` gray levels, ``modN`` cropped right and bottom to a multiple of N."""
+"""Every variant that hashes identify: ``edsr`` gray levels, ``modN`` cropped right and bottom to a multiple of N."""
 
 THUMBNAIL = 8
 """Side of a thumbnail in pixels."""
@@ -37,36 +37,36 @@ _NUMBERED = re.compile(r"img_?(\d{3})(?!\d)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose pixels a hash is of, and under which variants that image has just these."""
+    """The image that a pixel hash belongs to, and the variants in which the image has these pixels."""
 
     image: str
     kinds: frozenset[str]
 
 
 def edsr_levels(image: Images) -> Images:
-    """The edsr variant of canonical pixels: floor(v·(1/255)·255) in double precision, one lower at 24 levels."""
+    """Return the edsr variant of canonical pixels: floor(v·(1/255)·255) in double precision, one lower at 24 levels."""
     table = np.arange(256, dtype=np.uint8)
     table[list(EDSR_LEVELS)] -= 1
     return table[image]
 
 
 def crop_to(image: Images, height: int, width: int) -> Images:
-    """The top left of an image."""
+    """Return the top left part of an image."""
     return np.ascontiguousarray(image[:height, :width])
 
 
 def cropped_size(height: int, width: int, multiple: int) -> tuple[int, int]:
-    """Height and width after dropping pixels down to a multiple."""
+    """Return height and width rounded down to a multiple."""
     return height - height % multiple, width - width % multiple
 
 
 def thumbnail(image: Images) -> Images:
-    """The means of 8×8 equal parts of an image, uint8 8×8×3: alike for all versions of one picture."""
+    """Return the means of 8×8 equal parts of an image, uint8 8×8×3; they are similar for all versions of a picture."""
     return np.asarray(Image.fromarray(image).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
 
 
 def known_thumbnail(dataset: str, image: str) -> Images | None:
-    """The thumbnail of a canonical image, None where it is not on record (Urban100)."""
+    """Return the thumbnail of a canonical image; None if it is not on record (Urban100)."""
     record = _records().get(dataset, {}).get(image)
     if record is None:
         return None
@@ -75,7 +75,7 @@ def known_thumbnail(dataset: str, image: str) -> Images | None:
 
 @cache
 def owners(dataset: str) -> dict[str, Owner]:
-    """Every pixel hash on record for a dataset."""
+    """Return every pixel hash on record for a dataset, with the image that it belongs to."""
     found: dict[str, tuple[str, set[str]]] = {}
     for known in known_images(dataset):
         for kind in KINDS:
@@ -86,7 +86,7 @@ def owners(dataset: str) -> dict[str, Owner]:
 
 
 def canonical_name(dataset: str, name: str) -> str | None:
-    """The canonical name that a file's stem stands for: itself, or SelfExSR's number; None for neither."""
+    """Return the canonical name for a file stem that is this name or a number of SelfExSR; None for other stems."""
     known = [image.name for image in known_images(dataset)]
     if name in known:
         return name
@@ -95,7 +95,7 @@ def canonical_name(dataset: str, name: str) -> str | None:
 
 
 def identify_variant(dataset: str, hashes: Mapping[str, str]) -> str:
-    """What a set's pixels are, from the hash of each image alone.
+    """Identify the pixel variant of a set from the hashes of its images.
 
     One of `KINDS` if all images are there in this one variant, ``canonical subset`` for some of them, ``unknown``,
     or ``own`` for a dataset without canonical pixels on record.

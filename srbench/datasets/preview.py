@@ -67,7 +67,7 @@ def _weight_picture(hr: Images, scale: int) -> Images:
 
 
 def _fit(image: Images, enlarge: Image.Resampling = Image.Resampling.LANCZOS) -> Image.Image:
-    """The picture with its longest side CELL pixels long."""
+    """Return the picture, resized so that its longest side has CELL pixels."""
     factor = CELL / max(image.shape[:2])
     width, height = (max(1, round(side * factor)) for side in (image.shape[1], image.shape[0]))
     method = enlarge if factor > 1 else Image.Resampling.LANCZOS

@@ -1,4 +1,4 @@
-"""Where the images of a set lie: folders of files, or one Parquet file; both hand out bytes by name."""
+"""Storage of the images of a set, a folder of files or one Parquet file; both return bytes by image name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from srbench.errors import DatasetError
 from srbench.images import IMAGE_SUFFIXES
 
 LR_SCALES = (2, 3, 4, 8)
-"""The scales at which given LR is looked for."""
+"""The scales at which LR files are searched."""
 
 
 class Store(Protocol):
@@ -28,7 +28,7 @@ class Store(Protocol):
         ...
 
     def lr(self, name: str, scale: int) -> bytes | None:
-        """The encoded LR image that was given beside it, if there is one."""
+        """Return the encoded LR image that belongs to it, or None."""
         ...
 
     def lr_scales(self) -> tuple[int, ...]:
@@ -36,7 +36,7 @@ class Store(Protocol):
         ...
 
     def stamp(self, name: str) -> list[int]:
-        """What the file system says of the file that holds the image."""
+        """Return a value that changes whenever the file of the image changes."""
         ...
 
 
@@ -60,7 +60,7 @@ def images_in(folder: Path) -> dict[str, Path]:
 
 
 def file_stamp(path: Path) -> list[int]:
-    """Size, times and inode of a file: equal as long as nobody has touched it."""
+    """Return size, times and inode of a file; they are equal until the file is changed."""
     stat = path.stat()
     # The change time cannot be set by a copy that keeps the modification time.
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
@@ -103,7 +103,7 @@ class FolderStore:
 
 
 class FilesStore:
-    """HR files that were chosen one by one; there is no given LR."""
+    """A list of HR files, without LR files."""
 
     def __init__(self, files: dict[str, Path], location: Path) -> None:
         self.location = location
@@ -172,7 +172,7 @@ class ParquetStore:
         return self._cell(name, column) if column in self._columns else None
 
     def lr_scales(self) -> tuple[int, ...]:
-        """Scales whose column has no gap, as the file's own statistics say."""
+        """Scales whose column has an image in every row, according to the statistics of the file."""
         columns = (re.fullmatch(r"lr_x(\d+)", column) for column in self._file.schema_arrow.names)
         return tuple(int(match[1]) for match in columns if match and not self._nulls(f"{match[0]}.bytes"))
 
@@ -212,12 +212,12 @@ class ParquetStore:
 
 
 def row_count(path: Path) -> int:
-    """The number of images in an imported set. Raises DatasetError for a file that is none."""
+    """Return the number of images in an imported set. Raises DatasetError if the file is not an imported set."""
     return len(ParquetStore(path).names)
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of an image file. Raises DatasetError where it cannot be read."""
+    """Return the bytes of an image file. Raises DatasetError if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

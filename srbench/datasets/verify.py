@@ -1,4 +1,4 @@
-"""Is a dataset what its name says? Canonical, a variant that circulates, or different: then image by image.
+"""Check whether a dataset is canonical, a known variant, or different, and report each image that differs.
 
 Names are compared by what they stand for (SelfExSR's numbers count as names), pixels by their hashes. Where hashes
 do not match, sizes and thumbnails tell a crop, a half-size copy, a recompressed picture and another picture apart.
@@ -34,15 +34,15 @@ from srbench.images import pixel_sha256
 Status = Literal["canonical", "variant", "different"]
 
 UNCROPPED, HALF, BY_SIZE = "uncropped", "half size", " (by size)"
-"""Variants that no hash is on record for: larger originals of canonical crops, halved images; by size alone."""
+"""Variants recognised by size, because no hash is on record: larger originals of canonical crops, halved images."""
 
-# Recompression moves the mean of a 64th of the picture by less than this many gray levels; another picture by tens.
+# Gray levels. Recompression changes the mean of each 64th of a picture by less; two pictures differ by tens.
 _SAME_PICTURE = 6
 
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What `verify_dataset` found: `variant` names the pixels' variant, `lines` say it for a reader."""
+    """The result of `verify_dataset`: `variant` names the pixel variant, `lines` is the report as text."""
 
     name: str
     status: Status
@@ -51,13 +51,13 @@ class VerifyReport:
 
     @property
     def ok(self) -> bool:
-        """Whether scores on these pixels can be told: canonical or a known variant."""
+        """Whether the pixels are canonical or a known variant."""
         return self.status != "different"
 
 
 @dataclass(frozen=True)
 class _Finding:
-    """One file: the canonical image it stands for by `name`, the one whose `pixels` it holds, and as what `kinds`."""
+    """One file: the canonical image of its `name`, the image that its `pixels` belong to, and its variants."""
 
     file: str
     name: str | None
@@ -67,7 +67,7 @@ class _Finding:
 
 
 def verify_dataset(spec: str, *, data_root: Path | None = None) -> VerifyReport:
-    """Compare a dataset's images, and LR files that lie beside them, with what is on record.
+    """Compare the images of a dataset, and the LR files next to them, with the recorded hashes.
 
     Raises:
         UnknownNameError: no such dataset.
@@ -130,7 +130,7 @@ def _look_at(images: ImageSet, file: str) -> _Finding:
 
 
 def _kinds_by_pixels(dataset: str, known: KnownImage, pixels: NDArray[np.uint8]) -> frozenset[str]:
-    """Variants that only the pixels can tell."""
+    """Return the variants that can only be recognised by pixels."""
     height, width = pixels.shape[:2]
     if height >= known.height and width >= known.width and (height, width) != (known.height, known.width):
         whole = pixel_sha256(crop_to(pixels, known.height, known.width)) == known.sha256
@@ -167,7 +167,7 @@ def _difference(dataset: str, known: KnownImage, pixels: NDArray[np.uint8]) -> s
 
 
 def _picture(dataset: str, pixels: NDArray[np.uint8]) -> str | None:
-    """The canonical image that this looks like."""
+    """Return the canonical image that this image looks like, or None."""
     small = thumbnail(pixels)
     for image in known_images(dataset):
         expected = known_thumbnail(dataset, image.name)
@@ -181,14 +181,14 @@ def _alike(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
 
 
 def _common_kind(findings: Iterable[_Finding]) -> str:
-    """The variant that most images are of; the more usual one where several fit."""
+    """Return the variant of most images; the more common one if several fit."""
     votes = Counter(kind for finding in findings for kind in finding.kinds)
     order = {kind: place for place, kind in enumerate(KINDS)}
     return min(votes, key=lambda kind: (-votes[kind], order.get(kind, len(order)), kind), default="unknown")
 
 
 def _misplaced(findings: Iterable[_Finding]) -> list[_Finding]:
-    """Files that hold known pixels under a name that is not theirs."""
+    """Return the files whose pixels belong to a different image name."""
     return [
         finding for finding in findings if finding.pixels and not finding.problem and finding.pixels != finding.name
     ]
@@ -209,7 +209,7 @@ def _twice(findings: list[_Finding]) -> list[tuple[str, str]]:
 
 
 def _is_reordered(findings: list[_Finding], count: int) -> bool:
-    """Whether all images are there under numbers or other names, none of them a canonical name of the set."""
+    """Return whether all images are present, but none has its canonical name."""
     return (
         bool(_misplaced(findings))
         and all(finding.file != finding.name for finding in findings)
@@ -249,7 +249,7 @@ def _given_lr(images: ImageSet) -> list[str]:
 
 
 def _lr_lines(images: ImageSet, scale: int) -> list[str]:
-    """One line for what most images are, one for each other image."""
+    """Return one line for the variant of most images, and one line for each other image."""
     found = {name: _lr_of(images, name, scale) for name in images.names}
     (usual, count), *_ = Counter(label for label, _ in found.values()).most_common(1)
     lines = [f"{usual}, {count} of {len(found)} images"]

@@ -75,7 +75,7 @@ def _pipelined(plan: Plan, tasks: Iterable[Task]) -> Generator[list[Row], None, 
 
 
 def _image_per_core(plan: Plan, tasks: Iterable[Task]) -> Generator[list[Row], None, None]:
-    """As many images at once as the upscaler allows, each on its share of the cores; a large one on all of them."""
+    """Score as many images at once as the upscaler allows, each on some cores. A large image gets all cores."""
     threads, lanes = torch.get_num_threads(), plan.upscaler.images_at_once
     pool = ThreadPoolExecutor(lanes, "srbench-image", torch.set_num_threads, (max(1, threads // lanes),))
     working: deque[Future[list[Row] | Prepared]] = deque()

@@ -211,7 +211,7 @@ class AtLeast(Rule):
 
 @dataclass(frozen=True)
 class Real(Rule):
-    """A finite number of at least `lowest`, or above it, and below `below`; never an integer that no float can hold."""
+    """A finite float or integer, at least `lowest` (greater if `above`) and less than `below`. It fits into a float."""
 
     lowest: float = -math.inf
     below: float = math.inf

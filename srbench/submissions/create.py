@@ -170,7 +170,7 @@ def public_spec(spec: str) -> str:
 
 
 def _without_files(spec: str) -> str:
-    """Return a spec without the name of a file or folder: `onnx:`, `zoo:imdn@`, or all of `zoo:imdn@authors`."""
+    """Return a spec without file names: `onnx:net.onnx` gives `onnx:`; `zoo:imdn@authors` has none and is unchanged."""
     kind, _, rest = spec.partition(":")
     name, at, tag = rest.partition("@")
     if kind in _PATH_KINDS:

@@ -15,7 +15,7 @@ _POINTS = 120
 
 
 def curves(runs: Mapping[str, Sequence[Line]], *, title: str) -> str:
-    """The losses and the held-out PSNR over the steps, where they were measured, of trainings by name; one SVG.
+    """Return an SVG of loss and held-out PSNR over the steps, with one line per training; `runs` is keyed by name.
 
     Raises ValueError where no training has either.
     """

@@ -39,7 +39,7 @@ class TrainingData:
 
         Raises DatasetError where an image or its crops are smaller than the recipe's patch.
         """
-        # Pairs that were packed crop by crop are windows already.
+        # With LR made per crop, the store already holds the five crops as separate pairs.
         five_crop = recipe.crops == "five" and recipe.lr == "matlab"
         return PatchPlan(
             self.train,

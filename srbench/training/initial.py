@@ -169,7 +169,7 @@ def require_no_stage(init: str, source: Source, *, network: str, scale: int, fin
 
 
 def _folder_of(init: str) -> Path | None:
-    """The folder of a training of the user's, if `init` names it or its weights."""
+    """Return the output folder of a training, if `init` is the path of that folder or of a weights file in it."""
     path = Path(init.partition("@")[2] if init.startswith("zoo:") else init)
     folder = path if path.is_dir() else path.parent
     return folder if path.exists() and (folder / RECORD).exists() else None

@@ -22,7 +22,7 @@ def fits_on_device(data: TrainingData, device: torch.device) -> bool:
 
 @contextmanager
 def enough_memory(told: Callable[[], str]) -> Iterator[None]:
-    """Raises TrainingError, with what is `told`, where memory runs out inside."""
+    """Raise TrainingError if memory runs out in the `with` block; `told` returns its message."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:

@@ -26,7 +26,7 @@ _JOINED = itertools.count()
 
 @dataclass(frozen=True)
 class World:
-    """This process among those of the run: its number, how many there are, and its device."""
+    """The number of this process (`rank`), the number of all processes of the run (`size`), and its device."""
 
     rank: int
     size: int

@@ -45,7 +45,7 @@ def full_float32() -> Iterator[None]:
 def _set_full() -> Callable[[], None]:
     """Sets every switch; returns what puts them back."""
     values = [switch.fp32_precision for switch in _SWITCHES]
-    # torch keeps its older switches beside these, and refuses to read one that contradicts them.
+    # torch also has older switches for the same settings. Reading one that contradicts the new ones raises an error.
     matmul, tf32 = _readable(torch.get_float32_matmul_precision), _readable(lambda: backends.cudnn.allow_tf32)
     benchmark = backends.cudnn.benchmark
 

@@ -128,7 +128,7 @@ class TensorUpscaler(Upscaler):
 
 
 def _composed(model: Forward, options: Options, scale: int, window: Window) -> Forward:
-    """Wrap a model: in windows of its fixed size, adapters, the user's tiles, and the self-ensemble."""
+    """Wrap a model, from the inside out: windows for a fixed input size, adapters, tiles, self-ensemble."""
     run = model
     if window != (None, None):
         run = windowed(run, size=window, scale=network_scale(options, scale))

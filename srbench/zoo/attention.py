@@ -17,7 +17,7 @@ from srbench.zoo.gates import ESA, SAFM, Gate, NoGate, SwiftAttention
 from srbench.zoo.keys import Row
 
 AttentionFactory = Callable[[int], Gate]
-"""Makes the attention part for a number of channels; what else it needs (the reduction) is bound already."""
+"""Builds the attention part for a number of channels; the reduction is already set."""
 
 
 class ACAM(Gate):
@@ -91,7 +91,7 @@ class CA(Gate):
         self.excite = nn.Conv2d(hidden, channels, 1, bias=bias)
 
     def statistic(self, x: Tensor) -> Tensor:
-        """What describes a channel, N×C×1×1: its mean."""
+        """Return one value per channel, N×C×1×1: its mean."""
         return x.mean((2, 3), keepdim=True)
 
     def map(self, x: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ class CCA(CA):
     """Contrast-aware channel attention of IMDN: CA on the standard deviation (over N, not N - 1) plus the mean."""
 
     def statistic(self, x: Tensor) -> Tensor:
-        """What describes a channel, N×C×1×1: its contrast."""
+        """Return one value per channel, N×C×1×1: its contrast."""
         mean = x.mean((2, 3), keepdim=True)
         variance = (x - mean).square().mean((2, 3), keepdim=True)
         if self.training:
@@ -136,7 +136,7 @@ class CBAM(Gate):
         return channel * self.spatial.map(x * channel)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x refined by channel, then by place: rounded in the order of the equation."""
+        """Return x times the channel map, then times the spatial map; this order gives the rounding of the equation."""
         refined: Tensor = self.spatial(x * self._channel_map(x))
         return refined
 
@@ -147,7 +147,7 @@ class CBAM(Gate):
 
 
 class PA(Gate):
-    """Pixel attention of PAN: x ⊙ σ(W1×1 x), a map of its own for every value (PAN, equation 3)."""
+    """Pixel attention of PAN: x ⊙ σ(W1×1 x), a map with one factor for every value (PAN, equation 3)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -177,7 +177,7 @@ class LA(Gate):
         return torch.sigmoid(self.excite(pyramid))
 
     def fold(self) -> None:
-        """1×1 convolutions of the centre taps; exact, for inference."""
+        """Replace the convolutions by 1×1 convolutions of their centre taps; exact, for inference."""
         self.squeeze = nn.ModuleList(_centre(conv) for conv in self.squeeze)
         self.excite = _centre(self.excite)
 
@@ -229,7 +229,7 @@ _PLAIN: Mapping[str, AttentionFactory] = {
 
 
 def attention_factory(kind: str, *, reduction: int) -> AttentionFactory:
-    """The factory of one kind of attention (`networks.ATTENTIONS` lists them) with its reduction bound."""
+    """Return the factory of one kind of attention (see `networks.ATTENTIONS`) with a fixed reduction."""
     return _PLAIN[kind] if kind in _PLAIN else partial(_REDUCED[kind], reduction=reduction)
 
 

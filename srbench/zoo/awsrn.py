@@ -27,7 +27,7 @@ class WeightNormConv(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The weight that the convolution uses, O×I×K×K."""
+        """Return the weight that the convolution uses, O×I×K×K."""
         return self.weight_v * (self.weight_g / _norm(self.weight_v))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ class WeightNormConv(nn.Module):
         return functional.conv2d(x, self.weight, self.bias, padding=self.padding)
 
     def plain(self, *, kernel: int | None = None) -> nn.Conv2d:
-        """The ordinary convolution that computes the same, its kernel widened with zeros where asked."""
+        """Return the plain convolution with the same result; its kernel can be enlarged with zeros."""
         weight = self.weight.detach()
         border = ((kernel or weight.shape[-1]) - weight.shape[-1]) // 2
         folded = conv(weight.shape[1], weight.shape[0], weight.shape[-1] + 2 * border)
@@ -73,7 +73,7 @@ class WeightedUnit(nn.Module):
         return total
 
     def fold(self) -> None:
-        """Ordinary convolutions, the residual's factor in the second; exact, for inference."""
+        """Use plain convolutions, and multiply the second by the factor of the residual; exact, for inference."""
         self.widen = _folded(self.widen)
         self.narrow, self.residual_scale = _folded(self.narrow, self.residual_scale), nn.Identity()
 
@@ -98,7 +98,7 @@ class LocalFusionBlock(nn.Module):
         return total
 
     def fold(self) -> None:
-        """An ordinary reduction with its factor inside; exact, for inference."""
+        """Use a plain convolution for the reduction, multiplied by its factor; exact, for inference."""
         self.reduce, self.residual_scale = _folded(self.reduce, self.residual_scale), nn.Identity()
 
 
@@ -152,7 +152,7 @@ class AWSRN(SRNetwork):
         return _each_channel(sr, self.spread, self._mean()) if self.denormalise else sr
 
     def fold(self) -> None:
-        """One 9×9 convolution for the four branches, and the way back to [0, 1] inside; exact, for inference."""
+        """Replace the four branches by one 9×9 convolution that also rescales to [0, 1]; exact, for inference."""
         widest = _KERNELS[-1]
         parts = [
             _folded(branch, factor, kernel=widest)

@@ -1,4 +1,4 @@
-"""What the networks share: the door every tensor passes, the mean shift, convolutions, up-samplers."""
+"""Parts that the networks share: the base class, the mean shift, convolutions, up-samplers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 class SRNetwork(nn.Module, ABC):
     """A super-resolution network: float N×3×H×W RGB in [0, 1] in, N×3×sH×sW out, not clamped.
 
-    `value_range` (1 or 255) is what the weights were trained on; the door scales to it and back.
+    `value_range` (1 or 255) is what the weights were trained on; `forward` scales inputs to it and outputs back.
     `deep_dtype` runs the middle under autocast in that type; the first convolution, the global skip and the last
     convolution stay in float32, because rounding them is what costs most. None means float32 throughout.
     `output_range` is what `reconstruct` returns: the value range, until `fold` has put the way back into the weights.
@@ -33,7 +33,7 @@ class SRNetwork(nn.Module, ABC):
         self.output_range = self.value_range
 
     def forward(self, lr: Tensor) -> Tensor:
-        """The SR images of a batch; raises UpscalerError unless it is a float N×3×H×W tensor."""
+        """Return the SR images of a batch; raise UpscalerError unless the input is a float N×3×H×W tensor."""
         if lr.ndim != 4 or lr.shape[1] != 3 or not lr.is_floating_point():
             raise UpscalerError(f"expected a float N×3×H×W tensor in [0, 1], got {lr.dtype} of shape {tuple(lr.shape)}")
         x = lr if self.value_range == 1 else lr * self.value_range
@@ -45,15 +45,15 @@ class SRNetwork(nn.Module, ABC):
 
     @abstractmethod
     def shallow_features(self, x: Tensor) -> Tensor:
-        """The first convolution (and the mean shift before it), on the weights' own range."""
+        """Return the first convolution of the (mean-shifted) input, in the value range of the weights."""
 
     @abstractmethod
     def deep_features(self, shallow: Tensor) -> Tensor:
-        """Everything between the first and the last convolution: the part that bears low precision."""
+        """Apply all layers between the first and the last convolution, which may run in low precision."""
 
     @abstractmethod
     def reconstruct(self, deep: Tensor, shallow: Tensor, x: Tensor) -> Tensor:
-        """The last convolution, what is added around it, and the mean shift back."""
+        """Return the output of the last convolution, with the skips and the mean added."""
 
     def _precision(self, device: torch.device) -> AbstractContextManager[object]:
         if self.deep_dtype is None:
@@ -62,25 +62,25 @@ class SRNetwork(nn.Module, ABC):
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, *, groups: int = 1, bias: bool = True) -> nn.Conv2d:
-    """A convolution with an odd kernel, zero-padded so that it keeps height and width."""
+    """Return a convolution with an odd kernel, zero-padded so that it keeps height and width."""
     return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=bias)
 
 
 def bias_of(layer: nn.Conv2d) -> Tensor:
-    """The bias of a convolution; raises UpscalerError where it has none."""
+    """Return the bias of a convolution; raise UpscalerError if it has none."""
     if layer.bias is None:
         raise UpscalerError("expected a convolution with a bias, got one without; build the network anew")
     return layer.bias
 
 
 def scale_output(layer: nn.Conv2d, factor: float) -> None:
-    """Multiplies what a convolution with a bias returns by a number, in its weights."""
+    """Multiply the output of a convolution by a factor, by changing its weight and bias."""
     layer.weight.data = layer.weight * factor
     bias_of(layer).data = bias_of(layer) * factor
 
 
 def run_all(layers: nn.ModuleList, x: Tensor) -> Tensor:
-    """x through every layer of a list in turn."""
+    """Apply the layers of a list to x, one after the other."""
     for layer in layers:
         x = layer(x)
     return x
@@ -126,7 +126,7 @@ class MeanShiftedNetwork(SRNetwork):
         return self.add_mean(sr) if self.mean_shift else sr
 
     def fold(self) -> None:
-        """Puts the output's mean shift and its way back to [0, 1] into the last convolution; exact, for inference."""
+        """Merge the mean shift and the rescaling to [0, 1] into the last convolution; exact, for inference."""
         last, shift = self.last, self.add_mean
         if not isinstance(shift, MeanShift):
             raise UpscalerError("expected a last convolution and a mean shift to fold, got a network folded before")
@@ -153,7 +153,7 @@ class ResidualBlock(nn.Module):
         return x + (residual if self.residual_scale == 1 else residual * self.residual_scale)
 
     def fold(self) -> None:
-        """Puts the residual scale into the second convolution; exact, for inference."""
+        """Merge the residual scale into the second convolution; exact, for inference."""
         scale_output(self.second, self.residual_scale)
         self.residual_scale = 1.0
 

@@ -1,4 +1,4 @@
-"""From a network's name to an untrained module, and to the tables that rename its published keys."""
+"""Build an untrained network by its name, and find the tables that rename the keys of its published weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def build(
     form: Form | None = None,
     **options: Option,
 ) -> SRNetwork:
-    """An untrained network of the size of the BAM paper's Table 1, in training mode, on `device` (`meta` too).
+    """Return an untrained network of the size of the BAM paper's Table 1, in training mode, on `device` (also `meta`).
 
     `form` says how it computes inside (`srbench.zoo.networks.Form`; default: the variant's `default_form`). `options`
     override the entry's hyper-parameters, `value_range` and the attention's `reduction`. Raises UnknownNameError and
@@ -55,7 +55,7 @@ def build(
 
 
 def require_device(device: torch.device | str, expected: str) -> torch.device:
-    """The device; raises UpscalerError, saying what was `expected`, for one that this machine does not have."""
+    """Return the device; raise UpscalerError with the text `expected` if this machine does not have it."""
     try:
         found = torch.device(device)
         torch.empty(1, device=found)
@@ -66,7 +66,7 @@ def require_device(device: torch.device | str, expected: str) -> torch.device:
 
 
 def key_tables(name: str) -> tuple[KeyTable, ...]:
-    """The rename tables of a variant, one per family of published keys; the first is the usual one."""
+    """Return the rename tables of a variant, one per family of published keys, the most common first."""
     variant = find_variant(name)
     module, _, _ = variant.network.module.partition(":")
     tables: tuple[KeyTable, ...] = importlib.import_module(module).key_tables(variant.attention)
@@ -87,7 +87,7 @@ def _settings(variant: Variant, form: Form, options: dict[str, Option]) -> dict[
 
 
 def _sensible(network: str, option: str, default: Option, value: Option) -> Option:
-    """The value, if it is of its default's kind: true or false, a whole number from 1 on, or a number above 0."""
+    """Return the value if it has the type of the default: boolean, integer of at least 1, or number above 0."""
     if isinstance(default, bool):
         expected, fits = "true or false", isinstance(value, bool)
     elif isinstance(default, int):

@@ -1,4 +1,4 @@
-"""`torch.compile` for any number of networks, and on a machine where it cannot work: what is missing, what to do."""
+"""Use `torch.compile` for any number of networks; if it fails, report what is missing and what to do."""
 
 from __future__ import annotations
 

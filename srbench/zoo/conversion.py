@@ -58,7 +58,7 @@ def _chosen(
     scale: int | None,
     options: tuple[Setting, ...] | None,
 ) -> tuple[Architecture, ...]:
-    """One fit, or one for every scale where a single file serves them all."""
+    """Return the architecture that fits, or one per scale if the file serves several scales."""
     if network is not None and scale is not None:
         # Both are named: fit exactly that, so that a mismatch is reported key by key.
         fits: tuple[Architecture, ...] = (Architecture(network, scale, options or ()),)

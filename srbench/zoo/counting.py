@@ -1,4 +1,4 @@
-"""Counting what a network costs: parameters, and multiply-accumulates of one forward pass."""
+"""Count the parameters of a network and the multiply-accumulates of one forward pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from srbench.zoo.costs import OUTPUT_SIZE
 
 
 def count_parameters(module: nn.Module) -> int:
-    """The number of values in all parameters: trained or not, used at this scale or not."""
+    """Return the number of values in all parameters, including those not trained or not used at this scale."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
@@ -55,7 +55,7 @@ def _counted(module: nn.Module, *, height: int, width: int) -> _Counter:
     on_meta = all(tensor.is_meta for tensor in module.parameters())
     ghost = copy.copy(module) if on_meta else copy.deepcopy(module).to("meta")
     if isinstance(ghost, SRNetwork):
-        ghost.deep_dtype = None  # meta tensors know no autocast, and the count is the same in every precision
+        ghost.deep_dtype = None  # meta tensors do not support autocast; the count is the same in every precision
     counter = _Counter()
     # Not under inference_mode: there a convolution would come as one of several names that call each other.
     with torch.no_grad(), counter:
@@ -93,7 +93,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
 
 
 def _largest(args: Sequence[Any]) -> Tensor | None:
-    """The tensor that all others broadcast to, if there is one and all have its type."""
+    """Return the tensor that all others broadcast to; None unless there is one and all have its dtype."""
     tensors = [value for value in args if isinstance(value, Tensor)]
     largest = max(tensors, key=Tensor.numel, default=None)
     if largest is None or any(tensor.dtype != largest.dtype for tensor in tensors):

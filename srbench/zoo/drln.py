@@ -55,7 +55,7 @@ class DRLN(MeanShiftedNetwork):
         self.last = conv(channels, 3)
 
     def deep_features(self, shallow: Tensor) -> Tensor:
-        """All groups, the global skip, and the up-sampler: N×C×sH×sW."""
+        """Apply all groups, the global skip, and the up-sampler: N×C×sH×sW."""
         fused, total, start = shallow, shallow, 0
         for size in _GROUPS:
             fused = self._cascade(fused, total, range(start, start + size))

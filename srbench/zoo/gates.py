@@ -63,7 +63,7 @@ class ESA(Gate):
         super().__init__()
         self.squeeze = nn.Conv2d(channels, hidden, 1)
         self.keep = nn.Conv2d(hidden, hidden, 1)
-        # Without padding, as its authors' code has it.
+        # Without padding, as in the authors' code.
         self.halve = nn.Conv2d(hidden, hidden, 3, stride=2)
         self.pooled = nn.ModuleList(nn.Conv2d(hidden, hidden, 3, padding=1) for _ in range(1 if light else 3))
         self.excite = nn.Conv2d(hidden, channels, 1)

@@ -1,4 +1,4 @@
-"""What a network of the zoo is as data: its hyper-parameters, its attention slot, its variants. Imports no torch."""
+"""A network of the zoo as data: hyper-parameters, attention slot, variants. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from srbench.errors import UnknownNameError
 Option = int | float | bool
 
 Form = Literal["authors", "paper", "unit"]
-"""How a network computes inside: as its authors ran it, as the BAM paper's code ran it, or like its authors on 0…1."""
+"""How a network computes inside: like its authors' code, like the BAM paper's code, or with values of 0…1."""
 
 FORMS: tuple[Form, ...] = ("authors", "unit", "paper")
 """Every form; of two forms with equal settings, the earlier one names them."""
@@ -26,7 +26,7 @@ TRAINING_FORM: tuple[str, Option] = ("training_form", True)
 
 @dataclass(frozen=True, kw_only=True)
 class Attention:
-    """One kind of attention: its name in a model spec, and the reduction it insists on, if it does.
+    """One kind of attention: its name in a model spec, and its fixed reduction, if it has one.
 
     `own_only`: only the networks that come with it can have it, because its map is not bounded.
     """
@@ -69,13 +69,13 @@ class Network:
     heads_for_all_scales: bool = False
 
     def hosts(self, attention: str) -> bool:
-        """Whether the slot can have this kind of attention: its channels divide by the reduction, if there is one."""
+        """Return whether the slot can have this kind of attention: its channels must be divisible by the reduction."""
         if ATTENTIONS[attention].own_only:
             return attention == self.attention
         return self.slot_channels % self.divisor(attention) == 0
 
     def divisor(self, attention: str) -> int:
-        """The number that has to divide the slot's channels: the reduction, or 1."""
+        """Return the number that the channels of the slot must be divisible by: the reduction, or 1."""
         kind = ATTENTIONS[attention]
         return (kind.fixed_reduction or self.reduction) if kind.reduces else 1
 
@@ -166,7 +166,7 @@ ATTENTIONS: Mapping[str, Attention] = MappingProxyType(
             Attention(name="ca", title="CA"),
             Attention(name="cca", title="CCA"),
             Attention(name="se", title="SE"),
-            # The BAM paper's code builds CBAM with 16, whatever is asked for.
+            # The BAM paper's code always builds CBAM with 16.
             Attention(name="cbam", title="CBAM", fixed_reduction=16),
             Attention(name="pa", title="PA", reduces=False),
             Attention(name="la", title="LA"),

@@ -191,7 +191,7 @@ VARIANTS: tuple[Variant, ...] = tuple(
 
 
 def find_variant(name: str) -> Variant:
-    """The variant that a name such as `rcan-bam` or `edsr-se` stands for.
+    """Return the variant with a name such as `rcan-bam` or `edsr-se`.
 
     Raises UnknownNameError for a typo, UpscalerError for an attention that the network cannot host.
     """

@@ -1,4 +1,4 @@
-"""The same function, computed faster: for inference only."""
+"""Make a copy of a network that computes the same faster, for inference only."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from srbench.zoo.reparam import merge
 
 @runtime_checkable
 class Foldable(Protocol):
-    """A module that can put constant factors, sums and norms into its convolutions."""
+    """A module that can merge constant factors, sums and norms into its convolutions."""
 
     def fold(self) -> None:
-        """Does it in place; the state then no longer has the published keys."""
+        """Merge them in place; the state then no longer has the published keys."""
 
 
 def optimized(

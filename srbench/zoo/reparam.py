@@ -139,7 +139,7 @@ def merge(network: SRNetwork) -> SRNetwork:
 
 
 def has_branches(network: nn.Module) -> bool:
-    """Whether some layer has branches that `merge` would sum up."""
+    """Return whether a layer has branches that `merge` would combine."""
     return any(isinstance(module, BranchedConv) for module in network.modules())
 
 

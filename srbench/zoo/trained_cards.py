@@ -1,4 +1,4 @@
-"""Model cards of weights that were trained here, made from nothing but their record. Imports no torch."""
+"""Model cards of weights that srbench trained, made from their records alone. Imports no torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NOT_SHOWN = ("name", "summary", "held_out")
 
 
 def model_card(record: Record) -> str:
-    """A record as a model card: YAML metadata with the hub's `model-index`, then Markdown."""
+    """Return the model card of a record: YAML metadata with the `model-index` of the hub, then Markdown."""
     parts = (_title(record), _scores(record), _training(record), _limits(record))
     return _head(record) + "\n" + "\n\n".join(parts) + "\n"
 

@@ -1,4 +1,4 @@
-"""The catalogue of weights: one frozen, typed entry per file, with its provenance. No torch here: listing is cheap."""
+"""The catalogue of weights: one frozen, typed entry per file, with its origin. Imports no torch, so listing is fast."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_TAG: Tag = "srbench"
 
 
 def catalogue(entries: Iterable[WeightsEntry]) -> tuple[WeightsEntry, ...]:
-    """The entries as a tuple, after checking that no name, tag and scale is served twice and no file name repeats."""
+    """Return the entries; raise WeightsError if two have the same name, tag and scale, or the same file name."""
     checked: list[WeightsEntry] = []
     seen: set[tuple[str, ...]] = set()
     for entry in entries:
@@ -30,12 +30,12 @@ def catalogue(entries: Iterable[WeightsEntry]) -> tuple[WeightsEntry, ...]:
 
 
 def entries_of(name: str) -> tuple[WeightsEntry, ...]:
-    """All entries of the network called `name`; empty if there are none."""
+    """Return all entries of the network called `name`; empty if there are none."""
     return tuple(entry for entry in CATALOGUE if entry.name == name)
 
 
 def authors_scores(name: str, *, scale: int) -> dict[str, ExpectedScore]:
-    """By set, what the authors' own weights of a network score at `scale`; empty where the catalogue knows none."""
+    """Return the scores of the authors' weights of a network at `scale`, by dataset; empty if none are listed."""
     return {
         score.dataset: score
         for entry in entries_of(name)
@@ -46,12 +46,12 @@ def authors_scores(name: str, *, scale: int) -> dict[str, ExpectedScore]:
 
 
 def names_file(tag: str) -> bool:
-    """Whether what follows the @ of a model spec is a file and not a tag: it has a dot or a folder, or is there."""
+    """Return whether the text after the @ of a model spec is a file: it has a dot or a slash, or the file exists."""
     return tag not in TAGS and (any(letter in tag for letter in "./\\") or (tag != "" and Path(tag).is_file()))
 
 
 def find_weights(name: str, *, tag: str | None, scale: int) -> WeightsEntry:
-    """The entry that serves `zoo:NAME@TAG` at `scale`; without a tag, `@srbench`.
+    """Return the entry for `zoo:NAME@TAG` at `scale`; without a tag, for `@srbench`.
 
     Raises UnknownNameError for an unknown tag and WeightsError, listing what exists, where the network has no weights
     under the tag or none for the scale. Whether `name` is a network is checked elsewhere.
@@ -79,7 +79,7 @@ def _no_such_tag(name: str, tag: str, entries: tuple[WeightsEntry, ...]) -> str:
 
 
 def times(scales: Iterable[int]) -> str:
-    """Scales as text: `×2, ×3`."""
+    """Return scales as text: `×2, ×3`."""
     return ", ".join(f"×{scale}" for scale in scales)
 
 
@@ -306,7 +306,7 @@ _SUPER_IMAGE = (
 
 
 def trained_entry(record: Record) -> WeightsEntry:
-    """The catalogue's entry for weights that were trained here, as their record describes them."""
+    """Return the catalogue entry for weights that srbench trained, made from their record."""
     training = Training.of(record["training"])
     scale = int(record["scale"])
     return WeightsEntry(

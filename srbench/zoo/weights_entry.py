@@ -1,4 +1,4 @@
-"""What an entry of the catalogue of weights is. Imports no torch."""
+"""The type of an entry of the catalogue of weights. Imports no torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SCALES = (2, 3, 4, 8)
 
 @dataclass(frozen=True)
 class ExpectedScore:
-    """What a weights file scores on one set under `matlab-y`: PSNR in dB and SSIM, both on Y, means over the set."""
+    """The scores of a weights file on one set under `matlab-y`: PSNR in dB and SSIM, both on Y, means over the set."""
 
     scale: int
     dataset: str
@@ -28,7 +28,7 @@ class ExpectedScore:
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsEntry:
-    """One weights file: what it is, where it comes from, what it was trained on and what it should score.
+    """One weights file: its network, source, training data and expected scores.
 
     `name` is the word in a model spec (`zoo:NAME@TAG`), `network` what `zoo.build` makes, with `options` as the
     hyper-parameters that differ from its default; `keys` names the key family that the file's tensors follow.
@@ -68,7 +68,7 @@ class WeightsEntry:
 
     @property
     def pinned(self) -> bool:
-        """Whether the whole hash of the file is known."""
+        """Whether the complete hash of the file is known."""
         return self.file.pinned
 
 

@@ -94,7 +94,7 @@ def views_of(state: State, wrapping: tuple[str, ...]) -> tuple[View, ...]:
 
 
 def preferred(views: tuple[View, ...]) -> View:
-    """Return the reading with every known prefix taken off that all keys share; that of averaged weights first."""
+    """Return the view without the known prefixes that all keys share. Averaged weights are preferred."""
     view = views[-1]
     while True:
         steps = [inner for inner in _inner_views(view) if inner.wrapping[-1].removesuffix(".") in _PREFIXES]

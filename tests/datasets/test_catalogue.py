@@ -61,7 +61,7 @@ def test_what_was_never_published_is_named_as_such() -> None:
     with pytest.raises(UnknownNameError, match="did you mean"):
         find_entry("Urban10")
     for name in ("sample", "folder:DIR"):
-        with pytest.raises(DatasetError, match=f"got {name}, which is read where it lies: there is nothing to list"):
+        with pytest.raises(DatasetError, match=f"got {name}, which is read in place: it cannot be listed"):
             find_entry(name)
 
 

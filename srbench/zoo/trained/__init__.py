@@ -16,16 +16,16 @@ from srbench.errors import WeightsError
 from srbench.fetch import RemoteFile
 
 FOLDER = Path(__file__).parent
-"""Where records and small weights lie."""
+"""Folder of the records and of small weights files."""
 
 WEIGHTS_FOLDER = Path(__file__).parents[3] / "weights"
-"""Where larger weights lie in a checkout; an installed package has none."""
+"""Folder of larger weights files in a checkout; an installed package does not have it."""
 
 LARGEST_PACKAGED = 4_200_000
-"""Bytes up to which a weights file is package data."""
+"""Largest size in bytes of a weights file that is package data."""
 
 LARGEST_KEPT = 35_000_000
-"""Bytes up to which a weights file is kept at all."""
+"""Largest size in bytes of a weights file in the repository."""
 
 RECORD_VERSION = 1
 """Version of the layout of a record."""
@@ -55,17 +55,17 @@ class Training:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Training:
-        """The part of a record's `training` that is kept here; the rest stays in the record."""
+        """Return the training described by a record's `training`; fields of it that this class lacks are left out."""
         return cls(**{name: record[name] for name in cls.__dataclass_fields__ if name in record or name != "init"})
 
 
 def weights_name(network: str, scale: int) -> str:
-    """The file name of a network's weights at a scale."""
+    """Return the file name of the weights of a network at a scale."""
     return f"{network}-x{scale}.safetensors"
 
 
 def read_record(path: Path) -> Record:
-    """A record as it is on the disk. Raises WeightsError for a damaged one or one of another version."""
+    """Read a record file. Raises WeightsError if it is damaged or has a different version."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         version = record["schema_version"]
@@ -78,15 +78,15 @@ def read_record(path: Path) -> Record:
 
 
 def record_of(weights: str) -> Record:
-    """The record beside the weights file of this name."""
+    """Return the record next to the weights file with this name."""
     return read_record((FOLDER / weights).with_suffix(".json"))
 
 
 def records(folder: Path = FOLDER) -> Iterator[Record]:
-    """Every record in a folder, by file name."""
+    """Return every record in a folder, in the order of file names."""
     return map(read_record, sorted(folder.glob("*.json")))
 
 
 def kept_path(file: RemoteFile) -> Path | None:
-    """Where a file lies in the package or the checkout, if it does."""
+    """Return the path of a file in the package or the checkout; None if it is in neither."""
     return next((folder / file.name for folder in (FOLDER, WEIGHTS_FOLDER) if (folder / file.name).is_file()), None)
