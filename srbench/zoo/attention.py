@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from srbench.errors import UpscalerError
-from srbench.zoo.gates import ESA, SAFM, Gate, NoGate, SwiftAttention
+from srbench.zoo.gates import ESA, SAFM, ChannelGain, FixedGain, Gate, NoGate, SwiftAttention
 from srbench.zoo.keys import Row
 
 AttentionFactory = Callable[[int], Gate]
@@ -218,6 +218,9 @@ _REDUCED: Mapping[str, Callable[..., Gate]] = {
 
 _PLAIN: Mapping[str, AttentionFactory] = {
     "none": lambda channels: NoGate(),
+    "fixed-025": lambda channels: FixedGain(0.25),
+    "fixed-05": lambda channels: FixedGain(0.5),
+    "gain": ChannelGain,
     "msam": lambda channels: MSAM(),
     "msam-avg": lambda channels: MSAM(add_mean=True),
     "pa": PA,
@@ -252,6 +255,9 @@ _CONV_DU: tuple[Row, ...] = (("conv_du.0", "squeeze"), ("conv_du.2", "excite"))
 
 ATTENTION_KEYS: Mapping[str, tuple[Row, ...]] = {
     "none": (),
+    "fixed-025": (),
+    "fixed-05": (),
+    "gain": (("gain", "gain"),),
     "bam": _BOTH,
     "bam-add": _BOTH,
     "acam": _CHANNEL,

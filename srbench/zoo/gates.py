@@ -28,6 +28,30 @@ class Gate(nn.Module, ABC):
         return x * self.map(x)
 
 
+class FixedGain(Gate):
+    """A control for studies of attention: the map is one constant, so it damps as an attention does on average."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.gain = gain
+
+    def map(self, x: Tensor) -> Tensor:
+        """Return the constant."""
+        return x.new_full((1,), self.gain)
+
+
+class ChannelGain(Gate):
+    """A control for studies of attention: one learnable gain per channel, equal for all images; it starts at 0.25."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.full((1, channels, 1, 1), 0.25))
+
+    def map(self, x: Tensor) -> Tensor:
+        """Return the gains, 1×C×1×1."""
+        return self.gain
+
+
 class NoGate(Gate):
     """No attention: the map is 1."""
 

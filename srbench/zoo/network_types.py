@@ -160,6 +160,10 @@ ATTENTIONS: Mapping[str, Attention] = MappingProxyType(
             Attention(name="bam", title="BAM"),
             Attention(name="acam", title="ACAM"),
             Attention(name="msam", title="MSAM", reduces=False),
+            # Controls of studies: damping without attention.
+            Attention(name="fixed-025", title="fixed gain 0.25", reduces=False),
+            Attention(name="fixed-05", title="fixed gain 0.5", reduces=False),
+            Attention(name="gain", title="channel gain", reduces=False),
             Attention(name="acam-max", title="ACAM+max"),
             Attention(name="msam-avg", title="MSAM+avg", reduces=False),
             Attention(name="bam-add", title="BAM+both"),

@@ -96,3 +96,12 @@ def test_laplacian_attention_uses_centre_taps_only(x: Tensor) -> None:
 def test_a_reduction_must_divide_the_channels() -> None:
     with pytest.raises(UpscalerError, match="divides the attention's 24 channels, got 16"):
         BAM(24, reduction=16)
+
+
+def test_controls_start_as_constant_damping(x: Tensor) -> None:
+    channels = x.shape[1]
+    for kind, gain in (("fixed-025", 0.25), ("fixed-05", 0.5), ("gain", 0.25)):
+        part = attention_factory(kind, reduction=4)(channels)
+        assert torch.equal(part(x), x * gain)
+    learnt = attention_factory("gain", reduction=4)(channels)
+    assert [parameter.numel() for parameter in learnt.parameters()] == [channels]
