@@ -7,7 +7,7 @@ import platform
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 
@@ -16,7 +16,21 @@ _FEATURES = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "asimd", "sve"
 _LIBRARIES = ("torch", "numpy", "opencv-python-headless", "pillow", "scipy", "pandas", "pyarrow")
 
 
-def describe_environment(device: torch.device) -> dict[str, Any]:
+class Environment(TypedDict):
+    """The machine, the device and the versions of a run, as its record holds them."""
+
+    srbench: str
+    python: str
+    libraries: dict[str, str]
+    system: str
+    processor: str
+    processor_features: list[str]
+    cores: int | None
+    threads: int
+    device: str
+
+
+def describe_environment(device: torch.device) -> Environment:
     """Versions, machine and device as a JSON-ready dictionary; nothing in it names a user or a host."""
     return {
         "srbench": _version("sisr-bench") or "source tree",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from srbench.errors import UpscalerError, counted
 from srbench.speed import Settings, SpeedReport, Timing, measure
@@ -97,7 +96,7 @@ class NtireReport:
         on_gpu = facts["device"] != "cpu" or not facts["processor"]
         return str(facts["device"]) if on_gpu else f"{facts['processor']}, {counted(facts['threads'], 'thread')}"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The report as one JSON-ready document: that of the speed report, and the scores."""
         scores = [vars(score) | {"kind": "NTIRE-style", "device": self.device} for score in self.scores]
         return self.speed.to_json() | {"ntire_scores": scores}

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -187,11 +186,11 @@ def _level(scores: pd.DataFrame, level: str) -> list[str]:
     return sorted({str(value) for value in scores.index.get_level_values(level)})
 
 
-def _some(keys: Iterable[Any]) -> str:
+def _some(keys: Iterable[tuple[object, ...]]) -> str:
     return listed([_spell(key) for key in keys], 3)
 
 
-def _spell(key: tuple[Any, ...]) -> str:
+def _spell(key: tuple[object, ...]) -> str:
     protocol, scale, dataset, image = key
     return f"{dataset}/{image} (×{scale}, {protocol})"
 

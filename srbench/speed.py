@@ -6,9 +6,8 @@ import itertools
 import re
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +15,9 @@ from torch import nn
 
 from srbench.charts import Axis, Series, line_chart
 from srbench.device_memory import peak_memory
-from srbench.environment import describe_environment
+from srbench.environment import Environment, describe_environment
 from srbench.errors import UpscalerError
-from srbench.upscalers.base import Options
+from srbench.upscalers.base import AdapterKeywords, Options
 from srbench.upscalers.float32 import full_float32
 from srbench.upscalers.image_folder import ImageFolderUpscaler
 from srbench.upscalers.loading import FOREIGN_KINDS, open_upscaler
@@ -55,7 +54,7 @@ class Settings:
     seconds: float = 60.0
     optimise: bool = False
     deployed: bool = False
-    adapters: Mapping[str, Any] = field(default_factory=dict)
+    adapters: AdapterKeywords = field(default_factory=AdapterKeywords)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +106,9 @@ class SpeedReport:
     timings: tuple[Timing, ...]
     ratios: tuple[Ratio, ...]
     settings: Settings
-    environment: dict[str, Any]
+    environment: Environment
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the report as one JSON-ready document."""
         return {
             "timings": [asdict(timing) for timing in self.timings],

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +26,7 @@ from srbench.errors import AuditError, DatasetError, ImageError
 from srbench.evaluation import Plan, run
 from srbench.protocols import MATLAB_PREPARATION, Protocol, get_protocol, protocol_names
 from srbench.scores import RowId, mean, to_frame
-from srbench.upscalers.base import Options, Upscaler
+from srbench.upscalers.base import AdapterKeywords, Options, Upscaler
 from srbench.upscalers.image_folder import ImageFolderUpscaler
 from srbench.upscalers.loading import open_upscaler
 from srbench.upscalers.tensors import TensorUpscaler
@@ -51,7 +50,7 @@ class ClaimEvaluator:
         *,
         data_root: Path | None = None,
         device: str = "auto",
-        adapters: Mapping[str, Any] | None = None,
+        adapters: AdapterKeywords | None = None,
         report: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._root, self._report = data_root, report

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from srbench.claim_audit.claims import Claim, parse_printed
 from srbench.claim_audit.configs import ConfigScore, Subject
@@ -56,12 +55,12 @@ class Audit:
         """The finding with the smallest distance."""
         return min(self.findings, key=lambda finding: finding.distance_db, default=None)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """`best` and `protocols`, ready for JSON. Where nothing fits, `best` names no protocol and how near one came;
         where nothing could be measured it is null."""
         return {"best": self._best(), "protocols": [_entry(finding) for finding in self.findings]}
 
-    def _best(self) -> dict[str, Any] | str | None:
+    def _best(self) -> dict[str, object] | str | None:
         if isinstance(self.best, str):
             return self.best
         finding = self.best or self.nearest
@@ -193,7 +192,7 @@ def _decide(found: list[Finding]) -> Finding | str | None:
     return UNDECIDED if any(one.config.protocol != nearest.config.protocol for one in others) else fitting[0]
 
 
-def _entry(finding: Finding) -> dict[str, Any]:
+def _entry(finding: Finding) -> dict[str, object]:
     measured, config = finding.measured, finding.measured.config
     return {
         "protocol": config.protocol.name,

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import cast
 
 import click
 
 from srbench.errors import UpscalerError
 from srbench.upscalers.adapters import MAX_PAD, RANGES
-from srbench.upscalers.base import Options
+from srbench.upscalers.base import OptionKeywords, Options
 from srbench.upscalers.factory_args import FactoryArgs, parse_factory_args
 from srbench.upscalers.tensors import OPTIMISATIONS, PRECISIONS
 from srbench.zoo.networks import FORMS
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Command = Callable[..., None]
 
-_Decorator = Callable[[Any], Any]
+_Decorator = Callable[[Command], Command]
 
 
 def _factory_args(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> FactoryArgs:
@@ -107,14 +107,15 @@ def adapter_options(command: Command) -> Command:
 
 def _with_options(command: Command, added: Mapping[str, _Decorator]) -> Command:
     @functools.wraps(command)
-    def gathered(*args: Any, **values: Any) -> Any:
+    def gathered(*args: object, **values: object) -> None:
         chosen = {name: values.pop(name) for name in added}
-        return command(*args, options=Options(**chosen | {"range": int(chosen["range"])}), **values)
+        chosen["range"] = int(str(chosen["range"]))  # click's choices are text
+        command(*args, options=Options(**cast(OptionKeywords, chosen)), **values)
 
-    decorated: Any = gathered
+    decorated: Command = gathered
     for option in reversed([*added.values()]):  # as stacked decorators apply: the last one first
         decorated = option(decorated)
-    return cast(Command, decorated)
+    return decorated
 
 
 RANDOM_HINT = "its scores do not repeat exactly, and the run resumes only with --accept-random"

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -81,7 +80,7 @@ def _announce(entry: Submission, outcome: Reproduction) -> None:
     )
 
 
-def _document(checked: CheckedFolder) -> dict[str, Any]:
+def _document(checked: CheckedFolder) -> dict[str, object]:
     entries = [
         {"id": entry.id, "title": entry.title, "level": entry.level, "verification": _verification(entry)}
         for entry in checked.entries

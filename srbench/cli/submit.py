@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -94,7 +93,7 @@ def command(
     click.echo(f"wrote {folder}; see it with `srbench leaderboard check {name} --submissions {submissions}`")
 
 
-def _read_about(path: Path) -> dict[str, Any]:
+def _read_about(path: Path) -> dict[str, object]:
     try:
         text = path.read_text(encoding="utf-8")
         document = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -11,7 +10,9 @@ from srbench.training.options import OPTIONS, Option, misuse
 
 
 def _option(option: Option) -> click.Option:
-    kind: Any = click.Choice(option.choices) if option.choices else click.Path(path_type=Path)
+    kind: click.Choice[str] | click.Path = (
+        click.Choice(option.choices) if option.choices else click.Path(path_type=Path)
+    )
     return click.Option(
         [option.name, option.key],
         help=option.help,
@@ -24,7 +25,7 @@ def _option(option: Option) -> click.Option:
     )
 
 
-def _run(**values: Any) -> None:
+def _run(**values: object) -> None:
     if wrong := misuse(values):
         raise click.UsageError(wrong)
     # Inside the function: the help page must not wait for torch.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from srbench.figures.plot_data import Differences, PlotPoint
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
 
 # The colours of Okabe and Ito (2008), which colour-blind readers can distinguish.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -124,7 +126,7 @@ def _label(figure: Figure, axes: Axes, points: Sequence[PlotPoint], size: float)
 
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # places are known after the layout
-    renderer: Any = canvas.get_renderer()
+    renderer = canvas.get_renderer()
     taken = [_around(axes, point, figure.dpi * size / 150) for point in points]
     for number, point in enumerate(points):
         for dx, dy, align in _PLACES:
@@ -146,14 +148,14 @@ def _label(figure: Figure, axes: Axes, points: Sequence[PlotPoint], size: float)
         taken.append(extent)
 
 
-def _around(axes: Axes, point: PlotPoint, reach: float) -> Any:
+def _around(axes: Axes, point: PlotPoint, reach: float) -> Bbox:
     from matplotlib.transforms import Bbox
 
     x, y = axes.transData.transform((point.x, point.y))
     return Bbox.from_extents(x - reach, y - reach, x + reach, y + reach)
 
 
-def _plain(texts: Any) -> None:
+def _plain(texts: Iterable[Text]) -> None:
     """Write texts as they are: signs such as $ start no formula."""
     for text in texts:
         text.set_parse_math(False)

@@ -84,9 +84,7 @@ def validate(model: type[Model], value: object, where: str, *, error: type[Srben
 def validate_field(annotation: Any, value: object, where: str, *, error: type[SrbenchError]) -> object:
     """Return one value as the type that an annotation describes. Arguments and errors as for `validate`."""
     try:
-        return TypeAdapter(
-            annotation, config=None if _is_model(annotation) else RecordModel.model_config
-        ).validate_python(value)
+        return _adapter(annotation).validate_python(value)
     except ValidationError as refused:
         raise error(_message(refused, where, annotation)) from None
 

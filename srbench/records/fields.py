@@ -12,7 +12,7 @@ import unicodedata
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer
@@ -48,14 +48,14 @@ class Rule(ABC):
     """A rule in the annotation of a field: `Annotated[str, Text(100)]`. It sees the value before pydantic does."""
 
     @abstractmethod
-    def check(self, value: Any) -> object:
+    def check(self, value: object) -> object:
         """Return the value that the field gets. Raises PydanticCustomError for one that is refused."""
 
     @abstractmethod
     def schema(self) -> JsonSchemaValue:
         """Return the rule as JSON Schema (draft 2020-12)."""
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(lambda value: self.check(value), handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -68,7 +68,7 @@ class Text(Rule):
 
     longest: int = 200
 
-    def check(self, value: Any) -> object:
+    def check(self, value: object) -> object:
         if not isinstance(value, str) or not 0 < len(value) <= self.longest or value != value.strip():
             raise refusal(f"text of 1 to {self.longest} characters without blanks around it", value)
         if not value.isascii() or not value.isprintable():
@@ -91,7 +91,7 @@ class Pattern(Rule):
     expression: str
     title: str
 
-    def check(self, value: Any) -> object:
+    def check(self, value: object) -> object:
         if not isinstance(value, str):
             raise refusal(self.title, value)
         if not self.fits(value):
@@ -114,7 +114,7 @@ class Pattern(Rule):
 class HttpsAddress(Rule):
     """An https address of at most 500 ASCII characters, without a user name."""
 
-    def check(self, value: Any) -> object:
+    def check(self, value: object) -> object:
         if not isinstance(value, str) or len(value) > 500 or not _URL.fullmatch(value) or not _has_host(value):
             raise refusal("an https:// address in ASCII", value)
         return value
@@ -127,7 +127,7 @@ class HttpsAddress(Rule):
 class IsoDate(Rule):
     """A date, YYYY-MM-DD, from 2000 on."""
 
-    def check(self, value: Any) -> object:
+    def check(self, value: object) -> object:
         if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
             raise refusal("a date YYYY-MM-DD", value)
         try:
@@ -146,7 +146,7 @@ class IsoDate(Rule):
 class IsoTime(Rule):
     """A UTC time in ISO 8601 on a date that `IsoDate` takes."""
 
-    def check(self, value: Any) -> object:
+    def check(self, value: object) -> object:
         if not isinstance(value, str) or not re.fullmatch(_TIME, value, re.ASCII):
             raise refusal("a UTC time in ISO 8601", value)
         IsoDate().check(value[:10])
@@ -164,7 +164,7 @@ class Whole(Rule):
     lowest: int
     highest: int
 
-    def check(self, value: Any) -> object:
+    def check(self, value: object) -> object:
         if type(value) is not int or not self.lowest <= value <= self.highest:
             raise refusal(f"an integer from {self.lowest} to {self.highest}", value)
         return value
@@ -181,11 +181,11 @@ class Number(Rule):
     highest: float
     infinity: bool = False
 
-    def check(self, value: Any) -> object:
+    def check(self, value: object) -> object:
         if self.infinity and value == "inf":
             return math.inf
         # The bounds exclude NaN and infinity. Python compares integers that no float can hold exactly.
-        if type(value) not in (int, float) or not self.lowest <= value <= self.highest:
+        if not isinstance(value, int | float) or type(value) is bool or not self.lowest <= value <= self.highest:
             raise refusal(f"a number from {self.lowest:g} to {self.highest:g}", value)
         return value
 
@@ -200,7 +200,7 @@ class AtLeast(Rule):
 
     lowest: int
 
-    def check(self, value: Any) -> object:
+    def check(self, value: object) -> object:
         if type(value) is not int or value < self.lowest:
             raise refusal(f"an integer of at least {self.lowest}", value)
         return value
@@ -217,8 +217,8 @@ class Real(Rule):
     below: float = math.inf
     above: bool = False
 
-    def check(self, value: Any) -> object:
-        if type(value) not in (int, float) or not self._fits(value):
+    def check(self, value: object) -> object:
+        if not isinstance(value, int | float) or type(value) is bool or not self._fits(value):
             raise refusal(self._title(), value)
         return value
 
@@ -247,7 +247,7 @@ class OneOf(Rule):
 
     choices: tuple[str | int, ...]
 
-    def check(self, value: Any) -> object:
+    def check(self, value: object) -> object:
         if type(value) not in (str, int) or value not in self.choices:
             raise refusal(f"one of {', '.join(map(str, self.choices))}", value)
         return value

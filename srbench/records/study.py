@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Hashable, Iterable
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic.json_schema import JsonSchemaValue
@@ -34,7 +34,7 @@ OUTCOMES = ("better", "worse", "equivalent", "undecided")
 class NonBlank(Rule):
     """Text that is not blank."""
 
-    def check(self, value: Any) -> object:
+    def check(self, value: object) -> object:
         if not isinstance(value, str) or not value.strip():
             raise refusal("text", value)
         return value
@@ -47,7 +47,7 @@ def _repeated(values: Iterable[Hashable]) -> bool:
     return max(Counter(values).values(), default=0) > 1
 
 
-def _require_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+def _require_once(values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
     if _repeated(values):
         raise PydanticCustomError("refused", "expected each value once, got one several times")
     return values

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -48,7 +48,7 @@ from srbench.submissions.rows import check_rows, dataset_means
 from srbench.zoo.weights_catalogue import TAGS, times
 
 _PATH_KINDS = ("images", "onnx", "spandrel")
-_COMMON_OPTIONS: Mapping[str, Callable[[RunRecord], object]] = {
+_COMMON_OPTIONS: Mapping[str, Callable[[RunRecord], JsonValue]] = {
     "precision": lambda record: record.precision,
     "tile": lambda record: record.tile,
     "self_ensemble": lambda record: record.self_ensemble,
@@ -224,8 +224,8 @@ def _move(new: Path, folder: Path, aside: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _only(records: Sequence[RunRecord], name: str, value: Callable[[RunRecord], object]) -> JsonValue:
-    found: list[Any] = [value(record) for record in records]
+def _only(records: Sequence[RunRecord], name: str, value: Callable[[RunRecord], JsonValue]) -> JsonValue:
+    found = [value(record) for record in records]
     if not found:
         raise SubmissionError("expected at least one run, got none; make one with srbench evaluate --output")
     if any(other != found[0] for other in found):
@@ -234,8 +234,7 @@ def _only(records: Sequence[RunRecord], name: str, value: Callable[[RunRecord], 
             f"{name}: expected one for all runs, since a submission is one model with one set of "
             f"options, got {listed}; submit them under ids of their own"
         )
-    first: JsonValue = found[0]
-    return first
+    return found[0]
 
 
 def _model(records: Sequence[RunRecord], spec: str) -> PlainRecord:

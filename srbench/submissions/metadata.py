@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, get_args
+from typing import cast, get_args
 
 from pydantic import JsonValue
 
@@ -48,14 +48,14 @@ def complete_field(name: str, value: object, where: str) -> JsonValue:
     Raises:
         SubmissionError: a value that the record refuses.
     """
-    complete: JsonValue = _complete(name, value)
+    complete = _complete(name, value)
     validate_field(SubmissionRecord.model_fields[name].rebuild_annotation(), complete, where, error=SubmissionError)
     if name == "date":
         require_past(str(complete), where)
-    return complete
+    return cast(JsonValue, complete)  # the record takes nothing else
 
 
-def _complete(name: str, value: Any) -> Any:
+def _complete(name: str, value: object) -> object:
     """Return the value with nulls for what is missing and may be null; anything else is left to the check."""
     if name == "date" and type(value) is date:
         return value.isoformat()

@@ -5,17 +5,24 @@ from __future__ import annotations
 import multiprocessing
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.sharedctypes import Synchronized
-from typing import Any
+from typing import TypedDict
 
 import torch
 
 from srbench.errors import SweepError
 from srbench.sweep.jobs import JobResult, SweepJob, compute, results_of
 from srbench.workers import end_with_parent
+
+
+class _Node(TypedDict):
+    """What Ray reports about a machine of its cluster; only the fields that are read here."""
+
+    Alive: bool
+    Resources: dict[str, float]
 
 
 class Engine(ABC):
@@ -99,7 +106,7 @@ class RayCluster(Engine):
                     f"a job of the sweep failed on the cluster: {_last_line(error)}; repeat the command to resume"
                 ) from error
 
-    def _require_resources(self, nodes: list[dict[str, Any]]) -> None:
+    def _require_resources(self, nodes: Sequence[_Node]) -> None:
         alive = [node["Resources"] for node in nodes if node["Alive"]]
         wanted = {"CPU": self._resources["num_cpus"], "GPU": self._resources["num_gpus"]}
         if not any(all(node.get(kind, 0) >= amount for kind, amount in wanted.items()) for node in alive):

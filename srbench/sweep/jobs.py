@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from srbench.datasets import ImageSet, open_dataset
-from srbench.environment import describe_environment
+from srbench.environment import Environment, describe_environment
 from srbench.errors import SrbenchError, SweepError
 from srbench.evaluation import Plan, as_metrics, run
 from srbench.journal import Key, Row, differing
@@ -74,14 +74,14 @@ class JobResult:
     rows: list[Row]
     began: float
     ended: float
-    environment: dict[str, object] = field(default_factory=dict)
+    environment: Environment | None = None
     failure: str | None = None
 
 
 def results_of(job: SweepJob) -> Iterator[JobResult]:
     """Compute a job and yield results image by image; stop after a failure."""
     began = time.time()
-    environment: dict[str, object] = {}
+    environment: Environment | None = None
     try:
         _apply_settings(job)
         plan = _open(replace(job.subject, options=_here(job.subject.options)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor
 
@@ -108,15 +107,15 @@ _PHRASES = {
     "pre_upsample": "input enlarged by bicubic",
     "output_name": "output {}",
 }
-_RANGE_NAMES = {255: "0…255", -1: "-1…1"}
+_RANGE_NAMES: Mapping[object, str] = {255: "0…255", -1: "-1…1"}
 
 
-def describe_adapters(adapters: Mapping[str, Any]) -> list[str]:
+def describe_adapters(adapters: Mapping[str, object]) -> list[str]:
     """Return the adapters of a record in words; an unknown one by its name and value."""
     known = [_phrase(name, value) for name, value in adapters.items() if name != "factory_args"]
     return [*known, *describe_factory_args(adapters.get("factory_args"))]
 
 
-def _phrase(name: str, value: Any) -> str:
+def _phrase(name: str, value: object) -> str:
     shown = _RANGE_NAMES.get(value, value) if name == "range" else value
     return _PHRASES.get(name, f"{name} {{}}").format(shown)

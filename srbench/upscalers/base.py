@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,19 +65,31 @@ class Options:
         object.__setattr__(self, "factory_arg", sorted_args(self.factory_arg))
 
     @property
-    def adapters(self) -> dict[str, Any]:
+    def adapters(self) -> AdapterKeywords:
         """Return the input adapters in use, by name; none for a network that takes and returns RGB in [0, 1]."""
         values = {name: getattr(self, name) for name in ADAPTERS}
-        return {name: value for name, value in values.items() if value != getattr(Options, name)}
+        used = {name: value for name, value in values.items() if value != getattr(Options, name)}
+        return cast(AdapterKeywords, used)
 
-    def adapter_facts(self) -> dict[str, Any]:
+    def adapter_facts(self) -> dict[str, object]:
         """Return `adapters` for a run's key and record. Without adapters it is empty, so that older keys stay equal."""
         arguments = {"factory_args": published_args(self.factory_arg)} if self.factory_arg else {}
         found = {**self.adapters, **arguments}
         return {"adapters": found} if found else {}
 
 
-class OptionKeywords(TypedDict, total=False):
+class AdapterKeywords(TypedDict, total=False):
+    """The input adapters, `ADAPTERS`, as keywords of `Options`."""
+
+    pad: int
+    range: int
+    bgr: bool
+    luma: bool
+    pre_upsample: bool
+    output_name: str | None
+
+
+class OptionKeywords(AdapterKeywords, total=False):
     """The fields of `Options` as keywords of a function."""
 
     device: str
@@ -85,12 +97,6 @@ class OptionKeywords(TypedDict, total=False):
     tile: int | None
     self_ensemble: bool
     optimise: str
-    pad: int
-    range: int
-    bgr: bool
-    luma: bool
-    pre_upsample: bool
-    output_name: str | None
     pattern: str | None
     form: Form | None
     factory_arg: FactoryArgs
@@ -112,7 +118,7 @@ class Identity:
     spec: str
     weights_sha256: str | None = None
     parameters: int | None = None
-    details: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, object] = field(default_factory=dict)
 
 
 class Upscaler(ABC):
@@ -140,7 +146,7 @@ class Upscaler(ABC):
         `dataset` and `name` say which image it is: upscalers that read finished images need them.
         """
 
-    def details_of(self, images: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    def details_of(self, images: Iterable[tuple[str, str]]) -> dict[str, object]:
         """Return what the record of a run on these images (dataset, name) holds in addition to `identity.details`."""
         return {}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,7 +30,7 @@ class CheckedModel:
         memory_format: of the private copy; foreign models get the contiguous one that their own scripts give them.
     """
 
-    model: Callable[[Tensor], Any]
+    model: Callable[[Tensor], object]
     scale: int
     channels: int = 3
     output_name: str | None = None
@@ -49,7 +48,7 @@ class CheckedModel:
         """Return a copy of the input that the model may change or keep."""
         return lr.clone(memory_format=self.memory_format)
 
-    def require_image(self, output: Any, lr: Tensor) -> Tensor:
+    def require_image(self, output: object, lr: Tensor) -> Tensor:
         """Return SR float32 from what the model returned for `lr`. Raise OutputError as a call does."""
         sr = _require_image(_chosen(output, self.output_name), lr.shape, self.scale, self.channels)
         # A copy, because a model may overwrite its output in the next call. Image files have this layout.
@@ -62,10 +61,10 @@ class CheckedModel:
         return sr
 
 
-def _chosen(output: Any, name: str | None) -> Any:
+def _chosen(output: object, name: str | None) -> object:
     """Return the output, or the one with this name in a dict, tuple or list."""
     if isinstance(output, Mapping):
-        choices: dict[str, Any] = {str(key): value for key, value in output.items()}
+        choices: dict[str, object] = {str(key): value for key, value in output.items()}
     elif isinstance(output, Sequence) and not isinstance(output, str):
         choices = {str(place): value for place, value in enumerate(output)}
     elif name is not None:
@@ -83,7 +82,7 @@ def _chosen(output: Any, name: str | None) -> Any:
     return choices[name]
 
 
-def _require_image(output: Any, lr: Sequence[int], scale: int, channels: int) -> Tensor:
+def _require_image(output: object, lr: Sequence[int], scale: int, channels: int) -> Tensor:
     if not isinstance(output, Tensor):
         raise OutputError(f"expected a torch tensor, got {type(output).__name__}; return the SR image as a tensor")
     if output.layout != torch.strided or output.is_meta or output.is_quantized or output.is_nested:

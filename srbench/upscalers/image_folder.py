@@ -8,7 +8,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from srbench.datasets.catalogue import CATALOGUE
 from srbench.errors import UpscalerError, counted, listed
@@ -54,7 +53,7 @@ class ImageFolderUpscaler(Upscaler):
         self.identity, self.scale = Identity(f"images:{recorded_path(str(folder))}"), scale
         self.options = Options(device="cpu", pattern=pattern)
 
-    def details_of(self, images: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    def details_of(self, images: Iterable[tuple[str, str]]) -> dict[str, object]:
         """Return `images_sha256` of these images' files. Raise UpscalerError where one is missing or exists twice."""
         files = tuple(sorted({self._find(dataset, name) for dataset, name in images}))
         if files not in self._digests:

@@ -8,7 +8,6 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -180,10 +179,10 @@ def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
     return network_upscaler(loaded.module, identity, scale=scale, options=options)
 
 
-def _provenance(entry: WeightsEntry) -> dict[str, Any]:
+def _provenance(entry: WeightsEntry) -> dict[str, object]:
     """Return the facts of an entry for the record; `compare` uses them to check whether two trainings were equal."""
     variant = find_variant(entry.network)
-    told = {
+    told: dict[str, object] = {
         "network": variant.network.name,
         "attention": variant.attention,
         **_form(variant, dict(entry.options)),
@@ -204,7 +203,7 @@ def _provenance(entry: WeightsEntry) -> dict[str, Any]:
     }
 
 
-def _told_by_file(name: str, metadata: Mapping[str, str]) -> dict[str, Any]:
+def _told_by_file(name: str, metadata: Mapping[str, str]) -> dict[str, object]:
     """Return the facts that a user's weights file states about its training, with the names of `_provenance`."""
     variant = find_variant(name)
     record = json.loads(metadata.get(RECORD_KEY, "{}"))
@@ -215,12 +214,12 @@ def _told_by_file(name: str, metadata: Mapping[str, str]) -> dict[str, Any]:
     return told | {key: record[key] for key in ("recipe", "recipe_sha256", "steps", "seed") if key in record}
 
 
-def _start(init: Mapping[str, Any]) -> dict[str, str]:
+def _start(init: Mapping[str, object]) -> dict[str, str]:
     """Return the facts about the weights that a training started from, for a run's record."""
     return {key: str(init[key]) for key in ("source", "sha256", "origin")}
 
 
-def _form(variant: Variant, options: Mapping[str, Any]) -> dict[str, str]:
+def _form(variant: Variant, options: Mapping[str, int | float | bool]) -> dict[str, str]:
     """Return the form for the record. The authors' form is left out, so that earlier records stay equal."""
     form = variant.network.form_of(options)
     return {} if form in (None, "authors") else {"form": form}

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from torch import nn
 
@@ -36,10 +35,10 @@ class Factory:
 
     spec: str
     name: str
-    call: Callable[..., Any]
+    call: Callable[..., object]
     module: str
 
-    def build(self, scale: int, arguments: FactoryArgs) -> nn.Module | Callable[..., Any]:
+    def build(self, scale: int, arguments: FactoryArgs) -> nn.Module | Callable[..., object]:
         """The model at a scale: a torch module, or a function of tensors.
 
         Raises:
@@ -59,14 +58,14 @@ class Factory:
                 f"{self.spec}: expected the factory to return a torch module or a function of tensors, "
                 f"got {type(model).__name__}"
             )
-        return model  # type: ignore[no-any-return]  # any callable is one
+        return model
 
     def source_sha256(self) -> str | None:
         """The hash of the code that the factory is made of, with what it imports; call it after `build`."""
         is_code = inspect.isfunction(self.call) or inspect.isclass(self.call)
         return source_sha256(self.module, self.call.__module__ if is_code else self.module)
 
-    def _require_parameters(self, arguments: dict[str, Any]) -> None:
+    def _require_parameters(self, arguments: dict[str, object]) -> None:
         if "scale" in arguments:
             raise UpscalerError(
                 f"{self.spec}: expected the scale from --scale, got --factory-arg scale too; leave it out"
@@ -113,8 +112,8 @@ def find_factory(rest: str) -> Factory:
     return Factory(spec, name, _attribute(spec, module, name), module.__name__)
 
 
-def _attribute(spec: str, module: ModuleType, name: str) -> Callable[..., Any]:
-    found: Any = module
+def _attribute(spec: str, module: ModuleType, name: str) -> Callable[..., object]:
+    found: object = module
     for part in name.split("."):
         if not hasattr(found, part):
             choices = [key for key, value in vars(found).items() if callable(value) and not key.startswith("_")]
@@ -130,7 +129,7 @@ def _attribute(spec: str, module: ModuleType, name: str) -> Callable[..., Any]:
         raise UpscalerError(
             f"{spec}: expected a function or class that is called with scale=…, got {type(found).__name__}"
         )
-    return found  # type: ignore[no-any-return]  # any callable is one
+    return found
 
 
 def _import(spec: str, name: str) -> ModuleType:

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -56,7 +55,7 @@ class TensorUpscaler(Upscaler):
 
     def __init__(
         self,
-        model: Callable[[Tensor], Any],
+        model: Callable[[Tensor], object],
         identity: Identity,
         *,
         scale: int,
@@ -88,7 +87,7 @@ class TensorUpscaler(Upscaler):
         twin._forward = _composed(self._model, twin.options, self.scale, self._window)
         return twin
 
-    def _checked_model(self, model: Callable[[Tensor], Any]) -> CheckedModel:
+    def _checked_model(self, model: Callable[[Tensor], object]) -> CheckedModel:
         own = isinstance(model, SRNetwork)
         return CheckedModel(
             model if own else _in_precision(model, self.options.precision, self.device),
@@ -138,13 +137,15 @@ def _composed(model: Forward, options: Options, scale: int, window: Window) -> F
     return self_ensembled(run) if options.self_ensemble else run
 
 
-def _in_precision(model: Callable[[Tensor], Any], precision: str, device: torch.device) -> Callable[[Tensor], Any]:
+def _in_precision(
+    model: Callable[[Tensor], object], precision: str, device: torch.device
+) -> Callable[[Tensor], object]:
     """Return a foreign model under torch's autocast: convolutions and products run in the lower precision."""
     dtype = DEEP_DTYPES[precision]
     if dtype is None:
         return model
 
-    def run(lr: Tensor) -> Any:
+    def run(lr: Tensor) -> object:
         with torch.autocast(device.type, dtype):
             return model(lr)
 

@@ -73,7 +73,7 @@ def _verification(
         "tolerance": outcome.tolerance,
         "checked_sha256": entry.checked_sha256,
         "samples_sha256": entry.samples_sha256 if outcome.crops else None,
-        "environment": {name: environment[name] for name in EnvironmentFacts.model_fields if name in environment},
+        "environment": {name: value for name, value in environment.items() if name in EnvironmentFacts.model_fields},
     }
     if outcome.memorisation:
         document["memorisation"] = [facts.plain() for facts in outcome.memorisation]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -117,6 +116,6 @@ def _beyond(both: pd.DataFrame, column: str, moved: pd.Series[float], allowed: p
     ]
 
 
-def _named(row: Any) -> str:
+def _named(row: tuple[str, int, str, str]) -> str:
     dataset, scale, protocol, image = row
     return f"{dataset}/{image} ×{scale} under {protocol}"
