@@ -27,8 +27,8 @@ from srbench.datasets.patch_store import PatchStore
 from srbench.datasets.patches import PatchFeed
 from srbench.images import save_png
 from srbench.training.data import TrainingData, open_training_data
-from srbench.training.learner import Learner, Speed
-from srbench.training.processes import World
+from srbench.training.optimization import Optimization, PerfOptions
+from srbench.training.processes import DistContext
 from srbench.training.recipe import Recipe, load_recipe
 from srbench.zoo.building import build
 from srbench.zoo.counting import count_macs
@@ -104,9 +104,11 @@ def _srbench_step(
     network: str, recipe: Recipe, data: TrainingData, device: torch.device, graphs: bool
 ) -> Callable[[], Tensor]:
     torch.manual_seed(0)
-    learner = Learner(build(network, scale=SCALE), recipe, World(0, 1, device), Speed(graphs=graphs))
+    optimization = Optimization(
+        build(network, scale=SCALE), recipe, DistContext(0, 1, device), PerfOptions(graphs=graphs)
+    )
     feed = PatchFeed(data.plan(recipe, 0), batch=recipe.batch, device=device, resident=device.type == "cuda")
-    return lambda: learner.step([feed.next()], 0)[0]
+    return lambda: optimization.step([feed.next()], 0)[0]
 
 
 def _plain_step(

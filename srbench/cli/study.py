@@ -61,10 +61,10 @@ def run(
     """
     from srbench.study.plan import load_study
     from srbench.study.running import Machine, run_study
-    from srbench.training.learner import Speed
+    from srbench.training.optimization import PerfOptions
 
     study = load_study(plan)
-    speed = Speed(compiled=compiled, graphs=graphs)
+    speed = PerfOptions(compiled=compiled, graphs=graphs)
     run_study(
         study,
         output,

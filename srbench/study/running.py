@@ -26,7 +26,7 @@ from srbench.runs import execute
 from srbench.scores import RECORD_NAME, read_run
 from srbench.training.data import open_training_data
 from srbench.training.job import Job
-from srbench.training.learner import Speed
+from srbench.training.optimization import PerfOptions
 from srbench.training.processes import started_together
 from srbench.training.recipe import Recipe, load_recipe
 from srbench.training.records import RECORD, WEIGHTS, snapshot_name
@@ -54,7 +54,7 @@ class Machine:
     data_root: Path | None = None
     device: str = "auto"
     workers: int = 1
-    speed: Speed = field(default_factory=Speed)
+    speed: PerfOptions = field(default_factory=PerfOptions)
     checkpoint_every: int | None = None
     scores: bool = True
 

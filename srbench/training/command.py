@@ -11,12 +11,12 @@ from typing import Any
 from srbench.errors import SrbenchError, TrainingError, counted
 from srbench.training.initial import describe
 from srbench.training.job import Job
-from srbench.training.learner import Speed
+from srbench.training.loss_spikes import loss_spike_warning
+from srbench.training.optimization import PerfOptions
 from srbench.training.options import OPTIONS, Option, misuse, recipe_settings
-from srbench.training.outbreak import outbreak
 from srbench.training.processes import leads
 from srbench.training.recipe import load_recipe
-from srbench.training.stages import loss_curve
+from srbench.training.resume_from import loss_curve
 from srbench.training.sweep import Outcome, read_sweep, require_all, run_jobs, sweep_report
 from srbench.training.time_limit import run_within, seconds_of
 from srbench.training.trainer import train
@@ -52,7 +52,7 @@ def _scales(text: str | None) -> tuple[int, ...]:
 
 def _way(values: Mapping[str, Any]) -> dict[str, Any]:
     """What the options say of how any job is carried out."""
-    speed = Speed(
+    speed = PerfOptions(
         accumulate=values["accumulate"],
         channels_last=values["layout"] == "channels-last",
         compiled=values["compile"],
@@ -84,7 +84,7 @@ def run_command(values: Mapping[str, Any]) -> str:
     record = _trained(job, values)
     if not leads():
         return ""
-    broken = outbreak(loss_curve(job.output))
+    broken = loss_spike_warning(loss_curve(job.output))
     images = counted(len(record["held_out"]), "held-out image")
     held_out = f"{record['psnr']:.3f} dB on {images}" if record["held_out"] else "-"
     scales = times(record.get("scales") or [record["scale"]])

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from srbench.errors import TrainingError
-from srbench.training.learner import Speed
-from srbench.training.processes import World
+from srbench.training.optimization import PerfOptions
+from srbench.training.processes import DistContext
 from srbench.training.recipe import LARGEST_SEED, SEED_RANGE, Recipe
 from srbench.training.records import snapshot_name
 from srbench.zoo.networks import NETWORKS, Form, find_variant
@@ -61,7 +61,7 @@ class Job:
     init_strict: bool = False
     data_root: Path | None = None
     device: str = "auto"
-    speed: Speed = field(default_factory=Speed)
+    speed: PerfOptions = field(default_factory=PerfOptions)
     checkpoint_every: int | None = None
     checkpoint_seconds: float = 60.0
     log_every: int = 20
@@ -136,7 +136,7 @@ def require_snapshots(job: Job, step: int) -> None:
             )
 
 
-def share_of(job: Job, world: World) -> int:
+def share_of(job: Job, world: DistContext) -> int:
     """Patches of one forward pass. Raises TrainingError unless the batch divides into such parts."""
     parts = world.size * job.speed.accumulate
     if parts < 1 or job.recipe.batch % parts:

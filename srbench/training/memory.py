@@ -10,7 +10,7 @@ import torch
 from srbench.errors import TrainingError
 from srbench.training.data import TrainingData
 from srbench.training.job import Job, share_of
-from srbench.training.processes import World
+from srbench.training.processes import DistContext
 
 
 def fits_on_device(data: TrainingData, device: torch.device) -> bool:
@@ -33,12 +33,12 @@ def enough_memory(told: Callable[[], str]) -> Iterator[None]:
         raise TrainingError(told()) from error
 
 
-def too_little_for(world: World, what: str, way: str = "") -> str:
+def too_little_for(world: DistContext, what: str, way: str = "") -> str:
     """The message of a device with too little memory for `what`; `way` is what to do first."""
     return f"expected enough memory on {world.device} for {what}, got too little; {way}use a device with more"
 
 
-def too_large(job: Job, world: World) -> str:
+def too_large(job: Job, world: DistContext) -> str:
     """The message of a step that does not fit, with the number of parts that makes it smaller."""
     now = job.speed.accumulate
     larger = next(

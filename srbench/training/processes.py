@@ -25,7 +25,7 @@ _JOINED = itertools.count()
 
 
 @dataclass(frozen=True)
-class World:
+class DistContext:
     """The number of this process (`rank`), the number of all processes of the run (`size`), and its device."""
 
     rank: int
@@ -84,7 +84,7 @@ def started_together() -> int:
 
 
 @contextmanager
-def join_world(device: str) -> Iterator[World]:
+def join_processes(device: str) -> Iterator[DistContext]:
     """This process' place among those that torchrun started; alone without it. `device`: auto, cpu, cuda or cuda:N.
 
     A GPU is the current device for as long. Raises TrainingError for another device, or where the processes do not find
@@ -99,7 +99,7 @@ def join_world(device: str) -> Iterator[World]:
         place = pick_device(device)
         # Streams and recorded graphs are those of the current device, whatever device the tensors are on.
         with torch.cuda.device(place) if place.type == "cuda" else nullcontext():
-            yield World(0, 1, place)
+            yield DistContext(0, 1, place)
         return
     if ":" in device and int(os.environ.get("LOCAL_WORLD_SIZE", size)) > 1:
         raise TrainingError(
@@ -123,7 +123,7 @@ def join_world(device: str) -> Iterator[World]:
             "every host with the same address"
         ) from error
     try:
-        yield World(dist.get_rank(), size, place)
+        yield DistContext(dist.get_rank(), size, place)
     finally:
         dist.destroy_process_group()
 

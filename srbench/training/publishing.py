@@ -18,9 +18,9 @@ from srbench.files import sha256_of, write_atomic
 from srbench.records.base import validate
 from srbench.records.training import WeightsRecord
 from srbench.training.data import find_training_images
-from srbench.training.outbreak import outbreak
+from srbench.training.loss_spikes import loss_spike_warning
 from srbench.training.records import WEIGHTS, as_one, read_training
-from srbench.training.stages import end_to_end, form_of, loss_curve
+from srbench.training.resume_from import end_to_end, form_of, loss_curve
 from srbench.zoo.checkpoints import Architecture, fill, with_record
 from srbench.zoo.networks import find_variant
 from srbench.zoo.reading import read_checkpoint
@@ -52,7 +52,7 @@ _CPU_NOTE = "trained on a CPU within a small budget, until a longer training rep
 class Published:
     """A catalogue entry that was written: the weights file and the record beside it.
 
-    `remarks` say which sets it was not scored on, and why, and that its loss broke out if it did.
+    `remarks` say which sets it was not scored on, and why, and that its loss spiked, if it did.
     """
 
     weights: Path
@@ -88,7 +88,7 @@ def publish(
     fit = Architecture(told["network"], told["scale"], tuple(options.items()))
     sets, remarks = _unseen(benchmark_sets(data_root), told, data_root)
     training = _training(told, folder)
-    remarks += filter(None, [outbreak(training["loss"])])
+    remarks += filter(None, [loss_spike_warning(training["loss"])])
     full = fill(fit, read_checkpoint(folder / WEIGHTS))
     state = halved(full)
     half = fit.build()

@@ -10,7 +10,7 @@ from torch import Tensor
 from srbench.training.data import TrainingData
 from srbench.training.initial import Transfer, open_source, require_no_stage, resolve_form, transfer
 from srbench.training.job import Job
-from srbench.training.stages import Stage, read_stage
+from srbench.training.resume_from import Stage, read_stage
 from srbench.zoo.building import build
 from srbench.zoo.networks import Form, Option, find_variant
 

@@ -20,10 +20,10 @@ from srbench.errors import DivergedError, SrbenchError, TrainingError, UnknownNa
 from srbench.tables import text_table
 from srbench.training.data import open_training_data
 from srbench.training.job import Job
-from srbench.training.outbreak import outbreak
+from srbench.training.loss_spikes import loss_spike_warning
 from srbench.training.processes import started_together
 from srbench.training.recipe import load_recipe
-from srbench.training.stages import loss_curve
+from srbench.training.resume_from import loss_curve
 from srbench.training.trainer import train
 from srbench.workers import end_with_parent
 from srbench.zoo.networks import find_variant
@@ -123,12 +123,16 @@ def require_all(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
 
 
 def sweep_report(outcomes: Iterable[Outcome]) -> str:
-    """The table of a sweep, one line per training, and what to know of those whose loss broke out.
+    """Return the table of a sweep, one line per training, and a warning for each loss that spiked.
 
     Raises TrainingError, the table in it, where a training failed.
     """
     outcomes = list(outcomes)
-    broken = ((outcome.job.output, outbreak(loss_curve(outcome.job.output))) for outcome in outcomes if outcome.record)
+    broken = (
+        (outcome.job.output, loss_spike_warning(loss_curve(outcome.job.output)))
+        for outcome in outcomes
+        if outcome.record
+    )
     warnings = (f"warning: {folder.name}: {told}" for folder, told in broken if told)
     table = "\n".join([text_table(_HEAD, map(_row, outcomes)), *warnings])
     if failed := [outcome for outcome in outcomes if outcome.record is None]:

@@ -26,7 +26,7 @@ from srbench.training import clock
 from srbench.training.data import open_training_data
 from srbench.training.initial import resolve_form
 from srbench.training.job import Job, Shortening
-from srbench.training.processes import join_world, started_together
+from srbench.training.processes import join_processes, started_together
 from srbench.training.sweep import Outcome, run_jobs
 from srbench.training.timing import seconds_per_step
 from srbench.training.validation import held_out_psnr
@@ -47,7 +47,7 @@ _FEWEST_STEPS = 4
 _UNITS = (3600, 60, 1)
 
 
-class Planned(RecordModel):
+class PlannedSteps(RecordModel):
     """One training of a plan: its steps, and the measured seconds of a step."""
 
     steps: Positive
@@ -55,19 +55,19 @@ class Planned(RecordModel):
     seconds_per_step: Annotated[float, Real(0)]
 
 
-class Plan(RecordModel):
+class StepPlan(RecordModel):
     """The steps of the trainings below one output folder, by the folder's name; `factor` shortened their second halves.
 
     `factor` is None until the first halves are done, and 1 if nothing had to be shortened.
     """
 
     limit: Annotated[float, Real(0)]
-    trainings: dict[str, Planned]
+    trainings: dict[str, PlannedSteps]
     factor: Annotated[float, Real(0)] | None = None
 
 
 @dataclass(frozen=True)
-class Speed:
+class MeasuredTimes:
     """Measured seconds of one step, of one measurement on all held-out images, and of one checkpoint."""
 
     step: float
@@ -120,9 +120,9 @@ def run_within(jobs: Sequence[Job], limit: float, *, home: Path, workers: int = 
     return [(failed.get(job.output) or done[job.output]) for job in jobs]
 
 
-def measure(job: Job) -> Speed:
+def measure(job: Job) -> MeasuredTimes:
     """Measure how long a step, a measurement on the held-out images and a checkpoint of a training take here."""
-    with join_world(job.device) as world:
+    with join_processes(job.device) as world:
         data = open_training_data(job.train_set, job.recipe, scale=job.scale, root=job.data_root)
         form = resolve_form(job.form, None) if job.start is None and job.init is None else (job.form or "unit")
         step = seconds_per_step(job, world, form=form)
@@ -137,10 +137,10 @@ def measure(job: Job) -> Speed:
         begun = clock.now()
         # Weights, their average and the optimiser's two moments.
         torch.save([network.state_dict()] * 4, io.BytesIO())
-        return Speed(step, validation, 4 * (clock.now() - begun))
+        return MeasuredTimes(step, validation, 4 * (clock.now() - begun))
 
 
-def steps_within(seconds: float, speed: Speed) -> tuple[int, int]:
+def steps_within(seconds: float, speed: MeasuredTimes) -> tuple[int, int]:
     """Return the steps that fit into a training's time, and after how many of them it measures.
 
     Raises TrainingError where not even a few steps, one measurement and one checkpoint fit.
@@ -159,8 +159,8 @@ def steps_within(seconds: float, speed: Speed) -> tuple[int, int]:
     return steps, max(1, math.ceil(steps / count))
 
 
-def _make_plan(jobs: Sequence[Job], deadline: float, limit: float, workers: int) -> Plan:
-    speeds: dict[tuple[str, int], Speed] = {}
+def _make_plan(jobs: Sequence[Job], deadline: float, limit: float, workers: int) -> StepPlan:
+    speeds: dict[tuple[str, int], MeasuredTimes] = {}
     for job in jobs:
         if (job.network, job.scale) not in speeds:
             speeds[job.network, job.scale] = measure(job)
@@ -171,12 +171,12 @@ def _make_plan(jobs: Sequence[Job], deadline: float, limit: float, workers: int)
         mates = ((name, scale) for name, scale in speeds if (_base(name), scale) == (_base(job.network), job.scale))
         steps, every = steps_within(share, _slowest([speeds[mate] for mate in mates]))
         own = speeds[job.network, job.scale].step
-        trainings[job.output.name] = Planned(steps=steps, validate_every=every, seconds_per_step=own)
-    return Plan(limit=limit, trainings=trainings)
+        trainings[job.output.name] = PlannedSteps(steps=steps, validate_every=every, seconds_per_step=own)
+    return StepPlan(limit=limit, trainings=trainings)
 
 
-def _slowest(speeds: Sequence[Speed]) -> Speed:
-    return Speed(
+def _slowest(speeds: Sequence[MeasuredTimes]) -> MeasuredTimes:
+    return MeasuredTimes(
         step=max(speed.step for speed in speeds),
         validation=max(speed.validation for speed in speeds),
         checkpoint=max(speed.checkpoint for speed in speeds),
@@ -203,7 +203,7 @@ def _factor(halves: Sequence[Outcome], took: float, deadline: float, limit: floa
     return factor
 
 
-def _planned(job: Job, plan: Plan, deadline: float) -> Job:
+def _planned(job: Job, plan: StepPlan, deadline: float) -> Job:
     found = plan.trainings[job.output.name]
     changes = [f"steps={found.steps}", f"validate_every={found.validate_every}"]
     if job.recipe.schedule == "halving":
@@ -212,7 +212,7 @@ def _planned(job: Job, plan: Plan, deadline: float) -> Job:
     return replace(job, recipe=job.recipe.changed(changes), deadline=deadline, time_limit=plan.limit)
 
 
-def _shortened(job: Job, plan: Plan) -> Job:
+def _shortened(job: Job, plan: StepPlan) -> Job:
     if plan.factor is None or plan.factor == 1:
         return job
     half = _half(job)
@@ -228,14 +228,14 @@ def _base(name: str) -> str:
     return find_variant(name).network.name
 
 
-def _read_plan(home: Path, jobs: Sequence[Job]) -> Plan | None:
+def _read_plan(home: Path, jobs: Sequence[Job]) -> StepPlan | None:
     if not (home / PLAN).exists():
         return None
     try:
         content = json.loads((home / PLAN).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TrainingError(f"{home / PLAN}: expected a plan of steps, got {error}; choose another --output") from error
-    plan = validate(Plan, content, str(home / PLAN), error=TrainingError)
+    plan = validate(StepPlan, content, str(home / PLAN), error=TrainingError)
     if missing := [job.output.name for job in jobs if job.output.name not in plan.trainings]:
         raise TrainingError(
             f"{home / PLAN}: expected a plan for {', '.join(missing)}, got one for other trainings; choose another "
@@ -244,6 +244,6 @@ def _read_plan(home: Path, jobs: Sequence[Job]) -> Plan | None:
     return plan
 
 
-def _write(plan: Plan, home: Path) -> None:
+def _write(plan: StepPlan, home: Path) -> None:
     home.mkdir(parents=True, exist_ok=True)
     write_atomic(home / PLAN, plan.model_dump_json(indent=1) + "\n", error=TrainingError)

@@ -9,8 +9,8 @@ import torch
 from srbench.environment import has_native_bf16
 from srbench.training import clock
 from srbench.training.job import Job, share_of
-from srbench.training.learner import Learner
-from srbench.training.processes import World
+from srbench.training.optimization import Optimization
+from srbench.training.processes import DistContext
 from srbench.zoo.building import build
 from srbench.zoo.networks import Form
 
@@ -21,7 +21,7 @@ FLOAT32_TWINS = {"brief-cpu": "cpu", "budget-cpu": "cpu", "budget-cpu-deep": "cp
 """Recipes in bfloat16, and those that are meant for processors without it."""
 
 
-def seconds_per_step(job: Job, world: World, *, form: Form, precision: str | None = None) -> float:
+def seconds_per_step(job: Job, world: DistContext, *, form: Form, precision: str | None = None) -> float:
     """Measure the median time of a step on random images of the recipe's sizes, in seconds.
 
     The job's own network and random numbers are left as they are.
@@ -32,14 +32,14 @@ def seconds_per_step(job: Job, world: World, *, form: Form, precision: str | Non
     recipe = job.recipe.changed([f"precision={precision}"]) if precision else job.recipe
     share = share_of(job, world)
     with torch.random.fork_rng(devices=[world.device] if world.device.type == "cuda" else []):
-        learner = Learner(build(job.network, scale=job.scale, form=form), recipe, world, job.speed)
+        optimization = Optimization(build(job.network, scale=job.scale, form=form), recipe, world, job.speed)
         lr = torch.rand(share, 3, recipe.patch, recipe.patch, device=world.device)
         hr = torch.rand(share, 3, recipe.patch * job.scale, recipe.patch * job.scale, device=world.device)
-        seconds = [_timed(learner, [(lr, hr)] * job.speed.accumulate, world) for _ in range(MEASURED_STEPS + 1)]
+        seconds = [_timed(optimization, [(lr, hr)] * job.speed.accumulate, world) for _ in range(MEASURED_STEPS + 1)]
     return median(seconds[1:])
 
 
-def bf16_warning(job: Job, world: World, *, form: Form) -> str | None:
+def bf16_warning(job: Job, world: DistContext, *, form: Form) -> str | None:
     """Say what a recipe in bfloat16 costs on a processor that does not compute in it; None if nothing is to be said."""
     if job.recipe.precision != "bf16" or world.device.type != "cpu" or has_native_bf16():
         return None
@@ -52,9 +52,9 @@ def bf16_warning(job: Job, world: World, *, form: Form) -> str | None:
     )
 
 
-def _timed(learner: Learner, parts: list[tuple[torch.Tensor, torch.Tensor]], world: World) -> float:
+def _timed(optimization: Optimization, parts: list[tuple[torch.Tensor, torch.Tensor]], world: DistContext) -> float:
     begun = clock.now()
-    learner.step(parts, 0)
+    optimization.step(parts, 0)
     if world.device.type == "cuda":
         torch.cuda.synchronize(world.device)
     return clock.now() - begun

@@ -24,9 +24,9 @@ from srbench.training.data import TrainingData, open_training_data
 from srbench.training.feeds import Feeds
 from srbench.training.folder import TrainingFolder
 from srbench.training.job import Job, require_snapshots, share_of, step_of
-from srbench.training.learner import Learner, learning_rate
 from srbench.training.memory import enough_memory, too_large, too_little_for
-from srbench.training.processes import World, join_world
+from srbench.training.optimization import Optimization, learning_rate
+from srbench.training.processes import DistContext, join_processes
 from srbench.training.records import as_one, snapshot_name
 from srbench.training.saturation import describe, measure
 from srbench.training.starting import Start, key_of
@@ -58,7 +58,7 @@ def train(job: Job) -> dict[str, Any]:
         DatasetError: images that are missing or smaller than the patch.
     """
     start = Start.of(job)
-    with join_world(job.device) as world:
+    with join_processes(job.device) as world:
         pairs = {
             scale: open_training_data(job.train_set, job.recipe, scale=scale, root=job.data_root)
             for scale in job.all_scales
@@ -77,7 +77,7 @@ def train(job: Job) -> dict[str, Any]:
 
 
 def _begun(
-    job: Job, world: World, pairs: Mapping[int, TrainingData], folder: TrainingFolder, start: Start
+    job: Job, world: DistContext, pairs: Mapping[int, TrainingData], folder: TrainingFolder, start: Start
 ) -> _Training:
     if world.size == 1 and job.progress and (warning := bf16_warning(job, world, form=start.form)):
         _say(f"warning: {warning}")
@@ -92,7 +92,7 @@ class _Training:
     """One run of `train`: what it holds between the steps."""
 
     def __init__(
-        self, job: Job, world: World, pairs: Mapping[int, TrainingData], folder: TrainingFolder, start: Start
+        self, job: Job, world: DistContext, pairs: Mapping[int, TrainingData], folder: TrainingFolder, start: Start
     ) -> None:
         self.job, self.world, self.pairs, self.folder, self.start = job, world, pairs, folder, start
         self.data = pairs[job.scale]
@@ -102,7 +102,7 @@ class _Training:
             torch.manual_seed(job.seed)
             network = build(job.network, scale=job.scale, form=start.form)
             network.load_state_dict(start.weights(network.state_dict()), strict=True)
-            self.learner = Learner(network, job.recipe, world, job.speed)
+            self.optimization = Optimization(network, job.recipe, world, job.speed)
             self.feeds = Feeds(pairs, job.recipe, job.seed, world.device)
         self.step, self.seconds, self.psnr, self.save_seconds = 0, 0.0, float("nan"), 0.0
         self.losses: list[Tensor] = []
@@ -136,7 +136,7 @@ class _Training:
         """Measure the attention maps with the averaged weights, and say in a line what was found."""
         if not self.world.leads:
             return {}
-        with self.learner.averaged() as network:
+        with self.optimization.averaged() as network:
             network.scale = self.job.scale
             sites = measure(network)
         if sites and self.job.progress:
@@ -167,9 +167,9 @@ class _Training:
     def _learn(self) -> None:
         feed = self.feeds.at(self.step)
         draw = feed.sampler.draw(self.job.recipe.batch)
-        self.learner.network.scale = self.feeds.scale_at(self.step)
+        self.optimization.network.scale = self.feeds.scale_at(self.step)
         with enough_memory(lambda: too_large(self.job, self.world)), explained(TrainingError, "--compile"):
-            self.losses.append(self.learner.step(self._parts(feed, draw), self.job.scheduled(self.step)))
+            self.losses.append(self.optimization.step(self._parts(feed, draw), self.job.scheduled(self.step)))
         self.step += 1
 
     def _parts(self, feed: PatchFeed, draw: Draw) -> Iterator[tuple[Tensor, Tensor]]:
@@ -208,7 +208,7 @@ class _Training:
         if self.data.held_out is None or not self.world.leads:
             return
         images = "a whole held-out image at a time", "hold out smaller ones with --set held_out=NAME,NAME or "
-        with enough_memory(lambda: too_little_for(self.world, *images)), self.learner.averaged() as network:
+        with enough_memory(lambda: too_little_for(self.world, *images)), self.optimization.averaged() as network:
             self.psnr = fmean(self._psnr_at(network, scale) for scale in self.pairs)
         self.history.append({"step": self.step, "psnr": self.psnr})
         self._log(self.history[-1])
@@ -222,7 +222,7 @@ class _Training:
         for percent in self.job.snapshots:
             if self.step == step_of(percent, self.job) and self.world.leads:
                 self._checked_losses()
-                self.folder.keep_weights(snapshot_name(percent), self.learner.result(), {"steps": self.step})
+                self.folder.keep_weights(snapshot_name(percent), self.optimization.result(), {"steps": self.step})
 
     def _save(self) -> None:
         losses = self._checked_losses()
@@ -236,7 +236,7 @@ class _Training:
                 "history": self.history,
                 "saturation": self.saturation,
                 "started": self.started,
-                "learner": self.learner.state_dict(),
+                "learner": self.optimization.state_dict(),
                 "sampler": self.feeds.state_dict(),
                 "random": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()},
             }
@@ -253,7 +253,7 @@ class _Training:
         self.losses = list(state["losses"].to(self.world.device))
         self.history, self.saturation = state["history"], state.get("saturation", {})
         self.psnr = self.history[-1]["psnr"] if self.history else self.psnr
-        self.learner.load_state_dict(state["learner"])
+        self.optimization.load_state_dict(state["learner"])
         self.feeds.load_state_dict(state["sampler"])
         torch.set_rng_state(state["random"]["cpu"])
         if len(state["random"]["cuda"]) == torch.cuda.device_count():
@@ -306,7 +306,7 @@ class _Training:
                 "fingerprint": record["train_set"]["fingerprint"],
                 **({"init": record["init"]} if "init" in record else {}),
             }
-            self.folder.finish(self.learner.result(), facts, record)
+            self.folder.finish(self.optimization.result(), facts, record)
         self.world.wait()
         return record
 

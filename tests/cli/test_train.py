@@ -43,7 +43,7 @@ def test_a_loss_that_breaks_out_and_stays_finite_is_told(images: Path, tmp_path:
     recipe = small_recipe(learning_rate=0.02)
     train(small_job(images, tmp_path / "run", recipe=recipe))
     warning = srbench(command_line(images, tmp_path / "run", recipe, tmp_path)).stdout.splitlines()[-1]
-    assert re.match(r"warning: the loss broke out, from 0\.\d+ to \S+ by step \d, and the training began anew", warning)
+    assert re.match(r"warning: the loss rose from 0\.\d+ to \S+ by step \d, and the training began anew", warning)
 
 
 def test_the_command_line_without_click_is_the_same(

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from srbench.training import learner
-from srbench.training.learner import Learner, Speed
-from srbench.training.processes import World
+from srbench.training import optimization
+from srbench.training.optimization import Optimization, PerfOptions
+from srbench.training.processes import DistContext
 from srbench.zoo.blocks import SRNetwork, conv
 from tests.training.small import small_recipe
 
@@ -82,13 +82,18 @@ def test_replayed_steps_are_the_plain_ones(monkeypatch: pytest.MonkeyPatch) -> N
     ):
         monkeypatch.setattr(torch.cuda, name, stand_in)
     collected: list[bool] = []
-    monkeypatch.setattr(learner.gc, "collect", lambda: collected.append(True))
+    monkeypatch.setattr(optimization.gc, "collect", lambda: collected.append(True))
 
-    def learned(graphs: bool) -> Learner:
+    def learned(graphs: bool) -> Optimization:
         torch.manual_seed(0)
-        made = Learner(_Network(), small_recipe(), World(0, 1, torch.device("cpu")), Speed(accumulate=2))
+        made = Optimization(
+            _Network(), small_recipe(), DistContext(0, 1, torch.device("cpu")), PerfOptions(accumulate=2)
+        )
         if graphs:
-            made.speed, made._backward = Speed(accumulate=2, graphs=True), learner._Recorded(made._plain_backward)
+            made.speed, made._backward = (
+                PerfOptions(accumulate=2, graphs=True),
+                optimization._Recorded(made._plain_backward),
+            )
         return made
 
     plain, replayed = learned(False), learned(True)

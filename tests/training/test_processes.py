@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from srbench.errors import TrainingError
 from srbench.training import processes
-from srbench.training.processes import join_world
+from srbench.training.processes import join_processes
 from srbench.training.trainer import train
 from tests.training.small import ROOT, command_line, losses, small_job, small_recipe, start
 
@@ -72,9 +72,9 @@ runpy.run_module("srbench", run_name="__main__", alter_sys=True)
 AVERAGING = """
 import torch
 from srbench.errors import TrainingError
-from srbench.training.processes import join_world
+from srbench.training.processes import join_processes
 
-with join_world("cpu") as world:
+with join_processes("cpu") as world:
     try:
         for step in range(10**9):
             value = torch.tensor([float(world.rank)])
@@ -161,12 +161,12 @@ def test_the_gpu_of_a_training_is_the_current_one_and_under_torchrun_each_proces
 
     monkeypatch.setattr(processes, "pick_device", torch.device)
     monkeypatch.setattr(torch.cuda, "device", made_current)
-    with join_world("cuda:1") as world:
+    with join_processes("cuda:1") as world:
         assert current == [world.device] == [torch.device("cuda", 1)]
-    with join_world("cpu"):
+    with join_processes("cpu"):
         assert current == []
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(TrainingError, match="whose processes take a GPU each, got cuda:1"), join_world("cuda:1"):
+    with pytest.raises(TrainingError, match="whose processes take a GPU each, got cuda:1"), join_processes("cuda:1"):
         pass
 
 

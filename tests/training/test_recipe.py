@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from srbench.errors import TrainingError, UnknownNameError
-from srbench.training.learner import learning_rate
+from srbench.training.optimization import learning_rate
 from srbench.training.recipe import load_recipe, recipe_from, recipe_names
 from tests.training.small import SMALL, small_recipe
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from srbench.errors import TrainingError
 from srbench.training import clock, time_limit
 from srbench.training.job import Job, Shortening
-from srbench.training.learner import Learner, learning_rate
+from srbench.training.optimization import Optimization, learning_rate
 from srbench.training.sweep import require_all
 from srbench.training.time_limit import PLAN, run_within, seconds_of
 from tests.training.small import small_job, small_recipe
@@ -25,18 +25,18 @@ class SlowClock:
     """Seconds that pass with each step: `seconds` says how many for a network."""
 
     now: float = 1000.0
-    seconds: Callable[[Learner], float] = lambda learner: 1.0
+    seconds: Callable[[Optimization], float] = lambda optimization: 1.0
 
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowClock]:
-    kept, plain = SlowClock(), Learner.step
+    kept, plain = SlowClock(), Optimization.step
 
-    def step(learner: Learner, *values: Any) -> Tensor:
-        kept.now += kept.seconds(learner)
-        return plain(learner, *values)
+    def step(optimization: Optimization, *values: Any) -> Tensor:
+        kept.now += kept.seconds(optimization)
+        return plain(optimization, *values)
 
-    monkeypatch.setattr(Learner, "step", step)
+    monkeypatch.setattr(Optimization, "step", step)
     monkeypatch.setattr(clock, "now", lambda: kept.now)
     return kept
 
@@ -54,7 +54,9 @@ def test_durations_are_read_in_hours_minutes_and_seconds() -> None:
 
 
 def test_every_arm_gets_the_steps_of_the_slowest_one(images: Path, tmp_path: Path, slow: SlowClock) -> None:
-    slow.seconds = lambda learner: 2.0 if "attention.channel" in str(list(learner.network.state_dict())) else 1.0
+    slow.seconds = lambda optimization: (
+        2.0 if "attention.channel" in str(list(optimization.network.state_dict())) else 1.0
+    )
     arms = [job(images, tmp_path / name, seed=1) for name in ("pan", "pan-bam")]
     arms[1] = small_job(images, tmp_path / "pan-bam", network="pan-bam", recipe=arms[0].recipe, seed=1)
     began = slow.now
@@ -70,9 +72,9 @@ def test_slower_steps_shorten_the_rest_once_for_all(images: Path, tmp_path: Path
     arms = [job(images, tmp_path / str(seed), seed=seed) for seed in (1, 2)]
     measured = time_limit.measure
 
-    def then_slower(one: Job) -> time_limit.Speed:
+    def then_slower(one: Job) -> time_limit.MeasuredTimes:
         found = measured(one)
-        slow.seconds = lambda learner: 1.75
+        slow.seconds = lambda optimization: 1.75
         return found
 
     with pytest.MonkeyPatch.context() as patch:
@@ -89,11 +91,11 @@ def test_slower_steps_shorten_the_rest_once_for_all(images: Path, tmp_path: Path
 
 def test_a_limit_that_runs_out_keeps_the_checkpoint(images: Path, tmp_path: Path, slow: SlowClock) -> None:
     one = job(images, tmp_path)
-    slow.seconds = lambda learner: 1.0 if slow.now < 1020 else 30.0
+    slow.seconds = lambda optimization: 1.0 if slow.now < 1020 else 30.0
     (outcome,) = run_within([one], 40, home=tmp_path)
     assert "it ran out at step" in outcome.problem and (tmp_path / "checkpoint.pt").exists()
     planned = json.loads((tmp_path / PLAN).read_text())["trainings"]
-    slow.seconds = lambda learner: 0.1
+    slow.seconds = lambda optimization: 0.1
     (record,) = require_all(run_within([one], 40, home=tmp_path))
     (found,) = planned.values()
     assert record["recipe"]["steps"] == found["steps"] and not (tmp_path / "checkpoint.pt").exists()

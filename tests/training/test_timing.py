@@ -9,12 +9,12 @@ import torch
 
 from srbench import environment
 from srbench.training import timing
-from srbench.training.processes import World
+from srbench.training.processes import DistContext
 from srbench.training.timing import bf16_warning, seconds_per_step
 from srbench.training.trainer import train
 from tests.training.small import small_job, small_recipe
 
-_CPU = World(0, 1, torch.device("cpu"))
+_CPU = DistContext(0, 1, torch.device("cpu"))
 
 
 def test_bf16_is_refused_no_processor_but_its_cost_is_said(

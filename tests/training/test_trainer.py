@@ -25,9 +25,9 @@ from srbench.protocols import get_protocol
 from srbench.training import trainer
 from srbench.training.data import open_training_data
 from srbench.training.folder import TrainingFolder
-from srbench.training.learner import Learner, Speed
 from srbench.training.memory import enough_memory
-from srbench.training.processes import World
+from srbench.training.optimization import Optimization, PerfOptions
+from srbench.training.processes import DistContext
 from srbench.training.trainer import train
 from srbench.training.validation import held_out_psnr
 from srbench.zoo.attention import CCA
@@ -130,14 +130,16 @@ def test_a_training_is_the_plain_loop_of_the_papers_code(images: Path, tmp_path:
 
 
 def test_a_batch_in_parts_teaches_the_same(images: Path, trained: Path, tmp_path: Path) -> None:
-    train(small_job(images, tmp_path / "parts", speed=Speed(accumulate=2, channels_last=False)))
+    train(small_job(images, tmp_path / "parts", speed=PerfOptions(accumulate=2, channels_last=False)))
     assert losses(tmp_path / "parts") == pytest.approx(losses(trained), rel=1e-5)
 
 
 def test_what_the_optimiser_keeps_follows_the_layout_and_the_device_that_it_goes_on_with() -> None:
     recipe, parts = small_recipe(), [(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 16, 16))]
     first, other = (
-        Learner(build("pan", scale=2), recipe, World(0, 1, torch.device("cpu")), Speed(channels_last=last))
+        Optimization(
+            build("pan", scale=2), recipe, DistContext(0, 1, torch.device("cpu")), PerfOptions(channels_last=last)
+        )
         for last in (True, False)
     )
     first.step(parts, 0)
@@ -159,14 +161,14 @@ def test_networks_of_a_pair_see_the_same_patches_and_parts_without_use_stay(
     network: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Tensor] = []
-    plain = Learner.step
+    plain = Optimization.step
 
-    def watched(self: Learner, parts: Iterable[tuple[Tensor, Tensor]], number: int) -> Tensor:
+    def watched(self: Optimization, parts: Iterable[tuple[Tensor, Tensor]], number: int) -> Tensor:
         kept = [(lr.clone(), hr.clone()) for lr, hr in parts]
         seen.extend(lr for lr, _ in kept)
         return plain(self, kept, number)
 
-    monkeypatch.setattr(Learner, "step", watched)
+    monkeypatch.setattr(Optimization, "step", watched)
     recipe = small_recipe(steps=2, weight_decay=0.1, optimiser="adamw")
     for name in ("imdn", network):
         train(small_job(images, tmp_path / name, network=name, recipe=recipe))
@@ -291,7 +293,7 @@ def test_too_little_memory_is_told_with_what_needs_less(
     job = small_job(images, tmp_path, network="pan", recipe=small_recipe(validate_every=1))
     places = {
         (trainer, "held_out_psnr"): "for a whole held-out image at a time, got too little; hold out smaller ones",
-        (Learner, "step"): "try --accumulate 2",
+        (Optimization, "step"): "try --accumulate 2",
         (trainer, "build"): "for pan and what is kept to train it, got too little; use a device with more",
     }
     for (owner, name), message in places.items():
@@ -305,9 +307,9 @@ def test_too_little_memory_is_told_with_what_needs_less(
         with pytest.raises(TrainingError, match=message):
             train(job)
     monkeypatch.undo()
-    monkeypatch.setattr(Learner, "step", fails)
+    monkeypatch.setattr(Optimization, "step", fails)
     with pytest.raises(TrainingError, match="try --accumulate 4"):
-        train(small_job(images, tmp_path / "parts", speed=Speed(accumulate=2)))
+        train(small_job(images, tmp_path / "parts", speed=PerfOptions(accumulate=2)))
 
 
 @pytest.mark.parametrize("said", ["CUDA error: out of memory", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"])
@@ -351,7 +353,7 @@ def test_a_job_keeps_within_its_ranges(change: dict[str, object], message: str, 
 
 def test_a_batch_that_does_not_divide_is_refused(images: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="1 processes × 3 accumulations, got 4"):
-        train(small_job(images, tmp_path, speed=Speed(accumulate=3)))
+        train(small_job(images, tmp_path, speed=PerfOptions(accumulate=3)))
 
 
 def test_images_smaller_than_the_patch_are_refused(images: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from srbench.errors import TrainingError
-from srbench.training.stages import read_stage
+from srbench.training.resume_from import read_stage
 from srbench.training.trainer import train
 from srbench.upscalers.loading import open_upscaler
 from srbench.zoo import load

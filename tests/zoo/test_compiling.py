@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from srbench.errors import TrainingError, UpscalerError
-from srbench.training.learner import Speed
+from srbench.training.optimization import PerfOptions
 from srbench.training.trainer import train
 from srbench.upscalers.base import Identity, Options
 from srbench.upscalers.tensors import network_upscaler
@@ -33,6 +33,6 @@ def test_a_machine_without_a_compiler_is_told_so(tmp_path: Path, monkeypatch: py
     images = write_images(tmp_path / "images")
     advice = r"install what it needs \(on the CPU a C\+\+ compiler such as g\+\+\), or leave the option out"
     with pytest.raises(TrainingError, match=rf"--compile: expected a machine .*; {advice}"):
-        train(small_job(images, tmp_path / "out", network="pan", speed=Speed(compiled=True)))
+        train(small_job(images, tmp_path / "out", network="pan", speed=PerfOptions(compiled=True)))
     # torch compiles eight kinds of one function, all networks share one, and a sweep may train more than eight.
     assert torch._dynamo.config.recompile_limit >= 100

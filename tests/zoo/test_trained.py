@@ -11,7 +11,7 @@ import pytest
 from srbench.errors import FetchError, WeightsError
 from srbench.fetch import RemoteFile
 from srbench.files import sha256_of
-from srbench.training.outbreak import outbreak
+from srbench.training.loss_spikes import loss_spike_warning
 from srbench.zoo import trained
 from srbench.zoo.checkpoints import fetch_weights, load
 from srbench.zoo.reading import read_checkpoint
@@ -69,7 +69,9 @@ def test_the_default_weights_are_the_file_of_the_record(entry: WeightsEntry) -> 
     assert loaded.weights_file.stat().st_size <= LARGEST_KEPT
     record = read_record(FOLDER / f"{loaded.weights_file.stem}.json")
     assert max(abs(change) for change in record["half_precision"]["psnr_y_change"].values()) < 0.002
-    assert outbreak(record["training"]["loss"]) is None, "it would say more of a learning rate than of the network"
+    assert loss_spike_warning(record["training"]["loss"]) is None, (
+        "it would say more of a learning rate than of the network"
+    )
 
 
 @_BY_FILE

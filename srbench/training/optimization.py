@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from srbench.errors import TrainingError
-from srbench.training.processes import World
+from srbench.training.processes import DistContext
 from srbench.training.recipe import Recipe
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.compiling import allow_many_networks
@@ -27,7 +27,7 @@ _WARM_UP = 3
 
 
 @dataclass(frozen=True)
-class Speed:
+class PerfOptions:
     """How the same steps are computed faster; none of it is part of the recipe.
 
     `accumulate` splits a process' share of the batch, for less memory.
@@ -55,14 +55,14 @@ def _along_cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
 
 
-class Learner:
-    """A network in training on one device of a `World`.
+class Optimization:
+    """A network in training on one device of a `DistContext`.
 
     Every process holds the same weights; gradients are averaged over all of them once in a step. Parameters that a
     loss does not reach (the heads of other scales) stay as they are.
     """
 
-    def __init__(self, network: SRNetwork, recipe: Recipe, world: World, speed: Speed) -> None:
+    def __init__(self, network: SRNetwork, recipe: Recipe, world: DistContext, speed: PerfOptions) -> None:
         self.recipe, self.world, self.speed = recipe, world, speed
         on_gpu = world.device.type == "cuda"
         if speed.graphs and not on_gpu:
