@@ -52,7 +52,7 @@ def rows() -> list[BenchRow]:
         pairs = _files(data / "data", Path(folder))
 
         def ours() -> Scores:
-            frame = srbench.evaluate(upscaler, _SETS, scale=SCALE, lr="given", data_root=Path(folder))
+            frame = srbench.evaluate(upscaler, _SETS, scale=SCALE, lr="given", data_root=Path(folder)).scores
             return list(zip(frame["psnr_y"], frame["ssim_y"], strict=True))
 
         exact = ours()

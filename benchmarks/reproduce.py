@@ -27,10 +27,10 @@ from benchmarks.report import test_data
 from srbench.datasets import open_dataset
 from srbench.datasets.verify import verify_dataset
 from srbench.degradations import crop_to_multiple, matlab_bicubic
-from srbench.evaluation import evaluate
 from srbench.images import decode, pixel_sha256
 from srbench.journal import JOURNAL_NAME
 from srbench.resize import imresize
+from srbench.result import evaluate
 from srbench.scores import read_run
 
 SCALES = (2, 3, 4)
@@ -71,7 +71,9 @@ class Report:
 def imdn_rows(root: Path) -> Iterator[tuple[list[str], bool]]:
     """IMDN's published weights on three sets and scales under both protocols."""
     for scale in SCALES:
-        scores = evaluate("zoo:imdn@authors", SETS, scale=scale, protocol=["matlab-y", "bam2021"], data_root=root)
+        scores = evaluate(
+            "zoo:imdn@authors", SETS, scale=scale, protocol=["matlab-y", "bam2021"], data_root=root
+        ).scores
         means = scores.groupby(["dataset", "protocol"])[["psnr_y", "ssim_y"]].mean().to_dict("index")
         for name in SETS:
             cells, held = [f"{name} ×{scale}"], True
@@ -87,7 +89,9 @@ def pan_rows(root: Path, log: Path) -> Iterator[tuple[list[str], bool]]:
     with log.open() as file:
         logged = pd.DataFrame([row for row in csv.DictReader(file) if row["image"] != "mean"])
     for scale in SCALES:
-        scores = evaluate("zoo:pan@authors", SETS[:2], scale=scale, protocol=["matlab-y", "matlab-rgb"], data_root=root)
+        scores = evaluate(
+            "zoo:pan@authors", SETS[:2], scale=scale, protocol=["matlab-y", "matlab-rgb"], data_root=root
+        ).scores
         ours = scores.groupby(["dataset", "image"])[["psnr_rgb", "ssim_rgb", "psnr_y", "ssim_y"]].first()
         for name in SETS[:2]:
             theirs = logged[(logged["scale"] == str(scale)) & (logged["dataset"] == name)].set_index("image")

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srbench.datasets import open_dataset
-from srbench.evaluation import evaluate
 from srbench.protocols import get_protocol
+from srbench.result import evaluate
 from srbench.upscalers.loading import open_upscaler
 from srbench.zoo.trained import records
 from srbench.zoo.weights_catalogue import CATALOGUE, DEFAULT_TAG, ExpectedScore, WeightsEntry
@@ -55,7 +55,7 @@ def trained_rows(root: Path) -> Iterator[tuple[list[str], bool]]:
     for record in records():
         network, scale = record["network"], record["scale"]
         told, bicubic = (record[kind]["Set5"] for kind in ("scores", "bicubic"))
-        scores = evaluate(f"zoo:{network}@{DEFAULT_TAG}", "Set5", scale=scale, data_root=root)
+        scores = evaluate(f"zoo:{network}@{DEFAULT_TAG}", "Set5", scale=scale, data_root=root).scores
         psnr, ssim = (float(scores[metric].mean()) for metric in ("psnr_y", "ssim_y"))
         pairs = [(bicubic["psnr_y"], bicubic["ssim_y"]), (told["psnr_y"], told["ssim_y"]), (psnr, ssim)]
         held = within(psnr - told["psnr_y"], ssim - told["ssim_y"], TOLERANCE)

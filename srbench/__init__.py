@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from srbench import datasets, metrics, protocols, zoo
     from srbench.claim_audit.verdict import audit
     from srbench.errors import SrbenchError
-    from srbench.evaluation import evaluate
     from srbench.listings import list_datasets, list_metrics, list_models, list_protocols
     from srbench.resize import imresize
+    from srbench.result import Result, evaluate
     from srbench.run_comparison import compare_runs as compare
     from srbench.scores import read_run
     from srbench.upscalers.loading import load_model
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Result",
     "SrbenchError",
     "__version__",
     "audit",
@@ -43,10 +44,11 @@ __all__ = [
 ]
 
 _HOME = {
+    "Result": "srbench.result:Result",
     "SrbenchError": "srbench.errors:SrbenchError",
     "audit": "srbench.claim_audit.verdict:audit",
     "compare": "srbench.run_comparison:compare_runs",
-    "evaluate": "srbench.evaluation:evaluate",
+    "evaluate": "srbench.result:evaluate",
     "imresize": "srbench.resize:imresize",
     "list_datasets": "srbench.listings:list_datasets",
     "list_metrics": "srbench.listings:list_metrics",

@@ -29,7 +29,7 @@ def list_protocols() -> list[str]:
 
 
 def list_metrics() -> list[str]:
-    """Return the names of all metrics: those that a protocol computes, and those for `metrics=` and `--metric`.
+    """Return the names of all metrics: those that a protocol computes, and those for `metric=` and `--metric`.
 
     `srbench.metrics.metric_entries.METRICS` has the entry of each name, with its version, direction and convention.
 

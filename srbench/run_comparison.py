@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from srbench.errors import ComparisonError, listed
 from srbench.metrics.metric_entries import METRICS
-from srbench.scores import Record, Run, read_run
+from srbench.scores import Record, read_run
 from srbench.statistics import PairedDifference, corrected_by_holm, paired_difference
 
 STATEMENT = "This holds for two checkpoints on these images, not for their architectures."
@@ -26,6 +27,18 @@ _SAME = {"protocol_version": "protocol version", "hr_sha256": "HR", "lr_sha256":
 _FORMS = ("precision", "tile", "self_ensemble", "optimise")  # each moves the score, so each forms a group of its own
 _TRAINING = ("recipe", "training_data", "steps")  # without which nothing says that two trainings were alike
 _TRAINING_HASHES = ("recipe_sha256", "training_fingerprint")  # a name may stand for two recipes or two sets
+
+
+class ScoredRun(Protocol):
+    """Scores with their record: a run that was read, or the `Result` of an evaluation."""
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """The score table."""
+
+    @property
+    def record(self) -> Record:
+        """How the scores were made."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +55,14 @@ class Comparison:
 
 
 def compare_runs(
-    a: Run | Path | str, b: Run | Path | str, *, unmatched: bool = False, common: bool = False
+    a: ScoredRun | Path | str, b: ScoredRun | Path | str, *, unmatched: bool = False, common: bool = False
 ) -> list[Comparison]:
     """Compare two runs image by image, one `Comparison` per protocol and scale, in the order of run A.
 
     Every metric that both runs have is compared, except the check score `psnr_lr`.
 
     Args:
-        a, b: finished runs, or their folders.
+        a, b: results of `srbench.evaluate`, runs of `srbench.read_run`, or folders of finished runs.
         unmatched: compare runs that differ in precision, tile, self-ensemble or training, and list the differences.
         common: compare only the datasets that both runs have, under the protocols and at the scales of both.
 
@@ -57,7 +70,7 @@ def compare_runs(
         ComparisonError: protocol, scale, images, HR or LR differ; without `unmatched`, options or training differ; with
             `common`, the runs have no dataset in common.
     """
-    a, b = (run if isinstance(run, Run) else read_run(run) for run in (a, b))
+    a, b = (read_run(run) if isinstance(run, str | Path) else run for run in (a, b))
     left, right = _indexed(a, "A"), _indexed(b, "B")
     if common:
         left, right = _in_common(left, right)
@@ -132,7 +145,7 @@ def _values(rows: pd.DataFrame, column: str) -> NDArray[np.float64]:
     return rows[column].to_numpy(dtype=np.float64, na_value=math.nan)
 
 
-def _indexed(run: Run, which: str) -> pd.DataFrame:
+def _indexed(run: ScoredRun, which: str) -> pd.DataFrame:
     scores = run.scores.set_index(_IMAGE_KEY)
     if scores.empty:
         raise ComparisonError(f"run {which} holds no scores; evaluate it first")

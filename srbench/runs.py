@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import overload
 
 import torch
 
@@ -51,6 +52,18 @@ class Shard:
                 "unset both to use one process"
             )
         return cls(int(rank), int(count))
+
+
+@overload
+def execute(
+    plan: Plan, output: Path | None, *, progress: ProgressHook = ..., accept_random: bool = False
+) -> tuple[list[Row], Record]: ...
+
+
+@overload
+def execute(
+    plan: Plan, output: Path | None, *, shard: Shard, progress: ProgressHook = ..., accept_random: bool = False
+) -> tuple[list[Row], Record] | None: ...
 
 
 def execute(

@@ -246,56 +246,11 @@ def with_all_columns(table: pa.Table, *, version: int, metrics: Iterable[str] = 
     return table.select(schema.names).cast(schema)
 
 
-def summarise(
-    scores: pd.DataFrame, record: Mapping[str, Any], protocol: str, columns: tuple[str, ...]
-) -> dict[str, Any]:
-    """Return the JSON document of one protocol of a run: means per dataset, null unless exactly its images are there.
-
-    Where some scores are infinite or missing, `finite_means` names their images and has the mean of the others.
-    """
-    rows = scores[scores["protocol"] == protocol]
-    datasets: dict[str, Any] = {}
-    for name, facts in record["datasets"].items():
-        part = rows[rows["dataset"] == name]
-        complete = len(part) == facts["n_expected"] > 0
-        shown = (*columns, "psnr_lr", *record.get("metrics", {}))
-        datasets[name] = {
-            "n": len(part),
-            "n_expected": facts["n_expected"],
-            **{column: json_number(mean(part[column]) if complete else None) for column in shown},
-            **_finite_means(part, shown if complete else ()),
-            "warnings": record.get("warnings", {}).get(name, {}).get(protocol, []),
-        }
-    return {
-        "model": record["model"]["spec"],
-        "scale": record["scale"],
-        "protocol": protocol,
-        "datasets": datasets,
-        "record": dict(record),
-    }
-
-
 def mean(values: pd.Series[float]) -> float | None:
     """Mean of a column of scores; None if one is missing, +inf if one is infinite."""
     if values.isna().any() or values.empty:
         return None
     return float(values.mean())
-
-
-def _finite_means(scores: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, Any]:
-    """Return, for the columns with infinite or missing scores, the mean without them and the names of those images."""
-    found: dict[str, Any] = {}
-    for column in columns:
-        missing, infinite = scores[column].isna(), scores[column].abs() == math.inf
-        usable = scores[column][~missing & ~infinite]
-        if 0 < len(usable) < len(scores):
-            found[column] = {
-                "mean": mean(usable),
-                "n": len(usable),
-                "infinite": scores["image"][infinite].tolist(),
-                "missing": scores["image"][missing].tolist(),
-            }
-    return {"finite_means": found} if found else {}
 
 
 def table_of(scores: pd.DataFrame) -> pa.Table:

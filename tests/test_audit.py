@@ -19,9 +19,10 @@ from srbench.claim_audit.verdict import NO_WEIGHTS, UNDECIDED, Audit, Finding, a
 from srbench.datasets import open_dataset
 from srbench.degradations import crop_to_multiple
 from srbench.errors import AuditError, ImageError
-from srbench.evaluation import Plan, evaluate, run
+from srbench.evaluation import Plan, run
 from srbench.images import save_png
 from srbench.protocols import Protocol, get_protocol
+from srbench.result import evaluate
 from srbench.scores import Row
 
 # IMDN's authors' weights on BSD100 ×2, as measured; the rounded luma adds the rounding's own error.
@@ -197,7 +198,7 @@ def test_the_evaluator_measures_every_protocol_of_the_scale_once(tmp_path: Path,
     subject = Subject("bicubic", 3, f"folder:{tmp_path / 'set'}")
     names = [measured.config.protocol.name for measured in evaluator.plain(subject)]
     assert names == ["matlab-y", "matlab-y-rounded", "matlab-rgb", "bam2021", "bd", "dn-srbench1"]
-    assert evaluator.plain(subject)[0].psnr == evaluate("bicubic", subject.dataset, scale=3)["psnr_y"].mean()
+    assert evaluator.plain(subject)[0].psnr == evaluate("bicubic", subject.dataset, scale=3).scores["psnr_y"].mean()
     assert told[0] == f"scoring bicubic ×3 on {subject.dataset}: matlab-y, matlab-y-rounded, matlab-rgb"
     assert len(told) == 4
     # Pixels of no canonical set have no pixel variants, and bicubic no self-ensemble.
@@ -265,7 +266,7 @@ def test_mod12_scores_as_cropped_files_do(test_data: Path, mirror: Path, tmp_pat
     images = open_dataset("Set5", data_root=test_data / "data")
     for name in images.names:
         save_png(tmp_path / "mod12" / f"{name}.png", crop_to_multiple(images.hr(name), scale=12))
-    files = evaluate("zoo:imdn@authors", f"folder:{tmp_path / 'mod12'}", scale=4)
+    files = evaluate("zoo:imdn@authors", f"folder:{tmp_path / 'mod12'}", scale=4).scores
     assert found["matlab-y, mod12"].psnr == pytest.approx(files["psnr_y"].mean(), abs=1e-9)
     assert found["matlab-y, mod12"].ssim == pytest.approx(files["ssim_y"].mean(), abs=1e-9)
     [plain, *_] = evaluator.plain(Subject("zoo:imdn@authors", 4, "Set5"))
@@ -278,7 +279,9 @@ def test_given_lr_that_is_made_lr_needs_no_forward_pass(test_data: Path) -> None
     plain = {str(one.config): one for one in evaluator.plain(Subject("bicubic", 2, "Set5"))}
     assert told[0].endswith(": matlab-y, matlab-y-rounded, matlab-rgb, div2k-rgb, ntire-esr")
     assert (plain["ntire-esr"].psnr, plain["ntire-esr"].ssim) == (plain["matlab-rgb"].psnr, plain["matlab-rgb"].ssim)
-    given = evaluate("bicubic", "Set5", scale=2, protocol=["div2k-rgb", "ntire-esr"], data_root=test_data / "data")
+    given = evaluate(
+        "bicubic", "Set5", scale=2, protocol=["div2k-rgb", "ntire-esr"], data_root=test_data / "data"
+    ).scores
     for name, rows in given.groupby("protocol"):
         assert plain[str(name)].psnr == rows["psnr_rgb"].mean()
 

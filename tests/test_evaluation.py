@@ -18,10 +18,11 @@ from torch import nn
 import srbench
 from srbench.datasets import ImageSet, open_dataset
 from srbench.errors import DatasetError, ImageError, ProtocolError, UpscalerError
-from srbench.evaluation import Plan, evaluate, run
+from srbench.evaluation import Plan, run
 from srbench.images import encode_png, save_png
 from srbench.protocols import get_protocol
 from srbench.resize import imresize
+from srbench.result import evaluate
 from srbench.upscalers.base import Identity, Image, Options, Upscaler
 from srbench.upscalers.loading import open_upscaler
 
@@ -34,7 +35,9 @@ IMDN_SET5 = {
 
 
 class Nearest(Upscaler):
-    """Repeats pixels, and counts how often it is asked; fails on one image if told to."""
+    """Repeats pixels and counts its calls by image; returns NaN for the image `failing`."""
+
+    probed = False
 
     def __init__(self, scale: int = 2, failing: str = "") -> None:
         self.identity, self.options, self.scale = Identity("nearest"), Options(device="cpu"), scale
@@ -66,7 +69,7 @@ def test_imdn_scores_what_its_paper_prints(test_data: Path, mirror: Path, scale:
         protocol=["matlab-y", "bam2021"],
         data_root=test_data / "data",
         options=Options(device="cpu"),
-    )
+    ).scores
     for protocol, (psnr, ssim) in IMDN_SET5[scale].items():
         means = scores[scores["protocol"] == protocol][["psnr_y", "ssim_y"]].mean()
         assert means["psnr_y"] == pytest.approx(psnr, abs=0.001)
@@ -88,7 +91,7 @@ def test_pan_meets_its_authors_log_image_by_image(test_data: Path, mirror: Path,
         protocol=["matlab-y", "matlab-rgb"],
         data_root=test_data / "data",
         options=Options(device="cpu"),
-    )
+    ).scores
     assert set(scores["image"]) == set(log)
     for score in scores.to_dict("records"):
         kind = "y" if score["protocol"] == "matlab-y" else "rgb"
@@ -98,7 +101,8 @@ def test_pan_meets_its_authors_log_image_by_image(test_data: Path, mirror: Path,
 
 def test_matlabs_lr_files_score_like_made_lr(test_data: Path) -> None:
     made, given = (
-        evaluate("bicubic", "Set5", scale=3, lr=source, data_root=test_data / "data") for source in ("made", "given")
+        evaluate("bicubic", "Set5", scale=3, lr=source, data_root=test_data / "data").scores
+        for source in ("made", "given")
     )
     differing = [column for column in made if not made[column].equals(given[column])]
     assert set(differing) == {"lr_source", "lr_origin", "seconds"}
@@ -108,14 +112,14 @@ def test_matlabs_lr_files_score_like_made_lr(test_data: Path) -> None:
 def test_protocols_of_one_preparation_share_a_forward_pass(small_set: ImageSet) -> None:
     upscaler = Nearest()
     names = ["matlab-y", "matlab-y-rounded", "matlab-rgb", "bam2021"]
-    scores = evaluate(upscaler, small_set, scale=2, protocol=names)
+    scores = evaluate(upscaler, small_set, scale=2, protocol=names).scores
     assert set(upscaler.calls.values()) == {2}, "three matlab protocols cost one pass, bam2021 another"
     assert Counter(scores["protocol"]) == dict.fromkeys(names, 5)
     assert scores.loc[scores["protocol"] == "matlab-rgb", "psnr_y"].isna().all()
 
 
 def test_each_row_is_what_its_protocol_says(small_set: ImageSet) -> None:
-    scores = evaluate(Nearest(), small_set, scale=2).set_index("image")
+    scores = evaluate(Nearest(), small_set, scale=2).scores.set_index("image")
     for name in small_set.names:
         protocol = get_protocol("matlab-y")
         hr, lr = protocol.prepare(small_set.hr(name), scale=2)
@@ -153,8 +157,8 @@ def test_images_on_several_cores_keep_their_order(
     upscaler, failing = Nearest(), Nearest(failing="d")
     for each in (upscaler, failing):
         each.fills_all_cores, each.images_at_once = True, 3
-    together = evaluate(upscaler, small_set, scale=2, protocol=["matlab-y", "bam2021"]).drop(columns="seconds")
-    alone = evaluate(Nearest(), small_set, scale=2, protocol=["matlab-y", "bam2021"]).drop(columns="seconds")
+    together = evaluate(upscaler, small_set, scale=2, protocol=["matlab-y", "bam2021"]).scores.drop(columns="seconds")
+    alone = evaluate(Nearest(), small_set, scale=2, protocol=["matlab-y", "bam2021"]).scores.drop(columns="seconds")
     assert together.equals(alone)
     kept = []
     with pytest.raises(UpscalerError, match="got shape"):
@@ -168,7 +172,9 @@ def test_saved_images_score_the_same(small_set: ImageSet, tmp_path: Path) -> Non
     protocols = [get_protocol(name) for name in ("matlab-y", "matlab-y-rounded", "matlab-rgb")]
     plan = Plan(Nearest(), [small_set], protocols, save_images=tmp_path / "sr")
     rows = pd.DataFrame([row for batch in run(plan) for row in batch])
-    again = evaluate(f"images:{tmp_path / 'sr'}", small_set, scale=2, protocol=[entry.name for entry in protocols])
+    again = evaluate(
+        f"images:{tmp_path / 'sr'}", small_set, scale=2, protocol=[entry.name for entry in protocols]
+    ).scores
     plan_of_images = Plan(open_upscaler(f"images:{tmp_path / 'sr'}", scale=2), [small_set], protocols)
     key = plan_of_images.key()
     save_png(tmp_path / "sr/another/a.png", small_set.hr("a"))
@@ -187,7 +193,7 @@ def test_images_of_two_preparations_cannot_share_a_folder(small_set: ImageSet, t
 def test_hr_as_sr_is_infinite_and_faithful_to_its_lr(small_set: ImageSet, tmp_path: Path) -> None:
     for name in small_set.names:
         save_png(tmp_path / "sr" / f"{name}.png", small_set.hr(name)[:32, :28])
-    scores = evaluate(f"images:{tmp_path / 'sr'}", small_set, scale=2)
+    scores = evaluate(f"images:{tmp_path / 'sr'}", small_set, scale=2).scores
     assert (scores["psnr_y"] == math.inf).all()
     assert (scores["psnr_lr"] == math.inf).all()
 
@@ -195,8 +201,8 @@ def test_hr_as_sr_is_infinite_and_faithful_to_its_lr(small_set: ImageSet, tmp_pa
 def test_a_module_is_scored_like_its_spec(test_data: Path, mirror: Path) -> None:
     root = test_data / "data"
     module = srbench.load_model("zoo:pan@authors", scale=4)
-    by_module = srbench.evaluate(module, srbench.datasets.Set5(scale=4, data_root=root), scale=4)
-    by_spec = srbench.evaluate("zoo:pan@authors", "Set5", scale=4, data_root=root)
+    by_module = srbench.evaluate(module, srbench.datasets.Set5(scale=4, data_root=root), scale=4).scores
+    by_spec = srbench.evaluate("zoo:pan@authors", "Set5", scale=4, data_root=root).scores
     assert by_module.drop(columns=["model", "seconds"]).equals(by_spec.drop(columns=["model", "seconds"]))
 
 
@@ -214,7 +220,7 @@ def test_a_network_in_training_is_given_back_as_it_was(small_set: ImageSet) -> N
         ]
 
     before = state()
-    assert len(evaluate(network, small_set, scale=2, options=Options("cpu", "bf16"))) == 5
+    assert len(evaluate(network, small_set, scale=2, options=Options("cpu", "bf16")).scores) == 5
     assert state() == before
     with pytest.raises(DatasetError, match="by design"):
         evaluate(network, VanishingSet("set", small_set.store), scale=2, options=Options("cpu"))
@@ -236,7 +242,7 @@ class VanishingSet(ImageSet):
 @pytest.mark.parametrize("model", ["zoo:imdn@authors", "zoo:pan@authors"])
 def test_optimised_inference_moves_no_score(test_data: Path, mirror: Path, model: str) -> None:
     plain, fast = (
-        evaluate(model, "Set5", scale=4, data_root=test_data / "data", options=Options("cpu", optimise=how))
+        evaluate(model, "Set5", scale=4, data_root=test_data / "data", options=Options("cpu", optimise=how)).scores
         for how in ("none", "fold")
     )
     assert (plain["psnr_y"] - fast["psnr_y"]).abs().max() < 0.0005
@@ -244,7 +250,7 @@ def test_optimised_inference_moves_no_score(test_data: Path, mirror: Path, model
 
 def test_a_repetition_is_dropped_and_two_sets_of_one_name_are_refused(small_set: ImageSet, tmp_path: Path) -> None:
     again = open_dataset(f"folder:{small_set.location}/../set")
-    scores = evaluate(Nearest(), [small_set, again], scale=2, protocol=["matlab-y", "matlab-y"])
+    scores = evaluate(Nearest(), [small_set, again], scale=2, protocol=["matlab-y", "matlab-y"]).scores
     assert list(scores["image"]) == list("abcde")
     save_png(tmp_path / "other/set/f.png", small_set.hr("a"))
     with pytest.raises(DatasetError, match=r"two called set: .*5 images.*1 images.*rename a folder"):
@@ -281,7 +287,9 @@ def test_mistakes_are_named(small_set: ImageSet, tmp_path: Path, monkeypatch: py
 
 
 def test_a_protocol_of_given_files_takes_them_unasked(test_data: Path, small_set: ImageSet) -> None:
-    scores = evaluate("bicubic", "Set5", scale=2, protocol=["div2k-rgb", "matlab-rgb"], data_root=test_data / "data")
+    scores = evaluate(
+        "bicubic", "Set5", scale=2, protocol=["div2k-rgb", "matlab-rgb"], data_root=test_data / "data"
+    ).scores
     assert set(zip(scores["protocol"], scores["lr_source"], strict=True)) == {
         ("div2k-rgb", "given"),
         ("matlab-rgb", "made"),
@@ -296,7 +304,7 @@ def test_pairs_y_scores_real_pairs_from_any_files(tmp_path: Path) -> None:
     lr = random.integers(0, 256, (12, 11, 3), dtype=np.uint8)
     save_png(tmp_path / "Set5/HR/a.png", hr)
     save_png(tmp_path / "Set5/LR_bicubic/X4/ax4.png", lr)
-    [row] = evaluate("bicubic", "Set5", scale=4, protocol="pairs-y", data_root=tmp_path).to_dict("records")
+    [row] = evaluate("bicubic", "Set5", scale=4, protocol="pairs-y", data_root=tmp_path).scores.to_dict("records")
     expected = get_protocol("pairs-y").score(imresize(lr, 4), hr, scale=4)
     assert (row["psnr_y"], row["ssim_y"]) == (expected["psnr_y"], expected["ssim_y"])
     assert math.isnan(row["psnr_lr"])

@@ -98,7 +98,7 @@ def plain_run(folder: Path) -> pd.DataFrame:
     parts = [
         srbench.evaluate(
             model, list(wanted.datasets), scale=scale, protocol=list(wanted.protocols), options=wanted.options
-        )
+        ).scores
         for model in wanted.models
         for scale in wanted.scales
     ]

@@ -6,22 +6,22 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 from tqdm import tqdm
 
-from srbench.cli.inference_options import RANDOM_HINT, accept_random_option, inference_options
+from srbench.cli.inference_options import accept_random_option, inference_options
 from srbench.cli.messages import is_quiet, note
-from srbench.cli.score_output import score_csv, score_table
 from srbench.datasets import available_datasets, open_dataset
 from srbench.datasets.pairs import with_lr_folder
 from srbench.errors import counted
 from srbench.evaluation import Plan, as_metrics
 from srbench.journal import Row
 from srbench.protocols import SCALES, LrSource, get_protocol
+from srbench.result import make_result
 from srbench.runs import ProgressHook, Shard, execute, local_device
-from srbench.scores import summarise, to_frame
+from srbench.score_output import ScoreTable, score_csv
+from srbench.summaries import ProtocolSummary
 from srbench.upscalers.base import Options
 from srbench.upscalers.loading import open_upscaler
 
@@ -132,13 +132,10 @@ def command(
     )
     if outcome is None:
         return  # the first process reports for all
-    rows, record = outcome
-    if not record.get("probe", {"deterministic": True})["deterministic"]:
-        click.echo(f"warning: {upscaler.identity.spec} gives another output each time it runs: {RANDOM_HINT}", err=True)
-    documents = [summarise(to_frame(rows), record, protocol.name, protocol.columns) for protocol in chosen]
-    _warn_about_gaps(documents[0])
-    _warn_about_images(documents)
-    click.echo(_render(documents, output_format))
+    result = make_result(plan, *outcome)
+    for warning in result.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(_render(result.summaries, output_format))
 
 
 def _found(data_root: Path | None) -> list[str]:
@@ -162,32 +159,10 @@ def _progress_hook(label: str, output: Path | None, shard: Shard) -> ProgressHoo
     return progress
 
 
-def _warn_about_gaps(document: dict[str, Any]) -> None:
-    for name, facts in document["datasets"].items():
-        if facts["n"] != facts["n_expected"]:
-            count = f"{facts['n']} of" if facts["n"] < facts["n_expected"] else f"{facts['n']} instead of"
-            click.echo(
-                f"warning: {name} has {count} {facts['n_expected']} images here: no means are given, "
-                "since they could not be compared",
-                err=True,
-            )
-
-
-def _warn_about_images(documents: list[dict[str, Any]]) -> None:
-    """Print each warning on the SR images of a dataset once, also if it concerns several protocols."""
-    lines = [
-        f"warning: {name}: {warning}"
-        for document in documents
-        for name, facts in document["datasets"].items()
-        for warning in facts["warnings"]
-    ]
-    for line in dict.fromkeys(lines):
-        click.echo(line, err=True)
-
-
-def _render(documents: list[dict[str, Any]], output_format: str) -> str:
+def _render(documents: list[ProtocolSummary], output_format: str) -> str:
     if output_format == "table":
-        return score_table(documents)
+        return ScoreTable.of(documents).text()
     if output_format == "csv":
         return score_csv(documents)
-    return json.dumps(documents[0] if len(documents) == 1 else documents, indent=1, allow_nan=False)
+    found = [document.to_json() for document in documents]
+    return json.dumps(found[0] if len(found) == 1 else found, indent=1, allow_nan=False)

@@ -118,8 +118,6 @@ def _with_options(command: Command, added: Mapping[str, _Decorator]) -> Command:
     return decorated
 
 
-RANDOM_HINT = "its scores do not repeat exactly, and the run resumes only with --accept-random"
-
 accept_random_option = click.option(
     "--accept-random",
     is_flag=True,

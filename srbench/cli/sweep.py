@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 from tqdm import tqdm
 
 from srbench.cli.inference_options import accept_random_option, inference_options
 from srbench.cli.messages import is_quiet
-from srbench.cli.score_output import further_metrics, metric_cell, score_cells, score_csv
 from srbench.protocols import SCALES, LrSource
+from srbench.score_output import further_metrics, metric_cell, score_cells, score_csv
+from srbench.summaries import ProtocolSummary
 from srbench.sweep import Engine, Grid, InProcess, Processes, RayCluster, sweep
 from srbench.sweep.jobs import JobResult
 from srbench.tables import text_table
@@ -129,23 +129,23 @@ def _watch(results: Iterable[JobResult], images: int) -> Iterator[JobResult]:
             yield result
 
 
-def _render(documents: list[dict[str, Any]], output_format: str) -> str:
+def _render(documents: list[ProtocolSummary], output_format: str) -> str:
     if output_format == "json":
-        return json.dumps(documents, indent=1, allow_nan=False)
+        return json.dumps([document.to_json() for document in documents], indent=1, allow_nan=False)
     if output_format == "csv":
         return score_csv(documents)
     metrics = further_metrics(documents)
     lines = [
         [
-            document["model"],
-            f"×{document['scale']}",
-            document["protocol"],
+            document.model,
+            f"×{document.scale}",
+            document.protocol,
             name,
             *score_cells(facts),
             *(metric_cell(facts, column) for column in metrics),
         ]
         for document in documents
-        for name, facts in document["datasets"].items()
+        for name, facts in document.datasets.items()
     ]
     return text_table(
         ["model", "scale", "protocol", "dataset", "images", "PSNR / SSIM", *metrics.values()], lines, rule=True

@@ -57,6 +57,12 @@ class Probe:
         """The probe as a record stores it, which has the number of threads in its environment."""
         return {name: value for name, value in asdict(self).items() if name != "threads"}
 
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Probe | None:
+        """Return the probe that a record stores, or None."""
+        stored = _stored(record)
+        return cls(**stored) if stored else None
+
     def to_head(self) -> dict[str, Any]:
         """The probe as the head of a journal stores it."""
         return {"probe": self.to_json(), "threads": self.threads}

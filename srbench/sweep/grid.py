@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -35,9 +34,9 @@ from srbench.scores import (
     RunFolder,
     read_run,
     row_id,
-    summarise,
     write_scores,
 )
+from srbench.summaries import ProtocolSummary, summarise
 from srbench.sweep.engines import Engine, InProcess
 from srbench.sweep.jobs import JobResult, SweepJob, SweepSubject
 from srbench.upscalers.base import Options
@@ -75,10 +74,10 @@ class Grid:
 
 @dataclass(frozen=True)
 class Sweep:
-    """The result of a sweep: all rows, a document per run and protocol as in `srbench evaluate`, and the failures."""
+    """The result of a sweep: all rows, a summary per run and protocol, and the failures."""
 
     scores: pd.DataFrame
-    documents: list[dict[str, Any]]
+    documents: list[ProtocolSummary]
     problems: list[str]
 
 
@@ -333,8 +332,8 @@ def _merge(output: Path, parts: list[tuple[_Cell, Run]], problems: list[str]) ->
         digest = write_scores(output / SCORES_NAME, merged)
         runs = [
             {
-                "model": document["model"],
-                "scale": document["scale"],
+                "model": document.model,
+                "scale": document.scale,
                 "dataset": cell.dataset,
                 "protocol": cell.protocol,
                 "run": f"{RUNS_FOLDER}/{run.path.name}",

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
 from srbench.errors import SrbenchError, WeightsError
-from srbench.evaluation import evaluate
 from srbench.files import sha256_of, write_atomic
 from srbench.records.base import validate
 from srbench.records.training import WeightsRecord
+from srbench.result import evaluate
 from srbench.training.data import find_training_images
 from srbench.training.loss_spikes import loss_spike_warning
 from srbench.training.records import WEIGHTS, as_one, read_training
@@ -209,7 +209,7 @@ def _stage(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _means(model: nn.Module | str, sets: Sequence[ImageSet], scale: int) -> dict[str, dict[str, float]]:
-    scores = evaluate(model, sets, scale=scale, protocol=PROTOCOL)
+    scores = evaluate(model, sets, scale=scale, protocol=PROTOCOL).scores
     return {
         str(name): {**{metric: round(float(rows[metric].mean()), 5) for metric in _METRICS}, "images": len(rows)}
         for name, rows in scores.groupby("dataset", sort=False)

@@ -103,7 +103,17 @@ class OptionKeywords(AdapterKeywords, total=False):
 
 
 def chosen_options(options: Options | None, keywords: OptionKeywords) -> Options | None:
-    """Return options given as one object or as keywords, or None. Raise UpscalerError where both are given."""
+    """Return options given as one object or as keywords, or None.
+
+    Raises:
+        UpscalerError: both are given.
+        TypeError: a keyword that is not a field of `Options`.
+    """
+    if unknown := [name for name in keywords if name not in Options.__dataclass_fields__]:
+        raise TypeError(
+            f"unexpected keyword argument {unknown[0]!r}; the options of a model are "
+            f"{', '.join(Options.__dataclass_fields__)}"
+        )
     if options is not None and keywords:
         raise UpscalerError(
             f"expected options=… or single options, got both ({', '.join(keywords)}); put all of them into one Options"

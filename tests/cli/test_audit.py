@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from srbench.cli import main
-from srbench.evaluation import evaluate
 from srbench.images import save_png
+from srbench.result import evaluate
 
 
 def audit(*arguments: object) -> Result:
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> str:
 
 
 def printed(folder: str, protocol: str) -> str:
-    scores = evaluate("bicubic", folder, scale=2, protocol=protocol)
+    scores = evaluate("bicubic", folder, scale=2, protocol=protocol).scores
     return f"{scores['psnr_y'].mean():.4f}/{scores['ssim_y'].mean():.4f}"
 
 

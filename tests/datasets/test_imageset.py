@@ -13,10 +13,10 @@ from srbench.datasets import Sample, Set5, available_datasets, data_root, open_d
 from srbench.datasets.imageset import SAMPLE_NAMES
 from srbench.datasets.parquet_writer import ImageWriter
 from srbench.errors import DatasetError, ImageError, ProtocolError, SrbenchError, UnknownNameError
-from srbench.evaluation import evaluate
 from srbench.images import encode_png, pixel_sha256, save_png
 from srbench.protocols import get_protocol
 from srbench.resize import imresize
+from srbench.result import evaluate
 
 
 def _image(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -185,7 +185,7 @@ def test_given_lr_is_cut_like_its_hr(height: int, width: int, up: bool, tmp_path
         assert (hr == _image(height, width)[:24, :36]).all()
     with pytest.raises(ProtocolError, match="makes its own LR"):
         Set5(4, "bam2021", tmp_path, lr="given")
-    frame = evaluate("bicubic", "Set5", scale=4, lr="given", data_root=tmp_path)
+    frame = evaluate("bicubic", "Set5", scale=4, lr="given", data_root=tmp_path).scores
     assert frame["lr_sha256"].tolist() == [pixel_sha256(np.ascontiguousarray(whole[:6, :9]))]
 
 

@@ -15,9 +15,10 @@ from click.testing import CliRunner
 
 from srbench.cli import main
 from srbench.datasets import ImageSet, open_dataset
-from srbench.evaluation import Plan, evaluate, run
+from srbench.evaluation import Plan, run
 from srbench.images import save_png
 from srbench.protocols import get_protocol
+from srbench.result import evaluate
 from srbench.runs import Shard, execute
 from srbench.scores import read_run, to_frame
 from srbench.upscalers.base import Identity, Options, Upscaler
@@ -55,7 +56,7 @@ def network(name: str, *, precision: str = "fp32", optimise: str = "none") -> Up
 
 
 def scores_of(upscaler: Upscaler, images: ImageSet) -> pd.DataFrame:
-    return evaluate(upscaler, images, scale=2, protocol=PROTOCOLS)
+    return evaluate(upscaler, images, scale=2, protocol=PROTOCOLS).scores
 
 
 def distance(first: pd.DataFrame, second: pd.DataFrame) -> float:

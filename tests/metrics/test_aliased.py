@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from srbench.datasets import open_dataset
-from srbench.evaluation import evaluate
 from srbench.metrics import aliasing_weight, weighted_psnr
 from srbench.protocols import ALIASING_LOBES, get_protocol, protocol_names
+from srbench.result import evaluate
 
 SCALES = (2, 3, 4)
 
@@ -107,5 +107,5 @@ def test_score_is_of_the_shaved_area_with_the_weight_of_the_whole(random_image: 
 
 
 def test_aliased_texture_is_harder_than_the_rest(test_data: Path) -> None:
-    scores = evaluate("bicubic", open_dataset("Set5", data_root=test_data / "data"), scale=4)
+    scores = evaluate("bicubic", open_dataset("Set5", data_root=test_data / "data"), scale=4).scores
     assert (scores["psnr_y_aliased"] < scores["psnr_y"] - 2.5).all()

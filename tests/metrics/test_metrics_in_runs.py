@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from srbench.cli import main
 from srbench.datasets import open_dataset
-from srbench.errors import ImageError, MetricError, ResultsError, UnknownNameError
-from srbench.evaluation import Plan, as_metrics, evaluate
+from srbench.errors import ImageError, MetricError, ResultsError, SrbenchError, UnknownNameError
+from srbench.evaluation import Plan, as_metrics
 from srbench.images import save_png
 from srbench.metrics.metric_entries import METRICS, Metric
 from srbench.protocols import get_protocol
+from srbench.result import evaluate
 from srbench.runs import execute
 from srbench.scores import SCHEMA, Row, read_run, to_frame
 from srbench.upscalers.bicubic import MatlabBicubic
@@ -84,7 +85,7 @@ def test_failing_metric_names_the_image(monkeypatch: pytest.MonkeyPatch) -> None
 def test_image_too_small_for_niqe_is_named(tmp_path: Path, random_image: NDArray[np.uint8]) -> None:
     save_png(tmp_path / "small.png", random_image)
     with pytest.raises(ImageError, match="small: expected an image of at least two blocks of 96×96 pixels"):
-        evaluate("bicubic", f"folder:{tmp_path}", scale=2, metrics=["niqe"])
+        evaluate("bicubic", f"folder:{tmp_path}", scale=2, metric=["niqe"])
 
 
 def test_protocol_score_is_refused_as_metric() -> None:
@@ -92,9 +93,9 @@ def test_protocol_score_is_refused_as_metric() -> None:
         make_plan(("psnr_y",))
 
 
-def test_metric_string_in_place_of_list_is_refused() -> None:
-    with pytest.raises(MetricError, match="expected a list of names"):
-        evaluate("bicubic", "Sample", scale=4, metrics="niqe")
+def test_several_metrics_in_one_string_are_refused() -> None:
+    with pytest.raises(SrbenchError, match=r"pass metric=\['niqe', 'dists'\]"):
+        evaluate("bicubic", "Sample", scale=4, metric="niqe,dists")
 
 
 def test_unknown_metric_offers_close_matches() -> None:
@@ -107,7 +108,7 @@ def test_csv_has_a_column_per_metric() -> None:
     line = ["evaluate", "--model", "bicubic", "--scale", "4", "--dataset", "Sample", "--metric", "niqe"]
     result = CliRunner().invoke(main, [*line, "--format", "csv"])
     (row,) = csv.DictReader(result.stdout.splitlines())
-    (mean,) = evaluate("bicubic", "Sample", scale=4, metrics=["niqe"]).groupby("dataset")["niqe"].mean()
+    (mean,) = evaluate("bicubic", "Sample", scale=4, metric="niqe").scores.groupby("dataset")["niqe"].mean()
     assert float(row["niqe"]) == pytest.approx(mean, rel=1e-12)
 
 

@@ -15,7 +15,7 @@ from srbench.cli import main
 from srbench.datasets import open_dataset
 from srbench.datasets.imageset import ImageSet
 from srbench.errors import TrainingError, WeightsError
-from srbench.evaluation import evaluate
+from srbench.result import evaluate
 from srbench.training import publishing
 from srbench.training.publishing import Published, halved, publish
 from srbench.training.trainer import train
@@ -68,7 +68,7 @@ def test_half_precision_weights_and_their_record_make_a_catalogue_entry(folder: 
 def test_the_scores_in_the_record_are_those_of_the_file(published: Published, others: ImageSet) -> None:
     module = load("imdn-bam", scale=4, file=published.weights).module
     for model, told in ((module, published.record["scores"]), ("bicubic", published.record["bicubic"])):
-        scores = evaluate(model, others, scale=4)
+        scores = evaluate(model, others, scale=4).scores
         assert told["others"] == {
             "psnr_y": pytest.approx(scores["psnr_y"].mean(), abs=1e-4),
             "ssim_y": pytest.approx(scores["ssim_y"].mean(), abs=1e-5),

@@ -18,9 +18,9 @@ from torch.nn import functional
 
 from srbench.cli import main
 from srbench.errors import UpscalerError
-from srbench.evaluation import evaluate
 from srbench.protocols import MATLAB_LUMA
 from srbench.resize import imresize
+from srbench.result import evaluate
 from srbench.upscalers.base import Identity, OptionKeywords, Options
 from srbench.upscalers.loading import as_upscaler, open_upscaler
 from srbench.upscalers.tensors import TensorUpscaler
@@ -143,8 +143,8 @@ def test_models_that_need_no_adapters_refuse_them(spec: str) -> None:
 
 
 def test_an_identity_network_scores_like_bicubic_on_the_sample() -> None:
-    scores = evaluate(nn.Identity(), "Sample", scale=4, device="cpu", pre_upsample=True, luma=True)
-    means = [evaluate("bicubic", "Sample", scale=4)["psnr_y"].mean(), scores["psnr_y"].mean()]
+    scores = evaluate(nn.Identity(), "Sample", scale=4, device="cpu", pre_upsample=True, luma=True).scores
+    means = [evaluate("bicubic", "Sample", scale=4).scores["psnr_y"].mean(), scores["psnr_y"].mean()]
     assert abs(means[0] - means[1]) < 0.02  # the baseline is rounded to 8 bits, the network's input is not
 
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from srbench.errors import UpscalerError
-from srbench.evaluation import evaluate
 from srbench.images import save_png
+from srbench.result import evaluate
 from srbench.upscalers import float32
 from srbench.upscalers.base import Identity, Options
 from srbench.upscalers.tensors import TensorUpscaler, network_upscaler

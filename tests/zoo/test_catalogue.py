@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from srbench.errors import UnknownNameError, WeightsError
-from srbench.evaluation import evaluate
+from srbench.result import evaluate
 from srbench.zoo.checkpoints import Architecture, load
 from srbench.zoo.weights_catalogue import CATALOGUE, TAGS, WeightsEntry, catalogue, entries_of, find_weights
 
@@ -61,7 +61,7 @@ def test_weights_that_score_otherwise_than_published_say_why(name: str, test_dat
     (entry,) = [entry for entry in entries_of(name) if entry.published]
     published = next(score for score in entry.published if (score.dataset, score.scale) == ("Set5", 4))
     expected = next(score for score in entry.scores if (score.dataset, score.scale) == ("Set5", 4))
-    scores = evaluate(f"zoo:{name}@authors", "Set5", scale=4, data_root=test_data / "data")
+    scores = evaluate(f"zoo:{name}@authors", "Set5", scale=4, data_root=test_data / "data").scores
     assert scores["psnr_y"].mean() == pytest.approx(expected.psnr_y, abs=0.002)
     assert scores["ssim_y"].mean() == pytest.approx(expected.ssim_y, abs=0.0001)
     assert abs(expected.psnr_y - published.psnr_y) > 0.02 and entry.note
@@ -86,7 +86,7 @@ def test_expected_scores_of_rlfn_are_the_published_ones() -> None:
 @pytest.mark.parametrize("spec", ["rlfn@authors", "efdn@authors", "span@ntire2024", "safmn@ntire2023"])
 def test_modern_weights_score_as_their_authors_code(spec: str, test_data: Path, mirror: Path) -> None:
     name, _, tag = spec.partition("@")
-    scores = evaluate(f"zoo:{spec}", "Set5", scale=4, data_root=test_data / "data")
+    scores = evaluate(f"zoo:{spec}", "Set5", scale=4, data_root=test_data / "data").scores
     expected = next(score for score in find_weights(name, tag=tag, scale=4).scores if score.dataset == "Set5")
     assert scores["psnr_y"].mean() == pytest.approx(expected.psnr_y, abs=0.0006)
     assert scores["ssim_y"].mean() == pytest.approx(expected.ssim_y, abs=0.00006)
