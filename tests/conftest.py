@@ -31,6 +31,15 @@ def test_data() -> Path:
     pytest.skip("set SRBENCH_TEST_DATA to run this on real images and weights")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the long tests where no real data are set. Continuous integration sets them, and runs everything."""
+    if os.environ.get("SRBENCH_TEST_DATA") or os.environ.get("CI") == "true":
+        return
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip("set SRBENCH_TEST_DATA to run the long tests"))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """What a user's machine may skip, continuous integration demands: there a skipped test fails the run."""

@@ -39,6 +39,8 @@ PAGES = sorted(
         ROOT / "submissions" / "README.md",
     )
 )
+# Their commands take seconds.
+LONG = {"docs/tables-and-figures.md", "docs/grids.md", "docs/quick-start.md"}
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for name in ("srbench", "leaderboard")
@@ -109,7 +111,7 @@ def anchors(path: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.long if page in LONG else ()) for page in PAGES])
 def test_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run_page(page, [block for block in blocks(page) if not block.note])

@@ -50,10 +50,16 @@ def test_plugin_entries_are_used_and_recorded(site: Path) -> None:
     assert document["record"]["plugins"] == {"example": "0.1.0"}
     assert document["record"]["metrics"] == {"mean_error": {"version": 1, "direction": "lower"}}
     assert 0 < document["datasets"]["Sample"]["mean_error"] < 255
+
+
+@pytest.mark.long
+def test_environment_variable_keeps_plugins_out(site: Path) -> None:
+    options = ("--protocol", "example-rounded-rgb", "--metric", "mean_error", "--format", "json")
     refused = _run(*_EVALUATE, *options, site=site, SRBENCH_NO_PLUGINS="1")
     assert (refused.returncode, "unknown protocol" in refused.stderr) == (1, True)
 
 
+@pytest.mark.long
 def test_plugin_networks_and_datasets_are_listed(site: Path) -> None:
     assert "\nthin " in _run("-m", "srbench", "zoo", "list", site=site).stdout
     assert "\nExampleSet " in _run("-m", "srbench", "data", "list", site=site).stdout
@@ -80,6 +86,7 @@ def test_two_plugins_of_one_name_load_once(site: Path) -> None:
     assert "expected plugins of different names, got two named example" in done.stderr
 
 
+@pytest.mark.long
 def test_leaderboard_commands_load_no_plugin(site: Path) -> None:
     _install(site, "loud", "loud_plugin")
     (site / "loud_plugin.py").write_text("print('loaded')\n")

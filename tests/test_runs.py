@@ -74,6 +74,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]), "OMP_NUM_THREADS": "1", **more}
 
 
+@pytest.mark.long
 def test_torchrun_gives_the_rows_of_one_process(folder: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "srbench"]
     shared = subprocess.run(

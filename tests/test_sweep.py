@@ -184,6 +184,7 @@ def test_sets_are_identified_by_pixels_not_by_name(folder: Path) -> None:
         sweep(grid(datasets=("folder:first", "folder:other/first")), folder / "out")
 
 
+@pytest.mark.long
 def test_processes_give_the_same_rows(folder: Path) -> None:
     small = grid(scales=(2,), protocols=("matlab-y", "matlab-rgb"))
     plain, shared = (
@@ -207,6 +208,7 @@ def test_machine_with_different_pixels_scores_nothing(folder: Path) -> None:
     assert "copy them again" in outcome.problems[0]
 
 
+@pytest.mark.long
 @pytest.mark.ray
 def test_lost_cluster_node_neither_loses_nor_doubles_rows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ray = pytest.importorskip("ray", reason="install the extra ray")

@@ -129,9 +129,9 @@ def test_scores_of_different_images_are_refused(root: Path, sample: Path, tmp_pa
     ("column", "change", "shown"),
     [
         ("psnr_y", 2e-6, "psnr"),
-        ("ssim_y", -2e-6, "ssim"),
-        ("psnr_lr", 1.0, "psnr_lr"),
-        ("psnr_y_aliased", 0.1, "psnr_y_aliased"),
+        pytest.param("ssim_y", -2e-6, "ssim", marks=pytest.mark.long),
+        pytest.param("psnr_lr", 1.0, "psnr_lr", marks=pytest.mark.long),
+        pytest.param("psnr_y_aliased", 0.1, "psnr_y_aliased", marks=pytest.mark.long),
     ],
 )
 def test_every_stated_score_is_compared_with_the_images(
@@ -143,7 +143,7 @@ def test_every_stated_score_is_compared_with_the_images(
     assert f"under matlab-y: {shown} stated" in outcome.failures[0]
 
 
-@pytest.mark.parametrize("stated", [60.0, 108.0])
+@pytest.mark.parametrize("stated", [pytest.param(60.0, marks=pytest.mark.long), 108.0])
 def test_a_high_stated_score_does_not_widen_its_tolerance(root: Path, sample: Path, stated: float) -> None:
     """`bam2021` does not round, so images prove its scores within what rounding costs at the PSNR that they have."""
     rewrite(root / "net", lambda rows, _: [row.update(psnr_y=stated) for row in rows if row["protocol"] == "bam2021"])
@@ -180,6 +180,7 @@ def test_images_of_one_preparation_do_not_verify_the_other(root: Path, sample: P
         rescore(read_submission(root / "net"), sample / "images" / "matlab-y" / "Sample")
 
 
+@pytest.mark.long
 def test_a_rerun_in_a_separate_process_finds_one_wrong_score(sample: Path, tmp_path: Path) -> None:
     assert srbench("submit", sample / "run-matlab-y", "--id", "net", "--submissions", tmp_path).exit_code == 0
     rewrite(tmp_path / "net", lambda rows, _: rows[3].update(psnr_y=rows[3]["psnr_y"] + 0.01))

@@ -51,6 +51,7 @@ def test_a_wrong_model_is_reported_before_missing_sets() -> None:
     assert "imdn" in result.stderr and "benchmark sets" not in result.stderr
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one child process")
 def test_an_interrupted_run_exits_130_and_resumes(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(MODEL)

@@ -295,6 +295,7 @@ def test_a_killed_import_leaves_no_result_and_the_next_one_cleans_up(tmp_path: P
     assert {path.name for path in folder.iterdir()} - {".lock"} == {"test.parquet"}
 
 
+@pytest.mark.long
 def test_imports_at_once(tmp_path: Path) -> None:
     flat(tmp_path / "given", content("RealSR7")[0], {}, "RealSR7")
     workers = _importers(3, tmp_path / "given", tmp_path / "root")

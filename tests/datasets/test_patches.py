@@ -276,6 +276,7 @@ print(PatchFeed(PatchPlan(PatchStore(Path(sys.argv[1])), patch=6, seed=2), batch
 """
 
 
+@pytest.mark.long
 def test_feeding_needs_neither_opencv_nor_the_hub_libraries(store: PatchStore) -> None:
     done = subprocess.run([sys.executable, "-c", _BARE, str(store.folder)], capture_output=True, text=True)
     assert done.stderr == ""

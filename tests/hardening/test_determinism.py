@@ -114,6 +114,7 @@ def test_a_batch_of_images_is_scored_as_each_alone(images: ImageSet) -> None:
         pd.testing.assert_frame_equal(alone[SCORES], together.loc[alone.index], check_exact=True)
 
 
+@pytest.mark.long
 def test_two_processes_write_the_same_table(images: ImageSet, tmp_path: Path) -> None:
     command = [
         "evaluate",

@@ -13,6 +13,7 @@ from benchmarks.memory import many_images
 MEGABYTE = 1e6
 
 
+@pytest.mark.long
 def test_more_images_take_no_more_memory() -> None:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         few, many = (pool.submit(many_images, count, 64).result() for count in (50, 800))

@@ -100,6 +100,7 @@ def test_a_killed_training_goes_on_to_the_same_losses_and_weights(images: Path, 
     assert (killed / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
 
 
+@pytest.mark.long
 def test_two_processes_with_few_packages_learn_what_one_learns_from_the_same_global_batch(
     images: Path, tmp_path: Path
 ) -> None:
@@ -125,6 +126,7 @@ def test_two_processes_with_few_packages_learn_what_one_learns_from_the_same_glo
         torch.testing.assert_close(two[key], weights, rtol=0, atol=1e-6, msg=lambda text, key=key: f"{key}: {text}")
 
 
+@pytest.mark.long
 def test_when_one_process_dies_the_other_stops_and_says_so() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -76,6 +76,7 @@ class Deadly:
         return os._exit, (9,)
 
 
+@pytest.mark.long
 def test_several_at_once_give_what_one_after_another_gives_though_a_process_dies(images: Path, tmp_path: Path) -> None:
     jobs = [small_job(images, tmp_path / f"together-{seed}", network="pan", seed=seed) for seed in (1, 3, 2)]
     jobs[1] = replace(jobs[1], data_root=cast(Path, Deadly()))

@@ -189,6 +189,7 @@ def make(scale):
 """
 
 
+@pytest.mark.long
 def test_speed_audit_and_samples_take_adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "luma_model.py").write_text(LUMA_FACTORY)
     monkeypatch.syspath_prepend(tmp_path)

@@ -33,13 +33,16 @@ _SMALL: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", _SMALL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "span" else pytest.mark.long) for name in _SMALL]
+)
 def test_an_exported_network_gives_its_own_output(name: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     torch.manual_seed(0)
     _require_same_output(build(name, scale=3, **_SMALL[name]), tmp_path / "network.onnx")
 
 
+@pytest.mark.long
 def test_a_network_for_one_size_alone_is_not_exported(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     path = tmp_path / "network.onnx"

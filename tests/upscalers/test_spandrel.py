@@ -150,6 +150,7 @@ def test_bf16_changes_the_output_a_little(lr: torch.Tensor, tmp_path: Path) -> N
     assert 0 < change < 0.1
 
 
+@pytest.mark.long
 def test_import_needs_no_torchvision_and_leaves_none() -> None:
     optional_package("spandrel")
     code = """

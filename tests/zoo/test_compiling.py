@@ -23,6 +23,7 @@ def _without_compiler(graph: object, inputs: object) -> None:
     raise RuntimeError("no working C++ compiler")
 
 
+@pytest.mark.long
 def test_a_machine_without_a_compiler_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # torch's own backend fails in the same way, after seconds of imports.
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=_without_compiler))

@@ -116,7 +116,13 @@ def test_macs_of_the_grouped_carn_m_are_the_published_ones() -> None:
     assert [count_parameters(network) for network in networks] == [414_811] * 3
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+@pytest.mark.parametrize(
+    "variant",
+    [
+        pytest.param(variant, id=variant.name, marks=pytest.mark.long if "rcan" in variant.name else ())
+        for variant in VARIANTS
+    ],
+)
 def test_stored_costs_are_those_of_the_modules(variant: Variant) -> None:
     for scale in variant.network.scales:
         network = build(variant.name, scale=scale, device="meta")

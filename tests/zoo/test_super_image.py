@@ -19,7 +19,15 @@ _ENTRIES = [entry for entry in CATALOGUE if entry.tag == "super-image"]
 _CONFIG = {"edsr": {"n_resblocks": 32, "n_feats": 256}}
 
 
-@pytest.mark.parametrize("entry", _ENTRIES, ids=lambda entry: f"{entry.name}_x{entry.scales[0]}")
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param(
+            entry, id=f"{entry.name}_x{entry.scales[0]}", marks=() if entry.scales == (4,) else pytest.mark.long
+        )
+        for entry in _ENTRIES
+    ],
+)
 def test_random_weights_give_the_same_output(entry: WeightsEntry) -> None:
     package = optional_package("super_image")
     (scale,) = entry.scales

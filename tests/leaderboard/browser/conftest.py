@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
+from leaderboard import tables
 from leaderboard.site import build
 from tests.submissions.generated import generate
 
@@ -44,10 +46,12 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of the real entries. Asks for the browser first: without one, nothing needs to be built."""
-    output = tmp_path_factory.mktemp("site")
-    report = build(ROOT / "submissions", output)
-    assert not report.problems
+    """The site of the real entries, built once for all test processes. Asks for the browser first: without one, nothing needs to be built."""
+    shared = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else None
+    output = (shared or tmp_path_factory.mktemp("site")) / "real-site"
+    with FileLock(f"{output}.lock"):
+        if not output.exists():
+            assert not build(ROOT / "submissions", output).problems
     return output
 
 
@@ -55,8 +59,10 @@ def site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def crowded_site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of more generated entries than one page of a table holds."""
     folder = tmp_path_factory.mktemp("crowded")
-    generate(folder / "in", 505)
-    build(folder / "in", folder / "out")
+    generate(folder / "in", 55)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "ROWS", 50)
+        build(folder / "in", folder / "out")
     return folder / "out"
 
 

@@ -6,8 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.leaderboard.browser.conftest import Visit, wait_until
 
 
@@ -79,25 +77,27 @@ def arrows(page: Any) -> dict[str, str]:
 AS_IT_CAME = {"rank": "ascending"}
 
 
-@pytest.mark.parametrize(
-    ("asked", "arrow"),
-    [
-        ("sort=nope", AS_IT_CAME),
-        ("sort=nope&order=ascending&name=i", AS_IT_CAME),
-        ("attention=zzz", AS_IT_CAME),
-        ("level=&parameters=1&page=-3", AS_IT_CAME),
-        ("sort=parameters", {"parameters": "ascending"}),
-        ("sort=Set14.ssim&order=up&training=zzz", {"Set14.ssim": "descending"}),
-    ],
-)
-def test_an_address_may_ask_for_what_is_not_there(asked: str, arrow: dict[str, str], site: Path, visit: Visit) -> None:
-    page = visit(site, f"x4/matlab-y.html#{asked}")
-    everything = names(visit(site, "x4/matlab-y.html"))
-    assert arrows(page) == arrow
-    if "name=" not in asked:
-        assert sorted(names(page)) == sorted(everything)
-    shown = page.locator("#controls select").evaluate_all("(all) => all.map((one) => one.selectedIndex)")
-    assert shown == [0, 0, 0, 0]  # "any", and not a blank
+UNKNOWN = {
+    "sort=nope": AS_IT_CAME,
+    "sort=nope&order=ascending&name=i": AS_IT_CAME,
+    "attention=zzz": AS_IT_CAME,
+    "level=&parameters=1&page=-3": AS_IT_CAME,
+    "sort=parameters": {"parameters": "ascending"},
+    "sort=Set14.ssim&order=up&training=zzz": {"Set14.ssim": "descending"},
+}
+
+
+def test_unknown_values_in_an_address_are_ignored(site: Path, visit: Visit) -> None:
+    page = visit(site, "x4/matlab-y.html")
+    everything = names(page)
+    for asked, arrow in UNKNOWN.items():
+        page.goto("about:blank")
+        page.goto(f"{site.as_uri()}/x4/matlab-y.html#{asked}")
+        assert arrows(page) == arrow, asked
+        if "name=" not in asked:
+            assert sorted(names(page)) == sorted(everything), asked
+        shown = page.locator("#controls select").evaluate_all("(all) => all.map((one) => one.selectedIndex)")
+        assert shown == [0, 0, 0, 0], asked  # "any", and not a blank
 
 
 def test_a_numbered_page_keeps_its_rows_at_its_address(crowded_site: Path, visit: Visit) -> None:
@@ -110,7 +110,7 @@ def test_a_numbered_page_keeps_its_rows_at_its_address(crowded_site: Path, visit
     assert names(page) == first
     assert arrows(page) == AS_IT_CAME
     again = visit(crowded_site, f"x4/{page.url.rpartition('/')[2]}")
-    wait_until(again, "document.querySelectorAll('#scores tbody tr').length === 500")
+    wait_until(again, "document.querySelectorAll('#scores tbody tr').length === 50")
     assert names(again) == first
     page.locator("#pager button", has_text="2").click()
     assert names(page) == second
@@ -119,9 +119,9 @@ def test_a_numbered_page_keeps_its_rows_at_its_address(crowded_site: Path, visit
 
 def test_sorting_reaches_over_all_pages_of_a_long_table(crowded_site: Path, visit: Visit) -> None:
     page = visit(crowded_site, "x4/matlab-y.html")
-    assert len(names(page)) == 500
+    assert len(names(page)) == 50
     page.locator('th[data-key="model"] button').click()
     wait_until(page, "document.querySelector('#scores tbody th').textContent.trim() === 'Net 0'")
-    assert names(page) == [f"Net {number}" for number in range(500)]
+    assert names(page) == [f"Net {number}" for number in range(50)]
     page.locator("#pager button", has_text="2").click()
-    assert names(page) == [f"Net {number}" for number in range(500, 505)]
+    assert names(page) == [f"Net {number}" for number in range(50, 55)]
