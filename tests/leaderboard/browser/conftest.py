@@ -46,7 +46,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of the real entries, built once for all test processes. Asks for the browser first: without one, nothing needs to be built."""
+    """The site of the real entries, built once for all test processes, and only where there is a browser."""
     shared = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else None
     output = (shared or tmp_path_factory.mktemp("site")) / "real-site"
     with FileLock(f"{output}.lock"):
