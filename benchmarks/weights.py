@@ -89,7 +89,7 @@ def _measure(entry: WeightsEntry, score: ExpectedScore, root: Path) -> tuple[tup
     return _mean(rounded), _mean(cut)
 
 
-def _cut(sr: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _cut(sr: NDArray[np.uint8 | np.float32]) -> NDArray[np.uint8]:
     cut: NDArray[np.uint8] = (np.clip(sr.astype(np.float32), 0, 1) * np.float32(255)).astype(np.uint8)
     return cut
 

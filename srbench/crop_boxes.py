@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from srbench.errors import FigureError
+
+ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 STEP = 4
 """Distance in pixels between the boxes that are compared."""
@@ -28,7 +30,7 @@ class CropBox:
     def __str__(self) -> str:
         return f"{self.x},{self.y},{self.width},{self.height}"
 
-    def crop(self, image: NDArray[Any]) -> NDArray[Any]:
+    def crop(self, image: NDArray[ScalarT]) -> NDArray[ScalarT]:
         """Return this part of an image H×W or H×W×C, as a view."""
         return image[self.y : self.y + self.height, self.x : self.x + self.width]
 
@@ -61,7 +63,7 @@ def parse_box(text: str) -> CropBox:
     return box
 
 
-def interest(weight: NDArray[Any], models: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+def interest(weight: NDArray[np.generic], models: Sequence[NDArray[np.generic]]) -> NDArray[np.float64]:
     """Return H×W of how much a reader learns at each pixel: where the HR aliases and the models differ.
 
     The value is the aliasing weight times the variance of the models' luma. `best_boxes` averages it over a box.

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import permutations
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +66,7 @@ class Cause:
         return self.after - self.before
 
 
-def diagnose(sr: NDArray[Any], lr: Images, degrade: Degrade, *, psnr_lr: float, scale: int) -> Cause | None:
+def diagnose(sr: NDArray[np.generic], lr: Images, degrade: Degrade, *, psnr_lr: float, scale: int) -> Cause | None:
     """Return the mistake whose correction raises `psnr_lr` most, if it raises it by at least `MIN_GAIN`.
 
     Args:
@@ -137,7 +136,7 @@ def _seen(first: Cause, alike: list[Cause]) -> str:
     return f"R, G, B are off by {-red:+.0f}, {-green:+.0f}, {-blue:+.0f} gray levels"
 
 
-def _measure(image: NDArray[Any], lr: Images, degrade: Degrade) -> float:
+def _measure(image: NDArray[np.generic], lr: Images, degrade: Degrade) -> float:
     """Return `psnr_lr` of a corrected image, uint8 or floating."""
     eight_bit = to_8bit(np.clip(image, 0, 255 if image.dtype == np.uint8 else 1))
     return _finite(psnr(degrade(eight_bit), lr, data_range=255))

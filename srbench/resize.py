@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +34,16 @@ _FLOAT32_DENOMINATOR = 2**12
 # digits; their weights are rounded to this one, which moves a value by less than 1e-10.
 _FLOAT64_DENOMINATOR = 2**44
 
-ImageT = TypeVar("ImageT", NDArray[Any], "torch.Tensor")
+ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 
-def imresize(image: ImageT, scale: float | Fraction, *, border: Border = "symmetric") -> ImageT:
+@overload
+def imresize(image: NDArray[ScalarT], scale: float | Fraction, *, border: Border = "symmetric") -> NDArray[ScalarT]: ...
+@overload
+def imresize(image: torch.Tensor, scale: float | Fraction, *, border: Border = "symmetric") -> torch.Tensor: ...
+def imresize(
+    image: NDArray[np.generic] | torch.Tensor, scale: float | Fraction, *, border: Border = "symmetric"
+) -> NDArray[np.generic] | torch.Tensor:
     """Resize like MATLAB's ``imresize`` with its bicubic kernel and antialiasing.
 
     Args:
@@ -157,7 +163,7 @@ def _source_rows(kernel: _Kernel, size: int, out: int, border: Border) -> tuple[
     return np.where(folded < size, folded, 2 * size - 1 - folded), before
 
 
-def _resize_numpy(image: NDArray[Any], ratio: Fraction, border: Border) -> NDArray[Any]:
+def _resize_numpy(image: NDArray[ScalarT], ratio: Fraction, border: Border) -> NDArray[ScalarT]:
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise ValueError(f"image: expected a non-empty H×W or H×W×C array, got shape {image.shape}")
     if image.dtype != np.uint8 and not np.issubdtype(image.dtype, np.floating):
@@ -166,7 +172,7 @@ def _resize_numpy(image: NDArray[Any], ratio: Fraction, border: Border) -> NDArr
     return np.ascontiguousarray(_pass_numpy(vertical.swapaxes(0, 1), ratio, border).swapaxes(0, 1))
 
 
-def _pass_numpy(image: NDArray[Any], ratio: Fraction, border: Border) -> NDArray[Any]:
+def _pass_numpy(image: NDArray[ScalarT], ratio: Fraction, border: Border) -> NDArray[ScalarT]:
     """Resize along axis 0, large images in blocks of columns: all floating values would not fit into memory."""
     columns = max(1, _LARGE_VALUES // (image.size // image.shape[1]))
     if columns >= image.shape[1]:
@@ -177,14 +183,14 @@ def _pass_numpy(image: NDArray[Any], ratio: Fraction, border: Border) -> NDArray
     return result
 
 
-def _pass_columns(image: NDArray[Any], ratio: Fraction, border: Border) -> NDArray[Any]:
+def _pass_columns(image: NDArray[ScalarT], ratio: Fraction, border: Border) -> NDArray[ScalarT]:
     kernel = _kernel(ratio)
     out = output_size(image.shape[0], ratio)
     rows, before = _source_rows(kernel, image.shape[0], out, border)
     exact = image.dtype == np.uint8
     working = np.float32 if exact and kernel.fits_float32 else np.float64
-    padded = image[rows].astype(working)
-    result = np.empty((out, *image.shape[1:]), working)
+    padded: NDArray[np.floating] = image[rows].astype(working)
+    result: NDArray[np.floating] = np.empty((out, *image.shape[1:]), working)
     for phase in kernel.phases:
         target = result[phase.offset :: kernel.up]
         if len(target):
@@ -193,10 +199,12 @@ def _pass_columns(image: NDArray[Any], ratio: Fraction, border: Border) -> NDArr
         return (result / kernel.denominator).astype(image.dtype)
     result += working(kernel.denominator / 2)
     result /= working(kernel.denominator)
-    return np.clip(np.floor(result, out=result), 0, 255, out=result).astype(np.uint8)
+    return np.clip(np.floor(result, out=result), 0, 255, out=result).astype(image.dtype)
 
 
-def _weigh_numpy(source: NDArray[Any], weights: tuple[int, ...], step: int, target: NDArray[Any]) -> None:
+def _weigh_numpy(
+    source: NDArray[np.floating], weights: tuple[int, ...], step: int, target: NDArray[np.floating]
+) -> None:
     """target[i] = Σ weights[k] · source[i · step + k], in blocks of rows that stay in the processor's cache."""
     block = max(1, 65536 // max(1, target[0].size))
     for start in range(0, len(target), block):
@@ -209,7 +217,7 @@ def _weigh_numpy(source: NDArray[Any], weights: tuple[int, ...], step: int, targ
                 part += term
 
 
-def _tap(source: NDArray[Any], start: int, k: int, step: int, count: int) -> NDArray[Any]:
+def _tap(source: NDArray[np.floating], start: int, k: int, step: int, count: int) -> NDArray[np.floating]:
     first = start * step + k
     return source[first : first + (count - 1) * step + 1 : step]
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from srbench.errors import DatasetError
+
+ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 CROPS = ("top-left", "top-right", "bottom-left", "bottom-right", "centre")
 """Names of the five crops, in their order."""
@@ -32,7 +35,7 @@ class Box(NamedTuple):
     height: int
     width: int
 
-    def cut(self, image: NDArray[Any], *, scale: int = 1) -> NDArray[Any]:
+    def cut(self, image: NDArray[ScalarT], *, scale: int = 1) -> NDArray[ScalarT]:
         """Return this box of an H×W or H×W×C image as a view, after its coordinates are multiplied by `scale`."""
         top, left, height, width = (scale * value for value in self)
         return image[top : top + height, left : left + width]
@@ -75,7 +78,7 @@ class FiveCropIndex:
         return image, five_boxes(*self.sizes[image])[crop]
 
 
-def apply_symmetry(image: NDArray[Any], symmetry: int) -> NDArray[Any]:
+def apply_symmetry(image: NDArray[ScalarT], symmetry: int) -> NDArray[ScalarT]:
     """Return a view of H×W or H×W×C pixels in one of eight orientations, 0…7.
 
     Bit 2 transposes, then bit 0 flips top to bottom and bit 1 left to right: all flips and 90° rotations.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from srbench.errors import DatasetError
 from srbench.images import size_of
@@ -29,9 +29,9 @@ class _Table:
 
     path: Path
     file: pq.ParquetFile
-    kept: dict[str, tuple[int, list[Any]]]
+    kept: dict[str, tuple[int, list[object]]]
 
-    def cell(self, column: str, group: int, row: int) -> Any:
+    def cell(self, column: str, group: int, row: int) -> object:
         """Return the value of a column in one row of a row group."""
         if self.kept.get(column, (-1, []))[0] != group:
             self.kept[column] = (group, self.file.read_row_group(group, columns=[column])[column].to_pylist())

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 GROUP_BYTES = 8 << 20
 """A row group is closed once its images take this many bytes."""
@@ -34,19 +34,19 @@ class ImageWriter:
         self._file = pq.ParquetWriter(
             path, self._schema, compression="none", use_dictionary=False, write_page_checksum=True
         )
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[dict[str, object]] = []
         self._bytes = 0
 
     def add(self, name: str, hr: bytes, lr: Mapping[int, bytes]) -> None:
         """Append an image: its encoded HR, and encoded LR by scale."""
-        row: dict[str, Any] = {"name": name, "hr": {"bytes": hr, "path": None}}
+        row: dict[str, object] = {"name": name, "hr": {"bytes": hr, "path": None}}
         row |= {f"lr_x{scale}": {"bytes": data, "path": None} for scale, data in lr.items()}
         self._rows.append(row)
         self._bytes += len(hr) + sum(map(len, lr.values()))
         if self._bytes >= GROUP_BYTES or len(self._rows) >= GROUP_ROWS:
             self._flush()
 
-    def record(self, facts: Mapping[str, Any]) -> None:
+    def record(self, facts: Mapping[str, object]) -> None:
         """Store facts about the set in the metadata of the file, as JSON under the key `srbench`."""
         self._file.add_key_value_metadata({"srbench": json.dumps(facts)})
 

@@ -14,12 +14,12 @@ import secrets
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypedDict, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,44 @@ class PackedPair:
     lr_sha256: str
 
 
+Stamp = list[str | int]
+"""The name of a source image and numbers that change whenever its file does."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class PairFacts(TypedDict):
+    """A `PackedPair` in the header and in the journal."""
+
+    name: str
+    height: int
+    width: int
+    hr_sha256: str
+    lr_sha256: str
+
+
+class PackedSource(TypedDict):
+    """A source image in the header and in the journal: its stamp, and the pairs that were made from it."""
+
+    stamp: Stamp
+    pairs: list[PairFacts]
+
+
+class StoreIdentity(TypedDict):
+    """Which pairs a store holds. It starts the journal."""
+
+    format: int
+    scale: int
+    key: str
+
+
+class StoreHeader(StoreIdentity):
+    """The header of a finished store."""
+
+    sources: list[PackedSource]
+
+
 class PatchStore:
     """A finished store, memory-mapped; images are uint8 3×H×W, RGB.
 
@@ -86,7 +124,7 @@ class PatchStore:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Callable[[Path], PatchStore], tuple[Path]]:
         return _reopen, (self.folder,)
 
     def image(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -136,7 +174,7 @@ def build_store(
     """
     if not images:
         raise DatasetError(f"{folder}: expected at least one image to pack, got none; check the training folder")
-    identity = {"format": FORMAT, "scale": make.scale, "key": make.key}
+    identity: StoreIdentity = {"format": FORMAT, "scale": make.scale, "key": make.key}
     stamps = [_stamp(name, path) for name, path in images.items()]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -153,9 +191,9 @@ def build_store(
 
 def _build(
     images: list[tuple[str, Source]],
-    stamps: list[list[Any]],
+    stamps: list[Stamp],
     folder: Path,
-    identity: dict[str, Any],
+    identity: StoreIdentity,
     make: PairMaker,
     workers: int,
     progress: bool,
@@ -186,12 +224,12 @@ def _build(
             # The journal may only list bytes that are already written.
             hr.flush()
             lr.flush()
-            sources.append({"stamp": stamp, "pairs": [asdict(pair) for pair in pairs]})
+            sources.append({"stamp": stamp, "pairs": [cast(PairFacts, asdict(pair)) for pair in pairs]})
             _append_line(journal, sources[-1])
             bar.update()
         for stream in (hr, lr):
             os.fsync(stream.fileno())
-    header = {**identity, "sources": sources}
+    header: StoreHeader = {**identity, "sources": sources}
     write_atomic(partial / _HEADER, json.dumps({**header, "sha256": _header_sha256(header)}), error=DatasetError)
     _publish(partial, folder)
     (folder / _JOURNAL).unlink()
@@ -217,9 +255,9 @@ def _make(item: tuple[str, Source], make: PairMaker) -> tuple[list[PackedPair], 
     return pairs, blocks
 
 
-def _resume(partial: Path, identity: dict[str, Any], stamps: list[list[Any]]) -> list[dict[str, Any]]:
+def _resume(partial: Path, identity: StoreIdentity, stamps: list[Stamp]) -> list[PackedSource]:
     """Return the sources that are already packed, checked by their hashes; truncate everything after them."""
-    sources: list[dict[str, Any]] = []
+    sources: list[PackedSource] = []
     sizes = [0, 0]
     lines = _journal_lines(partial / _JOURNAL)
     paths = (partial / _HR, partial / _LR)
@@ -227,7 +265,7 @@ def _resume(partial: Path, identity: dict[str, Any], stamps: list[list[Any]]) ->
         path.touch()
     with paths[0].open("rb") as hr, paths[1].open("rb") as lr:
         if next(lines, None) == identity:
-            for line, stamp in zip(lines, stamps, strict=False):
+            for line, stamp in zip(cast(Iterator[PackedSource], lines), stamps, strict=False):
                 if line.get("stamp") != stamp or not _follows(line["pairs"], hr, lr, identity["scale"]):
                     break
                 sources.append(line)
@@ -239,7 +277,7 @@ def _resume(partial: Path, identity: dict[str, Any], stamps: list[list[Any]]) ->
     return sources
 
 
-def _follows(pairs: list[dict[str, Any]], hr: BinaryIO, lr: BinaryIO, scale: int) -> bool:
+def _follows(pairs: list[PairFacts], hr: BinaryIO, lr: BinaryIO, scale: int) -> bool:
     """Return whether the next bytes of both files have the hashes of these pairs."""
     for pair in (PackedPair(**entry) for entry in pairs):
         area = 3 * pair.height * pair.width
@@ -248,7 +286,7 @@ def _follows(pairs: list[dict[str, Any]], hr: BinaryIO, lr: BinaryIO, scale: int
     return True
 
 
-def _journal_lines(path: Path) -> Iterator[dict[str, Any]]:
+def _journal_lines(path: Path) -> Iterator[object]:
     for line in path.read_text().splitlines() if path.exists() else []:
         try:
             yield json.loads(line)
@@ -256,16 +294,16 @@ def _journal_lines(path: Path) -> Iterator[dict[str, Any]]:
             return  # the line that was being written when the process was killed
 
 
-def _append_line(journal: BinaryIO, value: dict[str, Any]) -> None:
+def _append_line(journal: BinaryIO, value: StoreIdentity | PackedSource) -> None:
     journal.write(json.dumps(value).encode() + b"\n")
     journal.flush()
 
 
-def _in_order(work: Callable[[Any], Any], items: Sequence[Any], workers: int) -> Iterator[Any]:
+def _in_order(work: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Result]:
     """Yield results in the order of `items`, with only a few of them in memory."""
     with ThreadPoolExecutor(workers) as pool:
         remaining = iter(items)
-        waiting: deque[Future[Any]] = deque(pool.submit(work, item) for item in islice(remaining, 2 * workers))
+        waiting = deque(pool.submit(work, item) for item in islice(remaining, 2 * workers))
         try:
             while waiting:
                 yield waiting.popleft().result()
@@ -285,7 +323,7 @@ def _publish(partial: Path, folder: Path) -> None:
     shutil.rmtree(old)
 
 
-def _is_current(folder: Path, identity: dict[str, Any], stamps: list[list[Any]]) -> bool:
+def _is_current(folder: Path, identity: StoreIdentity, stamps: list[Stamp]) -> bool:
     """Return whether `folder` is this store. Raise DatasetError if it has other files, which are never overwritten."""
     if not folder.exists():
         return False
@@ -299,7 +337,7 @@ def _is_current(folder: Path, identity: dict[str, Any], stamps: list[list[Any]])
     return found == identity and [source["stamp"] for source in header["sources"]] == stamps
 
 
-def _read_header(folder: Path) -> dict[str, Any]:
+def _read_header(folder: Path) -> StoreHeader:
     try:
         header = json.loads((folder / _HEADER).read_text())
         if not isinstance(header, dict):
@@ -315,10 +353,10 @@ def _read_header(folder: Path) -> dict[str, Any]:
         )
     if header.pop("sha256", None) != _header_sha256(header):
         raise DatasetError(f"{folder}: expected {_HEADER} as it was written, got another; delete it and pack again")
-    return header
+    return cast(StoreHeader, header)
 
 
-def _header_sha256(header: dict[str, Any]) -> str:
+def _header_sha256(header: Mapping[str, object]) -> str:
     return _sha256(json.dumps(header).encode())
 
 
@@ -339,7 +377,7 @@ def _reopen(folder: Path) -> PatchStore:
     return PatchStore(folder, check=False)
 
 
-def _stamp(name: str, image: Source) -> list[Any]:
+def _stamp(name: str, image: Source) -> Stamp:
     if isinstance(image, StoredImage):
         return [name, *image.store.stamp(image.name)]
     try:

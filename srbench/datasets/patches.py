@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -135,7 +134,7 @@ class PatchSampler:
             parts.append(part)
         return parts[0] if len(parts) == 1 else _join(parts)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, int | str | bool]:
         """Return the position of the stream and what identifies the stream, as plain numbers and strings."""
         plan = self.plan
         return {
@@ -152,7 +151,7 @@ class PatchSampler:
             "store": plan.store.key,
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, int | str | bool]) -> None:
         """Resume from the position in `state`.
 
         Raises:
@@ -260,11 +259,11 @@ class PatchFeed:
             lr, hr = (self._move(torch.from_numpy(part)) for part in read_patches(plan.store, draw, patch=plan.patch))
         return (to_float(lr, out[0]), to_float(hr, out[1])) if out else (to_float(lr), to_float(hr))
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, int | str | bool]:
         """See `PatchSampler.state_dict`."""
         return self.sampler.state_dict()
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, int | str | bool]) -> None:
         """See `PatchSampler.load_state_dict`."""
         self.sampler.load_state_dict(state)
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,13 +120,21 @@ def _hash_of(dataset: str, known: KnownImage, kind: str) -> str | None:
     size = cropped_size(known.height, known.width, int(multiple))
     if size == (known.height, known.width):
         return whole
-    crops = _records().get(dataset, {}).get(known.name, {}).get("edsr" if kind.startswith("edsr") else "crops", {})
-    sha256: str | None = crops.get(f"{size[0]}x{size[1]}")
-    return sha256
+    facts = _records().get(dataset, {}).get(known.name, _ImageFacts())
+    crops = facts.get("edsr", {}) if kind.startswith("edsr") else facts.get("crops", {})
+    return crops.get(f"{size[0]}x{size[1]}")
+
+
+class _ImageFacts(TypedDict, total=False):
+    """What `variants.json` says about an image: its thumbnail, and hashes of its crops by their size."""
+
+    thumbnail: str
+    crops: dict[str, str]
+    edsr: dict[str, str]
 
 
 @cache
-def _records() -> dict[str, dict[str, dict[str, Any]]]:
+def _records() -> dict[str, dict[str, _ImageFacts]]:
     text = resources.files("srbench.datasets").joinpath("variants.json").read_text(encoding="utf-8")
-    records: dict[str, dict[str, dict[str, Any]]] = json.loads(text)
+    records: dict[str, dict[str, _ImageFacts]] = json.loads(text)
     return records

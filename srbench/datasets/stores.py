@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Protocol
 
 from srbench.errors import DatasetError
 from srbench.images import IMAGE_SUFFIXES
@@ -142,7 +142,7 @@ class ParquetStore:
             self._columns = frozenset(self._file.schema_arrow.names)
             self._rows = self._index()
         self.names = sorted(self._rows)
-        self._group: tuple[int, str, Any] | None = None
+        self._group: tuple[int, str, pa.ChunkedArray] | None = None
         self._lock = Lock()
 
     @contextmanager
@@ -198,8 +198,8 @@ class ParquetStore:
             # Images are read in order, so that one row group in memory serves the next ones, too.
             if self._group is None or self._group[:2] != (group, column):
                 self._group = (group, column, self._file.read_row_group(group, columns=[column])[column])
-            cell: dict[str, Any] | None = self._group[2][row].as_py()
-            return bytes(cell["bytes"]) if cell and cell["bytes"] is not None else None
+            cell: dict[str, bytes | None] | None = self._group[2][row].as_py()
+            return cell["bytes"] if cell else None
 
     def _nulls(self, leaf: str) -> int:
         total = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from srbench.metrics.psnr import decibels, require_same_shape
 _REACH = 4
 
 
-def aliasing_weight(reference: NDArray[Any], *, cutoff: float, lobes: int, sigma: float) -> NDArray[np.float32]:
+def aliasing_weight(reference: NDArray[np.number], *, cutoff: float, lobes: int, sigma: float) -> NDArray[np.float32]:
     """How much of the reference around each pixel lies above a frequency: the smoothed square of its high-pass.
 
     Weight = Gaussian(sigma) of (Y - low-pass(Y))². The low-pass is separable, so its pass band is the square
@@ -58,7 +57,7 @@ def aliasing_weight(reference: NDArray[Any], *, cutoff: float, lobes: int, sigma
 
 
 def weighted_psnr(
-    first: NDArray[Any], second: NDArray[Any], weight: NDArray[Any], *, data_range: float
+    first: NDArray[np.generic], second: NDArray[np.generic], weight: NDArray[np.generic], *, data_range: float
 ) -> float | None:
     """10 log10(data_range² / (Σ w·e² / Σ w)) in dB, summed in float64.
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+ScalarT = TypeVar("ScalarT", bound=np.generic)
 
-def luma(image: NDArray[Any], *, coefficients: tuple[float, float, float], divisor: float) -> NDArray[np.float64]:
+
+def luma(
+    image: NDArray[np.generic], *, coefficients: tuple[float, float, float], divisor: float
+) -> NDArray[np.float64]:
     """Y = 16 + (c_R R + c_G G + c_B B) / divisor, float64, not rounded.
 
     Args:
@@ -32,7 +36,7 @@ def luma(image: NDArray[Any], *, coefficients: tuple[float, float, float], divis
 
 
 def luma_rounded(
-    image: NDArray[Any], *, coefficients: tuple[float, float, float], divisor: float
+    image: NDArray[np.generic], *, coefficients: tuple[float, float, float], divisor: float
 ) -> NDArray[np.float64]:
     """Y rounded to an integer, as MATLAB's ``rgb2ycbcr`` gives it for uint8: whole numbers as float64.
 
@@ -49,7 +53,7 @@ def luma_rounded(
     return np.floor(scaled[0] * red + scaled[1] * green + scaled[2] * blue + 16.0 + 0.5)
 
 
-def shave(image: NDArray[Any], *, border: int) -> NDArray[Any]:
+def shave(image: NDArray[ScalarT], *, border: int) -> NDArray[ScalarT]:
     """A view of an H×W or H×W×C array without `border` pixels on each side.
 
     Raises:
@@ -68,7 +72,7 @@ def shave(image: NDArray[Any], *, border: int) -> NDArray[Any]:
     return image[border : height - border, border : width - border]
 
 
-def _channels(image: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _channels(image: NDArray[np.generic]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     if image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"luma: expected RGB of shape H×W×3, got shape {image.shape}")
     values = image.astype(np.float64)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def psnr(first: NDArray[Any], second: NDArray[Any], *, data_range: float) -> float:
+def psnr(first: NDArray[np.generic], second: NDArray[np.generic], *, data_range: float) -> float:
     """10 log10(data_range² / MSE) in dB, the mean squared error in float64 over all values of both arrays.
 
     Args:
@@ -40,7 +39,7 @@ def decibels(error: float, *, data_range: float) -> float:
     return 10 * math.log10(data_range**2 / error) if error else math.inf
 
 
-def require_same_shape(first: NDArray[Any], second: NDArray[Any]) -> None:
+def require_same_shape(first: NDArray[np.generic], second: NDArray[np.generic]) -> None:
     """Refuse to compare arrays that NumPy would broadcast, or that hold nothing.
 
     Raises:

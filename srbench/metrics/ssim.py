@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,8 @@ _STRIP = 118
 
 
 def ssim(
-    first: NDArray[Any],
-    second: NDArray[Any],
+    first: NDArray[np.generic],
+    second: NDArray[np.generic],
     *,
     data_range: float,
     window: int,
@@ -77,8 +76,8 @@ def _gaussian(window: int, sigma: float) -> NDArray[np.float64]:
 
 
 def _ssim_map(
-    first: NDArray[Any],
-    second: NDArray[Any],
+    first: NDArray[np.generic],
+    second: NDArray[np.generic],
     kernel: NDArray[np.float64],
     constants: tuple[float, float],
     clip_contrast: bool,

@@ -7,7 +7,6 @@ measurements behind each choice. Scores of two protocols are never compared.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from srbench.degradations import (
     BD_DN_SCALE,
@@ -42,7 +41,7 @@ class Protocol:
         """Return (HR', LR) of an HR image; see `Preparation.prepare`."""
         return self.preparation.prepare(hr, scale=scale, name=name)
 
-    def score(self, sr: Any, hr: Images, *, scale: int) -> dict[str, float | None]:
+    def score(self, sr: object, hr: Images, *, scale: int) -> dict[str, float | None]:
         """Return the scores of an SR image against HR'; see `Scoring.score`.
 
         Raises:
@@ -51,7 +50,7 @@ class Protocol:
         self.preparation.require_scale(scale)
         return self.scoring.score(sr, hr, scale=scale)
 
-    def psnr_lr(self, sr: Any, lr: Images, *, scale: int, name: str = "") -> float | None:
+    def psnr_lr(self, sr: object, lr: Images, *, scale: int, name: str = "") -> float | None:
         """Return the PSNR in dB over R, G, B between the SR image shrunk by this protocol's degradation and its LR.
 
         An honest result stays close to its LR; a shifted, foreign or mis-scaled one shows at once. None where the

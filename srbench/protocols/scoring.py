@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from srbench.errors import ProtocolError
 from srbench.metrics import aliasing_weight, luma, luma_rounded, psnr, shave, ssim, weighted_psnr
 from srbench.metrics.psnr import decibels
 from srbench.protocols import arrays
-from srbench.protocols.arrays import Images, band_rows, checked_float, require_rgb_uint8, to_8bit, to_array
+from srbench.protocols.arrays import Images, Values, band_rows, checked_float, require_rgb_uint8, to_8bit, to_array
 
 Channels = Literal["y", "rgb"]
 
@@ -29,7 +29,7 @@ class Luma:
     divisor: float
     rounded: bool = False
 
-    def __call__(self, image: NDArray[Any]) -> NDArray[np.float64]:
+    def __call__(self, image: NDArray[np.generic]) -> NDArray[np.float64]:
         """Y of an RGB image H×W×3 in 0…255."""
         convert = luma_rounded if self.rounded else luma
         return convert(image, coefficients=self.coefficients, divisor=self.divisor)
@@ -62,7 +62,7 @@ class Scoring:
         """Return how many pixels are shaved from each side."""
         return self.scale_shave * scale + self.extra_shave
 
-    def score(self, sr: Any, hr: Images, *, scale: int) -> dict[str, float | None]:
+    def score(self, sr: object, hr: Images, *, scale: int) -> dict[str, float | None]:
         """Return PSNR (dB, +inf if identical), SSIM (None below 11 pixels after the shave) and, where it is defined,
         the PSNR of aliased texture (None if the HR has nothing above the LR's Nyquist limit).
 
@@ -107,7 +107,7 @@ class Scoring:
                 f"{border} from each at ×{scale}; got {width}×{height}"
             )
 
-    def _score_in_bands(self, sr: NDArray[Any], hr: Images, border: int, scale: int) -> dict[str, float | None]:
+    def _score_in_bands(self, sr: NDArray[np.generic], hr: Images, border: int, scale: int) -> dict[str, float | None]:
         """Return the same scores, up to the rounding of sums, where float64 maps would not fit in memory."""
         height, width = hr.shape[:2]
         columns, reach = slice(border, width - border), (ALIASING_LOBES + 4) * scale
@@ -150,17 +150,17 @@ class Scoring:
             raise ProtocolError("expected a protocol with psnr_y_aliased, got one without; use matlab-y")
         return _nyquist_weight(self._comparable(hr), scale)
 
-    def quantise(self, sr: Any) -> NDArray[Any]:
+    def quantise(self, sr: object) -> Values:
         """Return the values that are compared, H×W×3 in 0…255: uint8, or float32 where the protocol does not round."""
         if self.rounded:
             return to_8bit(sr)
         image = to_array(sr)
-        return image if image.dtype == np.uint8 else checked_float(image) * np.float32(255)
+        return to_8bit(image) if image.dtype == np.uint8 else checked_float(image) * np.float32(255)
 
-    def _comparable(self, image: NDArray[Any]) -> NDArray[Any]:
+    def _comparable(self, image: Values) -> Values:
         return self.luma(image) if self.luma else image
 
-    def _ssim(self, sr: NDArray[Any], hr: Images, compared: tuple[NDArray[Any], NDArray[Any]]) -> float:
+    def _ssim(self, sr: Values, hr: Images, compared: tuple[Values, Values]) -> float:
         """Return the SSIM of what PSNR compares, or of SR and HR under a luma for SSIM alone."""
         first, second = compared if self.ssim_luma is None else (self.ssim_luma(sr), self.ssim_luma(hr))
         return ssim(
@@ -175,5 +175,5 @@ class Scoring:
         )
 
 
-def _nyquist_weight(reference: NDArray[Any], scale: int) -> NDArray[np.float32]:
+def _nyquist_weight(reference: Values, scale: int) -> NDArray[np.float32]:
     return aliasing_weight(reference, cutoff=1 / (2 * scale), lobes=ALIASING_LOBES, sigma=scale)

@@ -15,7 +15,7 @@ from srbench.errors import SrbenchError, UpscalerError
 from srbench.upscalers.factory_args import FactoryArgs, published_args, sorted_args
 from srbench.zoo.networks import Form
 
-Image = NDArray[np.uint8] | NDArray[np.float32]
+Image = NDArray[np.uint8 | np.float32]
 """An image H×W×3: uint8, or float32 in [0, 1]. SR images of float32 are not clamped."""
 
 ADAPTERS = ("pad", "range", "bgr", "luma", "pre_upsample", "output_name")
