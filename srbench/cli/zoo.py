@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from srbench.cli.messages import CommandGroup
 from srbench.cli.zoo_saturation import saturation
+from srbench.cli.zoo_tables import (
+    NETWORK_HEAD,
+    VARIANT_HEAD,
+    network_description,
+    network_row,
+    own_size_rows,
+    variant_record,
+    variant_rows,
+    weights_description,
+    weights_record,
+)
 from srbench.errors import UnknownNameError, WeightsError
-from srbench.files import cache_dir, write_atomic
+from srbench.files import write_atomic
 from srbench.tables import text_table
-from srbench.zoo.costs import COSTS, Cost
-from srbench.zoo.networks import ATTENTIONS, FORMS, NETWORKS, VARIANTS, Form, Network, Variant, find_variant
-from srbench.zoo.sizes import cost_of, has_own_size
-from srbench.zoo.trained import kept_path, record_of
+from srbench.zoo.networks import ATTENTIONS, FORMS, NETWORKS, VARIANTS, Form, Variant, find_variant
+from srbench.zoo.sizes import has_own_size
+from srbench.zoo.trained import record_of
 from srbench.zoo.weights_catalogue import (
     CATALOGUE,
     DEFAULT_TAG,
-    ExpectedScore,
     Setting,
     WeightsEntry,
     entries_of,
     times,
 )
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _FORMAT = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -48,14 +58,14 @@ command.add_command(saturation)
 def list_networks(verbose: bool, form: str) -> None:
     """List the networks, their variants and their weights."""
     if form == "json":
-        click.echo(json.dumps([_variant_record(variant) for variant in _listed(verbose)], indent=2))
+        click.echo(json.dumps([variant_record(variant) for variant in _listed(verbose)], indent=2))
     elif verbose:
-        rows = [row for variant in VARIANTS for row in _verbose_rows(variant)]
-        click.echo(text_table(_VERBOSE_HEAD, rows + [row for entry in CATALOGUE for row in _own_size_rows(entry)]))
+        rows = [row for variant in VARIANTS for row in variant_rows(variant)]
+        click.echo(text_table(VARIANT_HEAD, rows + [row for entry in CATALOGUE for row in own_size_rows(entry)]))
     else:
-        click.echo(text_table(_HEAD, [_row(network) for network in NETWORKS.values()]))
+        click.echo(text_table(NETWORK_HEAD, [network_row(network) for network in NETWORKS.values()]))
         click.echo(
-            "\nParameters and MACs (for 1280×720) are those of the paper's size; `zoo info` tells those of "
+            "\nParameters and MACs (for 1280×720) are those of the paper's size; `zoo info` has those of "
             + ", ".join(dict.fromkeys(entry.spec.removeprefix("zoo:") for entry in CATALOGUE if has_own_size(entry)))
         )
         click.echo("Every network takes another attention as NAME-ATTENTION: " + ", ".join(ATTENTIONS))
@@ -70,14 +80,14 @@ def info(name: str, form: str) -> None:
     entries, variant = _described(name)
     if form == "json":
         click.echo(
-            json.dumps(_variant_record(variant) | {"weights": [_entry_record(entry) for entry in entries]}, indent=2)
+            json.dumps(variant_record(variant) | {"weights": [weights_record(entry) for entry in entries]}, indent=2)
         )
         return
-    for label, text in _description(name.removeprefix("zoo:").partition("@")[0], variant):
+    for label, text in network_description(name.removeprefix("zoo:").partition("@")[0], variant):
         click.echo(f"{label:<12}{text}")
     for entry in entries:
         click.echo("")
-        for label, text in _weights_description(entry):
+        for label, text in weights_description(entry):
             click.echo(f"{label:<12}{text}")
 
 
@@ -154,7 +164,7 @@ def export(
     _report_export(loaded.module, output or Path(f"{name}_x{scale}.{form}"))
 
 
-def _report_export(module: Any, target: Path) -> None:
+def _report_export(module: nn.Module, target: Path) -> None:
     from srbench.zoo.export import export_onnx
 
     difference = export_onnx(module, target)
@@ -204,7 +214,7 @@ def card(name: str, scale: int | None, output: Path | None) -> None:
     if entries[0].tag != DEFAULT_TAG:
         raise WeightsError(
             f"{name}: expected weights that were trained here, whose record a card is made of, got those "
-            f"tagged @{entries[0].tag}, which have none; `srbench zoo info {name}` tells what is known"
+            f"tagged @{entries[0].tag}, which have none; see `srbench zoo info {name}`"
         )
     if len(entries) > 1:
         scales = times(sorted(scale for entry in entries for scale in entry.scales))
@@ -220,71 +230,8 @@ def _means(means: dict[str, float]) -> str:
     return f"{means['psnr_y']:.3f} / {means['ssim_y']:.4f}"
 
 
-_HEAD = ("network", "title", "own attention", "scales", "parameters K", "MACs G", "weights")
-_VERBOSE_HEAD = ("network", "title", "scale", "parameters K", "MACs G", "weights", "where")
-
-
-def _row(network: Network) -> tuple[str, ...]:
-    costs = [COSTS.get((network.name, scale)) for scale in network.scales]  # networks of plugins are not counted
-    scales = " ".join(str(scale) for scale in network.scales)
-    parameters = " / ".join(_thousands(cost.parameters) if cost else "-" for cost in costs)
-    macs = " / ".join(_billions(cost.macs) if cost else "-" for cost in costs)
-    return (network.name, network.title, network.attention, scales, parameters, macs, _tags_of(network))
-
-
-def _tags_of(network: Network) -> str:
-    """The tags of its weights; those that do not serve all of its scales with the ones that they do."""
-    served: dict[str, set[int]] = {}
-    for entry in entries_of(network.name):
-        served.setdefault(f"@{entry.tag}", set()).update(entry.scales)
-    return (
-        " ".join(
-            tag if scales >= set(network.scales) else f"{tag} ({times(sorted(scales))})"
-            for tag, scales in served.items()
-        )
-        or "-"
-    )
-
-
-def _verbose_rows(variant: Variant) -> Iterable[tuple[str, ...]]:
-    for scale, cost in _costs(variant).items():
-        entries = [entry for entry in entries_of(variant.name) if scale in entry.scales and not has_own_size(entry)]
-        where = " ".join(dict.fromkeys(_where(entry) for entry in entries)) or "-"
-        yield (variant.name, variant.title, f"×{scale}", *_size(cost), _tags(entries), where)
-
-
-def _own_size_rows(entry: WeightsEntry) -> Iterable[tuple[str, ...]]:
-    for scale in entry.scales if has_own_size(entry) else ():
-        title = find_variant(entry.network).title
-        yield (entry.name, title, f"×{scale}", *_size(cost_of(entry, scale)), _tags([entry]), _where(entry))
-
-
 def _listed(verbose: bool) -> list[Variant]:
     return list(VARIANTS) if verbose else [variant for variant in VARIANTS if variant.name in NETWORKS]
-
-
-def _size(cost: Cost | None) -> tuple[str, str]:
-    return ("-", "-") if cost is None else (_thousands(cost.parameters), _billions(cost.macs))
-
-
-def _tags(entries: Iterable[WeightsEntry]) -> str:
-    return " ".join(dict.fromkeys(f"@{entry.tag}" for entry in entries)) or "-"
-
-
-def _where(entry: WeightsEntry) -> str:
-    if kept_path(entry.file):
-        return "here"
-    if (cache_dir() / entry.file.name).is_file():
-        return "cached"
-    return "pinned" if entry.pinned else "unpinned"
-
-
-def _thousands(count: int) -> str:
-    return f"{count / 1e3:.1f}"
-
-
-def _billions(count: int) -> str:
-    return f"{count / 1e9:.1f}"
 
 
 def _described(name: str) -> tuple[list[WeightsEntry], Variant]:
@@ -314,101 +261,6 @@ def _only_published() -> list[str]:
 
 def _published() -> list[str]:
     return list(dict.fromkeys(entry.name for entry in CATALOGUE))
-
-
-def _variant_record(variant: Variant) -> dict[str, Any]:
-    network = variant.network
-    return {
-        "name": variant.name,
-        "title": variant.title,
-        "attention": variant.attention,
-        "attentions": [kind for kind in ATTENTIONS if network.hosts(kind)],
-        "scales": list(network.scales),
-        "value_range": network.value_range,
-        "costs": _cost_record(_costs(variant)),
-        "weights": [_entry_record(entry) for entry in entries_of(variant.name)],
-        "source": network.source,
-        "citation": network.citation,
-    }
-
-
-def _costs(variant: Variant) -> dict[int, Cost]:
-    """Cost by scale; empty for a variant that is not listed, whose cost is not stored."""
-    return {scale: COSTS[variant.name, scale] for scale in variant.network.scales if (variant.name, scale) in COSTS}
-
-
-def _entry_record(entry: WeightsEntry) -> dict[str, Any]:
-    record = asdict(entry) | {"options": dict(entry.options), "spec": entry.spec, "pinned": entry.pinned}
-    costs = {scale: cost for scale in entry.scales if (cost := cost_of(entry, scale))}
-    return record | {"where": _where(entry), "costs": _cost_record(costs)}
-
-
-def _cost_record(costs: Mapping[int, Cost]) -> dict[str, dict[str, int]]:
-    return {str(scale): asdict(cost) | {"flops": cost.flops} for scale, cost in costs.items()}
-
-
-def _description(name: str, variant: Variant) -> list[tuple[str, str]]:
-    network = variant.network
-    rows = [
-        ("network", f"{variant.name} ({variant.title})"),
-        ("attention", f"{variant.attention}, {network.slot}"),
-        ("hosts", " ".join(kind for kind in ATTENTIONS if network.hosts(kind))),
-        ("value range", f"0…{network.value_range:g} inside, RGB in [0, 1] at input and output"),
-        ("forms", _forms(variant)),
-        ("source", network.source),
-        ("citation", network.citation),
-    ]
-    # Weights of a name that is no variant are of another size, and say so themselves.
-    for scale, cost in _costs(variant).items() if name == variant.name else ():
-        rows.append((f"×{scale}", f"{_told(cost)} for 1280×720, at the paper's size"))
-    return rows
-
-
-def _forms(variant: Variant) -> str:
-    """The forms with what each sets, the default one named; `one form` for a network that has no other."""
-    network = variant.network
-    if len(network.forms()) == 1:
-        return "one form: authors, unit and paper are the same"
-    told = []
-    for form in network.forms():
-        settings = ", ".join(f"{key} {value}" for key, value in network.form_options(form).items())
-        told.append(f"{form} ({settings})" if settings else form)
-    return f"{'; '.join(told)}; built in {variant.default_form}"
-
-
-def _told(cost: Cost) -> str:
-    return "{} K parameters, {} G MACs".format(*_size(cost))
-
-
-def _weights_description(entry: WeightsEntry) -> list[tuple[str, str]]:
-    options = ", ".join(f"{key}={value}" for key, value in entry.options)
-    sizes = {scale: cost for scale in entry.scales if has_own_size(entry) and (cost := cost_of(entry, scale))}
-    rows = [
-        ("weights", f"{entry.spec} {times(entry.scales)}" + (f" ({options})" if options else "")),
-        ("size", "; ".join(f"×{scale} {_told(cost)}" for scale, cost in sizes.items())),
-        ("file", f"{entry.file.name}, {entry.file.size or '?'} bytes, {_where(entry)}"),
-        ("sha256", entry.file.sha256 or (f"{entry.sha256_prefix}…" if entry.sha256_prefix else "unknown")),
-        ("address", " ".join(entry.file.urls)),
-        ("licence", entry.licence),
-        ("source", entry.source),
-        ("trained on", entry.training_data),
-        ("recipe", _recipe(entry)),
-        ("matlab-y", _scores(entry.scores)),
-        ("published", _scores(entry.published)),
-        ("note", entry.note),
-    ]
-    return [(label, text) for label, text in rows if text]
-
-
-def _recipe(entry: WeightsEntry) -> str:
-    made = entry.training
-    if made is None:
-        return ""
-    return f"{made.recipe} (sha256 {made.recipe_sha256[:12]}…), {made.steps} steps, seed {made.seed}, on {made.device}"
-
-
-def _scores(scores: Iterable[ExpectedScore]) -> str:
-    return "; ".join(f"{score.dataset} ×{score.scale} {score.psnr_y:g}/{score.ssim_y:g}" for score in scores)
 
 
 def _named_form(text: str | None) -> tuple[str | None, tuple[Setting, ...] | None]:

@@ -1,13 +1,12 @@
 """The packed store of training pairs: every image decoded and degraded once, then memory-mapped uint8.
 
 A store is a folder: ``hr.u8`` and ``lr.u8`` hold the images one after the other, each 3×H×W, and ``store.json`` says
-where, with a hash of each. Building writes into ``NAME.partial`` beside it, with a journal: after a kill the same call
-goes on from the last image whose bytes prove whole. The folder appears under its own name only when it is finished.
+where, with a hash of each. Building writes into ``NAME.partial`` next to it, with a journal: after an interruption the
+same call resumes behind the last image whose bytes have the right hash. The folder gets its name when it is finished.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import secrets
@@ -19,12 +18,25 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from srbench.datasets.store_header import (
+    FORMAT,
+    HEADER,
+    PackedPair,
+    PackedSource,
+    PairFacts,
+    Stamp,
+    StoreHeader,
+    StoreIdentity,
+    bytes_sha256,
+    header_sha256,
+    read_header,
+)
 from srbench.datasets.stores import Store
 from srbench.errors import DatasetError
 from srbench.files import explain, write_atomic
@@ -39,59 +51,11 @@ try:
 except ImportError:  # Windows has no fcntl: there, two processes can use one folder at the same time
     fcntl = None  # type: ignore[assignment]  # a missing module has no type
 
-FORMAT = 2
-"""Version of the folder's layout."""
+_JOURNAL, _HR, _LR = "journal.jsonl", "hr.u8", "lr.u8"
 
-_HEADER, _JOURNAL, _HR, _LR = "store.json", "journal.jsonl", "hr.u8", "lr.u8"
-
-
-@dataclass(frozen=True)
-class PackedPair:
-    """One HR and LR image in a store; `height` and `width` are the LR's, hashes are of the 3×H×W bytes."""
-
-    name: str
-    height: int
-    width: int
-    hr_sha256: str
-    lr_sha256: str
-
-
-Stamp = list[str | int]
-"""The name of a source image and numbers that change whenever its file does."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-class PairFacts(TypedDict):
-    """A `PackedPair` in the header and in the journal."""
-
-    name: str
-    height: int
-    width: int
-    hr_sha256: str
-    lr_sha256: str
-
-
-class PackedSource(TypedDict):
-    """A source image in the header and in the journal: its stamp, and the pairs that were made from it."""
-
-    stamp: Stamp
-    pairs: list[PairFacts]
-
-
-class StoreIdentity(TypedDict):
-    """Which pairs a store holds. It starts the journal."""
-
-    format: int
-    scale: int
-    key: str
-
-
-class StoreHeader(StoreIdentity):
-    """The header of a finished store."""
-
-    sources: list[PackedSource]
 
 
 class PatchStore:
@@ -107,7 +71,7 @@ class PatchStore:
         Raises:
             DatasetError: no store there, another format, cut short, or (with `check`) damaged images.
         """
-        header = _read_header(folder)
+        header = read_header(folder)
         self.folder, self.scale, self.key = folder, int(header["scale"]), str(header["key"])
         self.pairs = tuple(PackedPair(**pair) for source in header["sources"] for pair in source["pairs"])
         areas = np.array([3 * pair.height * pair.width for pair in self.pairs], dtype=np.int64)
@@ -143,7 +107,10 @@ class PatchStore:
 
     def _is_whole(self, index: int) -> bool:
         lr, hr = self.image(index)
-        return _sha256(lr.data) == self.pairs[index].lr_sha256 and _sha256(hr.data) == self.pairs[index].hr_sha256
+        return (
+            bytes_sha256(lr.data) == self.pairs[index].lr_sha256
+            and bytes_sha256(hr.data) == self.pairs[index].hr_sha256
+        )
 
 
 @dataclass(frozen=True)
@@ -230,7 +197,7 @@ def _build(
         for stream in (hr, lr):
             os.fsync(stream.fileno())
     header: StoreHeader = {**identity, "sources": sources}
-    write_atomic(partial / _HEADER, json.dumps({**header, "sha256": _header_sha256(header)}), error=DatasetError)
+    write_atomic(partial / HEADER, json.dumps({**header, "sha256": header_sha256(header)}), error=DatasetError)
     _publish(partial, folder)
     (folder / _JOURNAL).unlink()
 
@@ -250,7 +217,7 @@ def _make(item: tuple[str, Source], make: PairMaker) -> tuple[list[PackedPair], 
             )
         planes = tuple(pixels.transpose(2, 0, 1).tobytes() for pixels in (hr, lr))
         part = f"{name}#{number}" if len(made) > 1 else name
-        pairs.append(PackedPair(part, height, width, _sha256(planes[0]), _sha256(planes[1])))
+        pairs.append(PackedPair(part, height, width, bytes_sha256(planes[0]), bytes_sha256(planes[1])))
         blocks.append((planes[0], planes[1]))
     return pairs, blocks
 
@@ -281,7 +248,7 @@ def _follows(pairs: list[PairFacts], hr: BinaryIO, lr: BinaryIO, scale: int) -> 
     """Return whether the next bytes of both files have the hashes of these pairs."""
     for pair in (PackedPair(**entry) for entry in pairs):
         area = 3 * pair.height * pair.width
-        if _sha256(hr.read(area * scale**2)) != pair.hr_sha256 or _sha256(lr.read(area)) != pair.lr_sha256:
+        if bytes_sha256(hr.read(area * scale**2)) != pair.hr_sha256 or bytes_sha256(lr.read(area)) != pair.lr_sha256:
             return False
     return True
 
@@ -327,37 +294,14 @@ def _is_current(folder: Path, identity: StoreIdentity, stamps: list[Stamp]) -> b
     """Return whether `folder` is this store. Raise DatasetError if it has other files, which are never overwritten."""
     if not folder.exists():
         return False
-    if not (folder / _HEADER).exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if not (folder / HEADER).exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DatasetError(f"{folder}: expected a packed store or nothing, got other files; choose another folder")
     try:
-        header = _read_header(folder)
+        header = read_header(folder)
     except DatasetError:
         return False  # damaged or of another version: it is packed anew
     found = {name: header.get(name) for name in identity}
     return found == identity and [source["stamp"] for source in header["sources"]] == stamps
-
-
-def _read_header(folder: Path) -> StoreHeader:
-    try:
-        header = json.loads((folder / _HEADER).read_text())
-        if not isinstance(header, dict):
-            raise ValueError("not a JSON object")
-    except (OSError, ValueError) as error:
-        raise DatasetError(
-            f"{folder}: expected a packed store, got no readable {_HEADER} ({error}); make one with build_store"
-        ) from error
-    if header.get("format") != FORMAT:
-        raise DatasetError(
-            f"{folder}: expected a packed store of format {FORMAT}, got {header.get('format')}; "
-            "delete it and pack again"
-        )
-    if header.pop("sha256", None) != _header_sha256(header):
-        raise DatasetError(f"{folder}: expected {_HEADER} as it was written, got another; delete it and pack again")
-    return cast(StoreHeader, header)
-
-
-def _header_sha256(header: Mapping[str, object]) -> str:
-    return _sha256(json.dumps(header).encode())
 
 
 def _map(path: Path, size: int) -> NDArray[np.uint8]:
@@ -387,10 +331,6 @@ def _stamp(name: str, image: Source) -> Stamp:
             f"{image}: expected an image file, got {error.strerror}; check the training folder"
         ) from error
     return [name, status.st_size, status.st_mtime_ns]
-
-
-def _sha256(data: bytes | memoryview) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _workers(asked: int | None) -> int:

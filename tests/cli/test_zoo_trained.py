@@ -57,7 +57,7 @@ def test_costs_are_those_of_the_size_that_is_named() -> None:
     runner = CliRunner()
     short = runner.invoke(main, ["zoo", "list"]).stdout
     assert "@authors (×4) @srbench" in next(line for line in short.splitlines() if line.startswith("s-lwsr32"))
-    assert "those of the paper's size; `zoo info` tells those of carn-m@authors, span@ntire2024, " in short
+    assert "those of the paper's size; `zoo info` has those of carn-m@authors, span@ntire2024, " in short
     whole = [line.split() for line in runner.invoke(main, ["zoo", "list", "-v"]).stdout.splitlines()]
     assert [row[2:6] for row in whole if row[0] == "carn-m" and row[2] == "×4"] == [
         ["×4", "1161.3", "93.0", "@srbench"],
