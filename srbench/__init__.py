@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from srbench.result import Result, evaluate
     from srbench.run_comparison import compare_runs as compare
     from srbench.scores import read_run
+    from srbench.training.keywords import train
     from srbench.upscalers.loading import load_model
     from srbench.upscaling import upscale
 
@@ -39,6 +40,7 @@ __all__ = [
     "metrics",
     "protocols",
     "read_run",
+    "train",
     "upscale",
     "zoo",
 ]
@@ -55,6 +57,7 @@ _HOME = {
     "list_models": "srbench.listings:list_models",
     "list_protocols": "srbench.listings:list_protocols",
     "load_model": "srbench.upscalers.loading:load_model",
+    "train": "srbench.training.keywords:train",
     "upscale": "srbench.upscaling:upscale",
     "read_run": "srbench.scores:read_run",
 }

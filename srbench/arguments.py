@@ -32,7 +32,7 @@ def names_of(option: str, value: str | Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values_of(option, value, str)))
 
 
-def values_of(option: str, values: Iterable[object], kind: type[Value]) -> list[Value]:
+def values_of(option: str, values: object, kind: type[Value]) -> list[Value]:
     """Return the values of a list, after checking their type. Raise SrbenchError for a string or other types.
 
     Examples:
