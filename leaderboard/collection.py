@@ -60,7 +60,7 @@ def collect(root: Path) -> Collection:
 
 def _entry(submission: Submission) -> tuple[Entry, Mapping[Group, Values]]:
     rows = submission.rows()
-    pixels = pixels_of((row["dataset"], row["image"], row["hr_sha256"]) for row in rows)
+    pixels = pixels_of((str(row["dataset"]), str(row["image"]), str(row["hr_sha256"])) for row in rows)
     for message in catalogue_errors(submission.record, pixels):
         raise SubmissionError(message)
     return summarise(submission, rows)

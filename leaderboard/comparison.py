@@ -103,7 +103,7 @@ def _images(entry: Entry) -> Iterator[tuple[Group, list[str]]]:
     """Return the image names of each group in the order of its values; groups by protocol, scale and dataset."""
     rows = entry.rows()
     for group in sorted(entry.means, key=group_rank):
-        yield group, [row["image"] for row in rows[group]]
+        yield group, [str(row["image"]) for row in rows[group]]
 
 
 def _group(values: Values, mean: Mean, images: list[str], names: dict[str, int]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -104,7 +104,7 @@ def by_group(rows: Iterable[Row]) -> dict[Group, list[Row]]:
     """Return the rows of an entry by group, in the order of image names."""
     found: dict[Group, list[Row]] = {}
     for row in sorted(rows, key=itemgetter("image")):
-        found.setdefault((row["scale"], row["protocol"], row["dataset"]), []).append(row)
+        found.setdefault(cast(Group, (row["scale"], row["protocol"], row["dataset"])), []).append(row)
     return found
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, cast
 
 from markupsafe import Markup
 
@@ -223,16 +223,16 @@ def _results(entry: Entry, protocol: str) -> tuple[list[int], list[tuple[str, li
 
 def _score_table(group: Group, mean: Mean, rows: Sequence[Row], *, few: bool) -> ScoreTable:
     psnr, ssim = get_protocol(group[1]).columns[:2]
-    ordered = sorted(rows, key=lambda row: math.inf if row[psnr] is None else row[psnr])
+    ordered = sorted(rows, key=lambda row: math.inf if row[psnr] is None else cast(float, row[psnr]))
     ends = [*ordered[:_FEW_ROWS], *ordered[-_FEW_ROWS:]]
     shown = ends if few and len(ordered) > len(ends) else ordered
-    scored = [row for row in ordered if row[psnr] is not None]
+    scored = [cast(float, row[psnr]) for row in ordered if row[psnr] is not None]
     return ScoreTable(
         group,
         mean,
         tuple(_row(row, psnr, ssim) for row in shown),
         len(ordered) - len(shown),
-        tuple(row[psnr] for row in scored),
+        tuple(scored),
     )
 
 

@@ -22,10 +22,10 @@ from srbench.spec_paths import without_folders
 JOURNAL_NAME = "journal.jsonl"
 """The journal of a process that works alone, and of the first of several."""
 
-Row = dict[str, Any]
+Row = dict[str, object]
 """One line of the score table, by column name."""
 
-Key = dict[str, Any]
+Key = dict[str, object]
 """What makes two runs the same run: a folder is only ever continued by a run of an equal key."""
 
 _CHECKSUM = "crc32"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -130,7 +130,7 @@ class RunFolder:
         self.record: Record | None = None
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
-        columns = [*SCHEMA.names, *key.get("metrics", {})]
+        columns = [*SCHEMA.names, *cast(Mapping[str, object], key.get("metrics", {}))]
         self._journal = Journal(path, key, versions=_RESUMABLE, columns=columns, writer=writer, facts=facts)
         self.reload()
 

@@ -8,6 +8,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 import pyarrow as pa
@@ -228,7 +229,7 @@ def _read(folder: Path, verified: VerifiedList, trusted: Container[str]) -> Subm
             _require_past_dates(record)
     return Submission(
         record,
-        document,
+        cast(PlainRecord, document),
         folder,
         level,
         verification,

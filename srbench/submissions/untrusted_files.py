@@ -9,11 +9,11 @@ import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import JsonValue
 
 from srbench.errors import SubmissionError
 from srbench.records.messages import shown
@@ -62,14 +62,15 @@ def printable_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "?", name)[:64]
 
 
-def parse_json(data: bytes, name: str) -> Any:
+def parse_json(data: bytes, name: str) -> JsonValue:
     """Parse JSON without NaN, infinity or repeated names; nesting that is too deep for Python is an error, too.
 
     Raises:
         SubmissionError: anything else; the message starts with `name`.
     """
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        document: JsonValue = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        return document
     except (ValueError, RecursionError) as error:
         raise SubmissionError(
             f"{name}: expected a JSON document in UTF-8, got one that does not parse ({shown(str(error))})"
@@ -102,7 +103,7 @@ def read_table(data: bytes, *, rows: int, metrics: Sequence[str] = ()) -> pa.Tab
         ) from error
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     document = dict(pairs)
     if len(document) < len(pairs):
         raise ValueError("a name is given twice")

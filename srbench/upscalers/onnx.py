@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,6 +19,10 @@ from srbench.upscalers.adapters import network_channels
 from srbench.upscalers.base import Identity, Options, Upscaler, require_not_optimised
 from srbench.upscalers.tensors import TensorUpscaler, Window, pick_device
 from srbench.upscalers.tiling import window_overlap
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+    from onnxruntime import InferenceSession, NodeArg
 
 
 def open_onnx(file: str, scale: int, options: Options) -> Upscaler:
@@ -42,7 +46,7 @@ def open_onnx(file: str, scale: int, options: Options) -> Upscaler:
     source = _source(session.get_inputs(), path, options)
     target = _target([output.name for output in session.get_outputs()], path, options.output_name)
 
-    def run(lr: Tensor) -> Any:
+    def run(lr: Tensor) -> object:
         (sr,) = session.run([target], {source.name: lr.cpu().to(source.dtype).numpy()})
         return torch.from_numpy(sr) if isinstance(sr, np.ndarray) and sr.dtype.kind in "biufc" else sr
 
@@ -77,14 +81,14 @@ def _require_plain(spec: str, options: Options) -> None:
         )
 
 
-def _window_details(window: Window) -> dict[str, Any]:
+def _window_details(window: Window) -> dict[str, object]:
     """What a record says of an input of fixed size."""
     if window == (None, None):
         return {}
     return {"input_size": list(window), "tile_overlap": [size and window_overlap(size) for size in window]}
 
 
-def _session(model: bytes, path: Path, device: torch.device) -> Any:
+def _session(model: bytes, path: Path, device: torch.device) -> InferenceSession:
     try:
         # Inside the function: onnxruntime is an extra.
         import onnxruntime
@@ -150,7 +154,7 @@ def _require_one_file(model: bytes, path: Path) -> None:
         )
 
 
-def _parts(message: Any) -> Iterator[Any]:
+def _parts(message: Message) -> Iterator[Message]:
     """A protobuf message and all that lie in it."""
     yield message
     for field, value in message.ListFields():
@@ -159,7 +163,7 @@ def _parts(message: Any) -> Iterator[Any]:
                 yield from _parts(part)
 
 
-def _source(inputs: list[Any], path: Path, options: Options) -> _Source:
+def _source(inputs: list[NodeArg], path: Path, options: Options) -> _Source:
     """The one input, held to the channels that the adapters give it."""
     if len(inputs) != 1:
         names = ", ".join(str(each.name) for each in inputs)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,9 @@ from srbench.upscalers.tensors import TensorUpscaler, pick_device
 from srbench.upscalers.tiling import reflected
 from srbench.zoo.counting import count_parameters
 from srbench.zoo.reading import read_checkpoint
+
+if TYPE_CHECKING:
+    from spandrel import ImageModelDescriptor
 
 _PRECISIONS = {"bf16": "supports_bfloat16", "fp16": "supports_half"}
 """By precision, the attribute of spandrel's descriptor that says whether a network supports it."""
@@ -70,7 +73,7 @@ class SpandrelNetwork(nn.Module):
     spandrel's own call clamps its output, but a self-ensemble needs the mean of outputs that are not clamped.
     """
 
-    def __init__(self, descriptor: Any) -> None:
+    def __init__(self, descriptor: ImageModelDescriptor) -> None:
         super().__init__()
         self.network: nn.Module = descriptor.model
         self.scale = int(descriptor.scale)
@@ -138,7 +141,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _descriptor(spandrel: Any, path: Path, spec: str) -> Any:
+def _descriptor(spandrel: ModuleType, path: Path, spec: str) -> ImageModelDescriptor:
     checkpoint, refusal = read_checkpoint(path), None
     # Keys of some architectures begin with `model.` themselves, so every reading is tried, the preferred one first.
     for state in [checkpoint.state, *(view.state for view in checkpoint.views)]:
@@ -162,7 +165,7 @@ def _descriptor(spandrel: Any, path: Path, spec: str) -> Any:
     return descriptor
 
 
-def _check(descriptor: Any, spec: str, scale: int, precision: str) -> None:
+def _check(descriptor: ImageModelDescriptor, spec: str, scale: int, precision: str) -> None:
     name = descriptor.architecture.name
     if descriptor.scale != scale:
         raise UpscalerError(

@@ -73,7 +73,7 @@ class Architecture:
         return f"{self.network} ×{self.scale}" + (f" ({options})" if options else "")
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """All hyper-parameters and the value range."""
         network = find_variant(self.network).network
         return {**network.options, "value_range": network.value_range, **dict(self.options)}
@@ -271,7 +271,7 @@ def known_architectures() -> Iterator[Architecture]:
             yield Architecture(network, scale, options)
 
 
-def with_record(state: Mapping[str, Tensor], record: Mapping[str, Any]) -> bytes:
+def with_record(state: Mapping[str, Tensor], record: Mapping[str, object]) -> bytes:
     """A safetensors file of tensors and a record, which `recorded` and `load` read; equal ones make equal bytes."""
     # One key alone: safetensors writes several in an order that changes from run to run, and with it the file.
     return save(dict(state), metadata={RECORD_KEY: json.dumps(record, sort_keys=True)})

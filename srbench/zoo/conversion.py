@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Required, TypedDict
 
 from srbench.errors import WeightsError
 from srbench.files import sha256_of, write_atomic
@@ -15,12 +15,30 @@ from srbench.zoo.reparam import merge
 from srbench.zoo.weights_catalogue import Setting, WeightsEntry, times
 
 
+class ConvertedFacts(TypedDict, total=False):
+    """The record of a converted checkpoint; the last six fields are there where they are known."""
+
+    network: Required[str]
+    scales: Required[list[int]]
+    options: Required[dict[str, int | float | bool]]
+    source_file: Required[str]
+    source_sha256: Required[str]
+    wrapping: Required[list[str]]
+    tensors: Required[int]
+    merged_from: str
+    tag: str
+    licence: str
+    source: str
+    training_data: str
+    urls: list[str]
+
+
 @dataclass(frozen=True)
 class Conversion:
     """A converted checkpoint: the file that was written, and the record that it carries."""
 
     path: Path
-    record: dict[str, Any]
+    record: ConvertedFacts
 
 
 def convert(
@@ -95,9 +113,9 @@ def _one_file(fits: tuple[Architecture, ...]) -> bool:
     return len(fits) == 1 or len(fits) == len(find_variant(fits[0].network).network.scales)
 
 
-def _record(checkpoint: Checkpoint, sha256: str, fits: tuple[Architecture, ...]) -> dict[str, Any]:
+def _record(checkpoint: Checkpoint, sha256: str, fits: tuple[Architecture, ...]) -> ConvertedFacts:
     reading = closest(checkpoint, fits[0])
-    record: dict[str, Any] = {
+    record: ConvertedFacts = {
         "network": fits[0].network,
         "scales": [fit.scale for fit in fits],
         "options": {key: value for key, value in fits[0].options if (key, value) != TRAINING_FORM},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -75,8 +74,12 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         self.flops = self.activations = self.convolutions = 0
 
     def __torch_dispatch__(
-        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
+        self,
+        func: torch._ops.OpOverload,
+        types: Sequence[type],
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
         # Keywords may ask for another type or order in memory: clone is pointwise, too.
         pointwise = torch.Tag.pointwise in func.tags and not func._schema.is_mutable and not kwargs
         largest = _largest(args) if pointwise else None
@@ -92,7 +95,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         return result
 
 
-def _largest(args: Sequence[Any]) -> Tensor | None:
+def _largest(args: Sequence[object]) -> Tensor | None:
     """Return the tensor that all others broadcast to; None unless there is one and all have its dtype."""
     tensors = [value for value in args if isinstance(value, Tensor)]
     largest = max(tensors, key=Tensor.numel, default=None)
