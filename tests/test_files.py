@@ -16,9 +16,11 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+import requests
 from filelock import FileLock
 
 import srbench.fetch as fetch_module
@@ -395,6 +397,23 @@ def test_hostile_answer_moves_on_to_the_next_source(
     file = RemoteFile("f.bin", (hostile, good), len(DATA) if pinned else None, SHA256 if pinned else None)
     assert fetch(file, folder=tmp_path, allow_unpinned=True).read_bytes() == DATA
     assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("end", ["http://mirror.example/f.bin", "https://mirror.example/f.bin"])
+def test_redirect_from_https_to_http_is_refused(end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever in a chain of redirects the unencrypted address is, even if the chain ends encrypted."""
+
+    def answer(url: str, headers: dict[str, str]) -> requests.Response:
+        response, step = requests.Response(), requests.Response()
+        response.url, step.url, response.status_code = end, "http://mirror.example/step", 200
+        response.raw, response.history = BytesIO(DATA), [step] if end.startswith("https:") else []
+        return response
+
+    monkeypatch.setattr(fetch_module, "_ask", answer)
+    file = RemoteFile("f.bin", ("https://source.example/f.bin",), len(DATA), SHA256)
+    with pytest.raises(FetchError, match="redirects from https to an address that is not encrypted"):
+        fetch(file, folder=tmp_path)
+    assert not list(tmp_path.glob("f.bin*part"))
 
 
 def test_waiting_process_says_what_it_waits_for(

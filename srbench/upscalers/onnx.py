@@ -17,6 +17,7 @@ from srbench.errors import UpscalerError
 from srbench.spec_paths import recorded_path
 from srbench.upscalers.adapters import network_channels
 from srbench.upscalers.base import Identity, Options, Upscaler, require_not_optimised
+from srbench.upscalers.onnx_bounds import check_bounds, count_stored_values
 from srbench.upscalers.tensors import TensorUpscaler, Window, pick_device
 from srbench.upscalers.tiling import window_overlap
 
@@ -41,7 +42,9 @@ def open_onnx(file: str, scale: int, options: Options) -> Upscaler:
     _require_plain(f"onnx:{file}", options)
     device = pick_device(options.device)
     model = path.read_bytes()
-    _require_one_file(model, path)
+    read = _parsed(model, path)
+    _require_one_file(read, path)
+    check_bounds(read, path)
     session = _session(model, path, device)
     source = _source(session.get_inputs(), path, options)
     target = _target([output.name for output in session.get_outputs()], path, options.output_name)
@@ -51,7 +54,8 @@ def open_onnx(file: str, scale: int, options: Options) -> Upscaler:
         return torch.from_numpy(sr) if isinstance(sr, np.ndarray) and sr.dtype.kind in "biufc" else sr
 
     details = {"runtime": session.get_providers()[0], "weights_file": path.name, **_window_details(source.window)}
-    identity = Identity(f"onnx:{recorded_path(file)}", hashlib.sha256(model).hexdigest(), None, details)
+    sha256, stored = hashlib.sha256(model).hexdigest(), count_stored_values(read)
+    identity = Identity(f"onnx:{recorded_path(file)}", sha256, stored, details)
     # The name is used up here: what the session returns is one output.
     upscaler = TensorUpscaler(
         run, identity, scale=scale, options=replace(options, output_name=None), window=source.window
@@ -133,8 +137,8 @@ def _newer(message: str, version: str) -> str | None:
     )
 
 
-def _require_one_file(model: bytes, path: Path) -> None:
-    """A run is known by the hash of this file: weights in others could change unnoticed."""
+def _parsed(model: bytes, path: Path) -> Any:
+    """Return the model as onnx reads it. Raises UpscalerError for another format."""
     try:
         # Inside the function: onnx comes with the same extra.
         import onnx
@@ -142,9 +146,16 @@ def _require_one_file(model: bytes, path: Path) -> None:
     except ImportError as error:
         raise UpscalerError(f"onnx:{path}: onnx is not installed ({error}); pip install 'sisr-bench[onnx]'") from error
     try:
-        read = onnx.load_from_string(model)
+        return onnx.load_from_string(model)
     except DecodeError as error:
         raise UpscalerError(f"onnx:{path}: expected an ONNX model, got another format ({error})") from error
+
+
+def _require_one_file(read: Any, path: Path) -> None:
+    """Refuse weights in other files: a run is known by the hash of this file, and others could change unnoticed."""
+    # Inside the function: onnx is an extra.
+    import onnx
+
     if any(getattr(part, "data_location", None) == onnx.TensorProto.EXTERNAL for part in _parts(read)):
         whole = path.with_stem(f"{path.stem}-whole").name
         raise UpscalerError(

@@ -36,6 +36,9 @@ if sys.platform != "win32":
 TIMEOUT = 3600.0
 """The time in seconds that one run may take by default."""
 
+SIZE_TOLERANCE = 0.05
+"""By how much the stated number of parameters may differ from the file's: an export folds or unfolds some layers."""
+
 _SRBENCH = (sys.executable, "-P", "-m", "srbench")
 _PROBE = (sys.executable, "-P", "-m", "srbench.verification.memorisation")
 _PACKAGES = Path(__file__).parents[2]
@@ -70,7 +73,9 @@ def rerun(
         with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
             command = _command(spec, facts, record.options, device, data_root)
             _call([*command, "--output", f"{folder}/run"], Path(folder), timeout)
-            frames.append(_require_weights(read_run(Path(folder) / "run"), facts).scores)
+            run = _require_weights(read_run(Path(folder) / "run"), facts)
+            _require_parameters(run, (record.model.parameters or {}).get(str(facts.scale)))
+            frames.append(run.scores)
     precision = record.options.precision
     psnr, ssim = rerun_bounds(precision)
     outcome = compare_scores(
@@ -260,6 +265,18 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.kill()
         else:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def _require_parameters(run: Run, stated: int | None) -> None:
+    """Refuse a stated size that is not the size of the file. The catalogues check the sizes of networks of the zoo."""
+    counted = run.facts.model.parameters
+    if stated is None or counted is None or run.facts.model.spec.partition(":")[0] not in _FILE_KINDS:
+        return
+    if abs(stated - counted) > SIZE_TOLERANCE * counted:
+        raise SubmissionError(
+            f"×{run.facts.scale}: expected the {counted:,} parameters that the weights' file holds, got {stated:,} in "
+            "the entry; correct submission.json"
+        )
 
 
 def _require_weights(run: Run, facts: SubmittedRun) -> Run:

@@ -144,3 +144,92 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
         open_onnx(str(tmp_path / "page.onnx"), 4, Options(device="cpu", precision="bf16"))
     with pytest.raises(UpscalerError, match="optimise"):
         open_onnx(str(tmp_path / "page.onnx"), 4, Options(device="cpu", optimise="fold"))
+
+
+def _model_of(nodes: list[Any], *, functions: list[Any] | None = None) -> bytes:
+    """A model from an RGB image `lr` to `sr`, made of the given nodes."""
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    images = [
+        helper.make_tensor_value_info(name, kind, ["n", 3, name[0] + "h", name[0] + "w"]) for name in ("lr", "sr")
+    ]
+    graph = helper.make_graph(nodes, "test", images[:1], images[1:])
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("own", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9, functions=functions or [])
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _huge_constant() -> bytes:
+    helper = onnx.helper
+    shape = helper.make_tensor("s", onnx.TensorProto.INT64, [3], [1500, 1000, 1000])
+    return _model_of(
+        [
+            helper.make_node("Constant", [], ["shape"], value=shape),
+            helper.make_node("ConstantOfShape", ["shape"], ["huge"]),
+            helper.make_node("ReduceMax", ["huge"], ["largest"]),
+            helper.make_node("Add", ["lr", "largest"], ["sr"]),
+        ]
+    )
+
+
+def _endless_loop() -> bytes:
+    helper = onnx.helper
+    kinds = onnx.TensorProto
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["again"]), helper.make_node("Identity", ["value"], ["next"])],
+        "body",
+        [
+            helper.make_tensor_value_info("step", kinds.INT64, []),
+            helper.make_tensor_value_info("go", kinds.BOOL, []),
+            helper.make_tensor_value_info("value", kinds.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("again", kinds.BOOL, []),
+            helper.make_tensor_value_info("next", kinds.FLOAT, None),
+        ],
+    )
+    true = helper.make_tensor("t", kinds.BOOL, [], [True])
+    return _model_of(
+        [
+            helper.make_node("Constant", [], ["true"], value=true),
+            helper.make_node("Loop", ["", "true", "lr"], ["sr"], body=body),
+        ]
+    )
+
+
+def _functions(count: int, *, calls: int) -> bytes:
+    """Functions that each call the one before several times."""
+    helper = onnx.helper
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("own", 1)]
+    functions = []
+    for number in range(count):
+        inner = [
+            helper.make_node(f"f{number - 1}", [f"v{i}"], [f"v{i + 1}"], domain="own")
+            if number
+            else helper.make_node("Neg", [f"v{i}"], [f"v{i + 1}"])
+            for i in range(calls)
+        ]
+        functions.append(helper.make_function("own", f"f{number}", ["v0"], [f"v{calls}"], inner, opsets))
+    return _model_of([helper.make_node(f"f{count - 1}", ["lr"], ["sr"], domain="own")], functions=functions)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        pytest.param(_huge_constant(), r"at most 268,435,456 elements, got 1,500,000,000 in huge", id="6 GB"),
+        pytest.param(_endless_loop(), "without loops, got the operator Loop", id="endless loop"),
+        pytest.param(_functions(9, calls=10), r"at most 200,000 nodes, got 1,111,111,111", id="a billion nodes"),
+        pytest.param(_functions(60, calls=1), "at most 40 nested graphs and functions", id="60 functions deep"),
+    ],
+)
+def test_model_is_bounded_before_it_is_run(data: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.onnx"
+    path.write_bytes(data)
+    with pytest.raises(UpscalerError, match=message):
+        open_onnx(str(path), 2, _CPU)
+
+
+def test_parameters_are_the_stored_floating_values(tmp_path: Path) -> None:
+    path = tmp_path / "same.onnx"
+    path.write_bytes(_convolution(["n", 3, "height", "width"], kind=onnx.TensorProto.FLOAT, scale=2))
+    assert open_onnx(str(path), 2, _CPU).identity.parameters == 3 * 3 * 2 * 2
