@@ -152,7 +152,7 @@ def _parsed(model: bytes, path: Path) -> Any:
 
 
 def _require_one_file(read: Any, path: Path) -> None:
-    """Refuse weights in other files: a run is known by the hash of this file, and others could change unnoticed."""
+    """Refuse weights in other files, which could change unnoticed: a run is known by the hash of this file."""
     # Inside the function: onnx is an extra.
     import onnx
 
