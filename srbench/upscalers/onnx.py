@@ -23,6 +23,7 @@ from srbench.upscalers.tiling import window_overlap
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
+    from onnx import ModelProto
     from onnxruntime import InferenceSession, NodeArg
 
 
@@ -137,7 +138,7 @@ def _newer(message: str, version: str) -> str | None:
     )
 
 
-def _parsed(model: bytes, path: Path) -> Any:
+def _parsed(model: bytes, path: Path) -> ModelProto:
     """Return the model as onnx reads it. Raises UpscalerError for another format."""
     try:
         # Inside the function: onnx comes with the same extra.
@@ -151,7 +152,7 @@ def _parsed(model: bytes, path: Path) -> Any:
         raise UpscalerError(f"onnx:{path}: expected an ONNX model, got another format ({error})") from error
 
 
-def _require_one_file(read: Any, path: Path) -> None:
+def _require_one_file(read: ModelProto, path: Path) -> None:
     """Refuse weights in other files, which could change unnoticed: a run is known by the hash of this file."""
     # Inside the function: onnx is an extra.
     import onnx
