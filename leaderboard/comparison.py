@@ -13,7 +13,7 @@ from leaderboard.boards import front_board
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group, Mean, Values
 from leaderboard.matching import matched_pairs, partners
-from leaderboard.models import sample_path
+from leaderboard.models import small_crops
 from leaderboard.pages import Page
 from leaderboard.ranking import METRICS
 from leaderboard.rendering import LEVELS, render
@@ -94,7 +94,7 @@ def _entry_script(collection: Collection, entry: Entry) -> str:
         "facts": _facts(entry),
         "images": [json.loads(listed) for listed in names],
         "groups": groups,
-        "samples": {name.rpartition(".")[0]: link(sample_path(entry, name)) for name in entry.submission.samples},
+        "samples": {stem: link(path) for stem, path in small_crops(entry)},
     }
     return _script("entry", document)
 

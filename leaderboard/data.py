@@ -12,15 +12,35 @@ from typing import Any
 from leaderboard.addresses import address_safe, model_path
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group, Mean
+from leaderboard.further_metrics import further_metrics
 from leaderboard.pages import Page
 from leaderboard.ranking import forms
 from leaderboard.views import views
 from srbench.escaping import csv_cell
 from srbench.scores import json_number, schema_with
+from srbench.submissions import LEVELS
 from srbench.submissions.rows import metric_names
 
 MEANS = "data/means"
 """The files with the means of all entries, without the suffix."""
+
+METRICS = "data/metrics"
+"""The file with the means of all metrics other than PSNR and SSIM, without the suffix."""
+
+METRIC_COLUMNS = (
+    "id",
+    "scale",
+    "protocol",
+    "dataset",
+    "metric",
+    "title",
+    "version",
+    "direction",
+    "known",
+    "mean",
+    "verification",
+)
+"""The columns of each mean of a further metric. `verification` is always `claimed`."""
 
 COLUMNS = (
     "id",
@@ -59,6 +79,7 @@ def pages(collection: Collection) -> Iterator[Page]:
         cells = [(entry, (view.scale, view.protocol.name, name)) for entry in view.entries for name in view.datasets]
         yield from _means(f"data/{view.stem}", [cell for cell in cells if cell[1] in cell[0].means])
     yield from _means(MEANS, _all_means(collection))
+    yield Page(f"{METRICS}.csv", partial(_metrics_csv, collection))
     yield Page("data/entries.json", partial(_entries_json, collection))
 
 
@@ -88,7 +109,9 @@ def _scores_csv(entry: Entry) -> str:
 def _entry_json(entry: Entry) -> str:
     means = [_mean(entry, group) for group in entry.means]
     verification = entry.submission.verification
+    further = [dict(zip(METRIC_COLUMNS, line, strict=True)) for line in _metric_lines(entry)]
     facts = {"level": entry.level, "verification": verification.plain() if verification else None, "means": means}
+    facts |= {"metrics": further} if further else {}
     return _json({"submission": entry.document, **facts, "scores": list(_rows(entry))})
 
 
@@ -101,6 +124,18 @@ def _rows(entry: Entry) -> Iterator[dict[str, Any]]:
 def means_csv(collection: Collection) -> str:
     """Return every mean of every entry as CSV, with an empty cell for a missing mean."""
     return _means_csv(_all_means(collection))
+
+
+def _metrics_csv(collection: Collection) -> str:
+    return to_csv(METRIC_COLUMNS, (line for entry in collection for line in _metric_lines(entry)))
+
+
+def _metric_lines(entry: Entry) -> Iterator[tuple[object, ...]]:
+    """Return each mean of the entry's further metrics by `METRIC_COLUMNS`."""
+    for one in further_metrics(entry):
+        for (scale, protocol, dataset), value in one.means.items():
+            facts = one.name, one.title, one.version, one.direction, one.known
+            yield (entry.id, scale, protocol, dataset, *facts, json_number(value), LEVELS[0])
 
 
 def _all_means(collection: Collection) -> list[tuple[Entry, Group]]:

@@ -17,6 +17,7 @@ from leaderboard.collection import Collection
 from leaderboard.data import scores_path
 from leaderboard.entries import Entry, Group, Mean
 from leaderboard.families import ALL
+from leaderboard.further_metrics import further_metrics, groups_of
 from leaderboard.matching import Pair, matched_pairs, partners
 from leaderboard.pages import Page
 from leaderboard.plots import frames_per_second
@@ -28,7 +29,7 @@ from srbench.protocols import get_protocol, protocol_names
 from srbench.scores import Row
 from srbench.submissions import LEVELS
 from srbench.submissions.catalogue_checks import BASELINES
-from srbench.submissions.crops import SCALE
+from srbench.submissions.crops import CORNERS, SCALE
 
 _EXTREMES = 3
 _MOST_ROWS = 900
@@ -38,7 +39,7 @@ _CHART_FROM = 10
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """The per-image scores of one group, lowest PSNR first. `rows` have image, psnr, ssim, aliased, psnr_lr, seconds.
+    """The per-image scores of one group, lowest PSNR first. `rows` have image, psnr, ssim, aliased, psnr_lr.
 
     `left_out` counts the rows that a very large entry's page leaves out.
     """
@@ -129,6 +130,12 @@ def sample_path(entry: Entry, name: str) -> str:
     return f"samples/{address_safe(entry.id)}/{address_safe(name)}"
 
 
+def small_crops(entry: Entry) -> list[tuple[str, str]]:
+    """Return the name and path of each small crop; the gallery has the large ones."""
+    stems = {name: name.rpartition(".")[0] for name in entry.submission.samples}
+    return [(stem, sample_path(entry, name)) for name, stem in stems.items() if stem in CORNERS]
+
+
 def score_tables(entry: Entry) -> list[ScoreTable]:
     """Return the per-image scores of an entry, a table per group: by protocol, then scale, then dataset."""
     rows = entry.rows()
@@ -198,11 +205,13 @@ def _page(
         commands=commands(entry),
         bibtex=bibtex(entry),
         claims=claims_beside(entry),
+        metrics=further_metrics(entry),
+        groups_of=groups_of,
         speeds=[(scale, frames_per_second(entry, scale)) for scale in scales],
         panels=[(pair, pair.differences(collection)) for pair in pairs],
         learnt=entry.document["model"]["spec"] not in BASELINES,
         forms=forms(entry, protocols[0]),
-        samples=[(name.rpartition(".")[0], sample_path(entry, name)) for name in entry.submission.samples],
+        samples=small_crops(entry),
         sample_scale=SCALE,
         data=scores_path(entry.id),
         checked=entry.level != LEVELS[0],
@@ -243,5 +252,4 @@ def _row(row: Row, psnr: str, ssim: str) -> dict[str, Any]:
         "ssim": row[ssim],
         "aliased": row["psnr_y_aliased"],
         "psnr_lr": row["psnr_lr"],
-        "seconds": row["seconds"],
     }

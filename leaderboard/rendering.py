@@ -117,12 +117,12 @@ def render(template: str, *, path: str, **context: Any) -> str:
 
 def db(value: float | None) -> str:
     """Return PSNR in dB with three decimals."""
-    return _number(value, 3)
+    return number(value, 3)
 
 
 def db2(value: float | None) -> str:
     """Return PSNR in dB with two decimals, as papers print it."""
-    return _number(value, 2)
+    return number(value, 2)
 
 
 def with_code(text: str) -> Markup:
@@ -157,7 +157,7 @@ def short_data(text: str) -> str:
 
 def similarity(value: float | None) -> str:
     """Return SSIM with four decimals."""
-    return _number(value, 4)
+    return number(value, 4)
 
 
 def thousands(value: float | None) -> str:
@@ -170,7 +170,8 @@ def thousands(value: float | None) -> str:
     return f"{value:g}"
 
 
-def _number(value: float | None, decimals: int) -> str:
+def number(value: float | None, decimals: int) -> str:
+    """Return a score with a fixed number of decimals, or the signs for a missing or infinite one."""
     if value is None or math.isnan(value):
         return MISSING
     return "∞" if math.isinf(value) else f"{value:.{decimals}f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,17 @@ from srbench.datasets.imageset import SAMPLE_NAMES, open_dataset
 from srbench.errors import ImageError, SubmissionError
 from srbench.protocols import get_protocol
 from srbench.samples import make_context, make_references, make_samples
-from srbench.submissions.crops import CORNERS, MAX_BYTES, SIDE, check_sample, read_samples
+from srbench.submissions.crops import (
+    CORNERS,
+    MAX_BYTES,
+    MAX_TEXTURE_BYTES,
+    SIDE,
+    TEXTURE_CORNERS,
+    TEXTURE_SCALES,
+    check_sample,
+    read_samples,
+    sample_scales,
+)
 from srbench.upscalers.base import Identity, Options
 from srbench.upscalers.loading import open_upscaler
 from srbench.upscalers.tensors import TensorUpscaler
@@ -24,31 +35,43 @@ from srbench.verification.crop_checks import check_crops
 
 def test_crops_are_parts_of_the_complete_upscaled_image(tmp_path: Path) -> None:
     files = make_samples("bicubic", tmp_path, 4)
-    assert tuple(files) == SAMPLE_NAMES == tuple(CORNERS)
-    _, lr = get_protocol("matlab-y").prepare(open_dataset("Sample").hr("coffee"), scale=4)
-    whole = np.asarray(open_upscaler("bicubic", scale=4).upscale(lr, dataset="Sample", name="coffee"))
-    top, left = CORNERS["coffee"]
-    with Image.open(files["coffee"]) as crop:
-        assert crop.mode == "RGB"
-        np.testing.assert_array_equal(np.asarray(crop), whole[top : top + SIDE, left : left + SIDE])
+    assert tuple(files) == (*SAMPLE_NAMES, *(f"{name}_x4" for name in TEXTURE_CORNERS))
+    assert tuple(CORNERS) == SAMPLE_NAMES
+    _, lr = get_protocol("matlab-y").prepare(open_dataset("Sample").hr("brick"), scale=4)
+    whole = np.asarray(open_upscaler("bicubic", scale=4).upscale(lr, dataset="Sample", name="brick"))
+    for stem, (top, left), side in (("brick", CORNERS["brick"], 104), ("brick_x4", TEXTURE_CORNERS["brick"], 192)):
+        with Image.open(files[stem]) as crop:
+            assert crop.mode == "RGB"
+            np.testing.assert_array_equal(np.asarray(crop), whole[top : top + side, left : left + side])
     taken = read_samples(tmp_path)
-    assert list(taken) == [path.name for path in files.values()]
+    assert sorted(taken) == sorted(path.name for path in files.values())
     for name, data in taken.items():
         check_sample(data, name)
     assert list(check_crops(taken)) == []
 
 
-def test_crops_of_other_scales_are_not_submitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("srbench.samples.MAX_BYTES", 1)  # what no entry takes may have any size
-    arguments = ["samples", "--model", "bicubic", "--scale", "2", "--output", str(tmp_path)]
-    result = CliRunner().invoke(main, arguments)
-    assert result.stdout.splitlines() == [str(tmp_path / f"{name}_x2.webp") for name in SAMPLE_NAMES]
-    assert result.stderr == (
-        "crops at ×2 are for looking at: the leaderboard shows ×4, and `srbench submit` takes no others\n"
-    )
-    with pytest.raises(SubmissionError, match=r"got 'astronaut_x2\.webp'; make them with srbench samples --scale 4"):
+def test_large_crops_of_three_scales_share_a_folder(tmp_path: Path) -> None:
+    for scale in ("2", "3"):
+        result = CliRunner().invoke(
+            main, ["samples", "--model", "bicubic", "--scale", scale, "--output", str(tmp_path)]
+        )
+        assert result.stdout.splitlines() == [str(tmp_path / f"{name}_x{scale}.webp") for name in TEXTURE_CORNERS]
+        assert result.stderr == ""
+    assert sample_scales(read_samples(tmp_path)) == [2, 3]
+    shutil.copy(tmp_path / "brick_x2.webp", tmp_path / "brick_x8.webp")
+    with pytest.raises(SubmissionError, match=r"got 'brick_x8\.webp'; make them with srbench samples"):
         read_samples(tmp_path)
-    crops = {f"{path.stem.removesuffix('_x2')}.webp": path.read_bytes() for path in tmp_path.glob("*_x2.webp")}
+
+
+def test_crops_of_another_scale_or_photograph_are_found(tmp_path: Path) -> None:
+    lr = get_protocol("matlab-y").preparation
+    upscaler = open_upscaler("bicubic", scale=2)
+    crops = {}
+    for name, (top, left) in CORNERS.items():
+        _, small = lr.prepare(open_dataset("Sample").hr(name), scale=2)
+        whole = np.asarray(upscaler.upscale(small, dataset="Sample", name=name))
+        Image.fromarray(whole[top : top + SIDE, left : left + SIDE]).save(tmp_path / f"{name}.webp", lossless=True)
+        crops[f"{name}.webp"] = (tmp_path / f"{name}.webp").read_bytes()
     [(severity, message)] = check_crops(crops)
     assert severity == "review"
     assert message.startswith("samples with detail that an LR ×4 does not contain, as crops of a smaller scale")
@@ -59,7 +82,16 @@ def test_crops_of_other_scales_are_not_submitted(tmp_path: Path, monkeypatch: py
 
 def test_even_the_ground_truth_fits_the_budget(tmp_path: Path) -> None:
     files = make_references(tmp_path)
-    assert 90_000 < sum(path.stat().st_size for path in files.values()) <= MAX_BYTES
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    large = sum(size for name, size in sizes.items() if name.endswith("_large"))
+    assert 90_000 < sum(sizes.values()) - large <= MAX_BYTES
+    assert 350_000 < len(TEXTURE_SCALES) * large <= MAX_TEXTURE_BYTES
+
+
+def test_large_references_are_equal_at_each_scale(tmp_path: Path) -> None:
+    files = {scale: make_references(tmp_path / str(scale), scale) for scale in TEXTURE_SCALES}
+    names = [f"{name}_large" for name in TEXTURE_CORNERS]
+    assert len({tuple(found[name].read_bytes() for name in names) for found in files.values()}) == 1
 
 
 def test_crops_over_the_budget_are_not_written(tmp_path: Path) -> None:
@@ -76,7 +108,7 @@ def test_crops_over_the_budget_are_not_written(tmp_path: Path) -> None:
 
 def test_context_shows_the_same_part_of_the_lr(tmp_path: Path) -> None:
     files = make_context(tmp_path)
-    assert len(files) == 2 * len(CORNERS)
+    assert len(files) == 2 * (len(CORNERS) + len(TEXTURE_CORNERS))
     _, lr = get_protocol("matlab-y").prepare(open_dataset("Sample").hr("brick"), scale=4)
     top, left = CORNERS["brick"]
     with Image.open(tmp_path / "brick_lr.webp") as crop:

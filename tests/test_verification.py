@@ -236,7 +236,7 @@ def test_a_rerun_also_reproduces_the_crops(sample: Path, tmp_path: Path, monkeyp
         == 0
     )
     result = srbench("leaderboard", "check", "net", "--rerun", "--submissions", root, "--device", "cpu")
-    assert "net: 7 scores and 7 sample crops reproduced, at most 0 dB" in result.stderr
+    assert "net: 7 scores and 10 sample crops reproduced, at most 0 dB" in result.stderr
     entry = read_submission(root / "net")
     assert (entry.level, entry.samples_verified) == ("model-rerun", True) and entry.verification
     [probe] = entry.verification.memorisation or ()
@@ -248,7 +248,10 @@ def test_a_rerun_also_reproduces_the_crops(sample: Path, tmp_path: Path, monkeyp
     _write_verification(root, old)
     before = read_submission(root / "net")
     assert (before.level, before.samples_verified) == ("model-rerun", False)
-    _write_verification(root, entry.verification.plain())
+    result = srbench("leaderboard", "check", "net", "--rerun-crops", "--submissions", root, "--device", "cpu")
+    assert "net: 10 sample crops reproduced; level model-rerun" in result.stderr
+    after = read_submission(root / "net")
+    assert after.samples_verified and after.verification == entry.verification
 
     [path] = (root / "net" / "samples").glob("brick.*")
     pixels = np.asarray(Image.open(path)).copy()

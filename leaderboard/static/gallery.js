@@ -1,10 +1,11 @@
 // Crops of several models next to each other. The choice is kept in the address after #, so that a link shows the same.
 "use strict";
 
-globalThis.srbenchGallery = ({ images, models }) => {
+globalThis.srbenchGallery = ({ pictures, models }) => {
   const form = document.getElementById("gallery-form");
   const place = document.getElementById("gallery");
   const root = place.dataset.root;
+  const pictureOf = new Map(pictures.map((one) => [one.name, one]));
   const byId = new Map(models.map((model) => [model.id, model]));
   let chosen = [];
 
@@ -15,11 +16,11 @@ globalThis.srbenchGallery = ({ images, models }) => {
     return made;
   };
 
-  const crop = (address, alt, truth) => {
+  const crop = (address, alt, side, truth) => {
     const view = element("span", { className: "view" });
-    view.append(element("img", { src: root + address, alt, width: 104, height: 104 }));
+    view.append(element("img", { src: root + address, alt, width: side, height: side }));
     if (truth) {
-      view.append(element("img", { src: `${root}static/samples/${truth}.webp`, alt: "", width: 104, height: 104, className: "truth" }));
+      view.append(element("img", { src: root + truth, alt: "", width: side, height: side, className: "truth" }));
     }
     return view;
   };
@@ -40,13 +41,18 @@ globalThis.srbenchGallery = ({ images, models }) => {
 
   const score = (value) => (value === null ? "–" : typeof value === "number" ? value.toFixed(2) : value);
 
-  const column = (id, index, image) => {
+  const column = (id, index, picture) => {
     const model = byId.get(id);
-    const [address, psnr, aliased] = model.crops[image] || ["", null, null];
-    const picture = address ? crop(address, `${image}, ${model.title}`, image) : element("span", { className: "view", textContent: "no crop" });
-    const page = element("a", { href: root + model.page, textContent: "page" });
-    page.setAttribute("aria-label", `Page of ${model.title}`);
-    return figure(picture, picker(index), element("br"), `${score(psnr)} / ${score(aliased)} dB `, page);
+    const [address, psnr, aliased] = model.crops[`${picture.name}@${form.scale.value}`] || ["", null, null];
+    const shown = address ? crop(address, `${picture.label}, ${model.title}`, picture.side, picture.hr)
+      : element("span", { className: "view", textContent: `no crop at ×${form.scale.value}` });
+    const caption = [picker(index), element("br"), `${score(psnr)} / ${score(aliased)} dB `];
+    if (model.page) {
+      const page = element("a", { href: root + model.page, textContent: "page" });
+      page.setAttribute("aria-label", `Page of ${model.title}`);
+      caption.push(page);
+    }
+    return figure(shown, ...caption);
   };
 
   const zoom = () => {
@@ -57,21 +63,33 @@ globalThis.srbenchGallery = ({ images, models }) => {
   };
 
   const keep = () => {
-    const state = new URLSearchParams({ image: form.image.value, models: chosen.join(" "), zoom: form.zoom.value });
+    const state = new URLSearchParams({
+      image: form.image.value, scale: form.scale.value, models: chosen.join(" "), zoom: form.zoom.value,
+    });
     if (form.map.value) {
       state.set("map", form.map.value);
     }
     history.replaceState(null, "", `#${state}`);
   };
 
+  // The scales that the chosen picture has; the one that was chosen before stays if it can.
+  const offerScales = (wanted) => {
+    const picture = pictureOf.get(form.image.value);
+    const scales = Object.keys(picture.lr);
+    form.scale.replaceChildren(...scales.map((scale) => new Option(`×${scale}`, scale)));
+    form.scale.value = scales.includes(wanted) ? wanted : String(picture.scale);
+  };
+
   const draw = () => {
-    const image = form.image.value;
-    const box = element("img", { className: "place", src: `${root}static/samples/${image}_place.webp`, alt: `${image} with a box around the crop`, width: 208 });
+    offerScales(form.scale.value);
+    const picture = pictureOf.get(form.image.value);
+    const { label, side } = picture;
+    const box = element("img", { className: "place", src: root + picture.place, alt: `${label}: photograph with a box around the crop`, width: 208 });
     const list = element("ul", { className: `crops gallery large${form.map.value ? " error" : ""}` },
       figure(box, "HR with the place of the crop"),
-      figure(crop(`static/samples/${image}.webp`, `${image}, ground truth`), "HR"),
-      figure(crop(`static/samples/${image}_lr.webp`, `${image}, LR`), "LR"),
-      ...chosen.map((id, index) => column(id, index, image)));
+      figure(crop(picture.hr, `${label}, ground truth`, side), "HR"),
+      figure(crop(picture.lr[form.scale.value], `${label}, LR`, side), "LR"),
+      ...chosen.map((id, index) => column(id, index, picture)));
     const active = [...place.querySelectorAll("select")].indexOf(document.activeElement);
     place.replaceChildren(list);
     place.querySelectorAll("select")[active]?.focus();
@@ -86,7 +104,8 @@ globalThis.srbenchGallery = ({ images, models }) => {
 
   const read = () => {
     const asked = new URLSearchParams(location.hash.slice(1));
-    form.image.value = images.includes(asked.get("image")) ? asked.get("image") : images[0];
+    form.image.value = pictureOf.has(asked.get("image")) ? asked.get("image") : pictures[0].name;
+    offerScales(asked.get("scale") || "");
     chosen = [...new Set((asked.get("models") || "").split(" "))].filter((id) => byId.has(id)).slice(0, 5);
     fill(Math.max(chosen.length || 3, 2));
     form.count.value = String(chosen.length);
@@ -97,8 +116,8 @@ globalThis.srbenchGallery = ({ images, models }) => {
   };
 
   const keys = {
-    ArrowLeft: () => { form.image.selectedIndex = (form.image.selectedIndex + images.length - 1) % images.length; },
-    ArrowRight: () => { form.image.selectedIndex = (form.image.selectedIndex + 1) % images.length; },
+    ArrowLeft: () => { form.image.selectedIndex = (form.image.selectedIndex + pictures.length - 1) % pictures.length; },
+    ArrowRight: () => { form.image.selectedIndex = (form.image.selectedIndex + 1) % pictures.length; },
     "+": () => { form.zoom.value = String(Number(form.zoom.value) + 0.5); },
     "-": () => { form.zoom.value = String(Number(form.zoom.value) - 0.5); },
     e: () => { form.map.value = form.map.value ? "" : "error"; },
@@ -134,6 +153,7 @@ globalThis.srbenchGallery = ({ images, models }) => {
     draw();
   });
   window.addEventListener("hashchange", read);
+  form.image.replaceChildren(...pictures.map((one) => new Option(one.label, one.name)));
   form.hidden = false;
   place.hidden = false;
   document.getElementById("gallery-static").hidden = true;

@@ -64,24 +64,27 @@ def build_command(submissions: Path, output: Path) -> None:
 )
 @click.option("--rerun", is_flag=True, help="Run the weights of the one ID given again, in a separate process.")
 @click.option(
+    "--rerun-crops", is_flag=True, help="Make only the sample crops of the one ID given again, which is re-run already."
+)
+@click.option(
     "--weights",
     type=click.Path(path_type=Path, exists=True),
     metavar="PATH",
-    help="With --rerun: file or folder of weights that no catalogue has.",
+    help="With --rerun and --rerun-crops: file or folder of weights that no catalogue has.",
 )
 @click.option(
     "--data-root",
     type=click.Path(path_type=Path),
     help="With --rescore or --rerun: folder of the datasets; default $SRBENCH_DATA.",
 )
-@click.option("--device", default="auto", show_default=True, help="With --rerun: auto, cpu, cuda, …")
+@click.option("--device", default="auto", show_default=True, help="With --rerun and --rerun-crops: auto, cpu, cuda, …")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=1),
     default=3600,
     show_default=True,
     metavar="SECONDS",
-    help="With --rerun: how long one run may take.",
+    help="With --rerun and --rerun-crops: how long one run may take.",
 )
 @click.option(
     "--accept",
@@ -100,6 +103,7 @@ def check_command(
     base: Path | None,
     images: Path | None,
     rerun: bool,
+    rerun_crops: bool,
     weights: Path | None,
     data_root: Path | None,
     device: str,
@@ -118,13 +122,13 @@ def check_command(
     maintainers' to commit.
     """
     from leaderboard.study import read_studies
-    from srbench.cli.submission_check import accepted_reviews, report, verify
+    from srbench.cli.submission_check import accepted_reviews, report, verify, verify_crops
     from srbench.verification.check_all import check_submissions
     from srbench.verification.findings import CheckFinding
 
-    _require_their_use(click.get_current_context(), rescore=images is not None, rerun=rerun)
-    if (images or rerun) and len(ids) != 1:
-        raise click.UsageError("--rescore and --rerun verify one entry: give one ID")
+    _require_their_use(click.get_current_context(), rescore=images is not None, rerun=rerun, crops=rerun_crops)
+    if (images or rerun or rerun_crops) and len(ids) != 1:
+        raise click.UsageError("--rescore, --rerun and --rerun-crops verify one entry: give one ID")
     if bool(accept) != bool(by):
         raise click.UsageError("--accept and --by belong together: who accepts which review?")
     checked = check_submissions(submissions, ids, base=base)
@@ -140,23 +144,23 @@ def check_command(
             accepted=accepted_reviews(checked, accept, by),
         )
         checked = check_submissions(submissions, ids, base=base)
+    elif rerun_crops and checked.passed:
+        verify_crops(checked.entries[0], weights=weights, device=device, timeout=timeout)
+        checked = check_submissions(submissions, ids, base=base)
     if not ids:
         _, damaged = read_studies(submissions)
         findings = [CheckFinding(problem.id, "error", problem.message) for problem in damaged]
         checked = replace(checked, findings=[*checked.findings, *findings])
     click.echo(report(checked, form, output))
-    grave = [
-        finding
-        for finding in checked.findings
-        if finding.severity == "error" or (strict and finding.severity == "review")
-    ]
+    failing = {"error", "review"} if strict else {"error"}
+    grave = [finding for finding in checked.findings if finding.severity in failing]
     if grave:
         raise SubmissionError(f"expected entries that pass, got {counted(len(grave), 'finding')} against them")
 
 
-def _require_their_use(context: click.Context, *, rescore: bool, rerun: bool) -> None:
+def _require_their_use(context: click.Context, *, rescore: bool, rerun: bool, crops: bool) -> None:
     """Refuse options that were given and that the check would not look at."""
-    unused = {} if rerun else dict.fromkeys(("weights", "device", "timeout"), "--rerun")
+    unused = {} if rerun or crops else dict.fromkeys(("weights", "device", "timeout"), "--rerun or --rerun-crops")
     unused |= {} if rescore or rerun else dict.fromkeys(("data_root", "accept", "by"), "--rescore or --rerun")
     for name, needed in unused.items():
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:

@@ -9,7 +9,7 @@ import click
 
 from srbench.cli.inference_options import adapter_options
 from srbench.samples import make_samples
-from srbench.submissions.crops import SCALE
+from srbench.submissions.crops import SCALE, TEXTURE_SCALES
 from srbench.upscalers.base import Options
 
 
@@ -20,26 +20,29 @@ from srbench.upscalers.base import Options
     type=int,
     default=SCALE,
     show_default=True,
-    help=f"The leaderboard shows ×{SCALE}; crops of other scales are only for you, as NAME_x2.webp.",
+    help="×2, ×3 and ×4 are for submissions; crops of other scales are only for you.",
 )
 @click.option(
     "--output",
     required=True,
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="A new folder, for `srbench submit --samples`.",
+    help="A folder for `srbench submit --samples`; the crops of all scales may share it.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
 @click.option("--self-ensemble", is_flag=True, help="Average over the eight flips and rotations.")
 @adapter_options
 def command(model: str, scale: int, output: Path, device: str, self_ensemble: bool, options: Options) -> None:
-    """Write the SR crops that the leaderboard's image slider shows: 7 lossless WebP files, at most 100 kB together."""
+    """Write the lossless SR crops that the leaderboard's gallery and image slider show.
+
+    At each scale these are 3 large crops of regular structure (NAME_x4.webp); at ×4 also 7 small ones (NAME.webp).
+    """
     options = replace(options, device=device, self_ensemble=self_ensemble)
     for path in make_samples(model, output, scale, options=options).values():
         click.echo(path)
-    if scale != SCALE:
+    if scale not in TEXTURE_SCALES:
         click.echo(
-            f"crops at ×{scale} are for looking at: the leaderboard shows ×{SCALE}, and `srbench submit` takes "
+            f"crops at ×{scale} are for looking at: the leaderboard shows ×2, ×3 and ×4, and `srbench submit` takes "
             "no others",
             err=True,
         )

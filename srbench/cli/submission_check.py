@@ -17,8 +17,9 @@ from srbench.submissions import Submission
 from srbench.tables import text_table
 from srbench.verification.check_all import CheckedFolder
 from srbench.verification.rerun import rerun as run_again
+from srbench.verification.rerun import rerun_crops
 from srbench.verification.rescoring import rescore
-from srbench.verification.store import record_verification
+from srbench.verification.store import record_crops, record_verification
 from srbench.verification.tolerances import Reproduction
 
 
@@ -40,6 +41,13 @@ def verify(
     if rerun:
         outcome = run_again(entry, weights=weights, data_root=data_root, device=device, timeout=timeout)
         _announce(record_verification(entry, outcome, "model-rerun", device=device, accepted=accepted), outcome)
+
+
+def verify_crops(entry: Submission, *, weights: Path | None, device: str, timeout: float) -> None:
+    """Make the sample crops of a re-run entry again, record that they are reproduced, and report it on stderr."""
+    outcome = rerun_crops(entry, weights=weights, device=device, timeout=timeout)
+    stored = record_crops(entry, outcome)
+    click.echo(f"{stored.id}: {counted(outcome.crops, 'sample crop')} reproduced; level {stored.level}", err=True)
 
 
 def accepted_reviews(checked: CheckedFolder, findings: Sequence[str], by: str | None) -> list[AcceptedReview]:

@@ -1,16 +1,19 @@
 """Read and check the SR crops of an entry: only crops of the Sample set that `srbench samples` writes are allowed.
 
-Pages show them as crops of the Sample set, upscaled ×4, on top of the crops of other models. Names and sizes must
-therefore be the same for all entries.
+Pages show them on top of the crops of other models. Names, places and sizes must therefore be the same for all entries.
+There are two kinds: small crops of every image at ×4 (`brick.webp`), and larger crops of images with regular structure
+at ×2, ×3 and ×4 (`brick_x2.webp`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -23,11 +26,11 @@ from srbench.submissions.untrusted_files import read_bytes
 
 SAMPLES_NAME = "samples"
 MAX_BYTES = 100_000
-"""The largest size in bytes of all crops of one model together."""
+"""The largest size in bytes of all small crops of one model together."""
 SIDE = 104
-"""Side of a crop in HR pixels: the largest with which lossless crops of the HR images stay within `MAX_BYTES`."""
+"""Side of a small crop in HR pixels: the largest with which lossless HR crops stay within `MAX_BYTES`."""
 SCALE = 4
-"""The scale of the crops that pages show."""
+"""The scale of the small crops."""
 CORNERS = {
     "astronaut": (332, 116),
     "brick": (200, 200),
@@ -37,7 +40,16 @@ CORNERS = {
     "gravel": (200, 200),
     "motorcycle_left": (228, 376),
 }
-"""Top and left of each image's crop in HR pixels. The crops show fine structure or texture."""
+"""Top and left of each image's small crop in HR pixels. The crops show fine structure or texture."""
+
+MAX_TEXTURE_BYTES = 400_000
+"""The largest size in bytes of all large crops of one model together: lossless HR crops at three scales take 380 kB."""
+TEXTURE_SIDE = 192
+"""Side of a large crop in HR pixels, a multiple of each scale."""
+TEXTURE_SCALES = (2, 3, 4)
+"""The scales of the large crops."""
+TEXTURE_CORNERS = {"motorcycle_left": (204, 336), "brick": (0, 216), "astronaut": (312, 132)}
+"""Top and left of each large crop in HR pixels, multiples of each scale: cooling fins, bricks, and woven fabric."""
 
 _FORMATS = {"png": "PNG", "webp": "WEBP"}
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -49,8 +61,50 @@ _WEBP_HEADER = 20
 _SHOWN_OTHERWISE = {"chromaticity", "exif", "gamma", "icc_profile", "transparency"}
 
 
+@dataclass(frozen=True)
+class SampleCrop:
+    """A part of a Sample image at a scale; `top`, `left` and `side` are in pixels of the HR image."""
+
+    image: str
+    scale: int
+    top: int
+    left: int
+    side: int
+
+    @property
+    def stem(self) -> str:
+        """The name of its file without the suffix: `brick`, or `brick_x2` of a large crop."""
+        return self.image if self.side == SIDE else f"{self.image}_x{self.scale}"
+
+    @property
+    def reference(self) -> str:
+        """The name of the same crop of the HR image, which is equal at each scale: `brick`, or `brick_large`."""
+        return f"{self.image}_large" if self.is_large else self.image
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is one of the large crops."""
+        return self.side != SIDE
+
+
+def crops_at(scale: int) -> list[SampleCrop]:
+    """Return the crops that `srbench samples` writes at a scale: the small ones at ×4 alone, then the large ones."""
+    small = [SampleCrop(name, SCALE, *corner, SIDE) for name, corner in CORNERS.items() if scale == SCALE]
+    return small + [SampleCrop(name, scale, *corner, TEXTURE_SIDE) for name, corner in TEXTURE_CORNERS.items()]
+
+
+def crop_named(stem: str) -> SampleCrop | None:
+    """Return the crop of a file name without its suffix, None if no entry may have such a file."""
+    if stem in CORNERS:
+        return SampleCrop(stem, SCALE, *CORNERS[stem], SIDE)
+    found = re.fullmatch(r"([a-z_]+)_x(\d)", stem)
+    if not found or found[1] not in TEXTURE_CORNERS or int(found[2]) not in TEXTURE_SCALES:
+        return None
+    return SampleCrop(found[1], int(found[2]), *TEXTURE_CORNERS[found[1]], TEXTURE_SIDE)
+
+
 def read_samples(folder: Path) -> dict[str, bytes]:
-    """Return the SR crops of a `samples` folder by file name, at most 100 kB together; none without a folder.
+    """Return the SR crops of a `samples` folder by file name; none without a folder.
 
     Raises:
         SubmissionError: a link, an unexpected kind of file or name, two files of one crop, or too many bytes.
@@ -62,11 +116,17 @@ def read_samples(folder: Path) -> dict[str, bytes]:
     names = sorted(entry.name for entry in os.scandir(folder))
     _require_names(names)
     samples: dict[str, bytes] = {}
-    left = MAX_BYTES
+    left = {False: MAX_BYTES, True: MAX_TEXTURE_BYTES}
     for name in names:
-        samples[name] = read_bytes(folder / name, limit=left)
-        left -= len(samples[name])
+        large = _crop_of(name).is_large
+        samples[name] = read_bytes(folder / name, limit=left[large])
+        left[large] -= len(samples[name])
     return samples
+
+
+def sample_scales(names: Iterable[str]) -> list[int]:
+    """Return the scales of crops that are given by file name."""
+    return sorted({_crop_of(name).scale for name in names})
 
 
 def samples_hash(samples: Mapping[str, bytes]) -> str:
@@ -77,12 +137,13 @@ def samples_hash(samples: Mapping[str, bytes]) -> str:
 
 def check_sample(data: bytes, name: str) -> None:
     """Raise SubmissionError unless the bytes are one RGB picture of a crop's size in the format that its name says."""
+    side = _crop_of(name).side
     try:
         with Image.open(BytesIO(data), formats=(_FORMATS[name.rpartition(".")[2]],)) as image:
             frames = getattr(image, "n_frames", 1)
-            if image.size != (SIDE, SIDE) or frames != 1:
+            if image.size != (side, side) or frames != 1:
                 raise SubmissionError(
-                    f"{name}: expected one picture of {SIDE}×{SIDE} pixels as srbench samples writes "
+                    f"{name}: expected one picture of {side}×{side} pixels as srbench samples writes "
                     f"it, got {image.width}×{image.height}, {frames} frame(s)"
                 )
             if image.mode != "RGB" or not _SHOWN_OTHERWISE.isdisjoint(image.info):
@@ -96,11 +157,11 @@ def check_sample(data: bytes, name: str) -> None:
         raise SubmissionError(
             f"{name}: expected a PNG or WebP picture, as its name says, got one that does not decode"
         ) from error
-    if strange := (_strange_png(data) if name.endswith(".png") else _strange_webp(data)):
+    if strange := (_strange_png(data, side) if name.endswith(".png") else _strange_webp(data)):
         raise SubmissionError(f"{name}: expected only pixels as srbench samples writes them, got {strange}")
 
 
-def _strange_png(data: bytes) -> str | None:
+def _strange_png(data: bytes, side: int) -> str | None:
     """Return what a PNG holds in addition to 8-bit RGB pixels, None for nothing."""
     start, kinds, pixels = len(_PNG_SIGNATURE), [], []
     while start + 12 <= len(data):
@@ -120,7 +181,7 @@ def _strange_png(data: bytes) -> str | None:
     if start != len(data):
         return "bytes after the end"
     rows = zlib.decompressobj()
-    need = SIDE * (1 + 3 * SIDE)
+    need = side * (1 + 3 * side)
     try:
         held = rows.decompress(b"".join(pixels), need + 1)
     except zlib.error:
@@ -141,14 +202,22 @@ def _strange_webp(data: bytes) -> str | None:
     return None
 
 
+def _crop_of(name: str) -> SampleCrop:
+    """Return the crop that a file shows. Raises SubmissionError for a name that no crop has."""
+    stem, _, suffix = name.rpartition(".")
+    crop = crop_named(stem)
+    if crop is None or suffix not in _FORMATS:
+        scales = ", ".join(f"_x{scale}" for scale in TEXTURE_SCALES)
+        raise SubmissionError(
+            f"{SAMPLES_NAME}: expected NAME.png or NAME.webp, NAME being {', '.join(CORNERS)}, or one of "
+            f"{', '.join(TEXTURE_CORNERS)} with {scales}, got {shown(name)}; make them with srbench samples"
+        )
+    return crop
+
+
 def _require_names(names: list[str]) -> None:
     stems: dict[str, str] = {}
     for name in names:
-        stem, _, suffix = name.rpartition(".")
-        if stem not in CORNERS or suffix not in _FORMATS:
-            raise SubmissionError(
-                f"{SAMPLES_NAME}: expected NAME.png or NAME.webp, NAME being {', '.join(CORNERS)}, "
-                f"got {shown(name)}; make them with srbench samples --scale {SCALE}"
-            )
+        stem = _crop_of(name).stem
         if (other := stems.setdefault(stem, name)) != name:
             raise SubmissionError(f"{SAMPLES_NAME}: expected one file of {stem}, got {other} and {name}")

@@ -21,7 +21,7 @@ from srbench.records.submission import SubmissionRecord
 from srbench.records.verification import LEVELS, VERIFIED_VERSION, VerificationRecord, VerifiedList
 from srbench.scores import SCORES_NAME, Row
 from srbench.submissions.confusables import skeleton
-from srbench.submissions.crops import SAMPLES_NAME, SCALE, check_sample, read_samples, samples_hash
+from srbench.submissions.crops import SAMPLES_NAME, check_sample, read_samples, sample_scales, samples_hash
 from srbench.submissions.dates import require_past
 from srbench.submissions.rows import check_rows, count_rows, metric_names
 from srbench.submissions.untrusted_files import (
@@ -245,11 +245,13 @@ def _check(record: SubmissionRecord, files: _Files, name: str) -> None:
         raise SubmissionError(f"{DOCUMENT_NAME}: expected the folder's name as id, got {shown(record.id)}")
     _require_hash(files.table, record)
     check_rows(read_table(files.table, rows=count_rows(record), metrics=metric_names(record)), record)
-    if files.samples and all(run.scale != SCALE for run in record.runs):
-        raise SubmissionError(
-            f"{SAMPLES_NAME}: expected scores at ×{SCALE} for crops of that scale, got none; "
-            "leave the crops out, or submit such a run too"
-        )
+    scales = {run.scale for run in record.runs}
+    for scale in sample_scales(files.samples):
+        if scale not in scales:
+            raise SubmissionError(
+                f"{SAMPLES_NAME}: expected scores at ×{scale} for crops of that scale, got none; "
+                "leave the crops out, or submit such a run too"
+            )
     for sample, data in files.samples.items():
         check_sample(data, sample)
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from srbench.datasets.imageset import open_dataset
 from srbench.submissions import Submission
-from srbench.submissions.crops import CORNERS, SAMPLES_NAME, SCALE, SIDE
+from srbench.submissions.crops import CORNERS, SAMPLES_NAME, crop_named
 from srbench.verification.findings import EntryFindings
 
 LARGEST_CHANGE = 1
@@ -34,20 +34,19 @@ bicubic alone has 0.5 on these at ×3, and 0.92 on every crop at ×2.
 
 
 def check_crops(crops: Mapping[str, bytes]) -> EntryFindings:
-    """Yield findings about crops, given by file name: other photographs, or crops that were not made at ×4.
+    """Yield findings about crops, given by file name: other photographs, or detail that the LR of their scale lacks.
 
-    The check cannot find out which model made them.
+    The check cannot find out which model made them. Detail is checked in the small crops, which are of ×4.
     """
     shown = {name.rpartition(".")[0]: _spectrum(_decoded(data)) for name, data in crops.items()}
-    coarse, fine = (
-        {name: _correlation(crop, _truth(name), band) for name, crop in shown.items()} for band in (_COARSE, _FINE)
-    )
+    coarse = {name: _correlation(found, _truth(name), _COARSE) for name, found in shown.items()}
+    fine = {name: _correlation(shown[name], _truth(name), _FINE) for name in CORNERS if name in shown}
     if other := [name for name, found in coarse.items() if found < LEAST_COARSE]:
         yield "review", f"samples that do not show the photograph of their name: {', '.join(other)}"
     if known := [name for name, found in fine.items() if name not in other and found > MOST_FINE[name]]:
         yield (
             "review",
-            f"samples with detail that an LR ×{SCALE} does not contain, as crops of a smaller scale or of the HR: "
+            f"samples with detail that an LR ×4 does not contain, as crops of a smaller scale or of the HR: "
             f"{', '.join(known)}",
         )
 
@@ -73,20 +72,23 @@ def _decoded(data: bytes) -> NDArray[np.uint8]:
 
 
 @cache
-def _truth(name: str) -> NDArray[np.complex128]:
-    top, left = CORNERS[name]
-    return _spectrum(open_dataset("Sample").hr(name)[top : top + SIDE, left : left + SIDE])
+def _truth(stem: str) -> NDArray[np.complex128]:
+    crop = crop_named(stem)
+    if crop is None:
+        raise ValueError(f"expected the name of a crop, got {stem!r}")
+    hr = open_dataset("Sample").hr(crop.image)
+    return _spectrum(hr[crop.top : crop.top + crop.side, crop.left : crop.left + crop.side])
 
 
 def _spectrum(image: NDArray[np.uint8]) -> NDArray[np.complex128]:
     gray = image.mean(axis=2)
-    window = np.hanning(SIDE)
+    window = np.hanning(len(gray))
     return np.fft.fft2((gray - gray.mean()) * np.outer(window, window))
 
 
 def _correlation(one: NDArray[np.complex128], other: NDArray[np.complex128], band: tuple[float, float]) -> float:
     """Return the correlation of two pictures in a band of frequencies; 0 where one of them has nothing in it."""
-    steps = np.abs(np.fft.fftfreq(SIDE))
+    steps = np.abs(np.fft.fftfreq(len(one)))
     frequency = np.maximum(steps[:, None], steps)
     one, other = (spectrum[(frequency >= band[0]) & (frequency < band[1])] for spectrum in (one, other))
     size = float(np.linalg.norm(one) * np.linalg.norm(other))

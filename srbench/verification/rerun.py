@@ -15,16 +15,16 @@ from pathlib import Path
 import pandas as pd
 from pydantic import JsonValue
 
-from srbench.errors import SubmissionError, listed
+from srbench.errors import SubmissionError, counted, listed
 from srbench.files import sha256_of
 from srbench.records.base import validate
 from srbench.records.shared import AdapterFacts
 from srbench.records.submission import SubmittedOptions, SubmittedRun
 from srbench.records.verification import MemorisationFacts
 from srbench.scores import Run, read_run
-from srbench.submissions import Submission
+from srbench.submissions import LEVELS, Submission
 from srbench.submissions.catalogue_checks import BASELINES
-from srbench.submissions.crops import SCALE
+from srbench.submissions.crops import sample_scales
 from srbench.verification.crop_checks import LARGEST_CHANGE, compare_crops
 from srbench.verification.rescoring import open_same_datasets
 from srbench.verification.tolerances import Reproduction, compare_scores, rerun_bounds
@@ -82,13 +82,43 @@ def rerun(
         entry.scores,
         pd.concat(frames),
         lambda protocol, found: (psnr, ssim),
-        tolerance=f"{psnr:g} dB and {ssim:g} SSIM, for {precision} on any device",
+        tolerance=_tolerance(psnr, ssim, precision),
     )
     if not outcome.failures:
         outcome = _with_probe(outcome, entry, specs, device, data_root, timeout)
     if outcome.failures or not entry.samples:
         return outcome
-    return _with_crops(outcome, entry, specs[SCALE], device, timeout)
+    return _with_crops(outcome, entry, specs, device, timeout)
+
+
+def rerun_crops(
+    entry: Submission, *, weights: Path | None = None, device: str = "auto", timeout: float = TIMEOUT
+) -> Reproduction:
+    """Make only the sample crops of an entry again, whose scores were reproduced before. Arguments as for `rerun`.
+
+    Raises:
+        SubmissionError: an entry without crops or whose weights were not run again, or a run that fails.
+    """
+    verified = entry.verification
+    if entry.level != LEVELS[-1] or verified is None or not entry.samples:
+        raise SubmissionError(
+            f"{entry.id}: expected a re-run entry with sample crops, got level {entry.level} and "
+            f"{counted(len(entry.samples), 'crop')}; verify it with --rerun"
+        )
+    specs = {run.scale: _runnable(entry.record.model.spec, run.weights_sha256, weights) for run in entry.record.runs}
+    psnr, ssim = rerun_bounds(entry.record.options.precision)
+    before = Reproduction(
+        verified.rows,
+        verified.largest_deviation.psnr or 0.0,
+        verified.largest_deviation.ssim or 0.0,
+        _tolerance(psnr, ssim, entry.record.options.precision),
+        (),
+    )
+    return _with_crops(before, entry, specs, device, timeout)
+
+
+def _tolerance(psnr: float, ssim: float, precision: str) -> str:
+    return f"{psnr:g} dB and {ssim:g} SSIM, for {precision} on any device"
 
 
 def _with_probe(
@@ -141,12 +171,15 @@ def _probe_request(
     }
 
 
-def _with_crops(outcome: Reproduction, entry: Submission, spec: str, device: str, timeout: float) -> Reproduction:
-    """Return the outcome together with that of reproducing the entry's sample crops."""
+def _with_crops(
+    outcome: Reproduction, entry: Submission, specs: Mapping[int, str], device: str, timeout: float
+) -> Reproduction:
+    """Return the outcome together with that of reproducing the entry's sample crops, scale by scale."""
     with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
-        command = [*_SRBENCH, "samples", "--model", spec, "--scale", str(SCALE), "--device", device]
-        command += ["--self-ensemble"] if entry.record.options.self_ensemble else []
-        _call([*command, "--output", f"{folder}/crops"], Path(folder), timeout)
+        for scale in sample_scales(entry.samples):
+            command = [*_SRBENCH, "samples", "--model", specs[scale], "--scale", str(scale), "--device", device]
+            command += ["--self-ensemble"] if entry.record.options.self_ensemble else []
+            _call([*command, "--output", f"{folder}/crops"], Path(folder), timeout)
         wrong = compare_crops(entry, Path(folder) / "crops")
     return replace(
         outcome,

@@ -43,15 +43,40 @@ def record_verification(
     Raises:
         SubmissionError: scores or crops that exceed the tolerance, or files that cannot be written.
     """
+    _require_reproduced(entry, outcome)
+    if LEVELS.index(entry.level) > LEVELS.index(level):
+        return entry
+    return _store(entry, _verification(entry, outcome, level, device, accepted))
+
+
+def record_crops(entry: Submission, outcome: Reproduction) -> Submission:
+    """Write that a re-run entry's sample crops were reproduced, and return the entry; nothing else in it changes.
+
+    Date and environment stay those of the run that reproduced the scores. Raises as `record_verification`.
+    """
+    _require_reproduced(entry, outcome)
+    if entry.verification is None:
+        raise SubmissionError(f"{entry.id}: expected a verified entry, got none; verify it with --rerun")
+    changed = {
+        "schema_version": VERIFICATION_VERSION,
+        "samples_sha256": entry.samples_sha256,
+        "tolerance": outcome.tolerance,
+    }
+    document = {**entry.verification.plain(), **changed}
+    return _store(entry, validate(VerificationRecord, document, VERIFICATION_NAME, error=SubmissionError).plain())
+
+
+def _require_reproduced(entry: Submission, outcome: Reproduction) -> None:
     if outcome.failures:
         raise SubmissionError(
             f"{entry.id}: expected the stated scores within {outcome.tolerance}; " + "; ".join(outcome.failures)
         )
-    if LEVELS.index(entry.level) > LEVELS.index(level):
-        return entry
-    text = json.dumps(_verification(entry, outcome, level, device, accepted), indent=1, allow_nan=False) + "\n"
+
+
+def _store(entry: Submission, verification: PlainRecord) -> Submission:
+    text = json.dumps(verification, indent=1, allow_nan=False) + "\n"
     root = entry.folder.parent
-    listed = ListedVerification(level=level, sha256=hashlib.sha256(text.encode()).hexdigest())
+    listed = ListedVerification(level=str(verification["level"]), sha256=hashlib.sha256(text.encode()).hexdigest())
     entries = dict(sorted({**read_verified(root).entries, entry.id: listed}.items()))
     verified = VerifiedList(schema_version=VERIFIED_VERSION, entries=entries)
     write_atomic(entry.folder / VERIFICATION_NAME, text, error=SubmissionError)

@@ -229,7 +229,7 @@ def test_samples_that_are_dropped_are_said(run: Path, tmp_path: Path) -> None:
     assert srbench("samples", "--model", "bicubic", "--output", tmp_path / "samples").exit_code == 0
     result = srbench(*arguments, "--samples", tmp_path / "samples")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert len(read_submission(tmp_path / "submissions" / "net").samples) == 7
+    assert len(read_submission(tmp_path / "submissions" / "net").samples) == 10
     result = srbench(*arguments)
     assert result.exit_code == 1
     assert "expected a new entry, got an existing one; give --replace or another --id" in result.stderr
@@ -246,7 +246,7 @@ def test_the_schema_is_published() -> None:
     assert (result.exit_code, result.stdout) == (0, json_schema())
 
 
-NEEDS_RERUN = "needs --rerun: add that, or leave it out"
+NEEDS_RERUN = "needs --rerun or --rerun-crops: add that, or leave it out"
 
 
 @pytest.mark.parametrize(

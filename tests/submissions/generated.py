@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from srbench.datasets.catalogue import known_images
 from srbench.images import fingerprint
 from srbench.protocols import get_protocol
-from srbench.scores import SCHEMA
+from srbench.scores import SCHEMA, schema_with
 from srbench.submissions.rows import dataset_means
 
 SPEC = "python:example:network"
@@ -172,12 +172,17 @@ def _run(frame: Any, scale: int) -> Document:
     }
 
 
-def rewrite(folder: Path, edit: Callable[[list[dict[str, Any]], Document], None]) -> Path:
-    """Edit an entry's rows and document by hand, then make hash and means fit again, as a careful forger would."""
+def rewrite(
+    folder: Path, edit: Callable[[list[dict[str, Any]], Document], None], *, metrics: Sequence[str] = ()
+) -> Path:
+    """Edit an entry's rows and document by hand, then make hash and means fit again, as a careful forger would.
+
+    `metrics` are columns that the edit adds to the rows.
+    """
     document = json.loads((folder / "submission.json").read_text(encoding="utf-8"))
     lines = pq.read_table(folder / "scores.parquet").cast(SCHEMA).to_pylist()
     edit(lines, document)
-    table = pa.Table.from_pylist(lines, schema=SCHEMA)
+    table = pa.Table.from_pylist(lines, schema=schema_with(metrics))
     (folder / "scores.parquet").write_bytes(data := table_bytes(table))
     for run in document["runs"]:
         protocols = pa.array(list(run["protocols"]))

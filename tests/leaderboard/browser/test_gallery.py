@@ -19,6 +19,12 @@ def test_the_address_keeps_image_models_zoom_and_map(site: Path, visit: Visit) -
     wait_until(page, "!location.hash.includes('map=error')")
 
 
+def test_scales_that_a_picture_lacks_are_left_out(site: Path, visit: Visit) -> None:
+    page = visit(site, "gallery.html#image=grass&scale=2&models=pan-authors bicubic")
+    assert page.locator('#gallery-form [name="scale"]').input_value() == "4"
+    assert "scale=4" in page.url
+
+
 def test_unknown_names_in_the_address_are_left_out(site: Path, visit: Visit) -> None:
     page = visit(site, "gallery.html#image=nope&models=nope imdn-authors&zoom=99")
     chosen = page.locator("#gallery select").evaluate_all("(all) => all.map((one) => one.value)")
