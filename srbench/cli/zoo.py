@@ -131,7 +131,7 @@ def convert(
 
 
 @command.command("export")
-@click.argument("spec", metavar="NAME[@TAG|@FILE]|python:FILE.py:factory")
+@click.argument("spec", metavar="NAME[@TAG|@FILE]|python:FILE.py:factory[@FILE]")
 @click.option("--scale", type=int, required=True)
 @click.option("--format", "form", type=click.Choice(["onnx"]), default="onnx", show_default=True, help="What to write.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: NAME_xSCALE.onnx.")
@@ -146,6 +146,7 @@ def export(
     from srbench.upscalers.base import Options
     from srbench.upscalers.factory_args import parse_factory_args
     from srbench.upscalers.loading import module_of, open_upscaler
+    from srbench.upscalers.own_weights import split_weights
     from srbench.zoo import load
 
     if spec.startswith("python:"):
@@ -153,7 +154,8 @@ def export(
             raise click.UsageError("expected a zoo network for --weights, got a python: spec; pass a --factory-arg")
         options = Options(device="cpu", factory_arg=parse_factory_args(arguments))
         module = module_of(open_upscaler(spec, scale=scale, options=options))
-        _report_export(module, output or Path(f"{spec.rpartition(':')[2]}_x{scale}.{form}"))
+        name = split_weights(spec.removeprefix("python:"))[0].rpartition(":")[2]
+        _report_export(module, output or Path(f"{name}_x{scale}.{form}"))
         return
     if arguments:
         raise click.UsageError("expected a python: spec for --factory-arg, got a zoo network; leave it out")

@@ -17,6 +17,7 @@ from srbench.files import SHA256
 from srbench.records.base import Items, PlainRecord, RecordModel
 from srbench.records.fields import AtLeast, OneOf, Pattern, Real, Rule, Whole, refusal
 from srbench.records.recipe import LARGEST_SEED
+from srbench.records.shared import Scalar
 
 STUDY_VERSION = 1
 """Version of the layout of a study's results."""
@@ -113,6 +114,7 @@ class StudyPlan(RecordModel):
         percentages: the shares of the steps at which the differences are shown; 100 is the result.
         protocol, margin_db: how results are scored, and the difference below which arms count as equivalent.
         endpoints, groups: the first contrast of the first group on the first endpoint is the study's question.
+        factory_args: arguments of the arms that are own code, `python:FILE.py:factory`.
         form: how all arms compute inside; None is the form of every training from scratch, `unit`.
     """
 
@@ -130,6 +132,8 @@ class StudyPlan(RecordModel):
     groups: Annotated[Items[ArmGroup], Field(min_length=1)]
     recipe_sha256: Annotated[str, Pattern(SHA256.pattern, "the 64 hexadecimal digits of a hash")] | None = None
     form: Annotated[Literal["authors", "paper", "unit"], OneOf(FORM_NAMES)] | None = None
+
+    factory_args: dict[str, Scalar] | None = None
 
     @property
     def arms(self) -> tuple[str, ...]:

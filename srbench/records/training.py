@@ -61,6 +61,14 @@ class InitFacts(RecordModel):
     unused: Items[str] = ()
 
 
+class OwnNetworkFacts(RecordModel):
+    """The code of a network that is not of the zoo: its hash, the arguments of its factory, and its size."""
+
+    source_sha256: str | None
+    factory_args: dict[str, JsonValue]
+    parameters: Natural
+
+
 class StageRecord(RecordModel):
     """An earlier stage of a training: the training whose weights it continues from."""
 
@@ -146,6 +154,7 @@ class TrainingRecord(RecordModel):
     saturation: SaturationFacts | None = None
     spikes: Items[LossSpike] = ()
     time_limit: TimeLimitFacts | None = None
+    own_network: OwnNetworkFacts | None = None
 
 
 class PublishedStage(RecordModel):

@@ -12,6 +12,7 @@ from srbench.errors import StudyError, UnknownNameError
 from srbench.protocols import get_protocol
 from srbench.records.base import validate
 from srbench.records.study import STUDY_METRICS, StudyPlan
+from srbench.training.own_networks import is_own
 from srbench.zoo.networks import find_variant
 
 
@@ -45,7 +46,8 @@ def _require_consistent(study: StudyPlan) -> None:
         _require_known("dataset of an endpoint", endpoint.dataset, [*CATALOGUE, "Sample"])
     for arm in study.arms:
         # Under another name of the same network, its folder and its record would not be found again.
-        _require_known("network", arm, [find_variant(arm).name])
+        if not is_own(arm):
+            _require_known("network", arm, [find_variant(arm).name])
     measured = [metric for metric in STUDY_METRICS if metric in protocol.columns]
     wrong = [
         f"a metric of {study.protocol} for {endpoint.name} ({', '.join(measured) or 'it has none in dB'})"
@@ -65,7 +67,7 @@ def _problems(study: StudyPlan) -> Iterator[str]:
     yield from (f"[[endpoints]] {name} once" for name in _repeated(endpoint.name for endpoint in study.endpoints))
     yield from (f"[[groups]] {name} once" for name in _repeated(group.name for group in study.groups))
     for arm in study.arms:
-        if study.scale not in (scales := find_variant(arm).network.scales):
+        if not is_own(arm) and study.scale not in (scales := find_variant(arm).network.scales):
             yield f"a scale of {arm} ({', '.join(map(str, scales))}), not {study.scale}"
     for group in study.groups:
         if strange := {arm for pair in group.contrasts for arm in pair} - set(group.arms):

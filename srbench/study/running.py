@@ -27,11 +27,13 @@ from srbench.scores import RECORD_NAME, read_run
 from srbench.training.data import open_training_data
 from srbench.training.job import Job
 from srbench.training.optimization import PerfOptions
+from srbench.training.own_networks import folder_name, is_own, recorded_name
 from srbench.training.processes import started_together
 from srbench.training.recipe import Recipe, load_recipe
 from srbench.training.records import RECORD, WEIGHTS, snapshot_name
 from srbench.training.sweep import Outcome, require_all, run_jobs
 from srbench.upscalers.base import Options
+from srbench.upscalers.factory_args import sorted_args
 from srbench.upscalers.loading import module_of, open_upscaler
 from srbench.zoo.networks import TRAINED_FORM
 
@@ -188,7 +190,7 @@ def tuned(recipe: Recipe, rate: float) -> Recipe:
 
 def run_folder(output: Path, arm: str, seed: int) -> Path:
     """Return the folder of an arm's training with a seed."""
-    return output / "runs" / arm / f"seed-{seed}"
+    return output / "runs" / folder_name(arm) / f"seed-{seed}"
 
 
 def score_folder(training: Path, percent: int) -> Path:
@@ -212,8 +214,9 @@ def _search(study: StudyPlan, recipe: Recipe, output: Path, machine: Machine) ->
     if path.exists():
         return read_frozen(study, output)
     places = [(arm, rate) for rate in study.learning_rates for arm in study.arms]
+    home, seed = output / "search", study.search_seed
     jobs = [
-        _job(study, arm, study.search_seed, tuned(recipe, rate), output / "search" / arm / f"lr-{rate:g}", machine)
+        _job(study, arm, seed, tuned(recipe, rate), home / folder_name(arm) / f"lr-{rate:g}", machine)
         for arm, rate in places
     ]
     finished = _trained(jobs, machine, _note_if_diverged)
@@ -245,7 +248,7 @@ def read_frozen(study: StudyPlan, output: Path) -> Frozen:
 
 def training_facts(arm: str, scale: int, seed: int, recipe: Recipe) -> dict[str, Any]:
     """Return the facts by which a stored training is recognised."""
-    return {"network": arm, "scale": scale, "seed": seed, "recipe_sha256": recipe.sha256}
+    return {"network": recorded_name(arm), "scale": scale, "seed": seed, "recipe_sha256": recipe.sha256}
 
 
 def _facts(job: Job) -> dict[str, Any]:
@@ -255,11 +258,12 @@ def _facts(job: Job) -> dict[str, Any]:
 def _job(study: StudyPlan, arm: str, seed: int, recipe: Recipe, output: Path, machine: Machine) -> Job:
     return Job(
         network=arm,
+        factory_args=sorted_args(study.factory_args or {}) if is_own(arm) else (),
         scale=study.scale,
         recipe=recipe,
         train_set=study.train_set,
         output=output,
-        form=study.form or TRAINED_FORM,
+        form=None if is_own(arm) else study.form or TRAINED_FORM,
         seed=seed,
         data_root=machine.data_root,
         device=machine.device,
@@ -295,9 +299,9 @@ def _sets(study: StudyPlan, root: Path | None) -> list[ImageSet]:
 def _score(study: StudyPlan, job: Job, percent: int, sets: list[ImageSet], machine: Machine) -> None:
     if _is_scored(job.output, percent, study, sets):
         return
-    upscaler = open_upscaler(
-        f"zoo:{job.network}@{_weights(job.output, percent)}", scale=study.scale, options=Options(device=machine.device)
-    )
+    network = job.network if is_own(job.network) else f"zoo:{job.network}"
+    options = Options(device=machine.device, factory_arg=job.factory_args)
+    upscaler = open_upscaler(f"{network}@{_weights(job.output, percent)}", scale=study.scale, options=options)
     # Scoring clamps, too, but refuses an image far outside [0, 1] as one of another range. What a training that broke
     # down gives is far outside, and its low score is an outcome.
     module_of(upscaler).register_forward_hook(lambda network, lr, sr: sr.clamp(0, 1))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -14,12 +16,16 @@ from srbench.training.job import Job
 from srbench.training.loss_spikes import loss_spike_warning
 from srbench.training.optimization import PerfOptions
 from srbench.training.options import OPTIONS, Option, misuse, recipe_settings
+from srbench.training.own_networks import is_own
 from srbench.training.processes import leads
 from srbench.training.recipe import load_recipe
+from srbench.training.records import WEIGHTS
 from srbench.training.resume_from import loss_curve
 from srbench.training.sweep import Outcome, read_sweep, require_all, run_jobs, sweep_report
 from srbench.training.time_limit import run_within, seconds_of
 from srbench.training.trainer import train
+from srbench.upscalers.factory_args import parse_factory_args
+from srbench.zoo.networks import find_variant
 from srbench.zoo.weights_catalogue import times
 
 
@@ -28,6 +34,7 @@ def job_of(values: Mapping[str, Any]) -> Job:
     scales = _scales(values["scales"])
     return Job(
         network=values["model"],
+        factory_args=parse_factory_args(values["factory_arg"] or ()),
         scale=values["scale"] or scales[0],
         scales=scales,
         train_set=values["train_set"],
@@ -94,9 +101,17 @@ def run_command(values: Mapping[str, Any]) -> str:
         f"{counted(record['train_set']['images'], 'image')} in {record['seconds'] / 60:.1f} min\n"
         f"PSNR under {record['protocol']}: {held_out}\n"
         + (f"{describe(record['init'])}\n" if "init" in record else "")
-        + f"score it: srbench evaluate --model zoo:{record['network']}@{job.output / 'weights.safetensors'} "
-        f"--scale {record['scale']}" + (f"\nwarning: {broken}" if broken else "")
+        + f"score it: {evaluation_command(job)}"
+        + (f"\nwarning: {broken}" if broken else "")
     )
+
+
+def evaluation_command(job: Job) -> str:
+    """Return the command that scores the weights of a finished training."""
+    spec = f"{job.network if is_own(job.network) else f'zoo:{find_variant(job.network).name}'}@{job.output / WEIGHTS}"
+    arguments = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in job.factory_args]
+    words = ["srbench", "evaluate", "--model", spec, *(word for text in arguments for word in ("--factory-arg", text))]
+    return f"{shlex.join(words)} --scale {job.scale}"
 
 
 def _carried_out(jobs: Sequence[Job], values: Mapping[str, Any]) -> list[Outcome]:

@@ -15,17 +15,19 @@ from srbench.errors import TrainingError, WeightsError, listed
 from srbench.files import sha256_of
 from srbench.training.folder import CHECKPOINT
 from srbench.training.records import RECORD, WEIGHTS, as_one, read_training
+from srbench.upscalers.own_weights import PREFIX
 from srbench.zoo.checkpoints import RECORD_KEY, Architecture, closest, detect, entry_of, fetch_weights, load
 from srbench.zoo.networks import TRAINED_FORM, Form, find_variant
 from srbench.zoo.reading import Checkpoint, read_checkpoint
 from srbench.zoo.weights_catalogue import WeightsEntry, entries_of, find_weights, names_file, times
+from srbench.zoo.wrapping import preferred
 
 State = Mapping[str, Tensor]
 _SHOWN = 8
 
 
 @dataclass(frozen=True)
-class Source:
+class TransferSource:
     """Weights to start from: `name` as the record tells it, the file's hash, the network that they belong to.
 
     `trained` holds what is known of the training that made them; empty if nothing is.
@@ -39,7 +41,9 @@ class Source:
 
     @property
     def form(self) -> Form | None:
-        """The form of the weights; None if their options are those of no form."""
+        """The form of the weights; None if their options are those of no form, or for a network of the user's code."""
+        if self.fit.network.startswith(PREFIX):
+            return None
         return find_variant(self.fit.network).network.form_of(dict(self.fit.options))
 
     @property
@@ -51,7 +55,7 @@ class Source:
         facts = {key: self.trained.get(key) for key in ("recipe_sha256", "fingerprint", "steps")}
         if None in facts.values():
             return self.sha256
-        facts |= {"network": find_variant(self.fit.network).network.name, "scale": self.fit.scale, "form": self.form}
+        facts |= {"network": _base_name(self.fit.network), "scale": self.fit.scale, "form": self.form}
         facts |= {"init": origin_of(self.trained.get("init"))}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -64,7 +68,7 @@ class Transfer:
     takes.
     """
 
-    source: Source
+    source: TransferSource
     taken: State
     fresh: tuple[str, ...]
     unused: tuple[str, ...]
@@ -83,7 +87,7 @@ class Transfer:
         }
 
 
-def open_source(init: str, network: str, *, scale: int, source_scale: int | None, form: Form | None) -> Source:
+def open_source(init: str, network: str, *, scale: int, source_scale: int | None, form: Form | None) -> TransferSource:
     """Open `zoo:NAME[@TAG|@FILE]`, a weights file or a folder of a training as weights to start `network` from.
 
     `source_scale` chooses among the scales of a source; by default it is `scale`, or the only one that there is. `form`
@@ -106,7 +110,7 @@ def open_source(init: str, network: str, *, scale: int, source_scale: int | None
     return _of_file(path, init, network, scale, source_scale, form)
 
 
-def transfer(source: Source, expected: State, *, strict: bool) -> Transfer:
+def transfer(source: TransferSource, expected: State, *, strict: bool) -> Transfer:
     """Choose what a network with the tensors `expected` takes from a source.
 
     Raises TrainingError if nothing fits, or with `strict` if anything is left over on either side.
@@ -140,12 +144,16 @@ def origin_of(init: Mapping[str, Any] | None) -> str | None:
     return str(init["origin"]) if init else None
 
 
-def resolve_form(chosen: Form | None, source: Source | None) -> Form:
+def _base_name(network: str) -> str:
+    return network if network.startswith(PREFIX) else find_variant(network).network.name
+
+
+def resolve_form(chosen: Form | None, source: TransferSource | None) -> Form:
     """Return the form of a training: that of the weights it starts from, else the chosen one, else `unit`.
 
     Raises TrainingError where the weights have another form than the chosen one, or none.
     """
-    if source is None:
+    if source is None or source.fit.network.startswith(PREFIX):
         return chosen or TRAINED_FORM
     network = find_variant(source.fit.network).network
     if source.form is None:
@@ -158,7 +166,7 @@ def resolve_form(chosen: Form | None, source: Source | None) -> Form:
     return chosen or source.form
 
 
-def require_no_stage(init: str, source: Source, *, network: str, scale: int, fingerprint: str) -> None:
+def require_no_stage(init: str, source: TransferSource, *, network: str, scale: int, fingerprint: str) -> None:
     """Raises TrainingError for the weights of a training of the same network and scale on the same images."""
     same = source.fit.network == network and source.fit.scale == scale
     if same and source.trained.get("fingerprint") == fingerprint and (folder := _folder_of(init)):
@@ -175,7 +183,7 @@ def _folder_of(init: str) -> Path | None:
     return folder if path.exists() and (folder / RECORD).exists() else None
 
 
-def _published(name: str, tag: str | None, scale: int, *, explicit: bool) -> Source:
+def _published(name: str, tag: str | None, scale: int, *, explicit: bool) -> TransferSource:
     scales = sorted({served for entry in entries_of(name) if tag in (None, entry.tag) for served in entry.scales})
     if scales and scale not in scales:
         if explicit or len(scales) > 1:
@@ -188,14 +196,14 @@ def _published(name: str, tag: str | None, scale: int, *, explicit: bool) -> Sou
     return _from_entry(entry, scale, read_checkpoint(path), sha256_of(path))
 
 
-def _from_entry(entry: WeightsEntry, scale: int, checkpoint: Checkpoint, sha256: str) -> Source:
+def _from_entry(entry: WeightsEntry, scale: int, checkpoint: Checkpoint, sha256: str) -> TransferSource:
     fit = Architecture(entry.network, scale, entry.options)
     made = entry.training
     trained = {} if made is None else asdict(made)
-    return Source(f"{entry.spec} ×{scale}", sha256, fit, _state(checkpoint, fit), trained)
+    return TransferSource(f"{entry.spec} ×{scale}", sha256, fit, _state(checkpoint, fit), trained)
 
 
-def _of_folder(folder: Path) -> Source:
+def _of_folder(folder: Path) -> TransferSource:
     if not (folder / RECORD).exists() and (folder / CHECKPOINT).exists():
         raise TrainingError(
             f"--init {folder}: expected a finished training, got an unfinished one; finish it by repeating its "
@@ -212,10 +220,12 @@ def _of_folder(folder: Path) -> Source:
         "init": record.get("init"),
     }
     name = f"training of {record['network']} ×{record['scale']}, recipe {record['recipe']['name']}"
-    return Source(name, sha256_of(folder / WEIGHTS), fit, _state(checkpoint, fit), trained)
+    return TransferSource(name, sha256_of(folder / WEIGHTS), fit, _state(checkpoint, fit), trained)
 
 
-def _of_file(path: Path, init: str, name: str, scale: int, source_scale: int | None, form: Form | None) -> Source:
+def _of_file(
+    path: Path, init: str, name: str, scale: int, source_scale: int | None, form: Form | None
+) -> TransferSource:
     if path.name == WEIGHTS and (path.parent / RECORD).exists():
         return _of_folder(path.parent)
     checkpoint, sha256 = read_checkpoint(path), sha256_of(path)
@@ -223,6 +233,8 @@ def _of_file(path: Path, init: str, name: str, scale: int, source_scale: int | N
         served = source_scale or (scale if scale in entry.scales else entry.scales[0])
         return _from_entry(entry, served, checkpoint, sha256)
     fits = [fit for fit in detect(checkpoint) if source_scale in (None, fit.scale)]
+    if not fits and name.startswith(PREFIX):
+        fits = [Architecture(name, source_scale or scale)]
     if form is not None and RECORD_KEY not in checkpoint.metadata:
         fits = [fit.in_form(form) for fit in fits]
     fits.sort(key=lambda fit: (fit.network != name, fit.scale != scale))
@@ -231,14 +243,16 @@ def _of_file(path: Path, init: str, name: str, scale: int, source_scale: int | N
             f"--init {init}: expected the weights of a network that srbench knows, got others; name the network with "
             "srbench zoo convert first"
         )
-    if RECORD_KEY not in checkpoint.metadata and form is None:
+    if RECORD_KEY not in checkpoint.metadata and form is None and not fits[0].network.startswith(PREFIX):
         # For its check that the form of such a file is known.
         load(fits[0].network, scale=fits[0].scale, file=path)
     record = json.loads(checkpoint.metadata.get(RECORD_KEY, "{}"))
-    return Source(path.name, sha256, fits[0], _state(checkpoint, fits[0]), record)
+    return TransferSource(path.name, sha256, fits[0], _state(checkpoint, fits[0]), record)
 
 
 def _state(checkpoint: Checkpoint, fit: Architecture) -> State:
+    if fit.network.startswith(PREFIX):
+        return {key: tensor.float() for key, tensor in preferred(checkpoint.views).state.items()}
     reading = closest(checkpoint, fit)
     if reading.mismatch:
         raise WeightsError(f"{checkpoint.path} does not fit {fit}: {reading.mismatch}")

@@ -10,6 +10,8 @@ from srbench.training.optimization import PerfOptions
 from srbench.training.processes import DistContext
 from srbench.training.recipe import LARGEST_SEED, SEED_RANGE, Recipe
 from srbench.training.records import snapshot_name
+from srbench.upscalers.factory_args import FactoryArgs
+from srbench.upscalers.own_weights import PREFIX
 from srbench.zoo.networks import NETWORKS, Form, find_variant
 
 
@@ -29,6 +31,8 @@ class Job:
     Raises TrainingError for a number that is out of range.
 
     Attributes:
+        network: a name of the zoo, or `python:FILE.py:factory` for a module of the user's own code.
+        factory_args: arguments of such a factory in addition to the scale, by name.
         form: how the network computes inside; see `srbench.zoo.networks.Form`. None takes that of the weights which the
             training starts from, else `unit`.
         scales: several scales to train in turn, one a step, in one file; only for networks with a head for each.
@@ -52,6 +56,7 @@ class Job:
     recipe: Recipe
     train_set: str
     output: Path
+    factory_args: FactoryArgs = ()
     form: Form | None = None
     scales: tuple[int, ...] = ()
     seed: int = 0
@@ -98,13 +103,23 @@ class Job:
             ranges.append(("checkpoint-every", self.checkpoint_every, range(1, LARGEST_SEED), "of at least 1"))
         if self.scales:
             self._require_scales()
+        self._require_own_network()
         if self.start and self.init:
             raise TrainingError("expected one of --start (a further stage) and --init (a transfer), got both")
         for name, value, allowed, told in ranges:
             if type(value) is not int or value not in allowed:
                 raise TrainingError(f"{name}: expected a whole number {told}, got {value!r}")
 
+    def _require_own_network(self) -> None:
+        own = self.network.startswith(PREFIX)
+        if self.factory_args and not own:
+            raise TrainingError(f"--factory-arg: expected a network python:FILE.py:factory, got {self.network}")
+        if own and self.form:
+            raise TrainingError(f"--form: expected a network of the zoo, got {self.network}; leave it out")
+
     def _require_scales(self) -> None:
+        if self.network.startswith(PREFIX):
+            raise TrainingError("--scales: expected a network of the zoo, got own code; train each scale with --scale")
         network = find_variant(self.network).network
         if not network.heads_for_all_scales:
             able = ", ".join(entry.name for entry in NETWORKS.values() if entry.heads_for_all_scales)

@@ -36,9 +36,15 @@ class Option:
 OPTIONS = (
     Option(
         name="--model",
-        help="A network of the zoo, plain or with attention: imdn, rcan-bam, …",
-        metavar="NAME",
+        help="A network of the zoo, plain or with attention (imdn, rcan-bam, …), or your own code.",
+        metavar="NAME|python:FILE.py:factory",
         required=True,
+    ),
+    Option(
+        name="--factory-arg",
+        help="An argument of a python: factory: a JSON number, true, false, null, or text.",
+        metavar="KEY=VALUE",
+        many=True,
     ),
     Option(name="--scale", help="2, 3 or 4.", kind=int, metavar="N", required=True),
     Option(
@@ -172,4 +178,17 @@ def misuse(values: Mapping[str, Any]) -> str:
     return f"{', '.join(twice)}: with --sweep its file says that" if twice else ""
 
 
-_IN_SWEEPS = ("model", "scale", "scales", "recipe", "train_set", "seed", "start", "init", "init_scale", "steps", "set")
+_IN_SWEEPS = (
+    "model",
+    "factory_arg",
+    "scale",
+    "scales",
+    "recipe",
+    "train_set",
+    "seed",
+    "start",
+    "init",
+    "init_scale",
+    "steps",
+    "set",
+)

@@ -15,7 +15,7 @@ from srbench.training.curves import Line, thinned
 from srbench.training.folder import read_lines
 from srbench.training.recipe import Recipe
 from srbench.training.records import STAGE, WEIGHTS, read_training
-from srbench.zoo.networks import Form, find_variant
+from srbench.zoo.networks import Form, Option, find_variant
 from srbench.zoo.reading import read_checkpoint
 
 
@@ -68,14 +68,18 @@ def read_stage(folder: Path, *, network: str, scale: int, form: Form | None) -> 
             f"--start {folder}: expected a training of {network} ×{scale}, got one of "
             f"{record['network']} ×{record['scale']}; stages share network and scale"
         )
-    options, own = find_variant(network).network.form_options, form_of(record)
-    if form and options(form) != options(own):
+    own = form_of(record)
+    if form and _form_options(network, form) != _form_options(network, own):
         raise TrainingError(
             f"--start {folder}: expected a training in the form {form}, got one in the form {own}; leave out --form"
         )
     told = {key: record[key] for key in STAGE}
     told |= {"loss": loss_curve(folder), "weights_sha256": sha256}
     return Stage(weights, sha256, (*record.get("stages", ()), told), own, record.get("init"))
+
+
+def _form_options(network: str, form: Form) -> dict[str, Option]:
+    return find_variant(network).network.form_options(form)
 
 
 def form_of(record: Mapping[str, Any]) -> Form:

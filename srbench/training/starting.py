@@ -5,38 +5,50 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
-
 from srbench.training.data import TrainingData
 from srbench.training.initial import Transfer, open_source, require_no_stage, resolve_form, transfer
 from srbench.training.job import Job
+from srbench.training.own_networks import (
+    NetworkSource,
+    build_network,
+    inspect_source,
+    recorded_name,
+    with_prefix,
+    without_prefix,
+)
 from srbench.training.resume_from import Stage, read_stage
-from srbench.zoo.building import build
+from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.networks import Form, Option, find_variant
 
 
 @dataclass(frozen=True)
 class Start:
-    """The network of a training in its form, and the weights of an earlier training, if it starts from any."""
+    """The network of a training in its form, and the weights of an earlier training, if it starts from any.
+
+    `own` is the source of a network in the user's own code, None for one of the zoo.
+    """
 
     network: str
     form: Form
     options: dict[str, Option]
     stage: Stage | None
     transfer: Transfer | None
+    own: NetworkSource | None = None
 
     @classmethod
     def of(cls, job: Job) -> Start:
         """Open what a job starts from. Errors as for `train`; images are not needed to find them."""
-        variant = find_variant(job.network)
-        stage = read_stage(job.start, network=variant.name, scale=job.scale, form=job.form) if job.start else None
+        own, name = inspect_source(job), recorded_name(job.network)
+        stage = read_stage(job.start, network=name, scale=job.scale, form=job.form) if job.start else None
         source = None
         if job.init:
-            source = open_source(job.init, variant.name, scale=job.scale, source_scale=job.init_scale, form=job.form)
-        form = stage.form if stage else resolve_form(job.form, source)
-        network = build(job.network, scale=job.scale, device="meta", form=form)
-        taken = transfer(source, network.state_dict(), strict=job.init_strict) if source else None
-        return cls(variant.name, form, variant.network.form_options(form), stage, taken)
+            source = open_source(job.init, name, scale=job.scale, source_scale=job.init_scale, form=job.form)
+        form: Form = "authors" if own else stage.form if stage else resolve_form(job.form, source)
+        network = build_network(job, form=form, device="meta")
+        state = without_prefix(network.state_dict(), network)
+        taken = transfer(source, state, strict=job.init_strict) if source else None
+        options = {} if own else find_variant(name).network.form_options(form)
+        return cls(name, form, options, stage, taken, own)
 
     @property
     def init(self) -> dict[str, Any] | None:
@@ -58,11 +70,11 @@ class Start:
                 fingerprint=data.fingerprint,
             )
 
-    def weights(self, fresh: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the state to begin with: `fresh`, as far as no earlier training gives better values."""
-        if self.stage:
-            return self.stage.weights
-        return {**fresh, **(self.transfer.taken if self.transfer else {})}
+    def fill(self, network: SRNetwork) -> None:
+        """Put the weights of the earlier training into a new network, if there are any."""
+        taken = dict(self.stage.weights if self.stage else self.transfer.taken if self.transfer else {})
+        state = {**network.state_dict(), **with_prefix(taken, network)}
+        network.load_state_dict(state, strict=True)
 
 
 def key_of(job: Job, start: Start, data: TrainingData) -> dict[str, Any]:
@@ -78,5 +90,6 @@ def key_of(job: Job, start: Start, data: TrainingData) -> dict[str, Any]:
     # Only where they differ from the authors' form, one scale and scratch: keys of earlier trainings stay as they are.
     key |= {"form": start.form} if start.options else {}
     key |= {"scales": list(job.scales)} if job.scales else {}
+    key |= start.own.identity() if start.own else {}
     key |= {"init": start.transfer.source.sha256} if start.transfer else {}
     return key | ({"start": start.stage.sha256} if start.stage else {})

@@ -21,15 +21,18 @@ from srbench.tables import text_table
 from srbench.training.data import open_training_data
 from srbench.training.job import Job
 from srbench.training.loss_spikes import loss_spike_warning
+from srbench.training.own_networks import folder_name, is_own, recorded_name
 from srbench.training.processes import started_together
 from srbench.training.recipe import load_recipe
 from srbench.training.resume_from import loss_curve
 from srbench.training.trainer import train
+from srbench.upscalers.factory_args import parse_factory_args
 from srbench.workers import end_with_parent
 from srbench.zoo.networks import find_variant
 
-_KEYS = {"networks": str, "scales": int, "seeds": int, "recipe": str, "train_set": str, "set": str}
-_DEFAULTS: Mapping[str, Any] = {"seeds": [0], "set": []}
+_KEYS = {"networks": str, "scales": int, "seeds": int, "recipe": str, "train_set": str, "set": str, "factory_arg": str}
+_MAY_BE_EMPTY = ("set", "factory_arg")
+_DEFAULTS: Mapping[str, Any] = {"seeds": [0], "set": [], "factory_arg": []}
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,10 @@ class Outcome:
 def read_sweep(path: Path, output: Path, template: Callable[..., Job] = Job) -> list[Job]:
     """The trainings that a TOML file asks for, each in a folder of its own under `output`.
 
-    Keys: `networks`, `scales`, `seeds` (lists; one seed, 0, by default), `recipe`, `train_set`, and `set`, a list of
-    KEY=VALUE changes to the recipe. Networks vary fastest and seeds slowest, so that arms that are compared fill up
-    together. Raises TrainingError or UnknownNameError for a file, key, network or recipe that makes no sense.
+    Keys: `networks`, `scales`, `seeds` (lists; one seed, 0, by default), `recipe`, `train_set`, `set` (a list of
+    KEY=VALUE changes to the recipe), and `factory_arg` (a list of KEY=VALUE for networks of own code). Networks vary
+    fastest and seeds slowest, so that arms that are compared are finished together. Raises TrainingError or
+    UnknownNameError for an unknown key, network or recipe, or a wrong value.
     """
     try:
         content = {**_DEFAULTS, **tomllib.loads(path.read_text(encoding="utf-8"))}
@@ -57,11 +61,14 @@ def read_sweep(path: Path, output: Path, template: Callable[..., Job] = Job) -> 
         raise UnknownNameError("sweep key", strange[0], _KEYS)
     values = {key: _checked(key, content.get(key), path) for key in _KEYS if key in content or key not in _DEFAULTS}
     for network in values["networks"]:
+        if is_own(network):
+            continue
         scales = find_variant(network).network.scales
         if wrong := [scale for scale in values["scales"] if scale not in scales]:
             raise TrainingError(f"{path}: expected scales of {network}, which has {scales}, got {wrong}")
     recipe, images = load_recipe(values["recipe"]).changed(values["set"]), values["train_set"]
-    networks = [find_variant(network).name for network in values["networks"]]
+    networks = [network if is_own(network) else find_variant(network).name for network in values["networks"]]
+    arguments = parse_factory_args(values["factory_arg"])
     return [
         template(
             network=network,
@@ -69,7 +76,8 @@ def read_sweep(path: Path, output: Path, template: Callable[..., Job] = Job) -> 
             recipe=recipe,
             train_set=images,
             seed=seed,
-            output=output / f"{network}-x{scale}-seed{seed}",
+            output=output / f"{folder_name(network)}-x{scale}-seed{seed}",
+            factory_args=arguments if is_own(network) else (),
         )
         for seed in values["seeds"]
         for scale in values["scales"]
@@ -149,7 +157,7 @@ _HEAD = ["network", "scale", "seed", "steps", "held-out PSNR", "minutes", "folde
 
 def _row(outcome: Outcome) -> list[str]:
     job, record = outcome.job, outcome.record
-    told = [job.network, f"×{job.scale}", str(job.seed)]
+    told = [recorded_name(job.network), f"×{job.scale}", str(job.seed)]
     if record is None:
         return [*told, "-", "failed", "-", job.output.name]
     psnr = "-" if record["psnr"] is None else f"{record['psnr']:.3f} dB"
@@ -157,9 +165,9 @@ def _row(outcome: Outcome) -> list[str]:
 
 
 def _checked(key: str, value: Any, path: Path) -> Any:
-    listed = key in ("networks", "scales", "seeds", "set")
+    listed = key in ("networks", "scales", "seeds", *_MAY_BE_EMPTY)
     items = value if listed else [value]
-    whole = isinstance(items, list) and (items or key == "set")
+    whole = isinstance(items, list) and (items or key in _MAY_BE_EMPTY)
     if not whole or any(type(item) is not _KEYS[key] for item in items):
         wanted = f"a list of {_KEYS[key].__name__}" if listed else "a name"
         raise TrainingError(f"{path}: expected {wanted} for {key}, got {value!r}")

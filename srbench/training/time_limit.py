@@ -26,11 +26,11 @@ from srbench.training import clock
 from srbench.training.data import open_training_data
 from srbench.training.initial import resolve_form
 from srbench.training.job import Job, Shortening
+from srbench.training.own_networks import build_network, is_own
 from srbench.training.processes import join_processes, started_together
 from srbench.training.sweep import Outcome, run_jobs
 from srbench.training.timing import seconds_per_step
 from srbench.training.validation import held_out_psnr
-from srbench.zoo.building import build
 from srbench.zoo.networks import find_variant
 
 PLAN = "time-limit.json"
@@ -127,7 +127,7 @@ def measure(job: Job) -> MeasuredTimes:
         form = resolve_form(job.form, None) if job.start is None and job.init is None else (job.form or "unit")
         step = seconds_per_step(job, world, form=form)
         with torch.random.fork_rng(devices=[]):
-            network = build(job.network, scale=job.scale, form=form).eval().to(world.device)
+            network = build_network(job, form=form).eval().to(world.device)
         validation = 0.0
         if data.held_out is not None:
             begun = clock.now()
@@ -225,7 +225,7 @@ def _half(job: Job) -> int:
 
 
 def _base(name: str) -> str:
-    return find_variant(name).network.name
+    return name if is_own(name) else find_variant(name).network.name
 
 
 def _read_plan(home: Path, jobs: Sequence[Job]) -> StepPlan | None:

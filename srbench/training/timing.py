@@ -10,8 +10,8 @@ from srbench.environment import has_native_bf16
 from srbench.training import clock
 from srbench.training.job import Job, share_of
 from srbench.training.optimization import Optimization
+from srbench.training.own_networks import build_network
 from srbench.training.processes import DistContext
-from srbench.zoo.building import build
 from srbench.zoo.networks import Form
 
 MEASURED_STEPS = 3
@@ -32,7 +32,7 @@ def seconds_per_step(job: Job, world: DistContext, *, form: Form, precision: str
     recipe = job.recipe.changed([f"precision={precision}"]) if precision else job.recipe
     share = share_of(job, world)
     with torch.random.fork_rng(devices=[world.device] if world.device.type == "cuda" else []):
-        optimization = Optimization(build(job.network, scale=job.scale, form=form), recipe, world, job.speed)
+        optimization = Optimization(build_network(job, form=form), recipe, world, job.speed)
         lr = torch.rand(share, 3, recipe.patch, recipe.patch, device=world.device)
         hr = torch.rand(share, 3, recipe.patch * job.scale, recipe.patch * job.scale, device=world.device)
         seconds = [_timed(optimization, [(lr, hr)] * job.speed.accumulate, world) for _ in range(MEASURED_STEPS + 1)]

@@ -26,6 +26,7 @@ from srbench.training.folder import TrainingFolder
 from srbench.training.job import Job, require_snapshots, share_of, step_of
 from srbench.training.memory import enough_memory, too_large, too_little_for
 from srbench.training.optimization import Optimization, learning_rate
+from srbench.training.own_networks import build_network, without_prefix
 from srbench.training.processes import DistContext, join_processes
 from srbench.training.records import as_one, snapshot_name
 from srbench.training.saturation import describe, measure
@@ -33,7 +34,6 @@ from srbench.training.starting import Start, key_of
 from srbench.training.timing import bf16_warning
 from srbench.training.validation import PROTOCOL, held_out_psnr
 from srbench.zoo.blocks import SRNetwork
-from srbench.zoo.building import build
 from srbench.zoo.compiling import explained
 from srbench.zoo.weights_catalogue import times
 
@@ -100,8 +100,8 @@ class _Training:
         self.share = share_of(job, world)
         with enough_memory(lambda: too_little_for(world, f"{job.network} and what is kept to train it")):
             torch.manual_seed(job.seed)
-            network = build(job.network, scale=job.scale, form=start.form)
-            network.load_state_dict(start.weights(network.state_dict()), strict=True)
+            network = build_network(job, form=start.form)
+            start.fill(network)
             self.optimization = Optimization(network, job.recipe, world, job.speed)
             self.feeds = Feeds(pairs, job.recipe, job.seed, world.device)
         self.step, self.seconds, self.psnr, self.save_seconds = 0, 0.0, float("nan"), 0.0
@@ -222,7 +222,7 @@ class _Training:
         for percent in self.job.snapshots:
             if self.step == step_of(percent, self.job) and self.world.leads:
                 self._checked_losses()
-                self.folder.keep_weights(snapshot_name(percent), self.optimization.result(), {"steps": self.step})
+                self.folder.keep_weights(snapshot_name(percent), self._result(), {"steps": self.step, **self._own()})
 
     def _save(self) -> None:
         losses = self._checked_losses()
@@ -291,7 +291,7 @@ class _Training:
             total=self.job.last_step * recipe.batch,
             initial=self.step * recipe.batch,
             unit="patch",
-            desc=f"{self.job.network} {times(self.job.all_scales)}",
+            desc=f"{self.start.network} {times(self.job.all_scales)}",
             disable=None if shown else True,
         )
 
@@ -306,9 +306,15 @@ class _Training:
                 "fingerprint": record["train_set"]["fingerprint"],
                 **({"init": record["init"]} if "init" in record else {}),
             }
-            self.folder.finish(self.optimization.result(), facts, record)
+            self.folder.finish(self._result(), {**facts, **self._own()}, record)
         self.world.wait()
         return record
+
+    def _result(self) -> dict[str, Tensor]:
+        return without_prefix(self.optimization.result(), self.optimization.network)
+
+    def _own(self) -> dict[str, Any]:
+        return self.start.own.identity() if self.start.own else {}
 
     def _record(self) -> dict[str, Any]:
         job, recipe = self.job, self.job.recipe
@@ -323,6 +329,7 @@ class _Training:
             "recipe_sha256": recipe.sha256,
             **({"stages": list(self.stages)} if self.stages else {}),
             **({"init": init} if (init := self.start.init) else {}),
+            **({"own_network": own.facts()} if (own := self.start.own) else {}),
             "train_set": {"name": self.data.name, "fingerprint": self.data.fingerprint, "images": self.data.images},
             "held_out": list(recipe.held_out),
             "patches": self.step * recipe.batch,

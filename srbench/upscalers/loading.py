@@ -20,6 +20,7 @@ from srbench.upscalers.base import Identity, Options, Upscaler, blaming, require
 from srbench.upscalers.bicubic import MatlabBicubic, PillowBicubic
 from srbench.upscalers.image_folder import ImageFolderUpscaler
 from srbench.upscalers.onnx import open_onnx
+from srbench.upscalers.own_weights import load_weights, split_weights
 from srbench.upscalers.python_factory import find_factory
 from srbench.upscalers.spandrel import open_spandrel
 from srbench.upscalers.tensors import TensorUpscaler, network_upscaler, pick_device
@@ -40,8 +41,8 @@ def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> U
     """Open the upscaler that a model spec names, at one scale.
 
     Specs: `zoo:NAME[@TAG]`, `zoo:NAME@FILE` with weights of your own (`.safetensors`, `.pth`, `.pt`),
-    `spandrel:FILE`, `onnx:FILE`, `images:DIR`, `python:pkg.module:factory`, `python:FILE.py:factory`, `bicubic`
-    and `bicubic:pillow`.
+    `spandrel:FILE`, `onnx:FILE`, `images:DIR`, `python:pkg.module:factory`, `python:FILE.py:factory` (with
+    `@FILE.safetensors` for weights that `srbench train` wrote), `bicubic` and `bicubic:pillow`.
 
     Raises:
         UnknownNameError: no such kind of spec, network or tag.
@@ -226,14 +227,22 @@ def _form(variant: Variant, options: Mapping[str, int | float | bool]) -> dict[s
 
 
 def _open_python(rest: str, scale: int, options: Options) -> Upscaler:
-    factory = find_factory(rest)
+    code, weights = split_weights(rest)
+    factory = find_factory(code)
     model = factory.build(scale, options.factory_arg)
     source = factory.source_sha256()
-    identity = Identity(factory.spec, details={"source_sha256": source} if source else {})
+    spec = factory.spec
+    details: dict[str, object] = {"source_sha256": source} if source else {}
+    if weights is not None:
+        if not isinstance(model, nn.Module):
+            raise UpscalerError(f"{spec}: expected a torch module for the weights {weights.name}, got a function")
+        spec = f"{spec}@{recorded_path(str(weights))}"
+        details |= load_weights(spec, model, weights, scale=scale, arguments=options.factory_arg)
+    identity = Identity(spec, details=details)
     if isinstance(model, nn.Module):
-        with blaming(factory.spec, "the model"):
+        with blaming(spec, "the model"):
             return _open_module(identity, model, scale, options)
-    require_not_optimised(factory.spec, options)
+    require_not_optimised(spec, options)
     return TensorUpscaler(model, identity, scale=scale, options=options)
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from srbench.errors import TrainingError, WeightsError
-from srbench.training.initial import Source, Transfer, open_source, transfer
+from srbench.training.initial import Transfer, TransferSource, open_source, transfer
 from srbench.training.trainer import train
 from srbench.upscalers.loading import open_upscaler
 from srbench.zoo import build
@@ -93,4 +93,4 @@ def test_the_form_of_the_weights_is_brought_along(images: Path, tmp_path: Path) 
 
 
 def _transferred(weights: dict[str, Tensor], expected: dict[str, Tensor]) -> Transfer:
-    return transfer(Source("a file", "0" * 64, Architecture("imdn", 2), weights, {}), expected, strict=False)
+    return transfer(TransferSource("a file", "0" * 64, Architecture("imdn", 2), weights, {}), expected, strict=False)

@@ -1,0 +1,90 @@
+"""Weights of a `python:` network that `srbench train` wrote: `python:FILE.py:factory@weights.safetensors`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from srbench.errors import UpscalerError, WeightsError
+from srbench.upscalers.factory_args import FactoryArgs, describe_factory_args, published_args
+from srbench.zoo.checkpoints import RECORD_KEY
+from srbench.zoo.reading import read_checkpoint
+from srbench.zoo.wrapping import preferred
+
+PREFIX = "python:"
+"""What the spec of a network in the user's own code starts with."""
+
+# The first colon that a dotted name follows, up to the end or an @: drive letters, and @ in folders, are passed over.
+_SPEC = re.compile(r"(?P<factory>.+?:[A-Za-z_][\w.]*)(?:@(?P<weights>.+))?")
+_FACTS = ("recipe", "recipe_sha256", "steps", "seed")
+
+
+def split_weights(rest: str) -> tuple[str, Path | None]:
+    """Return the factory and the weights file of what follows `python:`; None without a file.
+
+    Examples:
+        >>> split_weights("nets/net.py:make@out/weights.safetensors")[0]
+        'nets/net.py:make'
+    """
+    match = _SPEC.fullmatch(rest)
+    if match is None or match["weights"] is None:
+        return rest, None
+    return match["factory"], Path(match["weights"]).expanduser()
+
+
+def load_weights(spec: str, module: nn.Module, path: Path, *, scale: int, arguments: FactoryArgs) -> dict[str, object]:
+    """Put a file's tensors into a module, strictly; return the facts about their training for a run's record.
+
+    Raises:
+        WeightsError: a file that cannot be read.
+        UpscalerError: tensors that do not fit the module, another scale, or other arguments of the factory.
+    """
+    checkpoint = read_checkpoint(path)
+    record = _record(path, checkpoint.metadata)
+    _require_alike(spec, record, scale, arguments)
+    _fill(spec, module, preferred(checkpoint.views).state, path)
+    facts: dict[str, object] = {key: record[key] for key in _FACTS if key in record}
+    facts |= (
+        {"init": {key: str(record["init"][key]) for key in ("source", "sha256", "origin")}}
+        if record.get("init")
+        else {}
+    )
+    data = record.get("train_set")
+    return {"weights_file": path.name, **({"training_data": data} if data else {}), **facts}
+
+
+def _record(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        record = json.loads(metadata.get(RECORD_KEY, "{}"))
+    except ValueError as error:
+        raise WeightsError(f"{path}: expected a record in JSON, got {error}; train the network again") from error
+    return record if isinstance(record, dict) else {}
+
+
+def _require_alike(spec: str, record: Mapping[str, Any], scale: int, arguments: FactoryArgs) -> None:
+    scales = record.get("scales", [scale])
+    if scale not in scales:
+        raise UpscalerError(
+            f"{spec}: expected the scale of its weights, {scales}, got {scale}; use --scale {scales[0]}"
+        )
+    trained = record.get("factory_args", {})
+    if record.get("source_sha256") and trained != published_args(arguments):
+        wanted = " ".join(f"--factory-arg {text}" for text in describe_factory_args(trained)) or "no --factory-arg"
+        raise UpscalerError(f"{spec}: expected the arguments that its weights were trained with; give {wanted}")
+
+
+def _fill(spec: str, module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    own = module.state_dict()
+    wrong = sorted(key for key in own.keys() | state.keys() if key not in own or key not in state)
+    wrong += [key for key in own if key in state and own[key].shape != state[key].shape]
+    if wrong:
+        raise UpscalerError(
+            f"{spec}: expected the tensors of the network in {path.name}, got others ({', '.join(wrong[:3])}); give "
+            "the code and the --factory-arg that it was trained with"
+        )
+    module.load_state_dict({key: value.to(own[key].dtype) for key, value in state.items()}, strict=True)
