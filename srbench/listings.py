@@ -5,7 +5,7 @@ from __future__ import annotations
 from srbench.datasets.catalogue import CATALOGUE
 from srbench.metrics.metric_entries import METRICS
 from srbench.protocols.registry import protocol_names
-from srbench.zoo.networks import VARIANTS
+from srbench.zoo.networks import listed_variants
 
 
 def list_models() -> list[str]:
@@ -15,7 +15,7 @@ def list_models() -> list[str]:
         >>> {"imdn", "imdn-bam"} <= set(list_models())
         True
     """
-    return [variant.name for variant in VARIANTS]
+    return [variant.name for variant in listed_variants()]
 
 
 def list_datasets() -> list[str]:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from click.testing import CliRunner, Result
+from safetensors.torch import save_file
 
-from srbench.errors import PluginError
+from srbench.cli import main
+from srbench.datasets.catalogue import CATALOGUE
+from srbench.errors import PluginError, SrbenchError
+from srbench.images import save_png
 from srbench.metrics.metric_entries import METRICS
+from srbench.protocols.registry import PROTOCOLS
+from srbench.result import evaluate
+from srbench.upscalers.loading import UPSCALERS
+from srbench.zoo.building import build
+from srbench.zoo.networks import NETWORKS
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples/srbench-example-plugin"
@@ -59,10 +74,82 @@ def test_environment_variable_keeps_plugins_out(site: Path) -> None:
     assert (refused.returncode, "unknown protocol" in refused.stderr) == (1, True)
 
 
-@pytest.mark.long
-def test_plugin_networks_and_datasets_are_listed(site: Path) -> None:
-    assert "\nthin " in _run("-m", "srbench", "zoo", "list", site=site).stdout
-    assert "\nExampleSet " in _run("-m", "srbench", "data", "list", site=site).stdout
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Register the entries of the example in this process, and restore the registries."""
+    registries = (NETWORKS, METRICS, PROTOCOLS, CATALOGUE, UPSCALERS)
+    before = [registry.snapshot() for registry in registries]
+    monkeypatch.syspath_prepend(str(EXAMPLE))
+    importlib.import_module("srbench_example")
+    yield
+    for registry, entries in zip(registries, before, strict=True):
+        registry.restore(entries)
+    for name in [name for name in sys.modules if name.startswith("srbench_example")]:
+        del sys.modules[name]
+
+
+def _srbench(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+@pytest.mark.usefixtures("example")
+def test_plugin_networks_are_listed_with_their_size() -> None:
+    listed = _srbench("zoo", "list", "-v").stdout
+    # Weights and biases of 3→16 and 16→3·2² channels; 16·12·9 + 3·16·9 products for each of 640×360 LR pixels.
+    parameters, macs = (3 * 16 * 9 + 16) + (16 * 12 * 9 + 12), (16 * 12 * 9 + 3 * 16 * 9) * 640 * 360
+    assert re.search(rf"^thin +Thin +×2 +{parameters / 1e3:.1f} +{macs / 1e9:.1f} ", listed, re.MULTILINE)
+    assert re.search(r"^thin-bam +Thin-BAM +×4 +\d", listed, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("example")
+def test_plugin_dataset_and_weights_of_its_network_are_scored(tmp_path: Path) -> None:
+    assert "\nExampleSet " in _srbench("data", "list").stdout
+    save_png(tmp_path / "data/ExampleSet/HR/a.png", np.full((32, 32, 3), 90, np.uint8))
+    save_file(build("thin", scale=4).state_dict(), tmp_path / "thin.safetensors")
+    model = ("--model", f"zoo:thin@{tmp_path / 'thin.safetensors'}", "--scale", "4")
+    data = ("--dataset", "ExampleSet", "--data-root", str(tmp_path / "data"), "--format", "json")
+    done = _srbench("evaluate", *model, *data)
+    assert done.exit_code == 0, done.output
+    facts = json.loads(done.stdout)["datasets"]["ExampleSet"]
+    assert (facts["n"], facts["n_expected"]) == (1, 1)
+    assert 0 < facts["psnr_y"] < 60
+
+
+_BROKEN_NETWORKS = """
+from srbench_example.thin import Thin
+
+class Cropped(Thin):
+    def reconstruct(self, deep, shallow, x):
+        return super().reconstruct(deep, shallow, x)[..., 1:]
+
+class NoNetwork:
+    def __init__(self, **options):
+        pass
+"""
+
+
+@pytest.fixture
+def broken_networks(example: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_networks.py").write_text(_BROKEN_NETWORKS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("Cropped", "NoNetwork"):
+        entry = dataclasses.replace(NETWORKS["thin"], name=name.lower(), module=f"broken_networks:{name}")
+        NETWORKS.register(name.lower(), entry)
+
+
+@pytest.mark.usefixtures("broken_networks")
+def test_plugin_network_of_wrong_output_size_is_named() -> None:
+    with pytest.raises(SrbenchError, match=r"Cropped on Sample/astronaut: expected .*1×3×512×512.*, got 1×3×512×511"):
+        evaluate(build("cropped", scale=4), "Sample", scale=4, device="cpu")
+
+
+@pytest.mark.usefixtures("broken_networks")
+def test_plugin_network_of_wrong_class_stops_no_listing() -> None:
+    with pytest.raises(SrbenchError, match=r"broken_networks:NoNetwork: expected a subclass of .*SRNetwork"):
+        build("nonetwork", scale=4)
+    listed = _srbench("zoo", "list")
+    assert "\nimdn " in listed.stdout
+    assert "warning: the network nonetwork of a plugin cannot be counted" in listed.stderr
 
 
 def test_broken_plugin_warns_and_leaves_nothing_behind(site: Path) -> None:
@@ -77,6 +164,8 @@ def test_broken_plugin_warns_and_leaves_nothing_behind(site: Path) -> None:
     done = _run("-c", code, site=site)
     assert done.stdout == "False True\n"
     assert "the plugin broken was not loaded: RuntimeError: no licence" in done.stderr
+    command = _run("-m", "srbench", "zoo", "list", "--format", "json", site=site)
+    assert command.stderr == "warning: the plugin broken was not loaded: RuntimeError: no licence\n"
 
 
 def test_two_plugins_of_one_name_load_once(site: Path) -> None:

@@ -47,3 +47,15 @@ def test_compare_takes_folders_of_runs(tmp_path: Path) -> None:
     execute(make_plan(), tmp_path)
     (comparison,) = srbench.compare(str(tmp_path), srbench.read_run(str(tmp_path)))
     assert comparison.datasets["Sample"]["psnr_y"].mean == 0
+
+
+def test_repr_of_a_dataset_names_size_and_images() -> None:
+    shown = repr(srbench.datasets.open_dataset("Sample"))
+    assert shown.startswith("ImageSet Sample: 7 HR images (astronaut, brick, chelsea and 4 more) in ")
+    assert repr(srbench.datasets.Sample(scale=4)).startswith("Sample: 7 pairs (lr, hr) under matlab-y at ×4, LR made; ")
+
+
+def test_repr_of_a_network_names_size_and_parts() -> None:
+    first, *parts = repr(srbench.zoo.build("imdn-bam", scale=4, device="meta")).splitlines()
+    assert first == "IMDN ×4, 715,086 parameters, values 0…1, on meta"
+    assert parts[0] == "  first: Conv2d, 1,792 parameters"

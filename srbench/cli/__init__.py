@@ -7,6 +7,7 @@ from collections import Counter
 
 import click
 
+from srbench.cli.messages import plugin_warnings_as_lines
 from srbench.errors import SrbenchError, UnknownNameError
 
 COMMANDS = {
@@ -57,7 +58,8 @@ class _LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
+            with plugin_warnings_as_lines():
+                return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort, click.ClickException, BrokenPipeError):
             # A closed pipe (`| head`) is no error: click ends silently.
             raise

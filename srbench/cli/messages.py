@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
 import click
+
+from srbench.plugins import PluginWarning
 
 
 class CommandGroup(click.Group):
@@ -20,6 +27,30 @@ def note(text: str) -> None:
     """Print a remark on stderr, unless `srbench --quiet` was given. Warnings and errors are printed always."""
     if not is_quiet():
         click.echo(text, err=True)
+
+
+@contextmanager
+def plugin_warnings_as_lines() -> Iterator[None]:
+    """Print warnings about plugins as one line on stderr, without the place in the code that Python adds."""
+    before = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, PluginWarning):
+            click.echo(f"warning: {message}", err=True)
+        else:
+            before(message, category, filename, lineno, file, line)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", PluginWarning)
+        warnings.showwarning = show
+        yield
 
 
 def is_quiet() -> bool:

@@ -24,7 +24,7 @@ from srbench.cli.zoo_tables import (
 from srbench.errors import UnknownNameError, WeightsError
 from srbench.files import write_atomic
 from srbench.tables import text_table
-from srbench.zoo.networks import ATTENTIONS, FORMS, NETWORKS, VARIANTS, Form, Variant, find_variant
+from srbench.zoo.networks import ATTENTIONS, FORMS, NETWORKS, Form, Variant, find_variant, listed_variants
 from srbench.zoo.sizes import has_own_size
 from srbench.zoo.trained import record_of
 from srbench.zoo.weights_catalogue import (
@@ -60,7 +60,7 @@ def list_networks(verbose: bool, form: str) -> None:
     if form == "json":
         click.echo(json.dumps([variant_record(variant) for variant in _listed(verbose)], indent=2))
     elif verbose:
-        rows = [row for variant in VARIANTS for row in variant_rows(variant)]
+        rows = [row for variant in listed_variants() for row in variant_rows(variant)]
         click.echo(text_table(VARIANT_HEAD, rows + [row for entry in CATALOGUE for row in own_size_rows(entry)]))
     else:
         click.echo(text_table(NETWORK_HEAD, [network_row(network) for network in NETWORKS.values()]))
@@ -233,7 +233,8 @@ def _means(means: dict[str, float]) -> str:
 
 
 def _listed(verbose: bool) -> list[Variant]:
-    return list(VARIANTS) if verbose else [variant for variant in VARIANTS if variant.name in NETWORKS]
+    variants = listed_variants()
+    return list(variants) if verbose else [variant for variant in variants if variant.name in NETWORKS]
 
 
 def _described(name: str) -> tuple[list[WeightsEntry], Variant]:

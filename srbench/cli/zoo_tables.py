@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from srbench.files import cache_dir
-from srbench.zoo.costs import COSTS, Cost
+from srbench.zoo.costs import Cost
 from srbench.zoo.networks import ATTENTIONS, Network, Variant, find_variant
-from srbench.zoo.sizes import cost_of, has_own_size
+from srbench.zoo.sizes import cost_of, cost_of_network, has_own_size
 from srbench.zoo.trained import kept_path
 from srbench.zoo.weights_catalogue import ExpectedScore, WeightsEntry, entries_of, times
 
@@ -18,7 +18,7 @@ VARIANT_HEAD = ("network", "title", "scale", "parameters K", "MACs G", "weights"
 
 def network_row(network: Network) -> tuple[str, ...]:
     """Return the row of a network, under `NETWORK_HEAD`."""
-    costs = [COSTS.get((network.name, scale)) for scale in network.scales]  # networks of plugins are not counted
+    costs = [cost_of_network(network.name, scale) for scale in network.scales]
     scales = " ".join(str(scale) for scale in network.scales)
     parameters = " / ".join(_thousands(cost.parameters) if cost else "-" for cost in costs)
     macs = " / ".join(_billions(cost.macs) if cost else "-" for cost in costs)
@@ -96,8 +96,9 @@ def variant_record(variant: Variant) -> dict[str, object]:
 
 
 def _costs(variant: Variant) -> dict[int, Cost]:
-    """Return the cost by scale; it is empty for a variant whose cost is not stored."""
-    return {scale: COSTS[variant.name, scale] for scale in variant.network.scales if (variant.name, scale) in COSTS}
+    """Return the cost by scale, without the scales whose cost is not known."""
+    costs = {scale: cost_of_network(variant.name, scale) for scale in variant.network.scales}
+    return {scale: cost for scale, cost in costs.items() if cost}
 
 
 def weights_record(entry: WeightsEntry) -> dict[str, object]:

@@ -43,6 +43,11 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.names)
 
+    def __repr__(self) -> str:
+        missing = f" of {self.n_expected}" if len(self) != self.n_expected else ""
+        names = listed(self.names, 3)
+        return f"ImageSet {self.name}: {len(self)}{missing} HR images ({names}) in {self.location}"
+
     @property
     def location(self) -> Path:
         """The folder or file that the images come from."""

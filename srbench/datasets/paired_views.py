@@ -51,6 +51,10 @@ class PairedView(Dataset[Pair]):
     def _open(self, data_root: Path | None) -> ImageSet:
         return open_dataset(self.spec, data_root=data_root)
 
+    def __repr__(self) -> str:
+        how = f"under {self.protocol.name} at ×{self.scale}, LR {self.lr_source}"
+        return f"{type(self).__name__}: {len(self)} pairs (lr, hr) {how}; {self.images!r}"
+
     @property
     def names(self) -> list[str]:
         """The images' names in order."""

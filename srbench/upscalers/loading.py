@@ -27,7 +27,7 @@ from srbench.upscalers.tensors import TensorUpscaler, network_upscaler, pick_dev
 from srbench.zoo import load
 from srbench.zoo.checkpoints import FILE_TAG, RECORD_KEY
 from srbench.zoo.counting import count_parameters
-from srbench.zoo.networks import VARIANTS, Variant, find_variant
+from srbench.zoo.networks import Variant, find_variant, listed_variants
 from srbench.zoo.reading import read_checkpoint
 from srbench.zoo.weights_catalogue import WeightsEntry
 
@@ -59,7 +59,7 @@ def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> U
     if kind != "python":
         _require_no_factory_args(spec, options)
     if kind not in UPSCALERS or not rest:
-        network = spec.partition("@")[0] in {variant.name for variant in VARIANTS}
+        network = spec.partition("@")[0] in {variant.name for variant in listed_variants()}
         known = [f"zoo:{spec}"] if network else [*_BASELINES, *(f"{name}:…" for name in UPSCALERS)]
         raise UnknownNameError("model spec", spec, known)
     if options.form and kind != "zoo":

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from srbench.errors import UpscalerError
+from srbench.errors import UpscalerError, counted
 
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 """Mean R, G, B of DIV2K in [0, 1], as EDSR and all after it print it."""
@@ -31,6 +31,13 @@ class SRNetwork(nn.Module, ABC):
         self.scale = scale
         self.value_range = float(value_range)
         self.output_range = self.value_range
+
+    def __repr__(self) -> str:
+        """Return the size of the network and of its direct parts; `nn.Module.__repr__(network)` has every layer."""
+        devices = sorted({parameter.device.type for parameter in self.parameters()})
+        parts = (f"  {name}: {type(part).__name__}, {_size(part)}" for name, part in self.named_children())
+        facts = f"×{self.scale}, {_size(self)}, values 0…{self.value_range:g}, on {' and '.join(devices) or 'cpu'}"
+        return "\n".join([f"{type(self).__name__} {facts}", *parts])
 
     def forward(self, lr: Tensor) -> Tensor:
         """Return the SR images of a batch; raise UpscalerError unless the input is a float N×3×H×W tensor."""
@@ -59,6 +66,10 @@ class SRNetwork(nn.Module, ABC):
         if self.deep_dtype is None:
             return nullcontext()
         return torch.autocast(device.type, dtype=self.deep_dtype)
+
+
+def _size(module: nn.Module) -> str:
+    return counted(sum(parameter.numel() for parameter in module.parameters()), "parameter")
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, *, groups: int = 1, bias: bool = True) -> nn.Conv2d:

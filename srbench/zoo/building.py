@@ -50,7 +50,10 @@ def build(
         chosen = ", ".join(f"{option}={value}" for option, value in options.items())
         raise UpscalerError(f"{variant.title} cannot be built with {chosen}: {str(error).splitlines()[0]}") from error
     if not isinstance(network, SRNetwork):
-        raise UpscalerError(f"{variant.network.module} is not an SRNetwork")
+        raise UpscalerError(
+            f"{variant.network.module}: expected a subclass of srbench.zoo.blocks.SRNetwork, got "
+            f"{type(network).__name__}; derive it from SRNetwork"
+        )
     return network
 
 
@@ -66,10 +69,14 @@ def require_device(device: torch.device | str, expected: str) -> torch.device:
 
 
 def key_tables(name: str) -> tuple[KeyTable, ...]:
-    """Return the rename tables of a variant, one per family of published keys, the most common first."""
+    """Return the rename tables of a variant, one per family of published keys, the most common first.
+
+    A module without `key_tables`, as a plugin may have it, has none: its checkpoints use the names of its modules.
+    """
     variant = find_variant(name)
     module, _, _ = variant.network.module.partition(":")
-    tables: tuple[KeyTable, ...] = importlib.import_module(module).key_tables(variant.attention)
+    find = getattr(importlib.import_module(module), "key_tables", None)
+    tables: tuple[KeyTable, ...] = find(variant.attention) if find else ()
     return tables
 
 

@@ -18,7 +18,7 @@ from srbench.files import sha256_of
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.building import build, key_tables
 from srbench.zoo.keys import KeyTable
-from srbench.zoo.networks import VARIANTS, Form, find_variant
+from srbench.zoo.networks import Form, find_variant, listed_variants
 from srbench.zoo.reading import Checkpoint, Mismatch, compare, read_checkpoint
 from srbench.zoo.reparam import merge
 from srbench.zoo.trained import kept_path
@@ -256,7 +256,7 @@ def _plain_option(value: object) -> Any:
 def candidate_architectures(name: str) -> tuple[tuple[str, tuple[Setting, ...]], ...]:
     """The networks and hyper-parameters that a name stands for: the paper's size, then its published weights'."""
     published = [(entry.network, entry.options) for entry in entries_of(name)]
-    listed = any(variant.name == name for variant in VARIANTS)
+    listed = any(variant.name == name for variant in listed_variants())
     if listed:
         published += [(name, size) for size in find_variant(name).network.sizes]
     plain = [(name, ())] if listed or all(network == name for network, _ in published) else []
@@ -265,7 +265,7 @@ def candidate_architectures(name: str) -> tuple[tuple[str, tuple[Setting, ...]],
 
 def known_architectures() -> Iterator[Architecture]:
     """Every listed variant and every published form, at each of its scales."""
-    names = dict.fromkeys((*(variant.name for variant in VARIANTS), *(entry.name for entry in CATALOGUE)))
+    names = dict.fromkeys((*(variant.name for variant in listed_variants()), *(entry.name for entry in CATALOGUE)))
     for network, options in dict.fromkeys(form for name in names for form in candidate_architectures(name)):
         for scale in find_variant(network).network.scales:
             yield Architecture(network, scale, options)

@@ -30,6 +30,8 @@ __all__ = [
     "Option",
     "Variant",
     "find_variant",
+    "is_of_plugin",
+    "listed_variants",
 ]
 
 _ENTRIES = (
@@ -187,7 +189,26 @@ VARIANTS: tuple[Variant, ...] = tuple(
     for entry in _ENTRIES
     for attention in (entry.attention, "bam", *(_ABLATION if entry.name == "imdn" else ()))
 )
-"""The variants that are listed: every network plain and with BAM, and IMDN with every attention of the ablation."""
+"""The listed variants of srbench: every network plain and with BAM, IMDN with every attention of the ablation."""
+
+
+def listed_variants() -> tuple[Variant, ...]:
+    """Return `VARIANTS`, and each network of a plugin, plain and with BAM if it can host it."""
+    added = [network for network in NETWORKS.values() if network not in _ENTRIES]
+    return (
+        *VARIANTS,
+        *(
+            Variant(network, attention)
+            for network in added
+            for attention in dict.fromkeys((network.attention, "bam"))
+            if network.hosts(attention)
+        ),
+    )
+
+
+def is_of_plugin(name: str) -> bool:
+    """Return whether a network, with any attention, was added by a plugin."""
+    return find_variant(name).network not in _ENTRIES
 
 
 def find_variant(name: str) -> Variant:
@@ -200,7 +221,7 @@ def find_variant(name: str) -> Variant:
             return Variant(NETWORKS[name], NETWORKS[name].attention)
         if name.startswith(network_name + "-"):
             return _with_attention(NETWORKS[network_name], name.removeprefix(network_name + "-"), name)
-    raise UnknownNameError("network", name, [variant.name for variant in VARIANTS])
+    raise UnknownNameError("network", name, [variant.name for variant in listed_variants()])
 
 
 def _with_attention(network: Network, attention: str, name: str) -> Variant:
