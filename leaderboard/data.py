@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from io import StringIO
-from typing import Any
 
 from leaderboard.addresses import address_safe, model_path
 from leaderboard.collection import Collection
@@ -88,7 +87,7 @@ def scores_path(entry_id: str) -> str:
     return f"data/entries/{address_safe(entry_id)}"
 
 
-def to_csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def to_csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a CSV file in which a spreadsheet reads no text as a formula; None is an empty cell."""
     buffer = StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
@@ -115,7 +114,7 @@ def _entry_json(entry: Entry) -> str:
     return _json({"submission": entry.document, **facts, "scores": list(_rows(entry))})
 
 
-def _rows(entry: Entry) -> Iterator[dict[str, Any]]:
+def _rows(entry: Entry) -> Iterator[dict[str, object]]:
     """Return the rows of the score table with numbers as JSON and CSV write them."""
     for row in entry.submission.rows():
         yield {name: json_number(value) if isinstance(value, float) else value for name, value in row.items()}
@@ -155,7 +154,7 @@ def _means_json(found: list[tuple[Entry, Group]]) -> str:
     return "[" + ",\n".join(_json(_mean(*one)).strip() for one in found) + "]\n"
 
 
-def _mean(entry: Entry, group: Group) -> dict[str, Any]:
+def _mean(entry: Entry, group: Group) -> dict[str, object]:
     """Return one mean by `COLUMNS`."""
     scale, protocol, dataset = group
     mean: Mean = entry.means[group]
@@ -203,5 +202,5 @@ def _entries_json(collection: Collection) -> str:
     )
 
 
-def _json(document: Any) -> str:
+def _json(document: object) -> str:
     return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"

@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -107,7 +106,7 @@ def environment() -> Environment:
     return made
 
 
-def render(template: str, *, path: str, **context: Any) -> str:
+def render(template: str, *, path: str, **context: object) -> str:
     """Return the HTML of a page at `path`.
 
     Templates get `path`, `root` (the way up, to be put before every local address) and the context.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
+from socket import socket
 from threading import BoundedSemaphore
-from typing import Any
+from typing import BinaryIO
 from urllib.parse import unquote
 
 from srbench.errors import ResultsError
@@ -27,7 +30,7 @@ _NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 class _Handler(SimpleHTTPRequestHandler):
     timeout = IDLE_SECONDS
 
-    def send_head(self) -> Any:
+    def send_head(self) -> BytesIO | BinaryIO | None:
         # A page of another site can point its own name at this machine; its requests then carry that name.
         if not _is_this_machine(self.headers.get_all("Host", [])):
             self.send_error(421, "Not a name of this machine")
@@ -42,10 +45,10 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 
-    def list_directory(self, path: Any) -> None:
+    def list_directory(self, path: str | os.PathLike[str]) -> None:
         self.send_error(404, "No page here")
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, *_: object) -> None:
         """Print nothing for a request."""
 
 
@@ -54,21 +57,21 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, address: tuple[str, int], handler: Callable[..., _Handler]) -> None:
         self._free = BoundedSemaphore(MAX_CONNECTIONS)
-        super().__init__(*arguments)
+        super().__init__(address, handler)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
+    def process_request(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
         self._free.acquire()
         super().process_request(request, client_address)
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
+    def process_request_thread(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._free.release()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
         """Ignore connections that break off."""
 
 

@@ -13,7 +13,6 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from srbench.errors import ResultsError
 from srbench.files import explain, write_atomic
@@ -52,7 +51,7 @@ class Journal:
         versions: Sequence[int],
         columns: Iterable[str],
         writer: int = 0,
-        facts: Mapping[str, Any] | None = None,
+        facts: Mapping[str, object] | None = None,
     ) -> None:
         self._folder, self._key, self._versions, self._columns = folder, key, versions, frozenset(columns)
         self._facts = facts or {}
@@ -64,7 +63,7 @@ class Journal:
         """The rows that are whole on the disk now, of all processes; a line that is still being written is left out."""
         return [_from_json(row) for path in journals_in(self._folder) for row in self._documents(path)[1:]]
 
-    def heads(self) -> list[dict[str, Any]]:
+    def heads(self) -> list[dict[str, object]]:
         """Return the first lines of the journals of all processes."""
         return [documents[0] for path in journals_in(self._folder) if (documents := self._documents(path))]
 
@@ -106,7 +105,7 @@ class Journal:
         except OSError as error:
             raise ResultsError(f"{explain(error, self._own)}; what is already computed is kept") from error
 
-    def _documents(self, path: Path) -> list[dict[str, Any]]:
+    def _documents(self, path: Path) -> list[dict[str, object]]:
         try:
             data = path.read_bytes()
         except FileNotFoundError:
@@ -136,7 +135,7 @@ def journals_in(folder: Path) -> list[Path]:
     return sorted(folder.glob("journal*.jsonl"))
 
 
-def require_key(found: Any, wanted: Key, path: Path) -> None:
+def require_key(found: object, wanted: Key, path: Path) -> None:
     """Raises ResultsError, naming each difference, unless the key that was found at `path` is the wanted one."""
     if not isinstance(found, dict):
         raise ResultsError(f"{path}: expected a run's key, got none; remove the folder and run again")
@@ -147,18 +146,18 @@ def require_key(found: Any, wanted: Key, path: Path) -> None:
         raise ResultsError(f"{path} holds another run ({'; '.join(differences)}); choose another --output folder")
 
 
-def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+def differing(first: Mapping[str, object], second: Mapping[str, object]) -> list[str]:
     """The names whose values differ between two mappings; one that is missing counts as None."""
     return [name for name in {**first, **second} if first.get(name) != second.get(name)]
 
 
-def checksum(document: Mapping[str, Any]) -> str:
+def checksum(document: Mapping[str, object]) -> str:
     """CRC-32 (hex) of a JSON document, whatever the order of its keys; all changes of up to 32 bits in a row show."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return f"{zlib.crc32(text.encode()):08x}"
 
 
-def _line(document: Mapping[str, Any]) -> bytes:
+def _line(document: Mapping[str, object]) -> bytes:
     return json.dumps({**document, _CHECKSUM: checksum(document)}, allow_nan=False).encode() + b"\n"
 
 
@@ -171,7 +170,7 @@ def _from_json(document: Row) -> Row:
     return {name: math.inf if value == "inf" and name.startswith("psnr") else value for name, value in document.items()}
 
 
-def _parse(line: bytes, number: int, path: Path) -> dict[str, Any]:
+def _parse(line: bytes, number: int, path: Path) -> dict[str, object]:
     try:
         document = json.loads(line)
         if not isinstance(document, dict):

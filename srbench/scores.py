@@ -102,9 +102,9 @@ def to_frame(rows: list[Row]) -> pd.DataFrame:
     return frame
 
 
-def row_id(row: Mapping[str, Any]) -> RowId:
+def row_id(row: Mapping[str, object]) -> RowId:
     """The `RowId` of a row."""
-    return row["dataset"], row["protocol"], row["image"]
+    return str(row["dataset"]), str(row["protocol"]), str(row["image"])
 
 
 def json_number(value: float | None) -> float | str | None:
@@ -124,7 +124,7 @@ class RunFolder:
         ResultsError: the folder belongs to a run of another key, its files are damaged, or it cannot be written.
     """
 
-    def __init__(self, path: Path, key: Key, *, writer: int = 0, facts: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, path: Path, key: Key, *, writer: int = 0, facts: Mapping[str, object] | None = None) -> None:
         self.path, self.key = path, key
         self.rows: list[Row] = []
         self.record: Record | None = None
@@ -209,7 +209,7 @@ def write_scores(path: Path, scores: pd.DataFrame) -> str:
     return sha256_of(path)
 
 
-def read_table(path: Path, *, version: Any = SCHEMA_VERSION, metrics: tuple[str, ...] = ()) -> pd.DataFrame:
+def read_table(path: Path, *, version: object = SCHEMA_VERSION, metrics: tuple[str, ...] = ()) -> pd.DataFrame:
     """Return the score table in a Parquet file of a schema version; columns added since are null.
 
     Args:

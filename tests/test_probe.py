@@ -6,7 +6,6 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -67,8 +66,10 @@ def nearest(gain: float = 1.0, *, precision: str = "fp32") -> Probe:
     return probe
 
 
-def stored_now() -> dict[str, Any]:
-    return {**nearest().to_json(), "threads": torch.get_num_threads()}
+def stored_now() -> Probe:
+    stored = Probe.of_record(nearest().to_head())
+    assert stored is not None
+    return stored
 
 
 def test_the_probe_images_never_change() -> None:

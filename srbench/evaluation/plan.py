@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from srbench.datasets.imageset import ImageSet, distinct_sets
 from srbench.datasets.lr_origins import given_origins, lr_files_sha256, require_matlab
@@ -90,7 +90,7 @@ class Plan:
         """Protocols of one key share one forward pass."""
         return protocol.preparation.key, self.lr_source(protocol)
 
-    def details(self) -> dict[str, Any]:
+    def details(self) -> dict[str, object]:
         """What else the record says of the upscaler."""
         images = [(dataset.name, name) for dataset in self.sets for name in dataset.names]
         return {**self.upscaler.identity.details, **self.upscaler.details_of(images)}

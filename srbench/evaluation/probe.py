@@ -53,17 +53,17 @@ class Probe:
     versions: dict[str, str]
     threads: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The probe as a record stores it, which has the number of threads in its environment."""
         return {name: value for name, value in asdict(self).items() if name != "threads"}
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Probe | None:
-        """Return the probe that a record stores, or None."""
-        stored = _stored(record)
-        return cls(**stored) if stored else None
+        """Return the probe in a record or in the head of a journal, or None."""
+        threads = record.get("threads", record.get("environment", {}).get("threads"))
+        return cls(**record["probe"], threads=threads) if record.get("probe") else None
 
-    def to_head(self) -> dict[str, Any]:
+    def to_head(self) -> dict[str, object]:
         """The probe as the head of a journal stores it."""
         return {"probe": self.to_json(), "threads": self.threads}
 
@@ -99,7 +99,7 @@ def take_probe(upscaler: Upscaler) -> Probe | None:
 
 
 def require_same_model(
-    path: Path, sources: Iterable[Mapping[str, Any]], now: Probe | None, *, precision: str, accept_random: bool
+    path: Path, sources: Iterable[Mapping[str, object]], now: Probe | None, *, precision: str, accept_random: bool
 ) -> None:
     """Check that the scores in a run's folder are of the model that is about to continue them.
 
@@ -113,10 +113,10 @@ def require_same_model(
     """
     if now is None:
         return
-    for stored in map(_stored, sources):
+    for stored in map(Probe.of_record, sources):
         if stored is None:
             continue
-        if not (stored["deterministic"] and now.deterministic):
+        if not (stored.deterministic and now.deterministic):
             if not accept_random:
                 raise ResultsError(
                     f"{path}: expected a model whose outputs repeat, got one that is not deterministic, so that its "
@@ -129,17 +129,17 @@ def require_same_model(
             )
 
 
-def difference(stored: Mapping[str, Any], now: Probe, *, precision: str) -> str:
+def difference(stored: Probe, now: Probe, *, precision: str) -> str:
     """How a stored probe differs from one taken now, in words; empty where they count as equal.
 
     On the same device, versions and number of threads they have to be equal to the last bit, else within `TOLERANCE`,
     or `HALF_TOLERANCE` in lower precision than fp32.
     """
-    place = (stored["device"], stored["versions"], stored["threads"])
+    place = (stored.device, stored.versions, stored.threads)
     same_place = place == (now.device, now.versions, now.threads)
-    if same_place and stored["sha256"] == now.sha256:
+    if same_place and stored.sha256 == now.sha256:
         return ""
-    before, after = stored["values"], now.values
+    before, after = stored.values, now.values
     if [image is None for image in before] != [image is None for image in after]:
         return "it accepts other image sizes"
     largest = max(
@@ -152,12 +152,6 @@ def difference(stored: Mapping[str, Any], now: Probe, *, precision: str) -> str:
         return ""
     allowed = "none" if same_place else f"{tolerance:g}"
     return f"on the probe images its output moved by up to {largest:.4f} gray levels, allowed: {allowed}"
-
-
-def _stored(source: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The probe in a record or in the head of a journal, with the number of threads."""
-    threads = source.get("threads", source.get("environment", {}).get("threads"))
-    return {**source["probe"], "threads": threads} if source.get("probe") else None
 
 
 def _outputs(upscaler: Upscaler) -> list[Image | None]:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import backends
@@ -15,7 +15,7 @@ ResultT = TypeVar("ResultT")
 
 # Each by itself: one that has a value of its own does not follow those above it.
 _NAMES = ("cuda.matmul", "cudnn", "cudnn.conv", "cudnn.rnn", "mkldnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn")
-_SWITCHES: tuple[Any, ...] = (backends, *attrgetter(*_NAMES)(backends))
+_SWITCHES = (backends, *attrgetter(*_NAMES)(backends))
 
 _lock = threading.Lock()
 _inside = 0
