@@ -34,8 +34,8 @@ CHECKS: dict[str, Callable[[], float]] = {
     "srbench.upscalers.contract:CheckedModel.private_copy": time.thread_time,
     "srbench.upscalers.contract:CheckedModel.require_image": time.thread_time,
     "srbench.upscalers.base:_require_contract": time.thread_time,
-    "srbench.evaluation.scoring:pixel_sha256": time.thread_time,
-    "srbench.evaluation.scoring:diagnose": time.thread_time,
+    "srbench.evaluation.image_scoring:pixel_sha256": time.thread_time,
+    "srbench.evaluation.image_scoring:diagnose": time.thread_time,
     "srbench.datasets.imageset:ImageSet.require_hashed": time.thread_time,
     "srbench.evaluation.scheduling:_require_sizes": time.thread_time,
     "srbench.runs:take_probe": time.process_time,  # it has all cores, and nothing else runs

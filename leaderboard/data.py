@@ -18,7 +18,7 @@ from leaderboard.views import views
 from srbench.escaping import csv_cell
 from srbench.scores import json_number, schema_with
 from srbench.submissions import LEVELS
-from srbench.submissions.rows import metric_names
+from srbench.submissions.score_rows import metric_names
 
 MEANS = "data/means"
 """The files with the means of all entries, without the suffix."""

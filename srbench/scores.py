@@ -26,7 +26,7 @@ from srbench.files import explain, sha256_of, write_atomic
 from srbench.journal import Journal, checksum, journals_in, require_key
 from srbench.journal import Key as Key
 from srbench.journal import Row as Row
-from srbench.records.base import validate
+from srbench.records.record_model import validate
 from srbench.records.run import RUN_VERSION, RunRecord
 
 SCHEMA_VERSION = RUN_VERSION

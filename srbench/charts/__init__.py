@@ -1,7 +1,7 @@
 """Plots as SVG text: readable without scripts, in light and dark, in colours for colour-blind readers."""
 
 from srbench.charts.drawing import Arrow, Series, histogram_chart, line_chart, scatter_chart
-from srbench.charts.rows import Interval, PartsBar, interval_chart, parts_chart
+from srbench.charts.row_charts import Interval, PartsBar, interval_chart, parts_chart
 from srbench.charts.scales import Axis, Scale
 from srbench.charts.svg import INLINE, STANDALONE, Layout
 

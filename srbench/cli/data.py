@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from srbench.cli.messages import CommandGroup, note
+from srbench.cli.notes import CommandGroup, note
 from srbench.errors import counted
 from srbench.images import pixel_sha256
 from srbench.tables import text_table

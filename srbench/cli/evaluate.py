@@ -11,7 +11,7 @@ import click
 from tqdm import tqdm
 
 from srbench.cli.inference_options import accept_random_option, inference_options
-from srbench.cli.messages import is_quiet, note
+from srbench.cli.notes import is_quiet, note
 from srbench.datasets import available_datasets, open_dataset
 from srbench.datasets.pairs import with_lr_folder
 from srbench.errors import counted

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from srbench.cli.inference_options import inference_options
-from srbench.cli.messages import note
+from srbench.cli.notes import note
 from srbench.cli.table import parse_labels
 from srbench.crop_boxes import CropBox, parse_box
 from srbench.datasets import open_dataset

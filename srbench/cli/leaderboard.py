@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from srbench.cli.messages import CommandGroup, note
+from srbench.cli.notes import CommandGroup, note
 from srbench.errors import SubmissionError, counted
 from srbench.plugins import disable_plugins
 

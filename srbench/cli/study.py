@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from srbench.cli.messages import CommandGroup
+from srbench.cli.notes import CommandGroup
 
 _PLAN = click.Path(path_type=Path, exists=True, dir_okay=False)
 _OUTPUT = click.option(

@@ -11,7 +11,7 @@ import click
 
 from srbench.errors import SubmissionError, counted
 from srbench.files import write_atomic
-from srbench.records.base import PlainRecord
+from srbench.records.record_model import PlainRecord
 from srbench.records.verification import AcceptedReview
 from srbench.submissions import Submission
 from srbench.tables import text_table

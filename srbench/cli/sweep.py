@@ -10,7 +10,7 @@ import click
 from tqdm import tqdm
 
 from srbench.cli.inference_options import accept_random_option, inference_options
-from srbench.cli.messages import is_quiet
+from srbench.cli.notes import is_quiet
 from srbench.protocols import SCALES, LrSource
 from srbench.score_output import further_metrics, metric_cell, score_cells, score_csv
 from srbench.summaries import ProtocolSummary

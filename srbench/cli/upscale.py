@@ -10,7 +10,7 @@ import click
 from tqdm import tqdm
 
 from srbench.cli.inference_options import inference_options
-from srbench.cli.messages import is_quiet, note
+from srbench.cli.notes import is_quiet, note
 from srbench.errors import SrbenchError
 from srbench.protocols import SCALES
 from srbench.upscalers.base import Options

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from srbench.cli.messages import CommandGroup
+from srbench.cli.notes import CommandGroup
 from srbench.cli.zoo_saturation import saturation
 from srbench.cli.zoo_tables import (
     NETWORK_HEAD,

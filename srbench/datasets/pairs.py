@@ -12,7 +12,7 @@ from srbench.datasets.fivecrop import five_boxes
 from srbench.datasets.imageset import ImageSet
 from srbench.errors import DatasetError, UnknownNameError
 from srbench.protocols import MATLAB_PREPARATION, Preparation, get_protocol
-from srbench.records.recipe import LR_MODES
+from srbench.records.recipe_model import LR_MODES
 
 Images = NDArray[np.uint8]
 

@@ -12,7 +12,7 @@ from srbench.datasets.imageset import ImageSet, distinct_sets
 from srbench.datasets.lr_origins import given_origins, lr_files_sha256, require_matlab
 from srbench.datasets.lrcheck import MATLAB, LrOrigin
 from srbench.errors import ProtocolError
-from srbench.evaluation.findings import Findings
+from srbench.evaluation.image_warnings import Findings
 from srbench.lr_diagnosis import MOST_IMAGES
 from srbench.metrics.metric_entries import Metric
 from srbench.protocols import LrSource, Preparation, Protocol

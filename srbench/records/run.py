@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, JsonValue
 
-from srbench.records.base import Items, RecordModel
 from srbench.records.fields import LrSourceName, OneOf, ScaleFactor, Whole
+from srbench.records.record_model import Items, RecordModel
 from srbench.records.shared import AdapterFacts, EnvironmentFacts, LrOrigins, MetricFacts, ProbeFacts
 
 RUN_VERSION = 4

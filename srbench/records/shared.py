@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from srbench.records.base import Items, RecordModel
 from srbench.records.fields import Count, ImageCount, LrSourceName, Name, OneOf, Sha256, Text, Whole
+from srbench.records.record_model import Items, RecordModel
 
 ShortText = Annotated[str, Text(300)]
 Scalar = bool | int | float | ShortText

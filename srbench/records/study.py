@@ -14,9 +14,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError
 
 from srbench.files import SHA256
-from srbench.records.base import Items, PlainRecord, RecordModel
 from srbench.records.fields import AtLeast, OneOf, Pattern, Real, Rule, Whole, refusal
-from srbench.records.recipe import LARGEST_SEED
+from srbench.records.recipe_model import LARGEST_SEED
+from srbench.records.record_model import Items, PlainRecord, RecordModel
 from srbench.records.shared import Scalar
 
 STUDY_VERSION = 1

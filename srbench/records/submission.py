@@ -7,7 +7,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from srbench.records.base import Items, RecordModel
 from srbench.records.fields import (
     Count,
     Day,
@@ -28,6 +27,7 @@ from srbench.records.fields import (
     Time,
     Whole,
 )
+from srbench.records.record_model import Items, RecordModel
 from srbench.records.shared import (
     AdapterFacts,
     DatasetFacts,

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from srbench.records.base import Items, RecordModel
 from srbench.records.fields import AtLeast, OneOf, Real, ScaleFactor, Whole
-from srbench.records.recipe import LARGEST_SEED, Positive, RecipeRecord
+from srbench.records.recipe_model import LARGEST_SEED, Positive, RecipeRecord
+from srbench.records.record_model import Items, RecordModel
 from srbench.records.shared import EnvironmentFacts, Scalar
 
 WEIGHTS_VERSION = 1

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from srbench.records.base import Items, RecordModel
 from srbench.records.fields import Count, Day, EntryId, Number, OneOf, ScaleFactor, Sha256, Text, Whole
+from srbench.records.record_model import Items, RecordModel
 from srbench.records.shared import EnvironmentFacts
 
 LEVELS = ("claimed", "images-rescored", "model-rerun")

@@ -10,7 +10,7 @@ from pathlib import Path
 from srbench.datasets.catalogue import CATALOGUE
 from srbench.errors import StudyError, UnknownNameError
 from srbench.protocols import get_protocol
-from srbench.records.base import validate
+from srbench.records.record_model import validate
 from srbench.records.study import STUDY_METRICS, StudyPlan
 from srbench.training.own_networks import is_own
 from srbench.zoo.networks import find_variant

@@ -11,7 +11,7 @@ import numpy as np
 
 from srbench.errors import StudyError
 from srbench.journal import differing
-from srbench.records.base import validate
+from srbench.records.record_model import validate
 from srbench.records.study import STUDY_VERSION, ArmGroup, Endpoint, StudyPlan, StudyResults
 from srbench.scores import Run, mean, read_run
 from srbench.statistics import SeedDifference, seed_difference

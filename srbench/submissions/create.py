@@ -22,8 +22,8 @@ from pydantic import JsonValue
 
 from srbench.errors import SubmissionError
 from srbench.files import explain, sha256_of, write_atomic
-from srbench.records.base import PlainRecord, validate, validate_field
 from srbench.records.fields import EntryId
+from srbench.records.record_model import PlainRecord, validate, validate_field
 from srbench.records.run import RunDataset, RunModel, RunRecord
 from srbench.records.submission import (
     MODEL_NAME,
@@ -44,7 +44,7 @@ from srbench.submissions.read import (
     read_submission,
     require_known_files,
 )
-from srbench.submissions.rows import check_rows, dataset_means
+from srbench.submissions.score_rows import check_rows, dataset_means
 from srbench.zoo.weights_catalogue import TAGS, times
 
 _PATH_KINDS = ("images", "onnx", "spandrel")

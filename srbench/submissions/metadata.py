@@ -9,8 +9,8 @@ from typing import cast, get_args
 from pydantic import JsonValue
 
 from srbench.errors import SubmissionError
-from srbench.records.base import PlainRecord, RecordModel, validate_field
 from srbench.records.messages import shown
+from srbench.records.record_model import PlainRecord, RecordModel, validate_field
 from srbench.records.submission import (
     AUTHOR_FIELDS,
     ClaimedMean,

@@ -14,16 +14,16 @@ import pandas as pd
 import pyarrow as pa
 
 from srbench.errors import SubmissionError
-from srbench.records.base import PlainRecord, validate, validate_field
 from srbench.records.fields import EntryId
 from srbench.records.messages import shown
+from srbench.records.record_model import PlainRecord, validate, validate_field
 from srbench.records.submission import SubmissionRecord
 from srbench.records.verification import LEVELS, VERIFIED_VERSION, VerificationRecord, VerifiedList
 from srbench.scores import SCORES_NAME, Row
 from srbench.submissions.confusables import skeleton
 from srbench.submissions.crops import SAMPLES_NAME, check_sample, read_samples, sample_scales, samples_hash
 from srbench.submissions.dates import require_past
-from srbench.submissions.rows import check_rows, count_rows, metric_names
+from srbench.submissions.score_rows import check_rows, count_rows, metric_names
 from srbench.submissions.untrusted_files import (
     MAX_JSON_BYTES,
     MAX_TABLE_BYTES,

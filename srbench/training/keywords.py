@@ -10,7 +10,7 @@ from pathlib import Path
 
 from srbench.arguments import values_of
 from srbench.errors import TrainingError, UnknownNameError
-from srbench.records.base import validate
+from srbench.records.record_model import validate
 from srbench.records.training import TrainingRecord
 from srbench.training.command import run_command
 from srbench.training.options import OPTIONS, Option, misuse

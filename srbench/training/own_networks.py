@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from srbench.errors import TrainingError
-from srbench.records.base import PlainRecord
+from srbench.records.record_model import PlainRecord
 from srbench.spec_paths import recorded_path
 from srbench.training.job import Job
 from srbench.upscalers.base import blaming

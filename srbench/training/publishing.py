@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
 from srbench.errors import SrbenchError, WeightsError
 from srbench.files import sha256_of, write_atomic
-from srbench.records.base import validate
+from srbench.records.record_model import validate
 from srbench.records.training import WeightsRecord
 from srbench.result import evaluate
 from srbench.training.data import find_training_images

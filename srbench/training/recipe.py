@@ -15,9 +15,9 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from srbench.errors import TrainingError, UnknownNameError
-from srbench.records.base import validate
-from srbench.records.recipe import LARGEST_SEED as LARGEST_SEED
-from srbench.records.recipe import RecipeRecord
+from srbench.records.recipe_model import LARGEST_SEED as LARGEST_SEED
+from srbench.records.recipe_model import RecipeRecord
+from srbench.records.record_model import validate
 
 SEED_RANGE = "from 0 to 2^63 - 1"
 """The seeds that a training takes, up to the largest int64, in words."""

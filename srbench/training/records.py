@@ -10,7 +10,7 @@ from typing import Any
 
 from srbench.errors import TrainingError, WeightsError
 from srbench.files import sha256_of
-from srbench.records.base import validate
+from srbench.records.record_model import validate
 from srbench.records.training import TrainingRecord
 from srbench.zoo.checkpoints import RECORD_KEY
 from srbench.zoo.reading import read_checkpoint

@@ -19,9 +19,9 @@ import torch
 
 from srbench.errors import TrainingError
 from srbench.files import write_atomic
-from srbench.records.base import RecordModel, validate
 from srbench.records.fields import Real
-from srbench.records.recipe import Positive
+from srbench.records.recipe_model import Positive
+from srbench.records.record_model import RecordModel, validate
 from srbench.training import clock
 from srbench.training.data import open_training_data
 from srbench.training.initial import resolve_form

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from srbench.errors import SubmissionError, counted, listed
 from srbench.files import sha256_of
-from srbench.records.base import validate
+from srbench.records.record_model import validate
 from srbench.records.shared import AdapterFacts
 from srbench.records.submission import SubmittedOptions, SubmittedRun
 from srbench.records.verification import MemorisationFacts

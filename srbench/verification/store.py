@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from srbench.environment import describe_environment
 from srbench.errors import SubmissionError
 from srbench.files import write_atomic
-from srbench.records.base import PlainRecord, validate
+from srbench.records.record_model import PlainRecord, validate
 from srbench.records.shared import EnvironmentFacts
 from srbench.records.verification import (
     VERIFICATION_VERSION,

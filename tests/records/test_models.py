@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from srbench.errors import ResultsError
-from srbench.records.base import RecordModel, validate
-from srbench.records.recipe import RecipeRecord
+from srbench.records.recipe_model import RecipeRecord
+from srbench.records.record_model import RecordModel, validate
 from srbench.records.run import RunRecord
 from srbench.records.study import FORM_NAMES, StudyPlan, StudyResults
 from srbench.records.submission import SubmissionRecord

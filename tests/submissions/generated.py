@@ -18,7 +18,7 @@ from srbench.datasets.catalogue import known_images
 from srbench.images import fingerprint
 from srbench.protocols import get_protocol
 from srbench.scores import SCHEMA, schema_with
-from srbench.submissions.rows import dataset_means
+from srbench.submissions.score_rows import dataset_means
 
 SPEC = "python:example:network"
 TABLES = 40

@@ -25,12 +25,12 @@ import pytest
 from PIL import Image
 
 from srbench.errors import SubmissionError
-from srbench.records.base import RecordModel, validate_field
 from srbench.records.fields import IsoDate, IsoTime, Number, OneOf, Text, Whole
+from srbench.records.record_model import RecordModel, validate_field
 from srbench.scores import SCHEMA
 from srbench.submissions import FoundSubmissions, dates, read_submission, read_submissions
 from srbench.submissions.read import read_verified
-from srbench.submissions.rows import dataset_means
+from srbench.submissions.score_rows import dataset_means
 from tests.submissions.generated import generate, table_bytes
 
 Change = Callable[[dict[str, Any]], None]

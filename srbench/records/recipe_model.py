@@ -10,8 +10,8 @@ from typing import Annotated, Self
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from srbench.records.base import Items, PlainRecord, RecordModel
 from srbench.records.fields import AtLeast, OneOf, Real
+from srbench.records.record_model import Items, PlainRecord, RecordModel
 
 PATCH_SOURCES = ("whole", "five")
 """Where a patch may come from: anywhere in an image, or from one of its five crops."""

@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from srbench.errors import SubmissionError
 from srbench.files import SHA256
-from srbench.records.base import PlainRecord
 from srbench.records.fields import NAME
 from srbench.records.messages import shown
+from srbench.records.record_model import PlainRecord
 from srbench.records.submission import MeanFacts, SubmissionRecord, SubmittedRun
 from srbench.scores import json_number
 from srbench.submissions.untrusted_files import MAX_ROWS
