@@ -7,7 +7,7 @@ from collections import Counter
 
 import click
 
-from srbench.cli.messages import plugin_warnings_as_lines
+from srbench.cli.notes import plugin_warnings_as_lines
 from srbench.errors import SrbenchError, UnknownNameError
 
 COMMANDS = {
