@@ -294,7 +294,7 @@ def test_too_little_memory_is_told_with_what_needs_less(
     places = {
         (trainer, "held_out_psnr"): "for a whole held-out image at a time, got too little; hold out smaller ones",
         (Optimization, "step"): "try --accumulate 2",
-        (trainer, "build"): "for pan and what is kept to train it, got too little; use a device with more",
+        (trainer, "build_network"): "for pan and what is kept to train it, got too little; use a device with more",
     }
     for (owner, name), message in places.items():
         plain = getattr(owner, name)

@@ -107,7 +107,8 @@ def test_full_float32_holds_while_images_are_made_and_not_longer(
     ):
         evaluate(nn.ReLU(), f"folder:{tmp_path}", scale=4)
     assert switches() == before
-    assert seen == [["ieee"] * len(float32._SWITCHES) + [False]] * 2
+    full = ["ieee"] * len(float32._SWITCHES) + [False]
+    assert seen == [full] * 6, "the probe's two images are made twice, then the data set's two images once"
 
 
 @pytest.mark.parametrize(
