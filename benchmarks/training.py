@@ -26,10 +26,10 @@ from benchmarks.report import BenchRow, Timing, speed_row, test_data, timings, w
 from srbench.datasets.patch_store import PatchStore
 from srbench.datasets.patches import PatchFeed
 from srbench.images import save_png
-from srbench.training.data import TrainingData, open_training_data
 from srbench.training.optimization import Optimization, PerfOptions
 from srbench.training.processes import DistContext
 from srbench.training.recipe import Recipe, load_recipe
+from srbench.training.training_data import TrainingData, open_training_data
 from srbench.zoo.building import build
 from srbench.zoo.counting import count_macs
 

@@ -16,7 +16,7 @@ from leaderboard.entries import Group
 from leaderboard.matching import Pair, matched_pairs
 from leaderboard.pages import Page
 from leaderboard.rendering import render, short_signed, signed
-from leaderboard.study import read_studies, study_path
+from leaderboard.study_pages import read_studies, study_path
 from srbench.charts import Axis, Interval, PartsBar, interval_chart, parts_chart
 from srbench.errors import counted
 from srbench.statistics import PairedDifference

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from leaderboard.study import Difference, Study
+from leaderboard.study_pages import Difference, Study
 from srbench.errors import counted
 
 MIN_SEEDS = 5

@@ -11,7 +11,7 @@ from leaderboard.boards import Board
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry
 from leaderboard.rendering import db2, thousands
-from leaderboard.study import read_studies
+from leaderboard.study_pages import read_studies
 from leaderboard.views import dataset_rank
 
 BAM_PATH = "bam.html"

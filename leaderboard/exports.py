@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from leaderboard.collection import Collection, collect
-from leaderboard.data import means_csv
+from leaderboard.data_files import means_csv
 from leaderboard.entries import Mean
 from leaderboard.latex import latex_table, markdown_sections, matched_bases
 from leaderboard.ranking import forms

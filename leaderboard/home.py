@@ -15,7 +15,7 @@ _NEWEST = 8
 
 
 def pages(collection: Collection) -> Iterator[Page]:
-    """Return `about.html`, `submit.html`, `404.html`, and `index.html` if no table (`leaderboard.tables`) can be it."""
+    """Return `about.html`, `submit.html` and `404.html`, and `index.html` where no main table can be the home page."""
     yield Page("submit.html", lambda: render("submit.html.j2", path="submit.html", example=_example(collection)))
     yield Page("404.html", lambda: render("404.html.j2", path="404.html"))
     levels = {level: sum(entry.level == level for entry in collection) for level in LEVELS}

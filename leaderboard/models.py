@@ -14,7 +14,7 @@ from leaderboard.addresses import address_safe, model_path, scores_anchor
 from leaderboard.boards import Board, all_boards
 from leaderboard.citing import bibtex, commands
 from leaderboard.collection import Collection
-from leaderboard.data import scores_path
+from leaderboard.data_files import scores_path
 from leaderboard.entries import Entry, Group, Mean
 from leaderboard.families import ALL
 from leaderboard.further_metrics import further_metrics, groups_of
@@ -38,7 +38,7 @@ _CHART_FROM = 10
 
 
 @dataclass(frozen=True)
-class ScoreTable:
+class GroupScores:
     """The per-image scores of one group, lowest PSNR first. `rows` have image, psnr, ssim, aliased, psnr_lr.
 
     `left_out` counts the rows that a very large entry's page leaves out.
@@ -97,7 +97,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Claim:
+class ComparedClaim:
     """A claim of the submitter, and what was measured: protocol, mean and PSNR difference for every protocol."""
 
     claim: Mapping[str, Any]
@@ -136,7 +136,7 @@ def small_crops(entry: Entry) -> list[tuple[str, str]]:
     return [(stem, sample_path(entry, name)) for name, stem in stems.items() if stem in CORNERS]
 
 
-def score_tables(entry: Entry) -> list[ScoreTable]:
+def score_tables(entry: Entry) -> list[GroupScores]:
     """Return the per-image scores of an entry, a table per group: by protocol, then scale, then dataset."""
     rows = entry.rows()
     few = sum(map(len, rows.values())) > _MOST_ROWS
@@ -144,7 +144,7 @@ def score_tables(entry: Entry) -> list[ScoreTable]:
     return [_score_table(group, entry.means[group], rows[group], few=few) for group in ordered]
 
 
-def claims_beside(entry: Entry) -> list[Claim]:
+def compared_claims(entry: Entry) -> list[ComparedClaim]:
     """Return each claim of an entry with the means at its scale and dataset, the nearest first."""
     found = []
     for claim in entry.document["claims"]:
@@ -154,7 +154,7 @@ def claims_beside(entry: Entry) -> list[Claim]:
             if (scale, dataset) == (claim["scale"], claim["dataset"])
         ]
         measured.sort(key=lambda one: math.inf if one[2] is None else abs(one[2]))
-        found.append(Claim(claim, tuple(measured)))
+        found.append(ComparedClaim(claim, tuple(measured)))
     return found
 
 
@@ -171,9 +171,9 @@ def _places(collection: Collection) -> dict[str, list[Place]]:
     return found
 
 
-def _by_view(tables: Sequence[ScoreTable]) -> list[tuple[int, str, list[ScoreTable]]]:
+def _by_view(tables: Sequence[GroupScores]) -> list[tuple[int, str, list[GroupScores]]]:
     """Return the tables by scale and protocol: ×4 under the default protocol first."""
-    found: dict[tuple[int, str], list[ScoreTable]] = {}
+    found: dict[tuple[int, str], list[GroupScores]] = {}
     for table in tables:
         found.setdefault((table.group[0], table.group[1]), []).append(table)
     names = protocol_names()
@@ -204,7 +204,7 @@ def _page(
         partner=partner,
         commands=commands(entry),
         bibtex=bibtex(entry),
-        claims=claims_beside(entry),
+        claims=compared_claims(entry),
         metrics=further_metrics(entry),
         groups_of=groups_of,
         speeds=[(scale, frames_per_second(entry, scale)) for scale in scales],
@@ -230,13 +230,13 @@ def _results(entry: Entry, protocol: str) -> tuple[list[int], list[tuple[str, li
     return scales, rows
 
 
-def _score_table(group: Group, mean: Mean, rows: Sequence[Row], *, few: bool) -> ScoreTable:
+def _score_table(group: Group, mean: Mean, rows: Sequence[Row], *, few: bool) -> GroupScores:
     psnr, ssim = get_protocol(group[1]).columns[:2]
     ordered = sorted(rows, key=lambda row: math.inf if row[psnr] is None else cast(float, row[psnr]))
     ends = [*ordered[:_FEW_ROWS], *ordered[-_FEW_ROWS:]]
     shown = ends if few and len(ordered) > len(ends) else ordered
     scored = [cast(float, row[psnr]) for row in ordered if row[psnr] is not None]
-    return ScoreTable(
+    return GroupScores(
         group,
         mean,
         tuple(_row(row, psnr, ssim) for row in shown),

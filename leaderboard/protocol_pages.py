@@ -45,7 +45,7 @@ PREPARATIONS = {
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class MeansByProtocol:
     """One entry at one scale on one dataset: its means under several protocols."""
 
     entry: Entry
@@ -118,7 +118,7 @@ def _colour(protocol: Protocol) -> str:
     return f"Y = 16 + ({red:g} R + {green:g} G + {blue:g} B) / {luma.divisor:g}{rounded}"
 
 
-def _checkpoints(collection: Collection, protocol: str | None = None) -> list[Checkpoint]:
+def _checkpoints(collection: Collection, protocol: str | None = None) -> list[MeansByProtocol]:
     """Return a few entries with scores under several protocols including `protocol`, the best verified first."""
     candidates = [
         (entry, names)
@@ -131,7 +131,7 @@ def _checkpoints(collection: Collection, protocol: str | None = None) -> list[Ch
     chosen = [entry for entry, _ in candidates[:_CHECKPOINTS]]
     order = dataset_names(collection)
     return [
-        Checkpoint(entry, scale, dataset, means)
+        MeansByProtocol(entry, scale, dataset, means)
         for entry in chosen
         for scale, dataset in sorted({(s, d) for s, _, d in entry.means}, key=lambda one: (one[0], order.index(one[1])))
         if len(means := _under_each(entry, scale, dataset)) > 1 and (protocol is None or protocol in means)
@@ -142,12 +142,12 @@ def _under_each(entry: Entry, scale: int, dataset: str) -> dict[str, Mean]:
     return {name: mean for (s, name, d), mean in entry.means.items() if (s, d) == (scale, dataset)}
 
 
-def _columns(checkpoints: list[Checkpoint]) -> list[str]:
+def _columns(checkpoints: list[MeansByProtocol]) -> list[str]:
     found = {name for one in checkpoints for name in one.means}
     return [name for name in protocol_names() if name in found]
 
 
-def _protocol(protocol: Protocol, tables: list[View], checkpoints: list[Checkpoint]) -> str:
+def _protocol(protocol: Protocol, tables: list[View], checkpoints: list[MeansByProtocol]) -> str:
     return render(
         "protocol.html.j2",
         path=protocol_path(protocol.name),
@@ -160,7 +160,7 @@ def _protocol(protocol: Protocol, tables: list[View], checkpoints: list[Checkpoi
     )
 
 
-def _index(found: list[View], checkpoints: list[Checkpoint]) -> str:
+def _index(found: list[View], checkpoints: list[MeansByProtocol]) -> str:
     rows = [
         (protocol, dict(rules(protocol)), [view for view in found if view.protocol is protocol])
         for protocol in map(get_protocol, protocol_names())

@@ -10,7 +10,7 @@ from typing import Any
 
 from leaderboard.bam_claims import PAPER, BamClaim, bam_claims
 from leaderboard.collection import Collection
-from leaderboard.data import to_csv
+from leaderboard.data_files import to_csv
 from leaderboard.pages import Page
 from leaderboard.printed_scores import FOLDER, Reported, reported_rows, training_of
 from leaderboard.rendering import render
@@ -27,7 +27,7 @@ _REASONS = {_NO_WEIGHTS: "no published weights"}
 
 
 @dataclass(frozen=True)
-class PrintedRow:
+class ReportedMean:
     """A printed mean as its page shows it: a stable anchor, and for BAM the printed gain with its two parts."""
 
     anchor: str
@@ -62,7 +62,7 @@ class PrintedTable:
     """One table of a paper, or one file of a repository."""
 
     source: str
-    rows: tuple[PrintedRow, ...]
+    rows: tuple[ReportedMean, ...]
 
     @property
     def origin(self) -> str:
@@ -92,7 +92,7 @@ class Paper:
         return f"papers/{self.id}.html"
 
     @property
-    def rows(self) -> list[PrintedRow]:
+    def rows(self) -> list[ReportedMean]:
         """The rows of all its tables."""
         return [row for table in self.tables for row in table.rows]
 
@@ -148,7 +148,7 @@ def _address(table: PrintedTable) -> str:
 
 def _printed_rows(
     source: str, rows: Sequence[Reported], gains: Mapping[tuple[str, str, str], BamClaim]
-) -> Iterator[PrintedRow]:
+) -> Iterator[ReportedMean]:
     table = re.search(r"table \d+", source)
     start = _slug(table[0]).replace("-", "") if table else _slug(source.split(",")[-1])
     used: dict[str, int] = {}
@@ -158,7 +158,7 @@ def _printed_rows(
         used[anchor] = used.get(anchor, 0) + 1
         number = f"-{used[anchor]}" if used[anchor] > 1 else ""
         gain = gains.get((row["network"].lower(), row["scale"], row["dataset"])) if PAPER in source else None
-        yield PrintedRow(anchor + number, one, gain)
+        yield ReportedMean(anchor + number, one, gain)
 
 
 def _slug(text: str) -> str:

@@ -11,7 +11,7 @@ from leaderboard.collection import Collection
 from leaderboard.pages import Page
 from leaderboard.rendering import render
 from leaderboard.reported_pages import papers
-from leaderboard.study import read_studies, study_path
+from leaderboard.study_pages import read_studies, study_path
 from leaderboard.views import dataset_names
 from srbench.datasets import CATALOGUE
 from srbench.protocols import protocol_names

@@ -13,19 +13,19 @@ from leaderboard import (
     assets,
     bam_page,
     comparison,
-    data,
+    data_files,
     dataset_pages,
     feed,
     gallery,
     home,
+    main_tables,
     models,
     plots,
     protocol_pages,
     reported_pages,
     search,
-    study,
+    study_pages,
     table_files,
-    tables,
 )
 from leaderboard.collection import Collection, collect
 from leaderboard.pages import Page
@@ -44,13 +44,13 @@ BUILDERS: tuple[Callable[[Collection], Iterable[Page]], ...] = (
     comparison.pages,
     reported_pages.pages,
     search.pages,
-    study.pages,
+    study_pages.pages,
     plots.pages,
-    tables.pages,
+    main_tables.pages,
     table_files.pages,
     dataset_pages.pages,
     protocol_pages.pages,
-    data.pages,
+    data_files.pages,
     feed.pages,
 )
 """The builders of all pages. No two pages may have the same path."""
@@ -139,7 +139,7 @@ def _write(submissions: Path, target: Path) -> Report:
             paths.add(page.path)
             _put(target / page.path, page.content())
     (target / MARKER_NAME).write_text("A site built by srbench leaderboard build.\n", encoding="utf-8")
-    _, studies = study.read_studies(collection.root)
+    _, studies = study_pages.read_studies(collection.root)
     return Report(len(collection), len(paths), (*collection.problems, *studies))
 
 

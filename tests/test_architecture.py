@@ -1,4 +1,4 @@
-"""The frame of the house: who may import whom, how long a piece may be, what listing may cost."""
+"""The rules of the code: which package may import which, one meaning per name, short files, cheap listings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import graphlib
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -18,9 +19,9 @@ ROOT = Path(__file__).parents[1]
 MAX_FUNCTION, MAX_FILE = 60, 400
 HEAVY = ("torch", "pandas", "pyarrow", "datasets", "requests", "scipy", "skimage", "cv2", "pydantic")
 
-START = ROOT / "srbench" / "__main__.py"  # it loads the one command that is asked for
+START = ROOT / "srbench" / "__main__.py"  # it loads only the command of the command line
 SOURCES = sorted(path for name in ("srbench", "leaderboard") for path in (ROOT / name).rglob("*.py"))
-LAZY = ROOT / "srbench" / "__init__.py"  # its public names come from everywhere, when they are asked for
+LAZY = ROOT / "srbench" / "__init__.py"  # it imports public names from all packages when they are first used
 
 
 @cache
@@ -36,13 +37,13 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path): path for path in SOURCES}
 
 
-def room(module: str) -> str:
+def layer(module: str) -> str:
     package, _, inner = module.partition(".")
     return inner.split(".")[0] if package == "srbench" else package
 
 
 def imported_modules(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Line and full name of each module of this project that is imported; `from a import b` names a.b if it is one."""
+    """Yield line and full name of each imported module of this project; `from a import b` is a.b if b is a module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names if ours(alias.name))
@@ -69,14 +70,14 @@ def name_of(path: Path) -> str:
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if path != LAZY], ids=name_of)
 def test_imports_point_down(path: Path) -> None:
-    home = room(module_name(path))
+    home = layer(module_name(path))
     assert home in BELOW, f"{home} is new: add it to BELOW in tests/layers.py, then run make tables"
     tree = parsed(path)
-    wrong = [f"line {line}: {name}" for line, name in imported_modules(tree) if room(name) not in reach(home)]
+    wrong = [f"line {line}: {name}" for line, name in imported_modules(tree) if layer(name) not in reach(home)]
     assert not wrong, f"{home} may import {sorted(reach(home))}, not {wrong}"
 
 
-def test_modules_import_each_other_in_no_circle() -> None:
+def test_imports_form_no_cycle() -> None:
     graph = {
         name: {target for _, target in imported_modules(parsed(path)) if target != name}
         for name, path in MODULES.items()
@@ -100,7 +101,7 @@ def test_a_study_is_trained_where_opencv_is_missing() -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_pieces_stay_short_and_imports_on_top(path: Path) -> None:
+def test_files_and_functions_stay_short(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= MAX_FILE
     tree = parsed(path)
@@ -112,6 +113,18 @@ def test_pieces_stay_short_and_imports_on_top(path: Path) -> None:
     assert not long
     if "cli" not in path.parts and path not in (LAZY, START):
         assert not [f"{node.name}: {name}" for node in functions(tree) for _, name in imported_modules(node)]
+
+
+def test_no_public_class_or_module_name_has_two_meanings() -> None:
+    places = defaultdict(list)
+    for path in SOURCES:
+        # A module of the command line has the name of what it commands.
+        if path.stem != "__init__" and "cli" not in path.parts:
+            places[f"module {path.stem}"].append(name_of(path))
+        for node in parsed(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[f"class {node.name}"].append(name_of(path))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 @pytest.mark.parametrize(

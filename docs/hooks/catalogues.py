@@ -13,7 +13,7 @@ from pathlib import Path
 
 from leaderboard.bam_page import PairResult, pair_results, single_trainings
 from leaderboard.collection import collect
-from leaderboard.study import study_files
+from leaderboard.study_pages import study_files
 from srbench.datasets import CATALOGUE as DATASETS
 from srbench.statistics import PairedDifference
 from srbench.study.report import report

@@ -121,7 +121,7 @@ def check_command(
     Exit code 1 where there is an error. What verifies writes verification.json and verified.json: both are
     maintainers' to commit.
     """
-    from leaderboard.study import read_studies
+    from leaderboard.study_pages import read_studies
     from srbench.cli.submission_check import accepted_reviews, report, verify, verify_crops
     from srbench.verification.check_all import check_submissions
     from srbench.verification.findings import CheckFinding

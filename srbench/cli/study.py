@@ -59,8 +59,8 @@ def run(
 
     What is in DIR already is not repeated; a folder that belongs to another plan is refused.
     """
-    from srbench.study.plan import load_study
     from srbench.study.running import Machine, run_study
+    from srbench.study.study_plan import load_study
     from srbench.training.optimization import PerfOptions
 
     study = load_study(plan)
@@ -91,9 +91,9 @@ def report(plan: Path, output: Path) -> None:
 
 def _report(plan: Path, output: Path) -> None:
     from srbench.files import write_atomic
-    from srbench.study.plan import load_study
     from srbench.study.report import report as as_markdown
     from srbench.study.results import collect
+    from srbench.study.study_plan import load_study
 
     results = collect(output, load_study(plan))
     text = as_markdown(results)

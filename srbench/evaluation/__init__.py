@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from srbench.evaluation.plan import Plan, count_forward_passes, row_ids
+from srbench.evaluation.evaluation_plan import Plan, count_forward_passes, row_ids
 from srbench.evaluation.record import describe
 from srbench.evaluation.scheduling import run
 from srbench.metrics.metric_entries import Metric, get_metric

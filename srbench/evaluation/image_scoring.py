@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from srbench.datasets.pairs import given_pair
 from srbench.errors import ImageError, MetricError, ProtocolError
-from srbench.evaluation.plan import Plan, Task, saved_path
+from srbench.evaluation.evaluation_plan import Plan, Task, saved_path
 from srbench.images import pixel_sha256, save_png
 from srbench.lr_diagnosis import diagnose
 from srbench.protocols import to_8bit

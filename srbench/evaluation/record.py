@@ -6,7 +6,7 @@ import torch
 
 from srbench.datasets.lr_origins import count_kinds
 from srbench.environment import describe_environment
-from srbench.evaluation.plan import Plan
+from srbench.evaluation.evaluation_plan import Plan
 from srbench.evaluation.probe import Probe
 from srbench.plugins import loaded_plugins
 from srbench.scores import SCHEMA_VERSION, Record

@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 import torch
 
 from srbench.errors import SrbenchError
+from srbench.evaluation.evaluation_plan import Plan, Task, tasks_of
 from srbench.evaluation.image_scoring import Prepared, forward, naming_the_image, prepare, score
-from srbench.evaluation.plan import Plan, Task, tasks_of
 from srbench.protocols import to_8bit
 from srbench.scores import Row, RowId
 from srbench.upscalers.base import Image

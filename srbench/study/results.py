@@ -15,7 +15,6 @@ from srbench.records.record_model import validate
 from srbench.records.study import STUDY_VERSION, ArmGroup, Endpoint, StudyPlan, StudyResults
 from srbench.scores import Run, mean, read_run
 from srbench.statistics import SeedDifference, seed_difference
-from srbench.study.plan import study_from
 from srbench.study.running import (
     CLAIM,
     Frozen,
@@ -29,6 +28,7 @@ from srbench.study.running import (
     trainings,
     tuned,
 )
+from srbench.study.study_plan import study_from
 from srbench.training.recipe import Recipe, recipe_from
 from srbench.training.records import RECORD
 

@@ -24,14 +24,14 @@ from srbench.protocols import get_protocol
 from srbench.records.study import StudyPlan
 from srbench.runs import execute
 from srbench.scores import RECORD_NAME, read_run
-from srbench.training.data import open_training_data
 from srbench.training.job import Job
 from srbench.training.optimization import PerfOptions
 from srbench.training.own_networks import folder_name, is_own, recorded_name
 from srbench.training.processes import started_together
 from srbench.training.recipe import Recipe, load_recipe
 from srbench.training.records import RECORD, WEIGHTS, snapshot_name
-from srbench.training.sweep import Outcome, require_all, run_jobs
+from srbench.training.training_data import open_training_data
+from srbench.training.training_sweep import Outcome, require_all, run_jobs
 from srbench.upscalers.base import Options
 from srbench.upscalers.factory_args import sorted_args
 from srbench.upscalers.loading import module_of, open_upscaler

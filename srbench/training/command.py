@@ -21,9 +21,9 @@ from srbench.training.processes import leads
 from srbench.training.recipe import load_recipe
 from srbench.training.records import WEIGHTS
 from srbench.training.resume_from import loss_curve
-from srbench.training.sweep import Outcome, read_sweep, require_all, run_jobs, sweep_report
 from srbench.training.time_limit import run_within, seconds_of
 from srbench.training.trainer import train
+from srbench.training.training_sweep import Outcome, read_sweep, require_all, run_jobs, sweep_report
 from srbench.upscalers.factory_args import parse_factory_args
 from srbench.zoo.networks import find_variant
 from srbench.zoo.weights_catalogue import times

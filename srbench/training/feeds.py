@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from srbench.datasets.patches import Draw, PatchFeed
-from srbench.training.data import TrainingData
 from srbench.training.memory import fits_on_device
 from srbench.training.recipe import Recipe
+from srbench.training.training_data import TrainingData
 
 
 class Feeds:

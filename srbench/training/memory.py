@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import torch
 
 from srbench.errors import TrainingError
-from srbench.training.data import TrainingData
 from srbench.training.job import Job, share_of
 from srbench.training.processes import DistContext
+from srbench.training.training_data import TrainingData
 
 
 def fits_on_device(data: TrainingData, device: torch.device) -> bool:

@@ -17,10 +17,10 @@ from srbench.files import sha256_of, write_atomic
 from srbench.records.record_model import validate
 from srbench.records.training import WeightsRecord
 from srbench.result import evaluate
-from srbench.training.data import find_training_images
 from srbench.training.loss_spikes import loss_spike_warning
 from srbench.training.records import WEIGHTS, as_one, read_training
 from srbench.training.resume_from import end_to_end, form_of, loss_curve
+from srbench.training.training_data import find_training_images
 from srbench.zoo.checkpoints import Architecture, fill, with_record
 from srbench.zoo.networks import find_variant
 from srbench.zoo.reading import read_checkpoint

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from srbench.training.data import TrainingData
 from srbench.training.initial import Transfer, open_source, require_no_stage, resolve_form, transfer
 from srbench.training.job import Job
 from srbench.training.own_networks import (
@@ -17,6 +16,7 @@ from srbench.training.own_networks import (
     without_prefix,
 )
 from srbench.training.resume_from import Stage, read_stage
+from srbench.training.training_data import TrainingData
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.networks import Form, Option, find_variant
 

@@ -23,13 +23,13 @@ from srbench.records.fields import Real
 from srbench.records.recipe_model import Positive
 from srbench.records.record_model import RecordModel, validate
 from srbench.training import clock
-from srbench.training.data import open_training_data
 from srbench.training.initial import resolve_form
 from srbench.training.job import Job, Shortening
 from srbench.training.own_networks import build_network, is_own
 from srbench.training.processes import join_processes, started_together
-from srbench.training.sweep import Outcome, run_jobs
 from srbench.training.timing import seconds_per_step
+from srbench.training.training_data import open_training_data
+from srbench.training.training_sweep import Outcome, run_jobs
 from srbench.training.validation import held_out_psnr
 from srbench.zoo.networks import find_variant
 

@@ -20,7 +20,6 @@ from srbench.errors import DivergedError, TrainingError
 from srbench.files import write_atomic
 from srbench.training import clock
 from srbench.training.curves import Line
-from srbench.training.data import TrainingData, open_training_data
 from srbench.training.feeds import Feeds
 from srbench.training.folder import TrainingFolder
 from srbench.training.job import Job, require_snapshots, share_of, step_of
@@ -32,6 +31,7 @@ from srbench.training.records import as_one, snapshot_name
 from srbench.training.saturation import describe, measure
 from srbench.training.starting import Start, key_of
 from srbench.training.timing import bf16_warning
+from srbench.training.training_data import TrainingData, open_training_data
 from srbench.training.validation import PROTOCOL, held_out_psnr
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.compiling import explained

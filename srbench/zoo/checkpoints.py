@@ -32,7 +32,7 @@ from srbench.zoo.weights_catalogue import (
     names_file,
     times,
 )
-from srbench.zoo.wrapping import State, View
+from srbench.zoo.wrapping import CheckpointView, State
 
 FILE_TAG = "file"
 """The tag of weights that came from a file of the user's."""
@@ -338,7 +338,7 @@ def _tables(fit: Architecture) -> tuple[KeyTable, ...]:
     )
 
 
-def _read_as(view: View, table: KeyTable, expected: Mapping[str, Tensor]) -> Reading:
+def _read_as(view: CheckpointView, table: KeyTable, expected: Mapping[str, Tensor]) -> Reading:
     state = _rename(view.state, table.for_keys(view.state))
     needed = {key: tensor for key, tensor in expected.items() if key in state or not table.is_in_code(key)}
     return Reading(state, view.wrapping, compare(state, needed), table.needs)

@@ -18,7 +18,7 @@ from torch import Tensor
 from srbench.errors import WeightsError, listed
 from srbench.fetch import is_page
 from srbench.zoo.torchfiles import MOST_DIMENSIONS, MOST_TENSORS, CodeError, ProgramError, load_content
-from srbench.zoo.wrapping import State, View, preferred, tensors_of, unwrapped, views_of
+from srbench.zoo.wrapping import CheckpointView, State, preferred, tensors_of, unwrapped, views_of
 
 _SHOWN = 6
 _SAFE_DTYPES = frozenset({"BOOL", "U8", "I8", "I16", "I32", "I64", "F16", "BF16", "F32", "F64"})
@@ -53,7 +53,7 @@ class Checkpoint:
     """
 
     path: Path
-    views: tuple[View, ...]
+    views: tuple[CheckpointView, ...]
     metadata: Mapping[str, str]
 
     @property

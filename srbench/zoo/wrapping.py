@@ -46,7 +46,7 @@ _COUNTERS = ("n_averaged", "step_counter", "initted", "step", "num_updates", "de
 
 
 @dataclass(frozen=True)
-class View:
+class CheckpointView:
     """One way to read a checkpoint: tensors by key, and the wrappers and prefixes taken off, outermost first."""
 
     state: State
@@ -76,15 +76,15 @@ def tensors_of(content: Mapping[object, object]) -> State:
     return {key: torch.from_numpy(array) for key, array in arrays.items() if array.ndim}
 
 
-def views_of(state: State, wrapping: tuple[str, ...]) -> tuple[View, ...]:
+def views_of(state: State, wrapping: tuple[str, ...]) -> tuple[CheckpointView, ...]:
     """Return every way to read the keys: without their common prefixes, with fewer taken off, and as they are.
 
     A prefix is taken off where all keys have it, or where it is a wrapper's name and the other keys belong to other
     parts, such as a loss or a discriminator. The preferred reading comes first: averaged weights, then a generator's.
     Loading is strict: a reading that does not fit a network completely is not used.
     """
-    found: list[View] = []
-    waiting = [View(state, wrapping)]
+    found: list[CheckpointView] = []
+    waiting = [CheckpointView(state, wrapping)]
     for _ in range(_DEPTH):
         found = [*waiting, *found]
         waiting = [inner for view in waiting for inner in _inner_views(view)]
@@ -93,7 +93,7 @@ def views_of(state: State, wrapping: tuple[str, ...]) -> tuple[View, ...]:
     return tuple(found)
 
 
-def preferred(views: tuple[View, ...]) -> View:
+def preferred(views: tuple[CheckpointView, ...]) -> CheckpointView:
     """Return the view without the known prefixes that all keys share. Averaged weights are preferred."""
     view = views[-1]
     while True:
@@ -124,11 +124,11 @@ def _holds_tensors(value: object, depth: int = 0) -> bool:
     )
 
 
-def _inner_views(view: View) -> Iterator[View]:
+def _inner_views(view: CheckpointView) -> Iterator[CheckpointView]:
     keys = [key for key in view.state if key.rpartition(".")[2] not in _COUNTERS]
     firsts = dict.fromkeys(key.partition(".")[0] for key in keys if "." in key)
     shared = len(firsts) == 1 and all("." in key for key in keys)
     for first in firsts if shared else [name for name in _WRAPPERS if name in firsts]:
         prefix = f"{first}."
         inner = {key.removeprefix(prefix): value for key, value in view.state.items() if key.startswith(prefix)}
-        yield View(inner, (*view.wrapping, prefix))
+        yield CheckpointView(inner, (*view.wrapping, prefix))

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from leaderboard import serving
 from leaderboard.serving import serve
 from leaderboard.site import Report
-from leaderboard.study import SUFFIX, read_studies
+from leaderboard.study_pages import SUFFIX, read_studies
 from srbench.cli import main
 from tests.submissions.generated import generate
 

@@ -14,8 +14,8 @@ from leaderboard.bam_claims import bam_claims, measured
 from leaderboard.bam_page import pair_results, single_trainings
 from leaderboard.bam_verdict import DEPENDS, bam_verdict
 from leaderboard.collection import Collection, collect
-from leaderboard.study import Study, parse
-from tests.leaderboard.test_study import results
+from leaderboard.study_pages import Study, parse
+from tests.leaderboard.test_study_pages import results
 
 ROOT = Path(__file__).parents[2] / "submissions"
 

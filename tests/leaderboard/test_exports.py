@@ -15,7 +15,7 @@ import yaml
 from click.testing import CliRunner
 from huggingface_hub import ModelCardData, parse_eval_result_entries
 
-from leaderboard.data import COLUMNS
+from leaderboard.data_files import COLUMNS
 from leaderboard.exports import FORMATS, export
 from srbench.cli import main
 from srbench.errors import SubmissionError

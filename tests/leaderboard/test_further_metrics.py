@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leaderboard import data, models
+from leaderboard import data_files, models
 from leaderboard.collection import Collection, collect
 from leaderboard.entries import Entry
 from leaderboard.further_metrics import further_metrics
@@ -76,7 +76,7 @@ def test_the_model_page_marks_further_metrics_as_claimed(entries: Collection) ->
 
 
 def test_the_data_files_have_each_mean_of_further_metrics(entries: Collection, entry: Entry) -> None:
-    pages = {page.path: page for page in data.pages(entries)}
+    pages = {page.path: page for page in data_files.pages(entries)}
     lines = list(csv.DictReader(io.StringIO(str(pages["data/metrics.csv"].content()))))
     assert {(line["id"], line["metric"], line["known"]) for line in lines} == {
         (entry.id, "niqe", "True"),

@@ -15,7 +15,7 @@ import pytest
 from leaderboard import comparison, models
 from leaderboard.collection import Collection, collect
 from leaderboard.matching import matched_pairs
-from leaderboard.models import claims_beside, score_tables
+from leaderboard.models import compared_claims, score_tables
 from srbench.statistics import paired_difference
 from tests.submissions.generated import generate, rewrite
 
@@ -113,7 +113,7 @@ def test_of_sr_images_nothing_is_said_that_nobody_knows(collected: Collect) -> N
 def test_a_claim_stands_beside_every_protocol_the_nearest_first(collected: Collect) -> None:
     claim = {"scale": 4, "dataset": "Set5", "psnr": 30.1, "ssim": 0.79, "source": "a paper"}
     collection = collected(lambda document: document.update(claims=[claim]))
-    (found,) = claims_beside(collection.entries[0])
+    (found,) = compared_claims(collection.entries[0])
     assert found.scores == "30.10 / 0.7900"
     distances = [abs(difference or 0) for _, _, difference in found.measured]
     assert len(distances) == 2

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import pyarrow.parquet as pq
 import pytest
 
-from leaderboard import tables
+from leaderboard import main_tables
 from leaderboard.rendering import with_code
 from leaderboard.site import MARKER_NAME, build
 from srbench.errors import ResultsError, SubmissionError
@@ -191,7 +191,7 @@ def test_an_interrupted_build_leaves_the_old_site(
 
     with monkeypatch.context() as patched:
         if moment == "pages":
-            patched.setattr(tables, "render", interrupt)
+            patched.setattr(main_tables, "render", interrupt)
         else:
             patched.setattr(Path, "rename", fail_to_swap)
         with pytest.raises((KeyboardInterrupt, ResultsError)):
@@ -269,7 +269,7 @@ def test_markup_in_text_is_shown_as_text(own: Path, tmp_path: Path) -> None:
 def test_a_table_has_its_rows_on_pages_of_a_fixed_number(
     own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "ROWS", 2)
+    monkeypatch.setattr(main_tables, "ROWS", 2)
     build(own, tmp_path / "site")
     files = [tmp_path / "site" / "x4" / name for name in ("matlab-y.html", "matlab-y-2.html")]
     found = [file.read_text(encoding="utf-8") for file in files]

@@ -14,7 +14,7 @@ from srbench.evaluation import Plan
 from srbench.journal import checksum
 from srbench.protocols import get_protocol
 from srbench.scores import RECORD_NAME
-from srbench.study.plan import load_study, study_from
+from srbench.study.study_plan import load_study, study_from
 from srbench.submissions import read_submissions
 from srbench.training.recipe import load_recipe
 from srbench.training.records import as_one, whole_record

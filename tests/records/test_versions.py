@@ -11,10 +11,10 @@ import pytest
 
 from srbench.journal import JOURNAL_NAME
 from srbench.scores import RECORD_NAME, SCHEMA, SCORES_NAME, RunFolder, read_run
-from srbench.study.plan import load_study, study_from
 from srbench.study.report import report
 from srbench.study.results import read_results
 from srbench.study.running import has_diverged, read_frozen, training_facts
+from srbench.study.study_plan import load_study, study_from
 from srbench.submissions import read_submissions
 from srbench.training.recipe import recipe_from
 from srbench.training.records import as_one, whole_record

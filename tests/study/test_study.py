@@ -15,17 +15,17 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from scipy.stats import ttest_rel
 
-from leaderboard.study import parse
+from leaderboard.study_pages import parse
 from srbench.cli import main
 from srbench.errors import DatasetError, DivergedError, ProtocolError, StudyError, UnknownNameError
 from srbench.images import save_png
 from srbench.scores import read_run
 from srbench.study import running
-from srbench.study.plan import load_study, study_from
 from srbench.study.report import report
 from srbench.study.results import collect, read_results
 from srbench.study.running import Machine, choose, run_study
-from srbench.training import sweep
+from srbench.study.study_plan import load_study, study_from
+from srbench.training import training_sweep
 from srbench.training.job import Job
 from srbench.training.recipe import load_recipe
 from srbench.training.trainer import train
@@ -218,7 +218,7 @@ def test_a_diverged_training_leaves_its_contrast_undecided(
             raise kills.pop()
         return train(job)
 
-    monkeypatch.setattr(sweep, "train", diverges)
+    monkeypatch.setattr(training_sweep, "train", diverges)
     broken_down = _break_down(output / "runs/pan/seed-2")
     (output / "frozen.json").unlink()  # the search is read again, and what diverged in it is not repeated, either
     for seed in (2, 3):

@@ -17,8 +17,8 @@ from srbench.files import sha256_of
 from srbench.training.command import evaluation_command
 from srbench.training.job import Job
 from srbench.training.own_networks import build_network
-from srbench.training.sweep import read_sweep
 from srbench.training.trainer import train
+from srbench.training.training_sweep import read_sweep
 from srbench.upscalers.base import Options
 from srbench.upscalers.loading import module_of, open_upscaler
 from tests.training.small import losses, small_job

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from srbench.cli import main
 from srbench.errors import SrbenchError, TrainingError
-from srbench.training.sweep import Outcome, read_sweep, require_all, run_jobs
 from srbench.training.trainer import train
+from srbench.training.training_sweep import Outcome, read_sweep, require_all, run_jobs
 from tests.training.small import SMALL, small_job
 
 

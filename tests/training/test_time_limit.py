@@ -15,8 +15,8 @@ from srbench.errors import TrainingError
 from srbench.training import clock, time_limit
 from srbench.training.job import Job, Shortening
 from srbench.training.optimization import Optimization, learning_rate
-from srbench.training.sweep import require_all
 from srbench.training.time_limit import PLAN, run_within, seconds_of
+from srbench.training.training_sweep import require_all
 from tests.training.small import small_job, small_recipe
 
 

@@ -23,12 +23,12 @@ from srbench.errors import DatasetError, DivergedError, TrainingError
 from srbench.images import decode
 from srbench.protocols import get_protocol
 from srbench.training import trainer
-from srbench.training.data import open_training_data
 from srbench.training.folder import TrainingFolder
 from srbench.training.memory import enough_memory
 from srbench.training.optimization import Optimization, PerfOptions
 from srbench.training.processes import DistContext
 from srbench.training.trainer import train
+from srbench.training.training_data import open_training_data
 from srbench.training.validation import held_out_psnr
 from srbench.zoo.attention import CCA
 from srbench.zoo.building import build

@@ -9,7 +9,7 @@ import torch
 
 from srbench.datasets.imageset import open_dataset
 from srbench.errors import UpscalerError, WeightsError
-from srbench.evaluation.plan import Plan
+from srbench.evaluation.evaluation_plan import Plan
 from srbench.protocols import get_protocol
 from srbench.upscalers.base import Options
 from srbench.upscalers.loading import open_upscaler

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from leaderboard import tables
+from leaderboard import main_tables
 from leaderboard.site import build
 from tests.submissions.generated import generate
 
@@ -61,7 +61,7 @@ def crowded_site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("crowded")
     generate(folder / "in", 55)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, "ROWS", 50)
+        patch.setattr(main_tables, "ROWS", 50)
         build(folder / "in", folder / "out")
     return folder / "out"
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from leaderboard.site import build
-from leaderboard.study import read_studies
+from leaderboard.study_pages import read_studies
 from srbench.cli import main
 from srbench.statistics import seed_difference
 

@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from srbench.errors import DivergedError, SrbenchError, TrainingError, UnknownNameError
 from srbench.tables import text_table
-from srbench.training.data import open_training_data
 from srbench.training.job import Job
 from srbench.training.loss_spikes import loss_spike_warning
 from srbench.training.own_networks import folder_name, is_own, recorded_name
@@ -26,6 +25,7 @@ from srbench.training.processes import started_together
 from srbench.training.recipe import load_recipe
 from srbench.training.resume_from import loss_curve
 from srbench.training.trainer import train
+from srbench.training.training_data import open_training_data
 from srbench.upscalers.factory_args import parse_factory_args
 from srbench.workers import end_with_parent
 from srbench.zoo.networks import find_variant
