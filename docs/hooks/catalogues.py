@@ -23,7 +23,7 @@ from srbench.training.curves import Line, curves
 from srbench.training.recipe import load_recipe, recipe_names
 from srbench.zoo.costs import COSTS
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, find_variant
-from srbench.zoo.trained import Record, records
+from srbench.zoo.trained import Record, records, scales_of, scores_at
 from srbench.zoo.weights_catalogue import CATALOGUE as WEIGHTS
 from srbench.zoo.weights_catalogue import WeightsEntry, authors_scores, times
 
@@ -134,14 +134,15 @@ def trained() -> str:
     """What was trained here: how, and its PSNR beside bicubic's and that of the authors' own weights."""
     rows = (
         [
-            f"`{record['network']}` ×{record['scale']}",
+            f"`{record['network']}` ×{scale}",
             f"`{record['training']['recipe']}`",
             f"{record['training']['steps']:,}",
             f"{record['training']['patches']:,}",
             f"{record['training']['psnr']:.3f}",
-            *(_beside(record, name) for name in ("Set5", "Set14", "BSD100")),
+            *(_beside(record, scale, name) for name in ("Set5", "Set14", "BSD100")),
         ]
         for record in _trained_records()
+        for scale in scales_of(record)
     )
     return _table(("weights", "recipe", "steps", "patches", "held out", "Set5", "Set14", "BSD100"), rows)
 
@@ -215,14 +216,15 @@ def _trained_records() -> list[Record]:
     return sorted(records(), key=lambda record: (record["scale"], record["network"]))
 
 
-def _beside(record: Record, dataset: str) -> str:
+def _beside(record: Record, scale: int, dataset: str) -> str:
     """The PSNR, and below it bicubic's and that of the authors' weights."""
-    if dataset not in record["scores"]:
+    measured = scores_at(record, scale)
+    if dataset not in measured["scores"]:
         return "-"
-    others = [f"bicubic {record['bicubic'][dataset]['psnr_y']:.3f}"]
-    if (score := authors_scores(record["network"], scale=record["scale"]).get(dataset)) is not None:
+    others = [f"bicubic {measured['bicubic'][dataset]['psnr_y']:.3f}"]
+    if (score := authors_scores(record["network"], scale=scale).get(dataset)) is not None:
         others.append(f"authors {score.psnr_y:.3f}")
-    return "<br>".join([f"**{record['scores'][dataset]['psnr_y']:.3f}**", *others])
+    return "<br>".join([f"**{measured['scores'][dataset]['psnr_y']:.3f}**", *others])
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -26,7 +26,7 @@ from srbench.files import write_atomic
 from srbench.tables import text_table
 from srbench.zoo.networks import ATTENTIONS, FORMS, NETWORKS, Form, Variant, find_variant, listed_variants
 from srbench.zoo.sizes import has_own_size
-from srbench.zoo.trained import record_of
+from srbench.zoo.trained import record_of, scales_of, scores_at
 from srbench.zoo.weights_catalogue import (
     CATALOGUE,
     DEFAULT_TAG,
@@ -188,16 +188,18 @@ def publish(folder: Path, replace: bool, licence: str, data_root: Path | None) -
     published = publish_training(folder, data_root=data_root, licence=licence, replace=replace)
     record, path = published.record, published.weights
     click.echo(f"{path}: {path.stat().st_size} bytes, sha256 {record['file']['sha256'][:12]}…")
-    head = ("dataset", "images", "PSNR / SSIM", "bicubic", "change by half precision")
+    head = ("dataset", "scale", "images", "PSNR / SSIM", "bicubic", "change by half precision")
     rows = [
         (
             name,
+            f"×{scale}",
             str(means["images"]),
             _means(means),
-            _means(record["bicubic"][name]),
-            f"{record['half_precision']['psnr_y_change'][name]:+z.5f} dB",
+            _means(scores_at(record, scale)["bicubic"][name]),
+            f"{scores_at(record, scale)['half_precision']['psnr_y_change'][name]:+z.5f} dB",
         )
-        for name, means in record["scores"].items()
+        for scale in scales_of(record)
+        for name, means in scores_at(record, scale)["scores"].items()
     ]
     click.echo(text_table(head, rows))
     for remark in published.remarks:

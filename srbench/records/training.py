@@ -225,8 +225,19 @@ class WeightsFile(RecordModel):
     sha256: str
 
 
+class ScaleScores(RecordModel):
+    """The scores of published weights at a further scale of the same file."""
+
+    scores: Annotated[dict[str, PublishedMeans], Field(min_length=1)]
+    bicubic: dict[str, PublishedMeans]
+    half_precision: HalfPrecisionFacts
+
+
 class WeightsRecord(RecordModel):
-    """The record next to published weights. The catalogue reads it without this model, so that listing stays fast."""
+    """The record next to published weights. The catalogue reads it without this model, so that listing stays fast.
+
+    Of a file for several `scales`, `scores` belong to `scale`, and `other_scales` has those of the others by scale.
+    """
 
     schema_version: Annotated[int, OneOf((WEIGHTS_VERSION,))]
     network: str
@@ -240,3 +251,5 @@ class WeightsRecord(RecordModel):
     half_precision: HalfPrecisionFacts
     note: str
     file: WeightsFile
+    scales: Items[ScaleFactor] = ()
+    other_scales: dict[str, ScaleScores] = Field(default_factory=dict)

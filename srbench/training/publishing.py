@@ -21,6 +21,7 @@ from srbench.training.loss_spikes import loss_spike_warning
 from srbench.training.records import WEIGHTS, as_one, read_training
 from srbench.training.resume_from import end_to_end, form_of, loss_curve
 from srbench.training.training_data import find_training_images
+from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.checkpoints import Architecture, fill, with_record
 from srbench.zoo.networks import find_variant
 from srbench.zoo.reading import read_checkpoint
@@ -32,6 +33,7 @@ from srbench.zoo.trained import (
     WEIGHTS_FOLDER,
     Record,
     read_record,
+    scales_of,
     weights_name,
 )
 from srbench.zoo.weights_catalogue import times
@@ -78,11 +80,13 @@ def publish(
     Raises:
         TrainingError: no finished training in the folder, or weights that are not its own.
         WeightsError: half precision moves the mean PSNR of a set by `LARGEST_CHANGE` or more, the file is too large to
-            be kept, every set shares images with the training set, or the entry is there already and `replace` is not
-            set.
+            be kept, every set shares images with the training set, or there is an entry for one of the scales already
+            and `replace` is not set.
     """
     told = read_training(folder)
-    name = _publishable_name(told, packaged, folder, replace=replace)
+    scales = tuple(told.get("scales") or (told["scale"],))
+    replaced = _replaced(told["network"], scales, packaged, replace=replace)
+    name = weights_name(told["network"], *scales)
     record_path = (packaged / name).with_suffix(".json")
     options = find_variant(told["network"]).network.form_options(form_of(told))
     fit = Architecture(told["network"], told["scale"], tuple(options.items()))
@@ -93,8 +97,7 @@ def publish(
     state = halved(full)
     half = fit.build()
     half.load_state_dict(state, strict=True)
-    scores = _means(half, sets, fit.scale)
-    changes = _changes(_means(full, sets, fit.scale), scores)
+    scores = {scale: _scores(full, half, sets, scale) for scale in scales}
     record = {
         "schema_version": RECORD_VERSION,
         "network": fit.network,
@@ -103,32 +106,63 @@ def publish(
         "licence": licence,
         "training": training,
         "protocol": PROTOCOL,
-        "scores": scores,
-        "bicubic": _means("bicubic", sets, fit.scale),
-        "half_precision": {"psnr_y_change": changes},
+        **scores.pop(fit.scale),
         "note": "; ".join([*([_CPU_NOTE] if told["environment"]["device"] == "cpu" else []), *remarks]),
     }
+    if len(scales) > 1:
+        record |= {"scales": list(scales), "other_scales": {str(scale): found for scale, found in scores.items()}}
     weights = _write_weights(state, record, name, packaged, larger)
     size, sha256 = weights.stat().st_size, sha256_of(weights)
     record["file"] = {"name": name, "size": size, "sha256": sha256}
     validate(WeightsRecord, record, record_path.name, error=WeightsError)
     write_atomic(record_path, json.dumps(record, indent=1, ensure_ascii=False) + "\n", error=WeightsError)
+    for path in replaced:
+        _remove(path, packaged, larger, keep=name)
     return Published(weights, record, tuple(remarks))
 
 
-def _publishable_name(told: Mapping[str, Any], packaged: Path, folder: Path, *, replace: bool) -> str:
-    """The name of a training's weights file. Raises WeightsError for several scales, or an entry that is there."""
-    if told.get("scales"):
-        scales = times(told["scales"])
-        raise WeightsError(f"{folder}: expected weights of one scale to publish, got {scales} in one file")
-    name = weights_name(told["network"], told["scale"])
-    record_path = (packaged / name).with_suffix(".json")
-    if record_path.exists() and not replace:
-        raise WeightsError(
-            f"{record_path} is there already, from seed {read_record(record_path)['training']['seed']}; "
-            "--replace publishes over it"
-        )
-    return name
+def _scores(full: SRNetwork, half: SRNetwork, sets: Sequence[ImageSet], scale: int) -> dict[str, Any]:
+    """Score the weights at one scale, in full and in half precision."""
+    full.scale = half.scale = scale
+    means = _means(half, sets, scale)
+    return {
+        "scores": means,
+        "bicubic": _means("bicubic", sets, scale),
+        "half_precision": {"psnr_y_change": _changes(_means(full, sets, scale), means)},
+    }
+
+
+def _replaced(network: str, scales: tuple[int, ...], packaged: Path, *, replace: bool) -> list[Path]:
+    """Return the records of entries that serve one of the scales already.
+
+    Raises WeightsError if there are any without `replace`, or one that serves further scales.
+    """
+    found = []
+    for path in sorted(packaged.glob("*.json")):
+        record = read_record(path)
+        served = scales_of(record)
+        if record["network"] != network or not set(served) & set(scales):
+            continue
+        if not replace:
+            raise WeightsError(
+                f"{path} is there already, from seed {record['training']['seed']}; --replace publishes over it"
+            )
+        if further := set(served) - set(scales):
+            raise WeightsError(
+                f"{path}: expected an entry for {times(scales)} to replace, got one that also serves "
+                f"{times(sorted(further))}; publish a training of all of them"
+            )
+        found.append(path)
+    return found
+
+
+def _remove(record: Path, packaged: Path, larger: Path, *, keep: str) -> None:
+    """Remove an entry that a new one of another name replaces."""
+    weights = read_record(record)["file"]["name"]
+    if weights == keep:
+        return
+    for path in (record, packaged / weights, larger / weights):
+        path.unlink(missing_ok=True)
 
 
 def halved(network: nn.Module) -> dict[str, Tensor]:
@@ -198,6 +232,7 @@ def _training(told: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "recipe_values": recipe,
         **{key: told[key] for key in _KEPT},
         **({"init": told["init"]} if "init" in told else {}),
+        **({"scales": told["scales"]} if told.get("scales") else {}),
         "stages": [_stage(stage) for stage in told.get("stages", ())],
     }
 
@@ -234,7 +269,7 @@ def _write_weights(state: dict[str, Tensor], record: Record, name: str, packaged
     training = record["training"]
     told = {
         "network": record["network"],
-        "scales": [record["scale"]],
+        "scales": list(scales_of(record)),
         "options": record["options"],
         "train_set": training["data"],
         **{key: training[key] for key in ("recipe", "recipe_sha256", "steps", "seed", "fingerprint")},

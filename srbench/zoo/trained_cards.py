@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from srbench.modelcard import TASK, CardScore, model_index, yaml_head
 from srbench.tables import table_of_markdown
 from srbench.zoo.networks import find_variant
-from srbench.zoo.trained import Record
-from srbench.zoo.weights_catalogue import authors_scores, entries_of
+from srbench.zoo.trained import Record, scales_of, scores_at
+from srbench.zoo.weights_catalogue import authors_scores, entries_of, times
 
 _METRICS = ("psnr_y", "ssim_y")
 _NOT_SHOWN = ("name", "summary", "held_out")
@@ -16,28 +16,30 @@ _NOT_SHOWN = ("name", "summary", "held_out")
 
 def model_card(record: Record) -> str:
     """Return the model card of a record: YAML metadata with the `model-index` of the hub, then Markdown."""
-    parts = (_title(record), _scores(record), _training(record), _limits(record))
+    scores = [_scores(record, scale) for scale in scales_of(record)]
+    parts = (_title(record), *scores, _training(record), _limits(record))
     return _head(record) + "\n" + "\n\n".join(parts) + "\n"
 
 
 def _head(record: Record) -> str:
     results = [
-        CardScore(dataset, record["scale"], record["protocol"], {metric: means[metric] for metric in _METRICS})
-        for dataset, means in record["scores"].items()
+        CardScore(dataset, scale, record["protocol"], {metric: means[metric] for metric in _METRICS})
+        for scale in scales_of(record)
+        for dataset, means in scores_at(record, scale)["scores"].items()
     ]
     return yaml_head(
         {
             "license": record["licence"].lower(),
             "library_name": "srbench",
             "pipeline_tag": TASK,
-            "tags": ["super-resolution", f"x{record['scale']}", record["network"]],
+            "tags": ["super-resolution", *(f"x{scale}" for scale in scales_of(record)), record["network"]],
             "model-index": model_index(_name(record), results),
         }
     )
 
 
 def _name(record: Record) -> str:
-    return f"{find_variant(record['network']).title} ×{record['scale']}"
+    return f"{find_variant(record['network']).title} {times(scales_of(record))}"
 
 
 def _title(record: Record) -> str:
@@ -60,10 +62,11 @@ def _title(record: Record) -> str:
     return "\n".join([*lines, *(["", f"**{note[0].upper()}{note[1:]}.**"] if note else [])])
 
 
-def _scores(record: Record) -> str:
+def _scores(record: Record, scale: int) -> str:
+    measured = scores_at(record, scale)
     authors = {
         dataset: f"{score.psnr_y:.3f} / {score.ssim_y:.4f}"
-        for dataset, score in authors_scores(record["network"], scale=record["scale"]).items()
+        for dataset, score in authors_scores(record["network"], scale=scale).items()
     }
     head = ["set", "images", "PSNR dB / SSIM", "bicubic", *(["authors' weights"] if authors else [])]
     rows = [
@@ -71,15 +74,16 @@ def _scores(record: Record) -> str:
             dataset,
             str(means["images"]),
             _pair(means),
-            _pair(record["bicubic"][dataset]),
+            _pair(measured["bicubic"][dataset]),
             *([authors.get(dataset, "-")] if authors else []),
         ]
-        for dataset, means in record["scores"].items()
+        for dataset, means in measured["scores"].items()
     ]
-    moved = max(abs(change) for change in record["half_precision"]["psnr_y_change"].values())
+    moved = max(abs(change) for change in measured["half_precision"]["psnr_y_change"].values())
     stored = f"Storing the weights in half precision moved no mean PSNR by more than {moved:.5f} dB."
-    title, table = f"## Scores under `{record['protocol']}`", table_of_markdown(head, rows)
-    return "\n\n".join([title, table, *_gap(record), stored])
+    gap = _gap(record) if scale == record["scale"] else []
+    at = f" at ×{scale}" if record.get("scales") else ""
+    return "\n\n".join([f"## Scores under `{record['protocol']}`{at}", table_of_markdown(head, rows), *gap, stored])
 
 
 def _gap(record: Record) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from srbench.errors import UnknownNameError, WeightsError
 from srbench.fetch import RemoteFile
 from srbench.zoo.modern_weights import MODERN_WEIGHTS
-from srbench.zoo.trained import Record, Training, records
+from srbench.zoo.trained import Record, Training, records, scales_of, scores_at
 from srbench.zoo.weights_entry import TAGS, ExpectedScore, Setting, Tag, WeightsEntry, expected_scores, raw_address
 
 __all__ = ["CATALOGUE", "DEFAULT_TAG", "TAGS", "ExpectedScore", "Setting", "Tag", "WeightsEntry"]
@@ -308,11 +308,10 @@ _SUPER_IMAGE = (
 def trained_entry(record: Record) -> WeightsEntry:
     """Return the catalogue entry for weights that srbench trained, made from their record."""
     training = Training.of(record["training"])
-    scale = int(record["scale"])
     return WeightsEntry(
         name=record["network"],
         tag="srbench",
-        scales=(scale,),
+        scales=scales_of(record),
         network=record["network"],
         options=tuple(record["options"].items()),
         keys="srbench",
@@ -322,7 +321,8 @@ def trained_entry(record: Record) -> WeightsEntry:
         training_data=training.data,
         scores=tuple(
             ExpectedScore(scale, dataset, means["psnr_y"], means["ssim_y"])
-            for dataset, means in record["scores"].items()
+            for scale in scales_of(record)
+            for dataset, means in scores_at(record, scale)["scores"].items()
         ),
         training=training,
         note=record["note"],

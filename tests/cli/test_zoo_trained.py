@@ -35,8 +35,8 @@ def test_publish_prints_what_was_measured(tmp_path: Path, monkeypatch: pytest.Mo
     assert asked == {"folder": tmp_path, "licence": "MIT", "replace": True, "data_root": None}
     assert result.stdout.splitlines() == [
         f"{weights}: 3 bytes, sha256 cccccccccccc…",
-        "dataset  images  PSNR / SSIM      bicubic          change by half precision",
-        "Set5     5       30.500 / 0.8600  28.429 / 0.8111  -0.00001 dB",
+        "dataset  scale  images  PSNR / SSIM      bicubic          change by half precision",
+        "Set5     ×4     5       30.500 / 0.8600  28.429 / 0.8111  -0.00001 dB",
     ]
 
 

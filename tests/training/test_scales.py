@@ -9,11 +9,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from srbench.datasets.imageset import open_dataset
 from srbench.errors import TrainingError, WeightsError
+from srbench.result import evaluate
+from srbench.training import publishing
 from srbench.training.publishing import publish
 from srbench.training.trainer import train
 from srbench.zoo import build, load
-from tests.training.small import small_job, small_recipe
+from srbench.zoo.trained_cards import model_card
+from srbench.zoo.weights_catalogue import trained_entry
+from tests.training.small import small_job, small_recipe, write_images
 
 _RECIPE = small_recipe(steps=4, batch=1, validate_every=4, ema=0.0)
 
@@ -28,8 +33,30 @@ def test_one_file_serves_every_trained_scale(images: Path, tmp_path: Path) -> No
     moved = {key.split(".")[1] for key in before if key.startswith("up.") and not torch.equal(before[key], after[key])}
     assert moved == {"x2", "x3"}
     assert [load("carn-m", scale=scale, file=tmp_path / "weights.safetensors").scale for scale in (2, 3)] == [2, 3]
-    with pytest.raises(WeightsError, match="expected weights of one scale to publish, got ×2, ×3 in one file"):
-        publish(tmp_path, packaged=tmp_path, larger=tmp_path)
+
+
+def test_published_file_is_one_entry_for_several_scales(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = open_dataset(f"folder:{write_images(tmp_path / 'others', count=1, side=48)}")
+    monkeypatch.setattr(publishing, "benchmark_sets", lambda root: [others])
+    run, packaged = tmp_path / "run", tmp_path / "packaged"
+    train(small_job(images, run, network="carn-m", recipe=_RECIPE, scales=(2, 3)))
+    published = publish(run, packaged=packaged, larger=tmp_path / "larger")
+    assert published.weights.name == "carn-m-x2x3.safetensors"
+    entry = trained_entry(published.record)
+    assert entry.scales == (2, 3) and [score.scale for score in entry.scores] == [2, 3]
+    module = load("carn-m", scale=3, file=published.weights).module
+    psnr = evaluate(module, others, scale=3).scores["psnr_y"].mean()
+    assert psnr == pytest.approx(entry.scores[1].psnr_y, abs=1e-4)
+    assert "## Scores under `matlab-y` at ×3" in model_card(published.record)
+    with pytest.raises(WeightsError, match="is there already, from seed 0"):
+        publishing._replaced("carn-m", (3,), packaged, replace=False)
+    with pytest.raises(WeightsError, match="got one that also serves ×2; publish a training of all of them"):
+        publishing._replaced("carn-m", (3,), packaged, replace=True)
+    (record,) = publishing._replaced("carn-m", (2, 3, 4), packaged, replace=True)
+    publishing._remove(record, packaged, tmp_path / "larger", keep="carn-m-x2x3x4.safetensors")
+    assert list(packaged.iterdir()) == []
 
 
 def test_resuming_several_scales_gives_the_same_weights(images: Path, tmp_path: Path) -> None:

@@ -59,9 +59,25 @@ class Training:
         return cls(**{name: record[name] for name in cls.__dataclass_fields__ if name in record or name != "init"})
 
 
-def weights_name(network: str, scale: int) -> str:
-    """Return the file name of the weights of a network at a scale."""
-    return f"{network}-x{scale}.safetensors"
+def weights_name(network: str, *scales: int) -> str:
+    """Return the file name of a network's weights for one scale or several.
+
+    Examples:
+        >>> weights_name("imdn", 4), weights_name("carn", 2, 3, 4)
+        ('imdn-x4.safetensors', 'carn-x2x3x4.safetensors')
+    """
+    return f"{network}-{''.join(f'x{scale}' for scale in scales)}.safetensors"
+
+
+def scales_of(record: Record) -> tuple[int, ...]:
+    """Return every scale that the weights of a record serve."""
+    return tuple(record.get("scales") or (int(record["scale"]),))
+
+
+def scores_at(record: Record, scale: int) -> Record:
+    """Return `scores`, `bicubic` and `half_precision` of a record at one of its scales."""
+    found: Record = record if scale == int(record["scale"]) else record["other_scales"][str(scale)]
+    return found
 
 
 def read_record(path: Path) -> Record:
