@@ -14,7 +14,7 @@ from leaderboard.entries import Entry, Group, Mean
 from leaderboard.further_metrics import further_metrics
 from leaderboard.pages import Page
 from leaderboard.ranking import forms
-from leaderboard.views import views
+from leaderboard.views import View, views
 from srbench.escaping import csv_cell
 from srbench.scores import json_number, schema_with
 from srbench.submissions import LEVELS
@@ -75,8 +75,7 @@ def pages(collection: Collection) -> Iterator[Page]:
         yield Page(f"{stem}.csv", partial(_scores_csv, entry))
         yield Page(f"{stem}.json", partial(_entry_json, entry))
     for view in views(collection):
-        cells = [(entry, (view.scale, view.protocol.name, name)) for entry in view.entries for name in view.datasets]
-        yield from _means(f"data/{view.stem}", [cell for cell in cells if cell[1] in cell[0].means])
+        yield from _means(f"data/{view.stem}", _view_means(view))
     yield from _means(MEANS, _all_means(collection))
     yield Page(f"{METRICS}.csv", partial(_metrics_csv, collection))
     yield Page("data/entries.json", partial(_entries_json, collection))
@@ -135,6 +134,16 @@ def _metric_lines(entry: Entry) -> Iterator[tuple[object, ...]]:
         for (scale, protocol, dataset), value in one.means.items():
             facts = one.name, one.title, one.version, one.direction, one.known
             yield (entry.id, scale, protocol, dataset, *facts, json_number(value), LEVELS[0])
+
+
+def view_csv(view: View) -> str:
+    """Return every mean of one scale and protocol as CSV."""
+    return _means_csv(_view_means(view))
+
+
+def _view_means(view: View) -> list[tuple[Entry, Group]]:
+    cells = [(entry, (view.scale, view.protocol.name, name)) for entry in view.entries for name in view.datasets]
+    return [cell for cell in cells if cell[1] in cell[0].means]
 
 
 def _all_means(collection: Collection) -> list[tuple[Entry, Group]]:

@@ -43,7 +43,7 @@ def latex_table(collection: Collection, tables: Sequence[View], bases: Bases) ->
     """
     protocol = tables[0].protocol
     datasets = list(dict.fromkeys(dataset for view in tables for dataset in view.datasets))
-    head = ["Scale", "Network", "Params (K)", *map(latex_text, datasets)]
+    head = ["Scale", "Model", "Params (K)", *map(latex_text, datasets)]
     comments = [
         f"{protocol.name} v{protocol.version}: {protocol.summary}. PSNR in dB / SSIM.",
         r"Needs \usepackage{booktabs}.",
@@ -91,7 +91,8 @@ def _latex_rows(collection: Collection, view: View, datasets: Sequence[str], bas
     }
     names, references = _names(view), _references(view)
     for entry in _rows(collection, view, bases):
-        cells = [rf"$\times${view.scale}", latex_text(names[entry.id]), _thousands(entry, view)]
+        parameters = _thousands(entry, view).replace(",", r"\,")
+        cells = [rf"$\times${view.scale}", latex_text(names[entry.id]), parameters]
         for dataset in datasets:
             numbers = _numbers(view, entry, dataset, bases, references)
             styled = [
@@ -149,4 +150,4 @@ def _names(view: View) -> dict[str, str]:
 
 def _thousands(entry: Entry, view: View) -> str:
     parameters = entry.at("parameters", view.scale)
-    return "-" if parameters is None else f"{parameters / 1000:.1f}"
+    return "-" if parameters is None else f"{parameters / 1000:,.0f}"

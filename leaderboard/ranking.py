@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from leaderboard.collection import Collection
-from leaderboard.entries import Entry, Group, Mean, Values
+from leaderboard.entries import Entry, Group, Mean
 from srbench.protocols import get_protocol
-from srbench.statistics import MIN_IMAGES, holm, signed_rank_ps
+from srbench.statistics import top_tier
 from srbench.submissions import LEVELS
 
 Mark = Literal["first", "second"]
@@ -108,9 +108,7 @@ def tiers(
 ) -> list[list[str]]:
     """Return the ids of the main group in tiers, the best first; at most `most` tiers.
 
-    The leader of a tier is the highest mean that is left. Its tier is every entry that is within `TIE` of it, or that
-    is not significantly below it: Wilcoxon's signed-rank test over the images, corrected by Holm's method over the
-    entries that are compared with this leader, at 5 %. With fewer than `MIN_IMAGES` images only `TIE` counts.
+    `srbench.statistics.top_tier` is the rule, with `TIE`.
     """
     left = _ranked_here(entries, group, metric)
     found: list[list[str]] = []
@@ -134,29 +132,13 @@ def _ranked_here(entries: Sequence[Entry], group: Group, metric: int) -> list[En
 
 
 def _top_tier(collection: Collection, ordered: Sequence[Entry], group: Group, metric: int) -> list[Entry]:
-    best, *others = ordered
-    highest = _mean_of(best, group, metric)
-    close = [_tied(highest, _mean_of(entry, group, metric), metric) for entry in others]
-    if best.means[group].n >= MIN_IMAGES and not all(close):
-        values = np.stack([collection.values(entry, group)[metric] for entry in others])
-        below = significantly_below(collection.values(best, group)[metric], values)
-        close = [near or not worse for near, worse in zip(close, below, strict=True)]
-    return [best, *(entry for entry, tied in zip(others, close, strict=True) if tied)]
-
-
-def _tied(highest: float, value: float, metric: int) -> bool:
-    # The small term is for differences that are equal to the limit as printed.
-    return highest == value or highest - value <= TIE[metric] + 1e-9
-
-
-def significantly_below(highest: Values, scores: Values) -> list[bool]:
-    """Return which of k rows of n scores are significantly below n others, paired: k×n against n.
-
-    Wilcoxon's signed-rank test at 5 %, corrected by Holm's method over the rows. Two infinite scores are equal.
-    """
-    with np.errstate(invalid="ignore"):
-        difference = np.where(scores == highest, 0.0, highest - scores)
-    return [p < 0.05 for p in holm(signed_rank_ps(difference))]
+    found = top_tier(
+        [_mean_of(entry, group, metric) for entry in ordered],
+        lambda chosen: np.stack([collection.values(ordered[index], group)[metric] for index in chosen]),
+        n=ordered[0].means[group].n,
+        tie=TIE[metric],
+    )
+    return [entry for entry, shares in zip(ordered, found, strict=True) if shares]
 
 
 def _mean_of(entry: Entry, group: Group, metric: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from leaderboard.addresses import (
     way_up,
     web_address,
 )
+from srbench import __version__
 from srbench.errors import counted
 
 MISSING = "–"
@@ -56,11 +57,25 @@ NAVIGATION: list[tuple[str, str]] = [
 """The main menu: label and address from the root. Each must exist for every build."""
 
 
+@dataclass(frozen=True)
+class SiteLinks:
+    """Addresses outside the site that its pages link to; an empty one is left out, since no address is invented.
+
+    `address` is that of the site itself, for canonical links: they end in a page's path.
+    """
+
+    repository: str = ""
+    docs: str = ""
+    address: str = ""
+
+
 @dataclass
 class SiteFacts:
-    """What every page prints about the build: the date of the newest entry, empty without entries."""
+    """What every page prints about the build: the date of the newest entry, empty without entries, and links."""
 
     date: str = ""
+    links: SiteLinks = field(default_factory=SiteLinks)
+    version: str = __version__
 
 
 SITE = SiteFacts()
@@ -109,9 +124,16 @@ def environment() -> Environment:
 def render(template: str, *, path: str, **context: object) -> str:
     """Return the HTML of a page at `path`.
 
-    Templates get `path`, `root` (the way up, to be put before every local address) and the context.
+    Templates get `path`, `root` (the way up, to be put before every local address), `canonical` (the complete address,
+    empty if the site's address is not known) and the context.
     """
-    return environment().get_template(template).render(path=path, root=way_up(path), **context)
+    return (
+        environment().get_template(template).render(path=path, root=way_up(path), canonical=_canonical(path), **context)
+    )
+
+
+def _canonical(path: str) -> str:
+    return f"{SITE.links.address.rstrip('/')}/{link(path)}" if SITE.links.address else ""
 
 
 def db(value: float | None) -> str:

@@ -29,7 +29,7 @@ from leaderboard import (
 )
 from leaderboard.collection import Collection, collect
 from leaderboard.pages import Page
-from leaderboard.rendering import SITE
+from leaderboard.rendering import SITE, SiteLinks
 from srbench.errors import ResultsError
 from srbench.files import explain
 from srbench.submissions import Problem
@@ -68,8 +68,8 @@ class Report:
     problems: tuple[Problem, ...]
 
 
-def build(submissions: Path, output: Path) -> Report:
-    """Build the site of a folder of submissions into `output`.
+def build(submissions: Path, output: Path, links: SiteLinks | None = None) -> Report:
+    """Build the site of a folder of submissions into `output`; `links` are addresses outside it.
 
     The site is built in a new folder next to `output` and replaces the old site when it is complete; if that fails, the
     old site stays. Dot files and `CNAME` of the old site are kept. A second build at the same time waits for the first.
@@ -84,7 +84,7 @@ def build(submissions: Path, output: Path) -> Report:
         output.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(output.with_name(f".{output.name}.lock")):
             _require_site(output)
-            return _replace(submissions, output)
+            return _replace(submissions, output, links or SiteLinks())
     except OSError as error:
         raise ResultsError(explain(error, output)) from error
 
@@ -97,12 +97,12 @@ def _require_site(output: Path) -> None:
         )
 
 
-def _replace(submissions: Path, output: Path) -> Report:
+def _replace(submissions: Path, output: Path, links: SiteLinks) -> Report:
     new, old = (output.with_name(f".{output.name}.{name}") for name in ("new", "old"))
     _restore(output, old)
     shutil.rmtree(new, ignore_errors=True)
     try:
-        report = _write(submissions, new)
+        report = _write(submissions, new, links)
         _keep_foreign(output, new)
         if output.exists():
             output.rename(old)
@@ -128,9 +128,10 @@ def _keep_foreign(output: Path, new: Path) -> None:
             copy(path, new / path.name)
 
 
-def _write(submissions: Path, target: Path) -> Report:
+def _write(submissions: Path, target: Path, links: SiteLinks) -> Report:
     collection = collect(submissions)
     SITE.date = max((entry.date for entry in collection), default="")
+    SITE.links = links
     paths: set[str] = set()
     for builder in BUILDERS:
         for page in builder(collection):

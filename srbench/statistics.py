@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
@@ -82,20 +82,6 @@ def student_intervals(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([mean - reach, mean + reach], axis=-1)
 
 
-def hold_zero(best: NDArray[np.float64], scores: NDArray[np.float64]) -> list[bool]:
-    """Return whether Student's 95 % interval of the mean paired difference contains 0: n scores against k×n others.
-
-    Two infinite scores are equal. An infinite difference is never 0.
-    """
-    with np.errstate(invalid="ignore"):
-        difference = np.where(scores == best, 0.0, best - scores)
-    finite = np.isfinite(difference).all(axis=1)
-    held = np.zeros(len(scores), dtype=bool)
-    intervals = student_intervals(difference[finite])
-    held[finite] = (intervals[:, 0] <= 0) & (intervals[:, 1] >= 0)
-    return [bool(verdict) for verdict in held]
-
-
 def signed_rank_p(difference: NDArray[np.float64]) -> float:
     """Return the two-sided p-value of Wilcoxon's signed-rank test. Zeros are dropped; if all are zero, p is 1."""
     moved = difference[difference != 0]
@@ -126,6 +112,48 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = highest
     return adjusted
+
+
+def top_tier(
+    means: Sequence[float], images: Callable[[Sequence[int]], NDArray[np.float64]], *, n: int, tie: float
+) -> list[bool]:
+    """Return which of k models share the highest tier; higher means are better. This is the rule of all rankings.
+
+    The leader has the highest mean. Its tier is every model whose mean is within `tie` of the leader's, or that is not
+    significantly below it: Wilcoxon's signed-rank test over the images, corrected by Holm's method over the models that
+    are compared with the leader, at 5 %. With fewer than `MIN_IMAGES` images only `tie` counts.
+
+    Args:
+        means: k mean scores, at least one.
+        images: returns the scores of some of the models, m×n, in the order of the numbers given. It is called only
+            where the test decides.
+        n: number of images.
+        tie: the largest difference of means that counts as equal, in the unit of the scores.
+
+    Examples:
+        >>> scores = np.array([[1.0, 1.0], [0.995, 0.995], [0.5, 0.5]])
+        >>> top_tier([1.0, 0.995, 0.5], lambda chosen: scores[chosen], n=2, tie=0.01)
+        [True, True, False]
+    """
+    leader = max(range(len(means)), key=lambda index: means[index])
+    # The small term is for differences that are equal to the limit as printed.
+    found = [mean == means[leader] or means[leader] - mean <= tie + 1e-9 for mean in means]
+    if n >= MIN_IMAGES and not all(found):
+        others = [index for index in range(len(means)) if index != leader]
+        scores = images([leader, *others])
+        for index, below in zip(others, significantly_below(scores[0], scores[1:]), strict=True):
+            found[index] = found[index] or not below
+    return found
+
+
+def significantly_below(highest: NDArray[np.float64], scores: NDArray[np.float64]) -> list[bool]:
+    """Return which of k rows of n scores are significantly below n others, paired: k×n against n.
+
+    Wilcoxon's signed-rank test at 5 %, corrected by Holm's method over the rows. Two infinite scores are equal.
+    """
+    with np.errstate(invalid="ignore"):
+        difference = np.where(scores == highest, 0.0, highest - scores)
+    return [p < 0.05 for p in holm(signed_rank_ps(difference))]
 
 
 def corrected_by_holm(differences: Sequence[PairedDifference]) -> list[PairedDifference]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,9 +41,12 @@ _output = click.option(
 @command.command("build")
 @_submissions
 @_output
-def build_command(submissions: Path, output: Path) -> None:
+@click.option("--repository", default="", metavar="URL", help="Link to the source code in header and footer.")
+@click.option("--docs", default="", metavar="URL", help="Link to the documentation in header and footer.")
+@click.option("--site-url", default="", metavar="URL", help="Address of the published site, for canonical links.")
+def build_command(submissions: Path, output: Path, repository: str, docs: str, site_url: str) -> None:
     """Build the site. Entries that cannot be shown are reported and left out."""
-    _build(submissions, output)
+    _build(submissions, output, {"--repository": repository, "--docs": docs, "--site-url": site_url})
     click.echo(output / "index.html")
 
 
@@ -208,10 +212,15 @@ def serve_command(submissions: Path, output: Path, port: int) -> None:
     serve(output, port=port, ready=click.echo)
 
 
-def _build(submissions: Path, output: Path) -> None:
+def _build(submissions: Path, output: Path, addresses: Mapping[str, str] | None = None) -> None:
+    from leaderboard.addresses import web_address
+    from leaderboard.rendering import SiteLinks
     from leaderboard.site import build
 
-    report = build(submissions, output)
+    for option, address in (addresses or {}).items():
+        if address != web_address(address):
+            raise click.UsageError(f"{option}: expected an address such as https://example.org/, got {address!r}")
+    report = build(submissions, output, SiteLinks(*(addresses or {}).values()))
     for problem in report.problems:
         click.echo(f"left out {problem.id}: {problem.message}", err=True)
     note(f"{counted(report.entries, 'entry', 'entries')}; {counted(report.files, 'file')} written")

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from srbench.statistics import MIN_IMAGES, hold_zero
+from srbench.statistics import top_tier
 
 Mark = Literal["first", "second"]
 """First: the best of a column and those that count as equal to it; second: the same among the rest."""
 
 MarkRule = Literal["max", "tied", "none"]
-"""Which scores count as equal. "max": those that are printed equal; "tied": those that do not differ significantly from
-the best; "none": no marks."""
+"""Which scores count as equal.
+
+"max": those that are printed equal; "tied": those in the tier of the best, by the rule of the leaderboard
+(`srbench.statistics.top_tier`); "none": no marks.
+"""
 
 Row = TypeVar("Row")
 
@@ -35,8 +38,8 @@ def best_marks(column: Mapping[Row, Scores], rule: MarkRule, *, higher: bool, di
 
     Args:
         column: by row, the scores of the same images.
-        rule: which scores count as equal. "tied" compares the printed means where there are fewer than `MIN_IMAGES`
-            images, and otherwise asks whether Student's 95 % interval of the mean difference to the best contains 0.
+        rule: which scores count as equal. For "tied", means that differ by one unit of the last printed digit are
+            equal, whatever the test says.
         higher: whether higher values are better.
         digits: decimals that are printed.
 
@@ -46,27 +49,29 @@ def best_marks(column: Mapping[Row, Scores], rule: MarkRule, *, higher: bool, di
         >>> best_marks(column, "max", higher=True, digits=2)
         {'a': 'first', 'b': 'first', 'c': 'second'}
     """
-    equal = {"max": _printed_equal, "tied": _not_significantly_different, "none": None}[rule]
+    tiers = {"max": _printed_equal, "tied": _tied, "none": None}[rule]
     left = {row: scores for row, scores in column.items() if not math.isnan(scores.mean)}
     marks: dict[Row, Mark] = {}
-    for mark in ("first", "second") if equal else ():
-        if not left or equal is None:
+    for mark in ("first", "second") if tiers else ():
+        if not left or tiers is None:
             break
-        best = (max if higher else min)(left.values(), key=lambda scores: scores.mean)
-        level = [row for row, scores in left.items() if equal(best, scores, digits)]
+        shares = tiers(list(left.values()), higher, digits)
+        level = [row for row, equal in zip(left, shares, strict=True) if equal]
         marks |= dict.fromkeys(level, mark)
         left = {row: scores for row, scores in left.items() if row not in level}
     return marks
 
 
-Equal = Callable[[Scores, Scores, int], bool]
+def _printed_equal(scores: Sequence[Scores], higher: bool, digits: int) -> list[bool]:
+    best = (max if higher else min)(one.mean for one in scores)
+    return [f"{one.mean:.{digits}f}" == f"{best:.{digits}f}" for one in scores]
 
 
-def _printed_equal(best: Scores, other: Scores, digits: int) -> bool:
-    return f"{best.mean:.{digits}f}" == f"{other.mean:.{digits}f}"
-
-
-def _not_significantly_different(best: Scores, other: Scores, digits: int) -> bool:
-    if best is other or len(best.images) < MIN_IMAGES:
-        return _printed_equal(best, other, digits)
-    return hold_zero(best.images, other.images[np.newaxis])[0]
+def _tied(scores: Sequence[Scores], higher: bool, digits: int) -> list[bool]:
+    sign = 1 if higher else -1
+    return top_tier(
+        [sign * one.mean for one in scores],
+        lambda chosen: sign * np.stack([scores[index].images for index in chosen]),
+        n=len(scores[0].images),
+        tie=10.0**-digits,
+    )

@@ -19,10 +19,10 @@ from leaderboard.ranking import (
     places,
     rank,
     reference_inputs,
-    significantly_below,
     tiers,
 )
 from srbench.records.submission import SubmissionRecord
+from srbench.statistics import significantly_below
 from srbench.submissions import Submission
 
 GROUP = 4, "matlab-y", "Sample"

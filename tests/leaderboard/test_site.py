@@ -16,10 +16,13 @@ from xml.etree import ElementTree
 
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from leaderboard import main_tables
-from leaderboard.rendering import with_code
+from leaderboard.rendering import SiteLinks, with_code
 from leaderboard.site import MARKER_NAME, build
+from srbench import __version__
+from srbench.cli import main
 from srbench.errors import ResultsError, SubmissionError
 from tests.submissions.generated import generate, rewrite
 
@@ -331,3 +334,26 @@ def test_a_table_is_there_as_latex_and_markdown(site: Path) -> None:
 def test_parts_between_backticks_are_shown_as_code() -> None:
     assert str(with_code("run `srbench <x>` now")) == "run <code>srbench &lt;x&gt;</code> now"
     assert str(with_code("one ` alone & more")) == "one ` alone &amp; more"
+
+
+def test_links_outside_the_site_are_only_those_given(submissions: Path, site: Path, tmp_path: Path) -> None:
+    plain = (site / "index.html").read_text()
+    assert 'rel="canonical"' not in plain and "Repository" not in plain
+    links = SiteLinks("https://example.org/code", "https://example.org/docs", "https://example.org/board/")
+    build(submissions, tmp_path / "out", links)
+    page = (tmp_path / "out/models/net-00001.html").read_text()
+    assert '<link rel="canonical" href="https://example.org/board/models/net-00001.html">' in page
+    assert page.count('href="https://example.org/code"') == page.count('href="https://example.org/docs"') == 2
+
+
+def test_the_footer_has_version_and_date_of_the_data(site: Path) -> None:
+    footer = (site / "index.html").read_text().partition("<footer")[2]
+    assert f"Built by srbench {__version__}." in footer
+    assert '<time datetime="2026-01-03">' in footer
+
+
+def test_an_address_that_is_no_web_page_is_refused(tmp_path: Path) -> None:
+    arguments = ["leaderboard", "build", "--submissions", str(tmp_path), "--repository", "javascript:alert(1)"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "--repository: expected an address such as https://example.org/, got 'javascript:alert(1)'" in result.stderr

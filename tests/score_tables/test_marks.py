@@ -24,8 +24,10 @@ def test_means_that_print_equal_share_a_mark() -> None:
 
 def test_noise_ties_and_a_steady_gap_does_not() -> None:
     base = 30 + NOISE
-    steady = best_marks(column(base, base - 0.001), "tied", higher=True, digits=2)
+    steady = best_marks(column(base, base - 0.011), "tied", higher=True, digits=2)
     assert steady == {"a": "first", "b": "second"}
+    close = best_marks(column(base, base - 0.009), "tied", higher=True, digits=2)
+    assert close == {"a": "first", "b": "first"}
     noisy = best_marks(column(base, 30 + np.roll(NOISE, 7)), "tied", higher=True, digits=2)
     assert set(noisy.values()) == {"first"}
 
