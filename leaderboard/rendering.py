@@ -124,15 +124,17 @@ def environment() -> Environment:
 def render(template: str, *, path: str, **context: object) -> str:
     """Return the HTML of a page at `path`.
 
-    Templates get `path`, `root` (the way up, to be put before every local address), `canonical` (the complete address,
+    Templates get `path`, `root` (the way up, to be put before every local address), `page_address` (the complete address,
     empty if the site's address is not known) and the context.
     """
     return (
-        environment().get_template(template).render(path=path, root=way_up(path), canonical=_canonical(path), **context)
+        environment()
+        .get_template(template)
+        .render(path=path, root=way_up(path), page_address=_page_address(path), **context)
     )
 
 
-def _canonical(path: str) -> str:
+def _page_address(path: str) -> str:
     return f"{SITE.links.address.rstrip('/')}/{link(path)}" if SITE.links.address else ""
 
 

@@ -39,7 +39,7 @@
   const levelOf = (row) => row.querySelector(".level").classList[1];
 
   // The complete text of a shortened cell.
-  const trainingOf = (row) => row.querySelector("td abbr[title]:not(.s abbr)")?.title ?? "";
+  const trainingOf = (row) => row.querySelector(".l abbr[title]")?.title ?? "";
 
   function valueOf(row, column) {
     const counts = { parameters: row.dataset.p, macs: row.dataset.m };
@@ -301,7 +301,9 @@
       chosen[box.checked ? "add" : "delete"](row.dataset.id);
       showChosen();
     });
-    row.insertCell().append(box);
+    const cell = row.insertCell();
+    cell.className = "n";
+    cell.append(box);
   }
 
   function showChosen() {

@@ -27,6 +27,8 @@ from srbench.errors import ResultsError, SubmissionError
 from tests.submissions.generated import generate, rewrite
 
 # XHTML's empty elements never close.
+_OPTIONAL = ("td", "th", "tr")
+"""Elements that another one of these closes, as the HTML standard allows."""
 _VOID = {"meta", "link", "input", "img", "br", "hr", "source", "wbr", "col", "area", "base", "embed", "track"}
 
 
@@ -43,6 +45,8 @@ class Parsed(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
+        if tag in _OPTIONAL:
+            self._close_optional("tr" if tag == "tr" else "td")
         if tag not in _VOID:
             self.open.append(tag)
         if given.get("id"):
@@ -57,7 +61,14 @@ class Parsed(HTMLParser):
         if tag not in _VOID:
             self.open.pop()
 
+    def _close_optional(self, tag: str) -> None:
+        """Close an open cell, and for `tr` an open row, too."""
+        while self.open and self.open[-1] in (_OPTIONAL if tag == "tr" else _OPTIONAL[:2]):
+            self.open.pop()
+
     def handle_endtag(self, tag: str) -> None:
+        if tag in ("tr", "tbody"):
+            self._close_optional("tr" if tag == "tbody" else "td")
         assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
         self.open.pop()
 
