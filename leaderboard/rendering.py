@@ -124,8 +124,8 @@ def environment() -> Environment:
 def render(template: str, *, path: str, **context: object) -> str:
     """Return the HTML of a page at `path`.
 
-    Templates get `path`, `root` (the way up, to be put before every local address), `page_address` (the complete address,
-    empty if the site's address is not known) and the context.
+    Templates get `path`, `root` (the way up, to be put before every local address), `page_address` (the complete
+    address, empty if the site's address is not known) and the context.
     """
     return (
         environment()
