@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -21,7 +22,6 @@ from leaderboard.addresses import (
     way_up,
     web_address,
 )
-from srbench import __version__
 from srbench.errors import counted
 
 MISSING = "–"
@@ -61,12 +61,21 @@ NAVIGATION: list[tuple[str, str]] = [
 class SiteLinks:
     """Addresses outside the site that its pages link to; an empty one is left out, since no address is invented.
 
-    `address` is that of the site itself, for canonical links: they end in a page's path.
+    `address` is that of the site itself, for canonical links: they end in a page's path. `commit` is the commit of the
+    entries: see `leaderboard.data_commit.commit_of`.
     """
 
     repository: str = ""
     docs: str = ""
     address: str = ""
+    commit: str = ""
+
+
+def _version() -> str:
+    try:
+        return metadata.version("sisr-bench")
+    except metadata.PackageNotFoundError:
+        return "of a source tree"
 
 
 @dataclass
@@ -75,7 +84,7 @@ class SiteFacts:
 
     date: str = ""
     links: SiteLinks = field(default_factory=SiteLinks)
-    version: str = __version__
+    version: str = field(default_factory=_version)
 
 
 SITE = SiteFacts()

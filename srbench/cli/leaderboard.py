@@ -214,13 +214,15 @@ def serve_command(submissions: Path, output: Path, port: int) -> None:
 
 def _build(submissions: Path, output: Path, addresses: Mapping[str, str] | None = None) -> None:
     from leaderboard.addresses import web_address
+    from leaderboard.data_commit import commit_of
     from leaderboard.rendering import SiteLinks
     from leaderboard.site import build
 
     for option, address in (addresses or {}).items():
         if address != web_address(address):
             raise click.UsageError(f"{option}: expected an address such as https://example.org/, got {address!r}")
-    report = build(submissions, output, SiteLinks(*(addresses or {}).values()))
+    links = SiteLinks(*(addresses or {}).values())
+    report = build(submissions, output, replace(links, commit=commit_of(submissions)))
     for problem in report.problems:
         click.echo(f"left out {problem.id}: {problem.message}", err=True)
     note(f"{counted(report.entries, 'entry', 'entries')}; {counted(report.files, 'file')} written")

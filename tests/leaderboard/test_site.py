@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from leaderboard import main_tables
+from leaderboard.data_commit import commit_of
 from leaderboard.rendering import SiteLinks, with_code
 from leaderboard.site import MARKER_NAME, build
 from srbench import __version__
@@ -350,11 +352,29 @@ def test_parts_between_backticks_are_shown_as_code() -> None:
 def test_links_outside_the_site_are_only_those_given(submissions: Path, site: Path, tmp_path: Path) -> None:
     plain = (site / "index.html").read_text()
     assert 'rel="canonical"' not in plain and "Repository" not in plain
-    links = SiteLinks("https://example.org/code", "https://example.org/docs", "https://example.org/board/")
+    links = SiteLinks("https://example.org/code", "https://example.org/docs", "https://example.org/board/", "c0ffee")
     build(submissions, tmp_path / "out", links)
     page = (tmp_path / "out/models/net-00001.html").read_text()
     assert '<link rel="canonical" href="https://example.org/board/models/net-00001.html">' in page
     assert page.count('href="https://example.org/code"') == page.count('href="https://example.org/docs"') == 2
+    assert "commit <code>c0ffee</code>" in page
+
+
+def test_commit_is_named_only_for_unchanged_entries(tmp_path: Path) -> None:
+    git = ("git", "-C", str(tmp_path), "-c", "user.name=A", "-c", "user.email=a@example.org")
+    assert commit_of(tmp_path) == ""
+    for command in (
+        ("init", "-q"),
+        ("commit", "-q", "--allow-empty", "-m", "Begin"),
+        ("add", "."),
+        ("commit", "-qm", "Add"),
+    ):
+        (tmp_path / "entry.json").write_text("{}")
+        subprocess.run([*git, *command], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
+    assert commit_of(tmp_path) == head[:12]
+    (tmp_path / "entry.json").write_text("[]")
+    assert commit_of(tmp_path) == ""
 
 
 def test_the_footer_has_version_and_date_of_the_data(site: Path) -> None:
