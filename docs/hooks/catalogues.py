@@ -21,6 +21,7 @@ from srbench.study.results import read_results
 from srbench.tables import table_of_markdown
 from srbench.training.curves import Line, curves
 from srbench.training.recipe import load_recipe, recipe_names
+from srbench.training.recipe_help import HEAD, recipe_rows
 from srbench.zoo.costs import COSTS
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, find_variant
 from srbench.zoo.trained import Record, records, scales_of, scores_at
@@ -87,6 +88,12 @@ def recipes() -> str:
         for recipe in found
     )
     return _table(("recipe", "", "steps", "batch", "LR patch", "sha256"), rows)
+
+
+def recipe_keys() -> str:
+    """The keys of a recipe."""
+    rows = ((f"`{key}`", values, default, meaning) for key, values, default, meaning in recipe_rows())
+    return _table(HEAD, rows)
 
 
 def networks() -> str:
@@ -250,6 +257,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "networks": networks,
     "pairs": pairs,
     "recipes": recipes,
+    "recipe_keys": recipe_keys,
     "studies": studies,
     "trained": trained,
     "weights": weights,

@@ -22,7 +22,7 @@ LR_MODES = ("matlab", "pil-per-crop")
 OPTIMISERS = ("adam", "adamw")
 SCHEDULES = ("constant", "halving", "one-cycle")
 TRAINING_PRECISIONS = ("fp32", "tf32", "bf16")
-LOSSES = ("l1", "l2")
+LOSSES = ("l1", "l2", "charbonnier")
 
 LARGEST_SEED = 2**63 - 1
 """The largest seed of a training: the largest int64."""
@@ -42,7 +42,8 @@ class RecipeRecord(RecordModel):
     Attributes:
         crops, lr: where patches come from and how their LR was made; see `PATCH_SOURCES` and `LR_MODES`.
         patch, symmetries, repeat: side of a patch, flips and rotations, visits of each window in an epoch.
-        held_out: names of training images that are never trained on; progress is measured on them.
+        held_out: names of training images that are never trained on, or their number, then chosen by their hash;
+            progress is measured on them.
         batch: patches of one step, over all processes and accumulations together.
         optimiser, learning_rate, beta1, beta2, epsilon, weight_decay, clip: `clip` bounds the gradient's norm (0: off).
         schedule: `constant`; `halving` every `halve_every` steps; `one-cycle`: up from `learning_rate` / 25 over the
@@ -63,7 +64,7 @@ class RecipeRecord(RecordModel):
     lr: Annotated[str, OneOf(LR_MODES)] = "matlab"
     symmetries: bool = True
     repeat: Positive = 1
-    held_out: Items[str] = ()
+    held_out: Items[str] | Positive = ()
     loss: Annotated[str, OneOf(LOSSES)] = "l1"
     optimiser: Annotated[str, OneOf(OPTIMISERS)] = "adam"
     beta1: Share = 0.9
@@ -84,7 +85,7 @@ class RecipeRecord(RecordModel):
             raise PydanticCustomError(
                 "refused", 'expected crops = "five" with lr = "pil-per-crop", which makes the LR of each crop'
             )
-        if len(set(self.held_out)) != len(self.held_out):
+        if isinstance(self.held_out, tuple) and len(set(self.held_out)) != len(self.held_out):
             raise PydanticCustomError("refused", "expected each name in held_out once")
         return self
 

@@ -122,7 +122,10 @@ class TimeLimitFacts(RecordModel):
 
 
 class TrainingRecord(RecordModel):
-    """`training.json`. Fields with a default are missing in records of earlier versions of srbench."""
+    """`training.json`. Fields with a default are missing in records of earlier versions of srbench.
+
+    `float32_sha256` is the hash of the weights before they were packed in float16.
+    """
 
     network: str
     scale: ScaleFactor
@@ -155,6 +158,7 @@ class TrainingRecord(RecordModel):
     spikes: Items[LossSpike] = ()
     time_limit: TimeLimitFacts | None = None
     own_network: OwnNetworkFacts | None = None
+    float32_sha256: str | None = None
 
 
 class PublishedStage(RecordModel):

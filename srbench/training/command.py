@@ -19,7 +19,9 @@ from srbench.training.options import OPTIONS, Option, misuse, recipe_settings
 from srbench.training.own_networks import is_own
 from srbench.training.processes import leads
 from srbench.training.recipe import load_recipe
+from srbench.training.recipe_help import recipe_help
 from srbench.training.records import WEIGHTS
+from srbench.training.result_packs import Packer, parse_size, unpack
 from srbench.training.resume_from import loss_curve
 from srbench.training.time_limit import run_within, seconds_of
 from srbench.training.trainer import train
@@ -71,6 +73,7 @@ def _way(values: Mapping[str, Any]) -> dict[str, Any]:
         "device": values["device"],
         "speed": speed,
         "checkpoint_every": values["checkpoint_every"],
+        "print_every": values["log_every"],
         "snapshots": tuple(values["snapshot"] or ()),
     }
 
@@ -80,6 +83,11 @@ def run_command(values: Mapping[str, Any]) -> str:
 
     Of several processes only the first has something to say; the others return an empty text.
     """
+    if values["recipe_help"]:
+        return recipe_help()
+    if values["unpack"]:
+        folders = unpack(values["unpack"], values["output"])
+        return f"{counted(len(folders), 'training')} unpacked to {values['output']}"
     if values["sweep"]:
         jobs = read_sweep(values["sweep"], values["output"], partial(Job, **_way(values)))
         outcomes = _carried_out(jobs, values)
@@ -115,20 +123,44 @@ def evaluation_command(job: Job) -> str:
 
 
 def _carried_out(jobs: Sequence[Job], values: Mapping[str, Any]) -> list[Outcome]:
-    """What comes of the trainings of a sweep, within the time limit if there is one."""
+    """Return the outcomes of a sweep, within the time limit if there is one; each is packed as soon as it is there."""
+    packer = _packer(values)
+    if packer:
+        packer.require_space(jobs)
+
+    def packed(outcome: Outcome) -> None:
+        if packer and outcome.record is not None:
+            packer.add(outcome.job.output, outcome.job.output.name)
+
     if values["time_limit"] is None:
-        return run_jobs(jobs, workers=values["jobs"])
-    return run_within(jobs, seconds_of(values["time_limit"]), home=values["output"], workers=values["jobs"])
+        return run_jobs(jobs, workers=values["jobs"], told=packed)
+    limit = seconds_of(values["time_limit"])
+    return run_within(jobs, limit, home=values["output"], workers=values["jobs"], told=packed)
 
 
 def _trained(job: Job, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of a single training, within the time limit if there is one."""
+    """Return the record of a single training, within the time limit if there is one; packed if asked for."""
+    packer = _packer(values)
+    if packer:
+        packer.require_space([job])
     if values["time_limit"] is None:
-        return train(job)
-    (outcome,) = run_within([job], seconds_of(values["time_limit"]), home=job.output)
-    if outcome.record is None:
-        raise TrainingError(outcome.problem)
-    return outcome.record
+        record = train(job)
+    else:
+        (outcome,) = run_within([job], seconds_of(values["time_limit"]), home=job.output)
+        if outcome.record is None:
+            raise TrainingError(outcome.problem)
+        record = outcome.record
+    if packer and leads():
+        packer.add(job.output, ".")
+    return record
+
+
+def _packer(values: Mapping[str, Any]) -> Packer | None:
+    if values["pack"] is None:
+        return None
+    total = values["pack_total"]
+    size = parse_size(values["pack_size"], "--pack-size")
+    return Packer(values["pack"], size, parse_size(total, "--pack-total") if total else None)
 
 
 def main(arguments: Sequence[str]) -> int:

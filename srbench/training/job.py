@@ -44,6 +44,8 @@ class Job:
             scale `init_scale` where there are several. With `init_strict` every tensor has to fit.
         checkpoint_every: steps between two checkpoints; None writes one about every
             `checkpoint_seconds`, and fewer where they are slow to write.
+        log_every: steps between two lines of the log.
+        print_every: steps between two printed lines; None prints one a minute outside a terminal.
         snapshots: percentages of the steps at which the weights so far are kept as `weights-25.safetensors` and so on.
         pause_at: the step after which to stop with a checkpoint; None trains to the end.
         shortening: how the rest of the schedule is shortened.
@@ -70,6 +72,7 @@ class Job:
     checkpoint_every: int | None = None
     checkpoint_seconds: float = 60.0
     log_every: int = 20
+    print_every: int | None = None
     snapshots: tuple[int, ...] = ()
     progress: bool = True
     pause_at: int | None = None
@@ -101,6 +104,8 @@ class Job:
         ]
         if self.checkpoint_every is not None:
             ranges.append(("checkpoint-every", self.checkpoint_every, range(1, LARGEST_SEED), "of at least 1"))
+        if self.print_every is not None:
+            ranges.append(("log-every", self.print_every, range(1, LARGEST_SEED), "of at least 1"))
         if self.scales:
             self._require_scales()
         self._require_own_network()

@@ -16,6 +16,9 @@ from srbench.training.command import run_command
 from srbench.training.options import OPTIONS, Option, misuse
 from srbench.training.records import RECORD, WEIGHTS, read_training
 
+# A help text is no training.
+_KEYWORDS = [option for option in OPTIONS if option.key != "recipe_help"]
+
 
 @dataclass(frozen=True)
 class FinishedTraining:
@@ -62,11 +65,12 @@ def train(**keywords: object) -> FinishedTraining:
         Traceback (most recent call last):
         srbench.errors.SrbenchError: scales: expected a list of int, got '2,3'; pass scales=[…]
     """
-    known = {option.key: option for option in OPTIONS}
+    known = {option.key: option for option in _KEYWORDS}
     if unknown := [name for name in keywords if name not in known]:
         hint = UnknownNameError("option", unknown[0], known)
         raise TypeError(f"train() got an unexpected keyword argument {unknown[0]!r}: {hint}")
     values = {name: _value(option, keywords.get(name)) for name, option in known.items()}
+    values["recipe_help"] = False
     if wrong := misuse(values):
         raise TrainingError(wrong)
     report = run_command(values)
@@ -80,7 +84,7 @@ def _parameter(option: Option) -> inspect.Parameter:
 
 # The signature that help() and editors show is made from the options, so that the two cannot differ.
 train.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # functions do have it
-    [_parameter(option) for option in OPTIONS], return_annotation=FinishedTraining
+    [_parameter(option) for option in _KEYWORDS], return_annotation=FinishedTraining
 )
 
 

@@ -19,7 +19,20 @@ from srbench.training.recipe import Recipe
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.compiling import allow_many_networks
 
-_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": functional.l1_loss, "l2": functional.mse_loss}
+CHARBONNIER_EPSILON = 1e-3
+"""The width in which Charbonnier's loss is smooth, for values in [0, 1] (Lai et al., LapSRN, CVPR 2017)."""
+
+
+def charbonnier(sr: Tensor, hr: Tensor) -> Tensor:
+    """Return the mean of √(d² + ε²) over the differences d of two tensors."""
+    return torch.sqrt((sr - hr) ** 2 + CHARBONNIER_EPSILON**2).mean()
+
+
+_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": functional.l1_loss,
+    "l2": functional.mse_loss,
+    "charbonnier": charbonnier,
+}
 _OPTIMISERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 _START_OF_CYCLE = 1 / 25
 # Steps before a CUDA graph is recorded, so that the libraries have chosen their algorithms.

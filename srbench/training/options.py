@@ -131,6 +131,10 @@ OPTIONS = (
     Option(name="--compile", help="Use torch.compile.", flag=True),
     Option(name="--graphs", help="Replay steps as CUDA graphs: on a GPU, without launching each kernel.", flag=True),
     Option(name="--checkpoint-every", help="Steps between checkpoints; default: one a minute.", kind=int, metavar="N"),
+    Option(name="--recipe-help", help="Print the keys of a recipe, and train nothing.", flag=True),
+    Option(
+        name="--log-every", help="Steps between two printed lines; default: one line a minute.", kind=int, metavar="N"
+    ),
     Option(
         name="--sweep",
         help="Train networks × scales × seeds, as this file lists them with recipe and train_set.",
@@ -144,6 +148,19 @@ OPTIONS = (
         default=1,
         metavar="N",
     ),
+    Option(
+        name="--pack",
+        help="Also write each finished training into this folder, in pieces, for machines that return small files.",
+        kind=Path,
+        metavar="DIR",
+    ),
+    Option(name="--pack-size", help="The largest size of a piece, such as 16MiB.", default="16MiB", metavar="SIZE"),
+    Option(
+        name="--pack-total",
+        help="The largest size of all pieces; weights are then packed in float16, with record and log alone.",
+        metavar="SIZE",
+    ),
+    Option(name="--unpack", help="Join the pieces of a --pack in --output; train nothing.", kind=Path, metavar="DIR"),
     Option(
         name="--snapshot",
         help="Also keep the weights at this percentage of the steps, 1 to 100.",
@@ -162,6 +179,12 @@ def recipe_settings(values: Mapping[str, Any]) -> list[str]:
 
 def misuse(values: Mapping[str, Any]) -> str:
     """What is wrong with a set of values, or an empty text: what is missing, or said beside a sweep that says it."""
+    if values["recipe_help"]:
+        return ""
+    if values["unpack"] is not None:
+        return "" if values["output"] is not None else "missing --output, the folder to unpack to"
+    if values["pack"] is None and values["pack_total"] is not None:
+        return "--pack-total: give --pack, too"
     if values["sweep"] is None:
         given = {**values, "scale": values["scale"] or values["scales"]}
         missing = [option.name for option in OPTIONS if option.required and given[option.key] is None]

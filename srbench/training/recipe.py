@@ -96,7 +96,7 @@ def _setting(text: str) -> tuple[str, JsonValue]:
     if key not in settings:
         raise UnknownNameError("recipe key", key, settings)
     if key == "held_out":
-        return key, [name for name in value.split(",") if name]
+        return key, int(value) if value.isdecimal() else [name for name in value.split(",") if name]
     if Recipe.model_fields[key].annotation is str:
         return key, value
     try:

@@ -13,8 +13,9 @@ from srbench.errors import TrainingError, WeightsError
 from srbench.files import sha256_of
 from srbench.training.curves import Line, thinned
 from srbench.training.folder import read_lines
-from srbench.training.recipe import Recipe
+from srbench.training.recipe import Recipe, recipe_from
 from srbench.training.records import STAGE, WEIGHTS, read_training
+from srbench.training.training_data import TrainingData, held_out_names
 from srbench.zoo.networks import Form, Option, find_variant
 from srbench.zoo.reading import read_checkpoint
 
@@ -33,17 +34,19 @@ class Stage:
     form: Form
     init: dict[str, Any] | None
 
-    def require_same_images(self, fingerprint: str, recipe: Recipe) -> None:
+    def require_same_images(self, data: TrainingData, recipe: Recipe) -> None:
         """Raises TrainingError unless every stage saw the images of this fingerprint and none that is held out now."""
         for stage in self.told:
             name = stage["recipe"]["name"]
-            if stage["train_set"]["fingerprint"] != fingerprint:
+            if stage["train_set"]["fingerprint"] != data.fingerprint:
                 other = stage["train_set"]["name"]
                 raise TrainingError(
                     f"--start: expected a training on the same images, got one on {other} ({name}); "
                     "stages share their images"
                 )
-            if seen := sorted(set(recipe.held_out) - set(stage["recipe"]["held_out"])):
+            if seen := sorted(
+                set(data.held_out_names) - set(held_out_names(recipe_from(stage["recipe"]), data.ranked))
+            ):
                 raise TrainingError(
                     f"--start: expected a training that held out all that {recipe.name} holds out, got "
                     f"{name}, which trained on {', '.join(seen[:5])}"

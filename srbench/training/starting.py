@@ -60,7 +60,7 @@ class Start:
     def require_fitting(self, data: TrainingData, job: Job) -> None:
         """Raises TrainingError for a stage of other images, or a transfer that should be a stage."""
         if self.stage:
-            self.stage.require_same_images(data.fingerprint, job.recipe)
+            self.stage.require_same_images(data, job.recipe)
         if self.transfer and job.init:
             require_no_stage(
                 job.init,

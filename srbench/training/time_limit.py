@@ -10,7 +10,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -92,8 +92,17 @@ def seconds_of(text: str) -> float:
     return float(seconds)
 
 
-def run_within(jobs: Sequence[Job], limit: float, *, home: Path, workers: int = 1) -> list[Outcome]:
+def run_within(
+    jobs: Sequence[Job],
+    limit: float,
+    *,
+    home: Path,
+    workers: int = 1,
+    told: Callable[[Outcome], None] | None = None,
+) -> list[Outcome]:
     """Carry out trainings so that all of them are finished `limit` seconds from now; `home` keeps the plan.
+
+    Each outcome is `told` as soon as its training is finished.
 
     Each gets the same share of the time. Trainings of one network and scale with different attention or seed get the
     steps of the slowest of them.
@@ -116,7 +125,7 @@ def run_within(jobs: Sequence[Job], limit: float, *, home: Path, workers: int = 
         _write(plan, home)
     failed = {path: outcome for path, outcome in first.items() if outcome.record is None}
     left = [_shortened(job, plan) for job in jobs if job.output not in failed]
-    done = {outcome.job.output: outcome for outcome in run_jobs(left, workers=workers)}
+    done = {outcome.job.output: outcome for outcome in run_jobs(left, workers=workers, told=told)}
     return [(failed.get(job.output) or done[job.output]) for job in jobs]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -27,9 +26,11 @@ from srbench.training.memory import enough_memory, too_large, too_little_for
 from srbench.training.optimization import Optimization, learning_rate
 from srbench.training.own_networks import build_network, without_prefix
 from srbench.training.processes import DistContext, join_processes
+from srbench.training.progress import ProgressLines, say
 from srbench.training.records import as_one, snapshot_name
 from srbench.training.saturation import describe, measure
 from srbench.training.starting import Start, key_of
+from srbench.training.stopping import StopRequest, stop_on_signal
 from srbench.training.timing import bf16_warning
 from srbench.training.training_data import TrainingData, open_training_data
 from srbench.training.validation import PROTOCOL, held_out_psnr
@@ -80,12 +81,8 @@ def _begun(
     job: Job, world: DistContext, pairs: Mapping[int, TrainingData], folder: TrainingFolder, start: Start
 ) -> _Training:
     if world.size == 1 and job.progress and (warning := bf16_warning(job, world, form=start.form)):
-        _say(f"warning: {warning}")
+        say(f"warning: {warning}")
     return _Training(job, world, pairs, folder, start)
-
-
-def _say(text: str) -> None:
-    tqdm.write(text, file=sys.stderr)
 
 
 class _Training:
@@ -117,20 +114,40 @@ class _Training:
             self.saturation = self._measured_saturation("at initialisation")
         recipe, begun = self.job.recipe, clock.now()
         saved, before = begun, self.seconds
-        with self._bar() as bar:
+        lines = self._progress_lines()
+        with self._bar() as bar, stop_on_signal() as request:
             while self.step < (self.job.pause_at or self.job.last_step):
                 self._learn()
                 self.seconds = before + clock.now() - begun
                 bar.update(recipe.batch)
-                if self._due(self.job.log_every):
-                    self._report(bar)
+                lines.tick(self.step, lambda: float(self.losses[-1][0]))
                 if recipe.held_out and self._due(recipe.validate_every):
                     self._validate()
+                if self._due(self.job.log_every):
+                    lines.step(self.step, self._report(bar), self.psnr if self.history else None)
                 self._snapshot()
                 if self._checkpoint_due(saved):
                     saved = self._timed_save()
                 self._require_time()
+                self._require_no_stop(request)
         return self._finish() if self.job.pause_at is None else self._pause()
+
+    def _progress_lines(self) -> ProgressLines:
+        job, shown = self.job, self.job.progress and self.world.leads
+        what = f"{self.start.network} {times(job.all_scales)}, recipe {job.recipe.name}, seed {job.seed}"
+        return ProgressLines(what, job.output, job.last_step, job.recipe.batch, job.print_every, shown)
+
+    def _require_no_stop(self, request: StopRequest) -> None:
+        """Write a checkpoint and raise KeyboardInterrupt if a signal asks for a stop before the last step."""
+        if request.signal is None or self.step >= self.job.last_step:
+            return
+        self._save()
+        if self.world.leads:
+            say(
+                f"{request.signal.name}: stopped at step {self.step} of {self.job.last_step}; the checkpoint is kept "
+                f"in {self.job.output}: repeat the command to resume"
+            )
+        raise KeyboardInterrupt
 
     def _measured_saturation(self, when: str) -> dict[str, Any]:
         """Measure the attention maps with the averaged weights, and say in a line what was found."""
@@ -140,7 +157,7 @@ class _Training:
             network.scale = self.job.scale
             sites = measure(network)
         if sites and self.job.progress:
-            _say(f"{when}: {describe(sites)}")
+            say(f"{when}: {describe(sites)}")
         return {name: site.plain() for name, site in sites.items()}
 
     def _pause(self) -> dict[str, Any]:
@@ -187,8 +204,8 @@ class _Training:
             return self.step % self.job.checkpoint_every == 0
         return clock.now() - saved >= max(self.job.checkpoint_seconds, self.save_seconds / CHECKPOINT_SHARE)
 
-    def _report(self, bar: tqdm[Any]) -> None:
-        """Log the mean loss since the last report; asking for it is what makes a GPU's queue run dry, so it is rare."""
+    def _report(self, bar: tqdm[Any]) -> float:
+        """Log and return the mean loss since the last report. Reading it makes a GPU wait, so it is done rarely."""
         mean, norm = self._checked_losses().mean(0).tolist()
         self.losses = []
         self._log(
@@ -202,6 +219,7 @@ class _Training:
             }
         )
         bar.set_postfix(loss=f"{mean:.4f}", psnr=f"{self.psnr:.3f}" if self.history else "-", refresh=False)
+        return float(mean)
 
     def _validate(self) -> None:
         self._checked_losses()
@@ -331,7 +349,7 @@ class _Training:
             **({"init": init} if (init := self.start.init) else {}),
             **({"own_network": own.facts()} if (own := self.start.own) else {}),
             "train_set": {"name": self.data.name, "fingerprint": self.data.fingerprint, "images": self.data.images},
-            "held_out": list(recipe.held_out),
+            "held_out": list(self.data.held_out_names),
             "patches": self.step * recipe.batch,
             "epochs": round(self.feeds.epochs(self.step), 2),
             "protocol": PROTOCOL,

@@ -16,6 +16,7 @@ from srbench.datasets.patches import PatchPlan
 from srbench.datasets.stores import FolderStore
 from srbench.errors import DatasetError, TrainingError
 from srbench.files import cache_dir
+from srbench.records.recipe_model import RecipeRecord
 from srbench.training.recipe import Recipe
 
 
@@ -33,6 +34,8 @@ class TrainingData:
     images: int
     train: PatchStore
     held_out: PatchStore | None
+    held_out_names: tuple[str, ...] = ()
+    ranked: tuple[str, ...] = ()
 
     def plan(self, recipe: Recipe, seed: int) -> PatchPlan:
         """The patches of a training: one stream for all processes, whatever their number.
@@ -59,11 +62,13 @@ def open_training_data(name: str, recipe: Recipe, *, scale: int, root: Path | No
         DatasetError: the set is not there, or cannot be packed.
     """
     images = find_training_images(name, root)
-    _require_held_out(recipe, images)
-    train = [stem for stem in images.names if stem not in recipe.held_out]
+    ranked = tuple(sorted(images.names, key=lambda name: images.pixel_hashes[name]))
+    held_out = held_out_names(recipe, ranked)
+    _require_held_out(recipe, held_out, images)
+    train = [stem for stem in images.names if stem not in held_out]
     if not train:
         raise TrainingError(
-            f"{images.location}: expected images besides the {len(recipe.held_out)} held out, got none; hold out fewer"
+            f"{images.location}: expected images besides the {len(held_out)} held out, got none; hold out fewer"
         )
     whole = pair_maker("matlab", scale=scale)
     return TrainingData(
@@ -72,7 +77,9 @@ def open_training_data(name: str, recipe: Recipe, *, scale: int, root: Path | No
         pixels=tuple(sorted(images.pixel_hashes.values())),
         images=len(train),
         train=_packed(images, train, pair_maker(recipe.lr, scale=scale)),
-        held_out=_packed(images, recipe.held_out, whole) if recipe.held_out else None,
+        held_out=_packed(images, held_out, whole) if held_out else None,
+        held_out_names=held_out,
+        ranked=ranked,
     )
 
 
@@ -114,16 +121,21 @@ def _catalogued(name: str, root: Path | None) -> ImageSet | None:
     )
 
 
-def _require_held_out(recipe: Recipe, images: ImageSet) -> None:
-    missing = [name for name in recipe.held_out if name not in images.names]
+def held_out_names(recipe: RecipeRecord, ranked: Sequence[str]) -> tuple[str, ...]:
+    """Return the images that a recipe holds out: those it names, or the first ones of all names ranked by hash."""
+    return tuple(ranked[: recipe.held_out]) if isinstance(recipe.held_out, int) else recipe.held_out
+
+
+def _require_held_out(recipe: Recipe, held_out: Sequence[str], images: ImageSet) -> None:
+    missing = [name for name in held_out if name not in images.names]
     if not missing:
         return
     close = {other for name in missing for other in difflib.get_close_matches(name, images.names, n=1)}
     hint = f" (there are {', '.join(sorted(close))})" if close else ""
     raise TrainingError(
-        f"{images.location}: expected all {len(recipe.held_out)} images that recipe {recipe.name} holds out, missing "
-        f"are {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}{hint}; take the recipe's own training set, or "
-        "name others with --set held_out=NAME,NAME (empty for none)"
+        f"{images.location}: expected all {len(held_out)} images that recipe {recipe.name} holds out, missing "
+        f"are {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}{hint}; take the recipe's own training set, "
+        "or hold out a number of images with --set held_out=5 (empty for none)"
     )
 
 

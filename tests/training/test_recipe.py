@@ -3,10 +3,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
+from srbench.datasets.imageset import open_dataset
 from srbench.errors import TrainingError, UnknownNameError
-from srbench.training.optimization import learning_rate
+from srbench.records.recipe_model import RecipeRecord
+from srbench.training.optimization import charbonnier, learning_rate
 from srbench.training.recipe import load_recipe, recipe_from, recipe_names
+from srbench.training.recipe_help import recipe_help, recipe_rows
+from srbench.training.training_data import open_training_data
 from tests.training.small import SMALL, small_recipe
 
 OTHER = {
@@ -115,3 +120,26 @@ def test_recipe_files_with_unknown_or_missing_keys_are_refused(tmp_path: Path) -
 def test_a_recipe_refuses_true_as_a_number() -> None:
     with pytest.raises(TrainingError, match="steps: expected an integer of at least 1, got True"):
         recipe_from({**SMALL, "steps": True})
+
+
+def test_count_of_held_out_images_chooses_by_pixel_hash(images: Path) -> None:
+    recipe = small_recipe().changed(["held_out=2"])
+    assert recipe.name == "small[held_out=2]"
+    data = open_training_data(f"folder:{images}", recipe, scale=2)
+    found = open_dataset(f"folder:{images}")
+    assert data.held_out_names == tuple(sorted(found.names, key=lambda name: found.pixel_hashes[name])[:2])
+    assert data.images == 4
+    named = open_training_data(f"folder:{images}", small_recipe(held_out=list(data.held_out_names)), scale=2)
+    assert named.train.key == data.train.key
+
+
+def test_charbonnier_is_l1_for_large_and_smooth_for_small_differences() -> None:
+    hr = torch.zeros(1, 3, 2, 2)
+    assert charbonnier(hr + 0.5, hr).item() == pytest.approx(0.5, abs=1e-5)
+    assert charbonnier(hr, hr).item() == pytest.approx(1e-3)
+
+
+def test_recipe_help_explains_every_key_once() -> None:
+    keys = [row[0] for row in recipe_rows()]
+    assert sorted(keys) == sorted(set(RecipeRecord.model_fields) - {"name", "summary"})
+    assert recipe_help().splitlines()[1].split(maxsplit=4)[:4] == ["steps", "integer", "≥", "1"]
