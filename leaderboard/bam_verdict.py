@@ -79,5 +79,5 @@ def _outcome(study: Study) -> StudyOutcome | None:
     ]
     outcomes = {one.outcome for one in same}
     outcome = question.outcome if len(outcomes) == 1 else DEPENDS
-    seeds = min(len(group["seeds"]) for group, differences in study.groups if any(one in same for one in differences))
+    seeds = min(len(group.seeds) for group, differences in study.groups if any(one in same for one in differences))
     return StudyOutcome(study, question, seeds, outcome)

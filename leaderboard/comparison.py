@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 from leaderboard.addresses import address_safe, link, model_path
 from leaderboard.boards import front_board
@@ -106,7 +105,7 @@ def _images(entry: Entry) -> Iterator[tuple[Group, list[str]]]:
         yield group, [str(row["image"]) for row in rows[group]]
 
 
-def _group(values: Values, mean: Mean, images: list[str], names: dict[str, int]) -> dict[str, Any]:
+def _group(values: Values, mean: Mean, images: list[str], names: dict[str, int]) -> dict[str, object]:
     """Return one group of scores. Image names that groups share are stored once, in `names` by their JSON."""
     place = names.setdefault(json.dumps(images), len(names))
     metrics = {name: [json_number(float(value)) for value in values[row]] for row, name in enumerate(METRICS)}
@@ -142,7 +141,7 @@ def _facts(entry: Entry) -> dict[str, str]:
     }
 
 
-def _script(kind: str, document: Any) -> str:
+def _script(kind: str, document: object) -> str:
     # ASCII only: no line separator, and no other character that a script could take for syntax.
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return f"srbenchCompare.{kind}({text});\n"

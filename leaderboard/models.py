@@ -46,7 +46,7 @@ class GroupScores:
 
     group: Group
     mean: Mean
-    rows: tuple[dict[str, Any], ...]
+    rows: tuple[Row, ...]
     left_out: int
     all_psnr: tuple[float, ...]
 
@@ -56,12 +56,12 @@ class GroupScores:
         return scores_anchor(*self.group)
 
     @property
-    def worst(self) -> tuple[dict[str, Any], ...]:
+    def worst(self) -> tuple[Row, ...]:
         """The images with the lowest PSNR."""
         return self.rows[:_EXTREMES]
 
     @cached_property
-    def best(self) -> tuple[dict[str, Any], ...]:
+    def best(self) -> tuple[Row, ...]:
         """The images with the highest PSNR, the highest first; empty where the table itself is short."""
         return self.rows[: -_EXTREMES - 1 : -1] if len(self.rows) > 2 * _EXTREMES else ()
 
@@ -245,7 +245,7 @@ def _score_table(group: Group, mean: Mean, rows: Sequence[Row], *, few: bool) ->
     )
 
 
-def _row(row: Row, psnr: str, ssim: str) -> dict[str, Any]:
+def _row(row: Row, psnr: str, ssim: str) -> Row:
     return {
         "image": row["image"],
         "psnr": row[psnr],

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any
 
 from markupsafe import Markup
 
@@ -298,7 +297,7 @@ def _device(entry: Entry, group: Group) -> str:
     return ""
 
 
-def _described(environment: Mapping[str, Any]) -> str:
+def _described(environment: Mapping[str, object]) -> str:
     device = str(environment["device"] or "")
     if device != "cpu":
         return device

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 FOLDER = Path(__file__).with_name("reported")
 """Where the printed rows and their audits are stored."""
@@ -16,12 +16,45 @@ _VERDICTS = {"undecided": "undecided", "none": "no protocol fits"}
 Key = tuple[str, ...]
 
 
+class AuditedForm(TypedDict):
+    """A form of scoring, and how far the printed mean is from what a model scores in it."""
+
+    protocol: str
+    version: int
+    variant: str | None
+    self_ensemble: bool
+    psnr: float
+    ssim: float
+    psnr_y_aliased: float | None
+    distance_db: float
+    ssim_distance: float
+    fits: bool
+    differs_from_matlab_y: list[str]
+
+
+class NearestForm(TypedDict):
+    """The form nearest to a printed mean; `protocol` is None where no form fits."""
+
+    protocol: str | None
+    distance_db: float
+    margin_db: float
+
+
+class StoredAudit(TypedDict):
+    """One audit of `audits.json`; `best` is "undecided", the nearest form, or None where nothing could be measured."""
+
+    claim: dict[str, str | int | bool | None]
+    best: NearestForm | str | None
+    protocols: list[AuditedForm]
+    reason: str | None
+
+
 @dataclass(frozen=True)
 class Reported:
     """A printed mean, by the columns of `reported/claims.csv`, and the audit of it where there is one."""
 
     row: Mapping[str, str]
-    audit: Mapping[str, Any] | None
+    audit: StoredAudit | None
 
     @property
     def scores(self) -> str:
@@ -47,12 +80,13 @@ class Reported:
     @property
     def verdict(self) -> str:
         """The protocol that explains the row, or why there is no such protocol."""
-        if self.audit and self.kind == "fits":
-            return str(self.audit["best"]["protocol"])
+        best = self.audit["best"] if self.audit else None
+        if self.kind == "fits" and isinstance(best, dict):
+            return str(best["protocol"])
         return _VERDICTS.get(self.kind, "not audited" if self.row["model"] else "no weights")
 
     @property
-    def findings(self) -> Sequence[Mapping[str, Any]]:
+    def findings(self) -> list[AuditedForm]:
         """Every form that the row was compared with, the nearest first."""
         found = self.audit["protocols"] if self.audit else []
         return sorted(found, key=lambda one: float(one["distance_db"]))
@@ -72,13 +106,13 @@ def reported_rows(folder: Path = FOLDER) -> list[Reported]:
     return [Reported(row, audits.get(_key(row))) for row in rows]
 
 
-def _audits(folder: Path) -> list[dict[str, Any]]:
+def _audits(folder: Path) -> list[StoredAudit]:
     file = folder / "audits.json"
-    found: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    found: list[StoredAudit] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
     return found
 
 
-def _key(row: Mapping[str, Any]) -> Key:
+def _key(row: Mapping[str, object]) -> Key:
     return tuple(str(row.get(name) or "") for name in ("source", "network", "scale", "dataset", "psnr", "ssim", "note"))
 
 

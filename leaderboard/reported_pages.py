@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from leaderboard.bam_claims import PAPER, BamClaim, bam_claims
 from leaderboard.collection import Collection
 from leaderboard.data_files import to_csv
 from leaderboard.pages import Page
-from leaderboard.printed_scores import FOLDER, Reported, reported_rows, training_of
+from leaderboard.printed_scores import FOLDER, AuditedForm, Reported, reported_rows, training_of
 from leaderboard.rendering import render
 
 INDEX = "papers/index.html"
@@ -41,7 +40,7 @@ class ReportedMean:
         return " ".join(filter(None, (row["network"], training_of(self.reported))))
 
     @property
-    def measured(self) -> Mapping[str, Any] | None:
+    def measured(self) -> AuditedForm | None:
         """The form that comes nearest to the printed mean; None where no weights could be scored."""
         return next(iter(self.reported.findings), None)
 
@@ -53,7 +52,7 @@ class ReportedMean:
     @property
     def blocked(self) -> str:
         """What blocks a measurement; empty where there is one."""
-        reason = (self.reported.audit or {}).get("reason") or _NO_WEIGHTS
+        reason = (self.reported.audit["reason"] if self.reported.audit else None) or _NO_WEIGHTS
         return "" if self.measured else _REASONS.get(reason, reason)
 
 

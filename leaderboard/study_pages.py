@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
@@ -18,6 +17,8 @@ from leaderboard.pages import Page
 from leaderboard.rendering import render, short_signed
 from srbench.charts import Axis, Interval, interval_chart
 from srbench.errors import ResultsError, SubmissionError
+from srbench.records.record_model import validate
+from srbench.records.study import STUDY_VERSION, ContrastResult, GroupResult, MeasuredDifference, StudyResults
 from srbench.statistics import far_apart
 from srbench.submissions import Problem
 from srbench.submissions.untrusted_files import MAX_JSON_BYTES, printable_name, read_bytes
@@ -28,18 +29,12 @@ SUFFIX = ".study.json"
 EARLY_STEPS = 5000
 """Studies of fewer steps are titled as early training."""
 
-SCHEMA_VERSION = 1
-
 _OUTCOMES = {
     "better": "{a} is better than {b}",
     "worse": "{a} is worse than {b}",
     "equivalent": "{a} and {b} are equivalent within ±{margin:g} dB",
     "undecided": "{n} seeds do not decide between {a} and {b}",
 }
-
-
-_UNKNOWN = {"outcome": "undecided", "detectable": math.nan, "interval": (math.nan, math.nan), "mean": math.nan}
-"""The numbers of a contrast without measurements."""
 
 REACH = 0.3
 """Charts cut differences beyond this many dB and show an arrow instead, so that the margin stays visible."""
@@ -74,67 +69,67 @@ class Difference:
 
 @dataclass(frozen=True)
 class Study:
-    """A study as its page shows it: `document` is `results.json`; `slug` is the name of its page."""
+    """A study as its page shows it: `results` is `results.json`, `text` its content, `slug` the name of its page."""
 
     slug: str
-    document: dict[str, Any]
-    groups: tuple[tuple[dict[str, Any], tuple[Difference, ...]], ...]
+    results: StudyResults
+    text: str
+    groups: tuple[tuple[GroupResult, tuple[Difference, ...]], ...]
 
     @property
     def short_title(self) -> str:
         """What was compared, without how: `IMDN ×4, 600 steps`."""
-        return f"{self.question.b.upper()} ×{self.document['study']['scale']}, {self.steps:,} steps"
+        return f"{self.question.b.upper()} ×{self.results.study.scale}, {self.steps:,} steps"
 
     @property
     def title(self) -> str:
         """What was compared and how it was trained, in words."""
         early = ", early training" if self.steps < EARLY_STEPS else ""
         question = self.question
-        return f"{question.a.upper()} or {question.b.upper()}, ×{self.document['study']['scale']}{early}"
+        return f"{question.a.upper()} or {question.b.upper()}, ×{self.results.study.scale}{early}"
 
     @property
     def steps(self) -> int:
         """How many steps each training had."""
-        return int(self.document["recipe"]["steps"])
+        return self.results.recipe.steps
 
     @property
     def training(self) -> str:
         """At which learning rates and for how many steps the arms of the question were trained, in words."""
-        rates = self.document["learning_rates"]
-        chosen = [rates[arm]["chosen"] if arm in rates else None for arm in (self.question.a, self.question.b)]
-        if None in chosen:
-            return f"after {self.steps:,} steps"
-        a, b = chosen
-        if a == b:
-            return f"both arms at learning rate {a:g}, after {self.steps:,} steps"
-        return f"{self.question.a} at learning rate {a:g}, {self.question.b} at {b:g}, after {self.steps:,} steps"
+        a, b = (self.results.learning_rates.get(arm) for arm in (self.question.a, self.question.b))
+        after = f"after {self.steps:,} steps"
+        if a is None or b is None:
+            return after
+        if a.chosen == b.chosen:
+            return f"both arms at learning rate {a.chosen:g}, {after}"
+        return f"{self.question.a} at learning rate {a.chosen:g}, {self.question.b} at {b.chosen:g}, {after}"
 
     @property
     def rates_differ(self) -> bool:
         """Whether the arms were trained at different learning rates."""
-        return len({found["chosen"] for found in self.document["learning_rates"].values()}) > 1
+        return len({found.chosen for found in self.results.learning_rates.values()}) > 1
 
-    def far_apart(self, group: Mapping[str, Any]) -> list[str]:
-        """The arms of a group of which some trainings broke down."""
-        ends = {arm: group["means"][arm][group["endpoints"][0]["name"]]["100"] for arm in group["arms"]}
+    def far_apart(self, group: GroupResult) -> list[str]:
+        """The arms of a group with seeds so far apart that some trainings seem to have failed."""
+        ends = {arm: group.means[arm][group.endpoints[0].name]["100"] for arm in group.arms}
         return [arm for arm, values in ends.items() if far_apart(values)]
 
-    def chart(self, group: Mapping[str, Any], differences: Sequence[Difference]) -> Markup:
+    def chart(self, group: GroupResult, differences: Sequence[Difference]) -> Markup:
         """The differences of one of the groups after the last step, as SVG."""
         intervals = [
             Interval(one.endpoint, *one.ends, strong=one.asked, group=f"{one.a} − {one.b}") for one in differences
         ]
         description = "; ".join(f"{one.a} minus {one.b} on {one.endpoint}: {one.result}" for one in differences)
-        plan = self.document["study"]
-        # The writer of the SVG escapes what it is given.
+        plan = self.results.study
+        # `interval_chart` escapes all text.
         return Markup(
             interval_chart(
                 intervals,
-                title=f"Differences of {plan['name']}, {group['name']}",
+                title=f"Differences of {plan.name}, {group.name}",
                 x=_DIFFERENCE,
-                margin=plan["margin_db"],
+                margin=plan.margin_db,
                 description=description,
-                reach=max(REACH, 2 * plan["margin_db"]),
+                reach=max(REACH, 2 * plan.margin_db),
             )
         )
 
@@ -145,13 +140,13 @@ class Study:
         return next(one for one in found if one.asked)
 
 
-def unmeasured(group: Mapping[str, Any]) -> list[Difference]:
-    """The contrasts of a group for which its diverged trainings leave fewer than two seeds."""
-    return [_difference({**one, "by_percentage": {}}) for one in group.get("unmeasured", ())]
+def unmeasured(group: GroupResult) -> list[Difference]:
+    """Return the contrasts of a group for which its diverged trainings leave fewer than two seeds."""
+    return [_difference(one) for one in group.unmeasured]
 
 
 def lost_seeds(diverged: Mapping[str, Sequence[int]]) -> str:
-    """`imdn-bam with seed 2; imdn with seeds 1, 3`: which trainings diverged, out of the seeds by arm."""
+    """Return which trainings diverged, in words: `imdn-bam with seed 2; imdn with seeds 1, 3`."""
     return "; ".join(
         f"{arm} with seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" for arm, seeds in diverged.items()
     )
@@ -163,7 +158,7 @@ def pages(collection: Collection) -> Iterator[Page]:
     yield Page(INDEX, partial(render, "studies.html.j2", path=INDEX, studies=studies, study_path=study_path))
     for study in studies:
         yield Page(study_path(study), partial(_page, study))
-        yield Page(_data_path(study), partial(json.dumps, study.document, indent=1))
+        yield Page(_data_path(study), study.text.encode)
 
 
 def study_path(study: Study) -> str:
@@ -196,23 +191,22 @@ def parse(data: bytes, name: str) -> Study:
     """Return the study in a `results.json`. Raises ResultsError if it is damaged, incomplete or has another version."""
     try:
         document = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
-        if document["schema_version"] != SCHEMA_VERSION:
-            raise ValueError(f"schema version {document['schema_version']!r}")
-        groups = tuple((group, tuple(map(_difference, group["differences"]))) for group in document["groups"])
-        study = Study(address_safe(name.removesuffix(SUFFIX)), document, groups)
+        results = validate(StudyResults, document, "the results", error=ResultsError)
+        groups = tuple((group, tuple(map(_difference, group.differences))) for group in results.groups)
+        study = Study(address_safe(name.removesuffix(SUFFIX)), results, json.dumps(document, indent=1), groups)
         _ = study.question
-        _page(study)  # reads every field
+        _page(study)  # its groups may name an arm or endpoint that they have no means of
     except Exception as error:
         found = f"{type(error).__name__}: {error}"[:300]
         raise ResultsError(
-            f"{name}: expected a study's results.json (schema version {SCHEMA_VERSION}), got {found}; "
+            f"{name}: expected a study's results.json (schema version {STUDY_VERSION}), got {found}; "
             "write it with srbench study report"
         ) from error
     return study
 
 
 def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _page(study: Study) -> str:
@@ -227,32 +221,31 @@ def _page(study: Study) -> str:
     )
 
 
-def _difference(one: dict[str, Any]) -> Difference:
-    found = one["by_percentage"]
-    last: dict[str, Any] = found["100"] if found else _UNKNOWN
-    if one.get("diverged"):
-        left = f"{last['n']} seeds are left" if found else "fewer than two seeds are left to compare"
-        verdict = (
-            f"Undecided between {one['a']} and {one['b']}, since trainings diverged "
-            f"({lost_seeds(one['diverged'])}) and {left}"
-        )
-    else:
-        verdict = _OUTCOMES[last["outcome"]].format(a=one["a"], b=one["b"], margin=last["margin"], n=last["n"])
-    ordered = sorted(found.items(), key=lambda item: int(item[0]))
+def _difference(one: ContrastResult) -> Difference:
+    last, found = one.final, one.by_percentage or {}
     return Difference(
-        a=str(one["a"]),
-        b=str(one["b"]),
-        endpoint=str(one["endpoint"]),
-        in_domain=one["role"] == "in-domain",
-        asked=one["is_the_question"] is True,
-        outcome=last["outcome"],
-        verdict=verdict,
-        detectable=f"{last['detectable']:.3f}",
-        ends=(last["interval"][0], last["mean"], last["interval"][1]),
-        way=tuple((share, _interval(value)) for share, value in ordered),
+        a=one.a,
+        b=one.b,
+        endpoint=one.endpoint,
+        in_domain=one.role == "in-domain",
+        asked=one.is_the_question,
+        outcome=last.outcome if last else "undecided",
+        verdict=_verdict(one),
+        detectable=f"{last.detectable if last else math.nan:.3f}",
+        ends=(last.interval[0], last.mean, last.interval[1]) if last else (math.nan, math.nan, math.nan),
+        way=tuple((share, _interval(found[share])) for share in sorted(found, key=int)),
     )
 
 
-def _interval(found: dict[str, Any]) -> str:
-    low, high = found["interval"]
-    return f"{found['mean']:+z.3f} ({low:+z.3f} to {high:+z.3f})"
+def _verdict(one: ContrastResult) -> str:
+    last = one.final
+    if one.diverged or last is None:
+        left = f"{last.n} seeds are left" if last else "fewer than two seeds are left to compare"
+        lost = lost_seeds(one.diverged or {})
+        return f"Undecided between {one.a} and {one.b}, since trainings diverged ({lost}) and {left}"
+    return _OUTCOMES[last.outcome].format(a=one.a, b=one.b, margin=last.margin, n=last.n)
+
+
+def _interval(found: MeasuredDifference) -> str:
+    low, high = found.interval
+    return f"{found.mean:+z.3f} ({low:+z.3f} to {high:+z.3f})"

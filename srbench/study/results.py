@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from srbench.errors import StudyError
 from srbench.journal import differing
-from srbench.records.record_model import validate
+from srbench.records.record_model import PlainRecord, validate
 from srbench.records.study import STUDY_VERSION, ArmGroup, Endpoint, StudyPlan, StudyResults
+from srbench.records.training import TrainingRecord, TrainSetFacts
 from srbench.scores import Run, mean, read_run
 from srbench.statistics import SeedDifference, seed_difference
 from srbench.study.running import (
@@ -75,21 +75,21 @@ def collect(output: Path, plan: StudyPlan | None = None) -> StudyResults:
             "steps": recipe.steps,
             "patches": recipe.steps * recipe.batch,
         },
-        "train_set": _named(trained[0]["train_set"]),
-        "learning_rates": frozen,
-        "hours": round(sum(record["seconds"] for record in trained) / 3600, 2),
-        "devices": sorted({record["environment"]["device"] for record in trained}),
+        "train_set": _named(trained[0].train_set),
+        "learning_rates": {arm: rate.plain() for arm, rate in frozen.items()},
+        "hours": round(sum(record.seconds for record in trained) / 3600, 2),
+        "devices": sorted({str(record.environment.device) for record in trained}),
         "groups": [_group(study, group, runs) for group in study.groups],
     }
     return validate(StudyResults, document, f"results of {output}", error=StudyError)
 
 
-def _named(train_set: dict[str, Any]) -> dict[str, Any]:
-    """The training set without the place where it lay; its fingerprint says which images those were."""
-    return {**train_set, "name": Path(train_set["name"].removeprefix("folder:")).name}
+def _named(train_set: TrainSetFacts) -> PlainRecord:
+    """Return the training set without the folder that it was read from; its fingerprint identifies its images."""
+    return {**train_set.plain(), "name": Path(train_set.name.removeprefix("folder:")).name}
 
 
-def _group(study: StudyPlan, group: ArmGroup, runs: Runs) -> dict[str, Any]:
+def _group(study: StudyPlan, group: ArmGroup, runs: Runs) -> dict[str, object]:
     endpoints = [endpoint for endpoint in study.endpoints if _measured(endpoint, group, runs)]
     means: Means = {
         arm: {
@@ -123,7 +123,7 @@ def _group(study: StudyPlan, group: ArmGroup, runs: Runs) -> dict[str, Any]:
 
 def _differences(
     study: StudyPlan, group: ArmGroup, endpoints: list[Endpoint], means: Means, diverged: dict[str, list[int]]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, object]]:
     """Every contrast on every endpoint; `by_percentage` is empty where no more than one seed is left to compare."""
     question = (study.groups[0], study.groups[0].contrasts[0], study.endpoints[0])
     for a, b in group.contrasts:
@@ -162,40 +162,42 @@ def _difference(a: list[float | None], b: list[float | None], *, margin: float) 
 def _claimed(output: Path) -> tuple[StudyPlan, Recipe]:
     """The plan and the recipe that a folder belongs to."""
     claimed = read_document(output / CLAIM)
-    if not (isinstance(claimed.get("study"), dict) and isinstance(claimed.get("recipe"), dict)):
+    study, recipe = claimed.get("study"), claimed.get("recipe")
+    if not isinstance(study, dict) or not isinstance(recipe, dict):
         raise StudyError(
             f"{output / CLAIM}: expected a study and its recipe, got {', '.join(claimed) or 'nothing'}; "
             "carry the study out with srbench study run"
         )
-    return study_from(claimed["study"]), recipe_from(claimed["recipe"])
+    return study_from(study), recipe_from(recipe)
 
 
 def _trainings(
     study: StudyPlan, recipe: Recipe, frozen: Frozen, output: Path
-) -> Iterator[tuple[tuple[str, int], dict[str, Any] | None]]:
-    """By arm and seed the record of each training, held to the plan; None for one that diverged."""
+) -> Iterator[tuple[tuple[str, int], TrainingRecord | None]]:
+    """Return by arm and seed the record of each training, checked against the plan; None for one that diverged."""
     for arm, seed in trainings(study):
         folder = run_folder(output, arm, seed)
-        wanted = training_facts(arm, study.scale, seed, tuned(recipe, frozen[arm]["chosen"]))
+        wanted = training_facts(arm, study.scale, seed, tuned(recipe, frozen[arm].chosen))
         if has_diverged(folder, wanted):
             yield (arm, seed), None
             continue
         record = read_document(folder / RECORD)
         require_facts(folder, record, {**wanted, "steps": recipe.steps})
-        yield (arm, seed), record
+        yield (arm, seed), validate(TrainingRecord, record, str(folder / RECORD), error=StudyError)
 
 
-def _require_alike(trained: list[dict[str, Any]], runs: Runs) -> None:
-    """All runs on the same training images, scored on the same pixels under the same protocol version."""
+def _require_alike(trained: list[TrainingRecord], runs: Runs) -> None:
+    """Require equal training images, and scores on equal pixels under one version of the protocol."""
+    first_set = trained[0].train_set.plain()
     for record in trained:
-        _require_same(trained[0]["train_set"], record["train_set"], f"the training images of {record['network']}")
+        _require_same(first_set, record.train_set.plain(), f"the training images of {record.network}")
     first, *others = runs.items()
     for (arm, seed, percent), run in others:
         _require_same(_inputs(first[1]), _inputs(run), f"what scored {arm}, seed {seed}, at {percent} %")
 
 
-def _inputs(run: Run) -> dict[str, Any]:
-    told: dict[str, Any] = {f"HR of {name}": facts["fingerprint"] for name, facts in run.record["datasets"].items()}
+def _inputs(run: Run) -> dict[str, object]:
+    told: dict[str, object] = {f"HR of {name}": facts["fingerprint"] for name, facts in run.record["datasets"].items()}
     told |= {
         f"LR of {name}": tuple(rows.sort_values("image")["lr_sha256"]) for name, rows in run.scores.groupby("dataset")
     }
@@ -203,9 +205,9 @@ def _inputs(run: Run) -> dict[str, Any]:
     return told | {"precision": run.record["precision"], "optimisation": run.record["optimise"]}
 
 
-def _require_same(wanted: dict[str, Any], told: dict[str, Any], what: str) -> None:
+def _require_same(wanted: Mapping[str, object], told: Mapping[str, object], what: str) -> None:
     if names := differing(wanted, told):
-        raise StudyError(f"{what}: {', '.join(names)} differ from the study's first run; make it again as that was")
+        raise StudyError(f"{what}: {', '.join(names)} differ from the study's first run; repeat it on equal data")
 
 
 def _measured(endpoint: Endpoint, group: ArmGroup, runs: Runs) -> bool:
@@ -227,6 +229,6 @@ def _mean(run: Run | None, study: StudyPlan, endpoint: Endpoint) -> float | None
     if found is None:
         raise StudyError(
             f"{run.path}: expected {endpoint.name} of every image of {endpoint.dataset}, got "
-            f"{values.notna().sum()} of {expected}; score the whole set"
+            f"{values.notna().sum()} of {expected}; evaluate the complete set"
         )
     return found

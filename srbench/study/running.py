@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
 from srbench.errors import StudyError
@@ -21,7 +20,8 @@ from srbench.evaluation import Plan
 from srbench.files import sha256_of, write_atomic
 from srbench.journal import differing
 from srbench.protocols import get_protocol
-from srbench.records.study import StudyPlan
+from srbench.records.record_model import PlainRecord, validate
+from srbench.records.study import ChosenRate, StudyPlan
 from srbench.runs import execute
 from srbench.scores import RECORD_NAME, read_run
 from srbench.training.job import Job
@@ -41,8 +41,8 @@ CLAIM, FROZEN, DIVERGED = "study.json", "frozen.json", "diverged.json"
 """The plan that a folder belongs to, the learning rates that its search has found, and, in a training's folder, that
 its loss did not stay finite."""
 
-Frozen = dict[str, dict[str, Any]]
-"""By arm: the `chosen` learning rate, and the held-out PSNR of each one that was `tried`; None where it diverged."""
+Frozen = dict[str, ChosenRate]
+"""The learning rate of each arm, with the rates that were tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ def run_study(study: StudyPlan, output: Path, machine: Machine) -> None:
     claim(study, recipe, output)
     frozen = _search(study, recipe, output, machine)
     jobs = [
-        _job(study, arm, seed, tuned(recipe, frozen[arm]["chosen"]), run_folder(output, arm, seed), machine)
+        _job(study, arm, seed, tuned(recipe, frozen[arm].chosen), run_folder(output, arm, seed), machine)
         for arm, seed in trainings(study)
     ]
 
@@ -97,12 +97,13 @@ def run_study(study: StudyPlan, output: Path, machine: Machine) -> None:
     _trained([job for job in jobs if not _needs_no_weights(study, job, sets)], machine, told)
 
 
-def _trained(jobs: list[Job], machine: Machine, told: Callable[[Outcome], None]) -> dict[Path, dict[str, Any]]:
-    """Return the records of the trainings that stay finite, by folder; `told` is called with each outcome at once."""
+def _trained(jobs: list[Job], machine: Machine, told: Callable[[Outcome], None]) -> dict[Path, float | None]:
+    """Return the held-out PSNR of the trainings that stay finite, by folder; call `told` with each outcome at once."""
     left = [job for job in jobs if not has_diverged(job.output, _facts(job))]
     outcomes = run_jobs(left, workers=machine.workers, told=told)
     finished = [outcome for outcome in outcomes if not outcome.diverged]
-    return dict(zip((outcome.job.output for outcome in finished), require_all(finished), strict=True))
+    records = require_all(finished)
+    return {outcome.job.output: record["psnr"] for outcome, record in zip(finished, records, strict=True)}
 
 
 def _note_if_diverged(outcome: Outcome) -> None:
@@ -116,7 +117,7 @@ def trainings(study: StudyPlan) -> list[tuple[str, int]]:
     return list(dict.fromkeys((arm, seed) for group in study.groups for seed in group.seeds for arm in group.arms))
 
 
-def has_diverged(folder: Path, wanted: Mapping[str, Any]) -> bool:
+def has_diverged(folder: Path, wanted: Mapping[str, object]) -> bool:
     """Return whether a training diverged. Raises StudyError if its folder has another training than the wanted one."""
     if not (folder / DIVERGED).exists():
         return False
@@ -124,7 +125,7 @@ def has_diverged(folder: Path, wanted: Mapping[str, Any]) -> bool:
     return True
 
 
-def require_facts(folder: Path, record: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def require_facts(folder: Path, record: Mapping[str, object], wanted: Mapping[str, object]) -> None:
     """Raise StudyError unless a stored training is the one that the plan needs."""
     if wrong := {name: record.get(name) for name, value in wanted.items() if record.get(name) != value}:
         raise StudyError(
@@ -162,14 +163,15 @@ def claim(study: StudyPlan, recipe: Recipe, output: Path) -> None:
         return
     found = read_document(path)
     for key, now in (("study", study.document()), ("recipe", recipe.document())):
-        if names := differing(found.get(key, {}), now):
+        there = found.get(key)
+        if names := differing(there if isinstance(there, dict) else {}, now):
             raise StudyError(
                 f"{output} holds the runs of another {key}: {', '.join(names)} differ; a plan is "
                 "fixed before its results: choose another --output for this one"
             )
 
 
-def read_document(path: Path) -> dict[str, Any]:
+def read_document(path: Path) -> PlainRecord:
     """Return a JSON object from a study's folder. Raises StudyError where it is missing or damaged."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -221,37 +223,37 @@ def _search(study: StudyPlan, recipe: Recipe, output: Path, machine: Machine) ->
     ]
     finished = _trained(jobs, machine, _note_if_diverged)
     # A rate too high for an arm is a finding of its search, not a failure of the study.
-    found = [
-        (arm, rate, finished[job.output]["psnr"] if job.output in finished else None)
-        for (arm, rate), job in zip(places, jobs, strict=True)
-    ]
+    found = [(arm, rate, finished.get(job.output)) for (arm, rate), job in zip(places, jobs, strict=True)]
     frozen: Frozen = {}
     for arm in study.arms:
         tried = [(rate, psnr) for name, rate, psnr in found if name == arm]
-        frozen[arm] = {"chosen": choose(tried), "tried": {f"{rate:g}": psnr for rate, psnr in tried}}
-    write_atomic(path, json.dumps(frozen, indent=1) + "\n", error=StudyError)
+        frozen[arm] = ChosenRate(chosen=choose(tried), tried={f"{rate:g}": psnr for rate, psnr in tried})
+    write_atomic(
+        path, json.dumps({arm: rate.plain() for arm, rate in frozen.items()}, indent=1) + "\n", error=StudyError
+    )
     return frozen
 
 
 def read_frozen(study: StudyPlan, output: Path) -> Frozen:
     """Return the learning rates that the search found. Raises StudyError where they are missing or not in the plan."""
-    frozen: Frozen = read_document(output / FROZEN)
+    stored, frozen = read_document(output / FROZEN), {}
     for arm in study.arms:
-        found = frozen.get(arm)
+        found = stored.get(arm)
         if not isinstance(found, dict) or found.get("chosen") not in study.learning_rates or "tried" not in found:
             raise StudyError(
                 f"{output / FROZEN}: expected a learning rate of the plan for {arm}, got {found!r}; "
-                "delete the file to have the search's results read again"
+                "delete the file, then run the study again: it reads the results of its search again"
             )
+        frozen[arm] = validate(ChosenRate, found, f"{output / FROZEN}: {arm}", error=StudyError)
     return frozen
 
 
-def training_facts(arm: str, scale: int, seed: int, recipe: Recipe) -> dict[str, Any]:
+def training_facts(arm: str, scale: int, seed: int, recipe: Recipe) -> dict[str, object]:
     """Return the facts by which a stored training is recognised."""
     return {"network": recorded_name(arm), "scale": scale, "seed": seed, "recipe_sha256": recipe.sha256}
 
 
-def _facts(job: Job) -> dict[str, Any]:
+def _facts(job: Job) -> dict[str, object]:
     return training_facts(job.network, job.scale, job.seed, job.recipe)
 
 

@@ -45,6 +45,20 @@ def results(gain: float, name: str = "made-up") -> dict[str, Any]:
             "scale": 4,
             "protocol": "matlab-y",
             "margin_db": 0.02,
+            "recipe": "short",
+            "train_set": "Photos",
+            "learning_rates": [0.001, 0.002],
+            "search_seed": 9,
+            "percentages": [50, 100],
+            "endpoints": [{"dataset": "Set14", "metric": "psnr_y", "role": "target"}],
+            "groups": [
+                {
+                    "name": "primary",
+                    "arms": ["imdn-bam", "imdn"],
+                    "seeds": [1, 2, 3, 4],
+                    "contrasts": [["imdn-bam", "imdn"]],
+                }
+            ],
         },
         "recipe": {"name": "short", "sha256": "b" * 64, "steps": 2600, "patches": 20800, "summary": ""},
         "train_set": {"name": "Photos", "fingerprint": "c" * 64, "images": 380},
@@ -131,7 +145,7 @@ def test_damaged_results_are_left_out_and_the_others_shown(data: bytes, tmp_path
     (folder / "linked.study.json").symlink_to("/etc/passwd")
     (folder / "folder.study.json").mkdir()
     studies, problems = read_studies(folder)
-    assert [study.document["study"]["name"] for study in studies] == ["made-up"]
+    assert [study.results.study.name for study in studies] == ["made-up"]
     assert [problem.id.partition(".")[0] for problem in problems] == ["bad", "folder", "linked"]
     assert problems[0].message.startswith("bad.study.json: expected a study's results.json")
 
