@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from srbench import bounded_process
 from srbench.__main__ import GC_THRESHOLDS
 
 # What is there when the first test begins is never looked through again.
@@ -67,6 +68,27 @@ def disk_that_nobody_waits_for() -> Iterator[None]:
     """Nobody pulls the plug here, and disks are slow."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
+class _SameProcess:
+    """Takes the place of a bounded worker: a process for each command of a test would take seconds."""
+
+    def __init__(self, function: Callable[..., object], **limits: object) -> None:
+        self.call = function
+
+    def __enter__(self) -> _SameProcess:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True, scope="session")
+def commands_read_in_their_own_process() -> Iterator[None]:
+    """Read files in the test's process; `tests/test_bounded_process.py` tests the workers themselves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bounded_process, "BoundedWorker", _SameProcess)
         yield
 
 

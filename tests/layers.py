@@ -37,6 +37,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "score_output": ("summaries", "upscalers", "tables"),
     "result": ("runs", "score_output", "arguments"),
     "workers": (),
+    "bounded_process": ("errors", "workers"),
     "run_folders": ("scores",),
     "sweep": ("runs", "workers", "run_folders", "summaries"),
     "statistics": ("errors",),
@@ -54,7 +55,7 @@ BELOW: dict[str, tuple[str, ...]] = {
     "samples": ("upscalers", "submissions"),
     "training": ("result", "charts", "workers"),
     "study": ("training", "statistics"),
-    "verification": ("evaluation", "submissions"),
+    "verification": ("evaluation", "submissions", "bounded_process"),
     "leaderboard": ("submissions", "statistics", "charts", "datasets", "modelcard", "score_tables", "crop_boxes"),
     "cli": (
         "sweep",

@@ -36,6 +36,9 @@ from srbench.zoo.weights_catalogue import (
     times,
 )
 
+READER_MEMORY, READER_TIMES_FILE, READER_SECONDS = 2 << 30, 20, 1800.0
+"""What `convert` may take: bytes, further bytes for each byte of the file, and seconds."""
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -120,6 +123,7 @@ def convert(
     form: Form | None,
 ) -> None:
     """Convert an authors' checkpoint to safetensors with a record of what it is."""
+    from srbench.bounded_process import BoundedWorker
     from srbench.zoo.conversion import convert as convert_file
     from srbench.zoo.conversion import describe
 
@@ -127,7 +131,10 @@ def convert(
     given = tuple(_setting(name, text) for text in options)
     given = (*_form_settings(name, form), *given)
     chosen = tuple((dict(settings or ()) | dict(given)).items()) if given or settings is not None else None
-    click.echo(describe(convert_file(source, output, network=name, scale=scale, options=chosen)))
+    memory = READER_MEMORY + READER_TIMES_FILE * source.stat().st_size
+    with BoundedWorker(convert_file, error=WeightsError, memory=memory, seconds=READER_SECONDS) as worker:
+        done = worker.call(source, output, network=name, scale=scale, options=chosen)
+    click.echo(describe(done))
 
 
 @command.command("export")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -131,8 +131,21 @@ def read_submission(folder: Path, *, verified: VerifiedList | None = None, trust
         raise SubmissionError(f"expected a readable entry, got {error.strerror or error}") from error
 
 
-def read_submissions(root: Path, *, trusted: Container[str] = ()) -> FoundSubmissions:
+def require_readable(folder: Path) -> None:
+    """Raise SubmissionError unless everything in an entry's folder can be read."""
+    entry = _read(folder, NOTHING_VERIFIED, ())
+    len(entry.scores)
+    read_samples(folder / SAMPLES_NAME)
+
+
+def read_submissions(
+    root: Path, *, trusted: Container[str] = (), vet: Callable[[Path], None] | None = None
+) -> FoundSubmissions:
     """Read every entry of a submissions folder; broken entries and look-alikes become problems.
+
+    Args:
+        trusted: digests of entries that were checked before; their tables are not checked again.
+        vet: called with each entry's folder before it is read here; raises SubmissionError for one to leave out.
 
     Raises:
         SubmissionError: there is no such folder.
@@ -147,6 +160,8 @@ def read_submissions(root: Path, *, trusted: Container[str] = ()) -> FoundSubmis
     entries: list[Submission] = []
     for folder in _folders(root):
         try:
+            if vet is not None:
+                vet(folder)
             entries.append(read_submission(folder, verified=verified, trusted=trusted))
         except SubmissionError as error:
             problems.append(Problem(printable_name(folder.name), str(error)))

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,17 +43,24 @@ class CheckedFolder:
         return all(finding.severity != "error" for finding in self.findings)
 
 
-def check_submissions(root: Path, only: Sequence[str] = (), *, base: Path | None = None) -> CheckedFolder:
+def check_submissions(
+    root: Path,
+    only: Sequence[str] = (),
+    *,
+    base: Path | None = None,
+    vet: Callable[[Path], None] | None = None,
+) -> CheckedFolder:
     """Check the entries of a folder, or those in `only`, against the schema, the catalogues and each other.
 
     Args:
         base: the submissions folder before a change. One entry may be new or changed; its verification and everything
             else must be the same.
+        vet: see `read_submissions`; `leaderboard check` reads each entry in a bounded worker process first.
 
     Raises:
         SubmissionError: a missing folder or entry.
     """
-    collection = read_submissions(root)
+    collection = read_submissions(root, vet=vet)
     damaged = any(problem.id == VERIFIED_NAME for problem in collection.problems)
     verified = NOTHING_VERIFIED if damaged else read_verified(root)
     known = {entry.id for entry in collection.entries} | {problem.id for problem in collection.problems}

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import JsonValue
 
+from srbench.bounded_process import physical_memory, session_memory
 from srbench.errors import SubmissionError, counted, listed
 from srbench.files import sha256_of
 from srbench.records.record_model import validate
@@ -36,6 +38,8 @@ if sys.platform != "win32":
 TIMEOUT = 3600.0
 """The time in seconds that one run may take by default."""
 
+MEMORY_SHARE = 0.75
+"""The share of the machine's memory that a run and its processes may take together."""
 SIZE_TOLERANCE = 0.05
 """By how much the stated number of parameters may differ from the file's: an export folds or unfolds some layers."""
 
@@ -43,6 +47,7 @@ _SRBENCH = (sys.executable, "-P", "-m", "srbench")
 _PROBE = (sys.executable, "-P", "-m", "srbench.verification.memorisation")
 _PACKAGES = Path(__file__).parents[2]
 _MAX_WRITTEN = 4 << 30
+_WATCH_SECONDS = 1.0
 _FILE_KINDS = ("onnx", "spandrel")
 
 
@@ -272,7 +277,7 @@ def _call(command: list[str], folder: Path, timeout: float) -> None:
         ) as process,
     ):
         try:
-            code = process.wait(timeout)
+            code = _wait(process, timeout)
         except subprocess.TimeoutExpired as error:
             raise SubmissionError(
                 f"expected the run to end within {timeout:g} s, got no end; allow more with --timeout, "
@@ -284,6 +289,27 @@ def _call(command: list[str], folder: Path, timeout: float) -> None:
         said = messages.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         reason = said[-1] if said else "no message"
         raise SubmissionError(f"expected the run to succeed, got exit code {code}: {reason}")
+
+
+def _wait(process: subprocess.Popen[bytes], timeout: float) -> int:
+    """Return the exit code of a process that leads its session, while the session's memory is watched.
+
+    Raises:
+        SubmissionError: it takes most of the memory of this machine.
+        TimeoutExpired: it takes longer than `timeout` seconds.
+    """
+    end, memory = time.monotonic() + timeout, physical_memory()
+    while True:
+        try:
+            return process.wait(max(0.0, min(_WATCH_SECONDS, end - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= end:
+                raise
+        if memory is not None and session_memory(process.pid) > MEMORY_SHARE * memory:
+            raise SubmissionError(
+                f"expected a run that takes at most {MEMORY_SHARE:.0%} of this machine's memory, got one that takes "
+                "more; use a machine with more memory"
+            )
 
 
 def _limit() -> None:
