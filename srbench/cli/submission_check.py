@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from srbench import bounded_process
 from srbench.errors import SubmissionError, counted
 from srbench.files import write_atomic
 from srbench.records.record_model import PlainRecord
@@ -21,6 +22,9 @@ from srbench.verification.rerun import rerun_crops
 from srbench.verification.rescoring import rescore
 from srbench.verification.store import record_crops, record_verification
 from srbench.verification.tolerances import Reproduction
+
+RESCORE_MEMORY, RESCORE_SECONDS = 8 << 30, 7200.0
+"""Bytes and seconds that re-scoring the SR images of an entry may take."""
 
 
 def verify(
@@ -36,7 +40,10 @@ def verify(
 ) -> None:
     """Re-score and re-run an entry as asked, and report on stderr how much the scores differ."""
     if images is not None:
-        outcome = rescore(entry, images, data_root=data_root)
+        with bounded_process.BoundedWorker(
+            rescore, error=SubmissionError, memory=RESCORE_MEMORY, seconds=RESCORE_SECONDS
+        ) as worker:
+            outcome = worker.call(entry, images, data_root=data_root)
         _announce(record_verification(entry, outcome, "images-rescored", accepted=accepted), outcome)
     if rerun:
         outcome = run_again(entry, weights=weights, data_root=data_root, device=device, timeout=timeout)

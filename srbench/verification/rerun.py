@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +40,7 @@ TIMEOUT = 3600.0
 
 MEMORY_SHARE = 0.75
 """The share of the machine's memory that a run and its processes may take together."""
+
 SIZE_TOLERANCE = 0.05
 """By how much the stated number of parameters may differ from the file's: an export folds or unfolds some layers."""
 
@@ -48,6 +49,7 @@ _PROBE = (sys.executable, "-P", "-m", "srbench.verification.memorisation")
 _PACKAGES = Path(__file__).parents[2]
 _MAX_WRITTEN = 4 << 30
 _WATCH_SECONDS = 1.0
+_IMPORTS = 16 << 30  # addresses that torch with its CUDA libraries and ONNX Runtime map without using the memory
 _FILE_KINDS = ("onnx", "spandrel")
 
 
@@ -273,7 +275,7 @@ def _call(command: list[str], folder: Path, timeout: float) -> None:
             stdout=subprocess.DEVNULL,
             stderr=errors,
             start_new_session=True,
-            preexec_fn=_limit if sys.platform != "win32" else None,
+            preexec_fn=_limits(command) if sys.platform != "win32" else None,
         ) as process,
     ):
         try:
@@ -312,10 +314,21 @@ def _wait(process: subprocess.Popen[bytes], timeout: float) -> int:
             )
 
 
-def _limit() -> None:
-    """Limit the process: no core dumps, no endless files."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_WRITTEN, _MAX_WRITTEN))
+def _limits(command: list[str]) -> Callable[[], None]:
+    """Return what limits a new process: no core dumps, no endless files, no more addresses than there is memory.
+
+    The last is for runs without CUDA on Linux: drivers of CUDA reserve more addresses than the machine has memory.
+    """
+    memory = physical_memory()
+    cuda = Path("/dev/nvidiactl").exists() and "cpu" not in command
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_WRITTEN, _MAX_WRITTEN))
+        if sys.platform == "linux" and memory is not None and not cuda:
+            resource.setrlimit(resource.RLIMIT_AS, (memory + _IMPORTS, memory + _IMPORTS))
+
+    return limit
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
