@@ -13,9 +13,6 @@ from srbench.cli.notes import CommandGroup, note
 from srbench.errors import SubmissionError, counted
 from srbench.plugins import disable_plugins
 
-READER_MEMORY, READER_SECONDS = 1 << 30, 600.0
-"""Bytes and seconds that `leaderboard check` may take to read all entries."""
-
 
 @click.group(cls=CommandGroup, short_help="Build, check, export and serve the leaderboard.")
 def command() -> None:
@@ -129,9 +126,7 @@ def check_command(
     maintainers' to commit.
     """
     from leaderboard.study_pages import read_studies
-    from srbench.bounded_process import BoundedWorker
-    from srbench.cli.submission_check import accepted_reviews, report, verify, verify_crops
-    from srbench.submissions.read import require_readable
+    from srbench.cli.submission_check import accepted_reviews, check_in_worker, report, verify, verify_crops
     from srbench.verification.check_all import check_submissions
     from srbench.verification.findings import CheckFinding
 
@@ -140,8 +135,7 @@ def check_command(
         raise click.UsageError("--rescore, --rerun and --rerun-crops verify one entry: give one ID")
     if bool(accept) != bool(by):
         raise click.UsageError("--accept and --by belong together: who accepts which review?")
-    with BoundedWorker(require_readable, error=SubmissionError, memory=READER_MEMORY, seconds=READER_SECONDS) as worker:
-        checked = check_submissions(submissions, ids, base=base, vet=worker.call)
+    checked = check_in_worker(submissions, ids, base)
     if (images or rerun) and checked.passed:
         verify(
             checked.entries[0],

@@ -15,16 +15,28 @@ from srbench.files import write_atomic
 from srbench.records.record_model import PlainRecord
 from srbench.records.verification import AcceptedReview
 from srbench.submissions import Submission
+from srbench.submissions.read import require_readable
 from srbench.tables import text_table
-from srbench.verification.check_all import CheckedFolder
+from srbench.verification.check_all import CheckedFolder, check_submissions
 from srbench.verification.rerun import rerun as run_again
 from srbench.verification.rerun import rerun_crops
 from srbench.verification.rescoring import rescore
 from srbench.verification.store import record_crops, record_verification
 from srbench.verification.tolerances import Reproduction
 
+READER_MEMORY, READER_SECONDS = 1 << 30, 600.0
+"""Bytes and seconds that reading all entries may take."""
+
 RESCORE_MEMORY, RESCORE_SECONDS = 8 << 30, 7200.0
 """Bytes and seconds that re-scoring the SR images of an entry may take."""
+
+
+def check_in_worker(submissions: Path, ids: Sequence[str], base: Path | None) -> CheckedFolder:
+    """Return what a check finds; each entry is first read in a worker process with limits."""
+    with bounded_process.BoundedWorker(
+        require_readable, error=SubmissionError, memory=READER_MEMORY, seconds=READER_SECONDS
+    ) as worker:
+        return check_submissions(submissions, ids, base=base, vet=worker.call)
 
 
 def verify(
