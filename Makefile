@@ -7,7 +7,7 @@ FUZZ := .venv-fuzz
 FUZZ_SECONDS := 120
 CACHES := build .mypy_cache .pytest_cache .ruff_cache .hypothesis sisr_bench.egg-info
 
-.PHONY: help env demo test lint docs tables bench reproduce attacks fuzz clean
+.PHONY: help env demo test lint docs notebook tables bench reproduce attacks fuzz clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo 'make test       the test suite; with SRBENCH_TEST_DATA also the tests on real data'
 	@echo 'make lint       ruff and mypy --strict'
 	@echo 'make docs       the documentation site, every warning an error'
+	@echo 'make notebook   run the notebooks in examples/, and compare what they print with what they store'
 	@echo 'make tables     write the tables of the catalogues into docs/*.md and studies/README.md'
 	@echo 'make bench      speed against peers and limits, as a Markdown table'
 	@echo 'make reproduce  every table of the report (needs SRBENCH_TEST_DATA)'
@@ -64,6 +65,9 @@ docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo 'the documentation is at build/docs/index.html; to search in it: $(BIN)/python -m http.server --directory build/docs'
+
+notebook: $(STAMP)
+	$(BIN)/python -m tests.notebook_runner --check examples/*.ipynb
 
 tables: $(STAMP)
 	$(BIN)/python docs/hooks/catalogues.py

@@ -41,7 +41,7 @@ class ScoredRun(Protocol):
         """How the scores were made."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Two runs under one protocol and scale: `datasets[dataset][metric]`, and in `unmatched` what else differs."""
 
@@ -52,6 +52,15 @@ class Comparison:
     datasets: dict[str, dict[str, PairedDifference]]
     unmatched: tuple[str, ...]
     lower_is_better: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        head = f"{self.model_a} minus {self.model_b}, ×{self.scale}, {self.protocol}"
+        return "\n".join([head, *(f"  {name}: {_means(table)}" for name, table in self.datasets.items())])
+
+
+def _means(table: dict[str, PairedDifference]) -> str:
+    means = ", ".join(f"{metric} {found.mean:+.4f}" for metric, found in table.items() if found.mean is not None)
+    return f"{means or 'no mean'} (n = {next(iter(table.values())).n})"
 
 
 def compare_runs(
@@ -70,7 +79,7 @@ def compare_runs(
         ComparisonError: protocol, scale, images, HR or LR differ; without `unmatched`, options or training differ; with
             `common`, the runs have no dataset in common.
     """
-    a, b = (read_run(run) if isinstance(run, str | Path) else run for run in (a, b))
+    a, b = _scored_run(a, "a"), _scored_run(b, "b")
     left, right = _indexed(a, "A"), _indexed(b, "B")
     if common:
         left, right = _in_common(left, right)
@@ -83,6 +92,16 @@ def compare_runs(
     return [
         _comparison(rows, differs, directions) for _, rows in pairs.groupby(level=["protocol", "scale"], sort=False)
     ]
+
+
+def _scored_run(run: ScoredRun | Path | str, name: str) -> ScoredRun:
+    if isinstance(run, str | Path):
+        return read_run(run)
+    if not (hasattr(run, "scores") and hasattr(run, "record")):
+        raise ComparisonError(
+            f"{name}: expected a Result, a run or its folder, got {type(run).__name__}; pass one of them"
+        )
+    return run
 
 
 def _directions(a: Record, b: Record) -> dict[str, str]:

@@ -82,7 +82,7 @@ Record = dict[str, Any]
 """What a run was: model, weights, datasets, protocols, options, environment, time. JSON-ready."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A finished run: its table and its record as plain values. `facts` is the record as typed data."""
 
@@ -94,6 +94,11 @@ class Run:
     def facts(self) -> RunRecord:
         """The record as typed data. Raises ResultsError for one that breaks the rules of `RunRecord`."""
         return validate(RunRecord, self.record, str(self.path / RECORD_NAME), error=ResultsError)
+
+    def __repr__(self) -> str:
+        datasets, protocols = (", ".join(self.record.get(name, {})) for name in ("datasets", "protocols"))
+        model, scale = self.record.get("model", {}).get("spec"), self.record.get("scale")
+        return f"Run of {model} ×{scale} on {datasets} under {protocols}: {len(self.scores)} scores in {self.path}"
 
 
 def to_frame(rows: list[Row]) -> pd.DataFrame:

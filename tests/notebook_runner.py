@@ -1,6 +1,7 @@
 """Run a notebook without Jupyter: Python cells, `%%writefile FILE`, and lines `!srbench …`.
 
-`python -m tests.notebook_runner FILE.ipynb` runs the notebook in an empty folder and stores its outputs in it.
+`python -m tests.notebook_runner FILE.ipynb...` runs each notebook in an empty folder and stores its outputs in it. With
+`--check` it compares the outputs with the stored ones instead, and fails if they differ.
 """
 
 from __future__ import annotations
@@ -61,6 +62,24 @@ def outputs_of(notebook: Notebook) -> Iterator[tuple[Cell, list[Output]]]:
         yield cell, _run("".join(cell["source"]), names, number)
 
 
+def differences(notebook: Notebook) -> Iterator[str]:
+    """Run the notebook, and yield a text for each cell whose outputs print something else than the stored ones."""
+    for cell, outputs in outputs_of(notebook):
+        found, stored = _texts(outputs), _texts(cell["outputs"])
+        if found != stored:
+            yield f"{source_of(cell)}\nexpected {stored}, got {found}"
+
+
+def source_of(cell: Cell) -> str:
+    """Return the source of a cell as one text."""
+    return "".join(cell["source"])
+
+
+def _texts(outputs: list[Output]) -> list[str]:
+    """What the outputs print. A picture is described by its size: fonts differ between machines."""
+    return ["".join(output.get("text") or output["data"]["text/plain"]) for output in outputs]
+
+
 def _run(source: str, names: dict[str, object], number: int) -> list[Output]:
     first, _, rest = source.partition("\n")
     if first.startswith("%%writefile "):
@@ -113,11 +132,19 @@ def _displayed(value: object, number: int) -> Output:
 
 def _store(path: Path) -> None:
     notebook = read(path)
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        for number, (cell, outputs) in enumerate(outputs_of(notebook), start=1):
-            cell["outputs"], cell["execution_count"] = outputs, number
+    for number, (cell, outputs) in enumerate(outputs_of(notebook), start=1):
+        cell["outputs"], cell["execution_count"] = outputs, number
     path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def _check(path: Path) -> None:
+    if found := list(differences(read(path))):
+        raise SystemExit("\n\n".join([f"{path.name} prints something else than it stores:", *found]))
+    sys.stdout.write(f"{path.name}: every cell gives its stored output\n")
+
+
 if __name__ == "__main__":
-    _store(Path(sys.argv[1]).resolve())
+    act = _check if "--check" in sys.argv else _store
+    for file in [Path(name).resolve() for name in sys.argv[1:] if name != "--check"]:
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            act(file)

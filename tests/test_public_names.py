@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import get_type_hints
 
+import click
 import pytest
 
 import srbench
+from srbench.cli import main as cli
 from srbench.runs import execute
+from srbench.upscalers.base import AdapterKeywords, OptionKeywords
 from tests.metrics.test_metrics_in_runs import make_plan
 
 
@@ -47,6 +54,55 @@ def test_compare_takes_folders_of_runs(tmp_path: Path) -> None:
     execute(make_plan(), tmp_path)
     (comparison,) = srbench.compare(str(tmp_path), srbench.read_run(str(tmp_path)))
     assert comparison.datasets["Sample"]["psnr_y"].mean == 0
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare", "audit", "train", "upscale"])
+def test_options_have_one_name_in_python_and_on_the_command_line(command: str) -> None:
+    function = getattr(srbench, command)
+    parameters = inspect.signature(function).parameters
+    names = set(parameters) | get_type_hints(AdapterKeywords).keys()
+    if "OptionKeywords" in str(parameters.get("keywords")):
+        names |= get_type_hints(OptionKeywords).keys()
+    options = {
+        option.removeprefix("--").replace("-", "_")
+        for parameter in cli.get_command(click.Context(cli), command).params
+        for option in parameter.opts
+        if option.startswith("--")
+    }
+    of_the_command = {
+        "format",
+        "output",
+        "claims",
+        "base",
+        "recipe_help",
+    }  # Python returns objects, and takes one claim, one pair
+    assert options - names <= of_the_command
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: srbench.evaluate("bicubic", "Set5,Set14", scale=4), r"pass dataset=\['Set5', 'Set14'\]"),
+        (lambda: srbench.evaluate("bicubic", "Sample", scale=4, factory_arg="width=64"), "expected a dict of names"),
+        (lambda: srbench.audit("bicubic", ["Set5"], "33.66", scale=2), "dataset: expected text such as 'Set5'"),
+        (lambda: srbench.audit("bicubic", "Set5", (33.66, 0.93), scale=2), "claim: expected text such as '32.21/0"),
+        (lambda: srbench.compare(["run"], "run"), "a: expected a Result, a run or its folder, got list"),
+        (lambda: srbench.train(model="imdn", scales="2,3", recipe="cpu", output="x"), "scales: expected a list of int"),
+    ],
+)
+def test_argument_of_another_kind_is_explained(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(srbench.SrbenchError, match=message):
+        call()
+
+
+def test_repr_of_runs_and_answers_says_what_was_found(tmp_path: Path) -> None:
+    execute(make_plan(), tmp_path)
+    run = srbench.read_run(tmp_path)
+    (comparison,) = srbench.compare(run, run)
+    assert repr(run).endswith(f" on Sample under matlab-y: 7 scores in {tmp_path}")
+    assert re.search(r"×4, matlab-y\n  Sample: psnr_y \+0\.0000, .* \(n = 7\)$", repr(comparison))
+    answer = srbench.audit("bicubic", "Sample", "26.40/0.7260", scale=4)
+    assert repr(answer) == "26.40/0.7260 on Sample ×4 against bicubic: matlab-y, 0.000 dB away"
 
 
 def test_repr_of_a_dataset_names_size_and_images() -> None:

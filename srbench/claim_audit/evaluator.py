@@ -41,7 +41,7 @@ class ClaimEvaluator:
     Args:
         data_root: where datasets are stored, if not at `$SRBENCH_DATA` or the user's data folder.
         device: of the network, as in `Options`.
-        adapters: fields of `Options` that adapt images to what the models take.
+        adapters: fields of `Options` that adapt images to what the models take, and arguments of factories.
         report: is called with a line before each evaluation.
     """
 

@@ -6,13 +6,15 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 from srbench.claim_audit.claims import Claim, parse_printed
 from srbench.claim_audit.configs import ConfigScore, Subject
 from srbench.claim_audit.evaluator import ClaimEvaluator
-from srbench.errors import DatasetError, SrbenchError
+from srbench.errors import AuditError, DatasetError, SrbenchError
 from srbench.protocols import MATLAB_PREPARATION
 from srbench.scores import json_number
+from srbench.upscalers.base import AdapterKeywords
 
 UNDECIDED = "undecided"
 """The answer where two protocols explain a claim equally."""
@@ -37,7 +39,7 @@ class Finding:
     fits: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Audit:
     """A claim and what was found.
 
@@ -59,6 +61,13 @@ class Audit:
         """`best` and `protocols`, ready for JSON. Where nothing fits, `best` names no protocol and how near one came;
         where nothing could be measured it is null."""
         return {"best": self._best(), "protocols": [_entry(finding) for finding in self.findings]}
+
+    def __repr__(self) -> str:
+        claim, found = self.claim, self.best or self.nearest
+        if isinstance(found, Finding):
+            answer = f"{found.measured.config}, {found.distance_db:.3f} dB away"
+            found = answer if self.best else f"nothing fits; nearest {answer}"
+        return f"{claim.printed} on {claim.dataset} ×{claim.scale} against {claim.model}: {found or self.reason}"
 
     def _best(self) -> dict[str, object] | str | None:
         if isinstance(self.best, str):
@@ -83,6 +92,7 @@ def audit(
     thorough: bool = False,
     data_root: Path | str | None = None,
     device: str = "auto",
+    **adapters: Unpack[AdapterKeywords],
 ) -> Audit:
     """Find the protocol under which a model scores what was printed.
 
@@ -95,9 +105,10 @@ def audit(
         thorough: measure pixel variants and self-ensemble also where a protocol already fits.
         data_root: the folder of the datasets, if not `$SRBENCH_DATA` or the user's data folder.
         device: where the network runs, such as "cuda:1".
+        adapters: what the network takes and returns, as in `srbench.evaluate`: `range=255`, `bgr=True`.
 
     Raises:
-        AuditError: a claim that is not PSNR/SSIM.
+        AuditError: a claim that is not PSNR/SSIM, or several datasets.
         SrbenchError: the dataset or the model is not available, or the set lacks images.
 
     Examples:
@@ -105,7 +116,11 @@ def audit(
         >>> found.document()["best"]["protocol"]
         'matlab-y'
     """
-    evaluator = ClaimEvaluator(data_root=Path(data_root) if data_root is not None else None, device=device)
+    for name, value, example in (("dataset", dataset, "Set5"), ("claim", claim, "32.21/0.8948")):
+        if not isinstance(value, str):
+            raise AuditError(f"{name}: expected text such as {example!r}, got {value!r}; audit one claim at a time")
+    root = Path(data_root).expanduser() if data_root is not None else None
+    evaluator = ClaimEvaluator(data_root=root, device=device, adapters=adapters)
     return audit_claim(Claim(parse_printed(claim), scale, dataset, model, own_weights), evaluator, thorough=thorough)
 
 

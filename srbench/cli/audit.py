@@ -92,7 +92,7 @@ def command(
     evaluator = ClaimEvaluator(
         data_root=data_root,
         device=device,
-        adapters=options.adapters,
+        adapters={**options.adapters, "factory_arg": options.factory_arg},
         report=lambda line: click.echo(line, err=True),
     )
     single = (model, scale, dataset, printed)

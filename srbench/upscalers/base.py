@@ -79,7 +79,7 @@ class Options:
 
 
 class AdapterKeywords(TypedDict, total=False):
-    """The input adapters, `ADAPTERS`, as keywords of `Options`."""
+    """The input adapters, `ADAPTERS`, and the arguments of a factory, as keywords of `Options`."""
 
     pad: int
     range: int
@@ -87,6 +87,7 @@ class AdapterKeywords(TypedDict, total=False):
     luma: bool
     pre_upsample: bool
     output_name: str | None
+    factory_arg: FactoryArgs
 
 
 class OptionKeywords(AdapterKeywords, total=False):
@@ -99,7 +100,6 @@ class OptionKeywords(AdapterKeywords, total=False):
     optimise: str
     pattern: str | None
     form: Form | None
-    factory_arg: FactoryArgs
 
 
 def chosen_options(options: Options | None, keywords: OptionKeywords) -> Options | None:

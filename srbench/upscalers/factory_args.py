@@ -43,9 +43,14 @@ def sorted_args(arguments: Mapping[str, FactoryValue] | Iterable[tuple[str, Fact
     """Return arguments sorted by name.
 
     Raises:
-        UpscalerError: a name that Python does not take, or a value that is no JSON scalar.
+        UpscalerError: text in place of pairs, a name that Python does not take, or a value that is no JSON scalar.
     """
-    pairs = sorted(dict(arguments).items())
+    try:
+        pairs = sorted(dict(arguments).items())
+    except (TypeError, ValueError) as error:  # text, or a list of texts
+        raise UpscalerError(
+            f"factory_arg: expected a dict of names and values, got {arguments!r}; pass for example {{'width': 64}}"
+        ) from error
     for name, value in pairs:
         if not str(name).isidentifier():
             raise UpscalerError(f"factory_arg: expected names of parameters, got {name!r}; use letters, digits and _")

@@ -13,9 +13,10 @@ from torch import backends
 
 ResultT = TypeVar("ResultT")
 
-# Each by itself: one that has a value of its own does not follow those above it.
+# Each by itself: one that has a value of its own does not follow those above it. Before torch 2.9 they do not exist:
+# the older switches in `_set_full` are all there is.
 _NAMES = ("cuda.matmul", "cudnn", "cudnn.conv", "cudnn.rnn", "mkldnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn")
-_SWITCHES = (backends, *attrgetter(*_NAMES)(backends))
+_SWITCHES = (backends, *attrgetter(*_NAMES)(backends)) if hasattr(backends, "fp32_precision") else ()
 
 _lock = threading.Lock()
 _inside = 0
