@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from io import BytesIO
@@ -162,19 +162,24 @@ def _page(models: Sequence[GalleryModel]) -> str:
 
 
 def _script(models: Sequence[GalleryModel]) -> str:
-    listed = [
-        {
-            "id": one.entry.id,
-            "title": one.entry.title,
-            "page": link(model_path(one.entry.id)),
-            "crops": {
-                name: [crop.address, rounded(crop.psnr), rounded(crop.aliased)] for name, crop in one.crops.items()
-            },
-        }
-        for one in models
-    ]
+    return gallery_script(used_pictures(models), [listed_model(one) for one in models])
+
+
+def used_pictures(models: Sequence[GalleryModel]) -> list[Picture]:
+    """Return the pictures that a model has a crop of."""
     used = {name.partition("@")[0] for one in models for name in one.crops}
-    return gallery_script([picture for picture in pictures() if picture.name in used], listed)
+    return [picture for picture in pictures() if picture.name in used]
+
+
+def listed_model(one: GalleryModel, further: Mapping[str, list[object]] | None = None) -> dict[str, object]:
+    """Return a model as the script has it; `further` are crops that no entry has."""
+    own = {name: [crop.address, rounded(crop.psnr), rounded(crop.aliased)] for name, crop in one.crops.items()}
+    return {
+        "id": one.entry.id,
+        "title": one.entry.title,
+        "page": link(model_path(one.entry.id)),
+        "crops": {**own, **(further or {})},
+    }
 
 
 def gallery_script(shown: Sequence[Picture], models: Sequence[object]) -> str:

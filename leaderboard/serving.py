@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from socket import socket
 from threading import BoundedSemaphore
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from srbench.errors import ResultsError
@@ -29,6 +29,11 @@ _NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 class _Handler(SimpleHTTPRequestHandler):
     timeout = IDLE_SECONDS
+    memory: Mapping[str, bytes] = {}
+
+    def __init__(self, *arguments: Any, memory: Mapping[str, bytes], directory: str) -> None:
+        self.memory = memory  # before the base class, which answers the request at once
+        super().__init__(*arguments, directory=directory)
 
     def send_head(self) -> BytesIO | BinaryIO | None:
         # A page of another site can point its own name at this machine; its requests then carry that name.
@@ -38,7 +43,15 @@ class _Handler(SimpleHTTPRequestHandler):
         if any(part.startswith(".") for part in unquote(self.path.partition("?")[0]).replace("\\", "/").split("/")):
             self.send_error(404, "No page here")
             return None
-        return super().send_head()
+        held = self.memory.get(unquote(self.path.partition("?")[0]).lstrip("/"))
+        return super().send_head() if held is None else self._send_held(held)
+
+    def _send_held(self, data: bytes) -> BytesIO:
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(self.path.partition("?")[0]))
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        return BytesIO(data)
 
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-cache")  # the next build must show at once
@@ -83,13 +96,15 @@ def _is_this_machine(hosts: list[str]) -> bool:
     return hosts[0].strip().lower() in _NAMES or (name in _NAMES and port.isdecimal())
 
 
-def serve(output: Path, *, port: int, ready: Callable[[str], None]) -> None:
+def serve(output: Path, *, port: int, ready: Callable[[str], None], memory: Mapping[str, bytes] | None = None) -> None:
     """Serve a built site until it is interrupted; `ready` is called with its address. Port 0 takes a free one.
+
+    `memory` has files by their address, which are served instead of those of the site.
 
     Raises ResultsError where the port cannot be had.
     """
     try:
-        server = _Server((HOST, port), partial(_Handler, directory=str(output)))
+        server = _Server((HOST, port), partial(_Handler, memory=memory or {}, directory=str(output)))
     except OSError as error:
         raise ResultsError(f"expected a free port, got {port} ({error.strerror}); choose another --port") from error
     with server, suppress(KeyboardInterrupt):  # which is how it is meant to end

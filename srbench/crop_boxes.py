@@ -48,6 +48,25 @@ class CropBox:
             )
 
 
+@dataclass(frozen=True)
+class LocalCrop:
+    """One crop of an image and the same crop of SR images, as WebP files, for the gallery on the user's machine.
+
+    `place` is the complete image, small, with a box around the crop. `sr` and `scores` are by model spec; scores are
+    PSNR and PSNR (aliased) of the luma of the crop in dB.
+    """
+
+    dataset: str
+    image: str
+    scale: int
+    box: CropBox
+    hr: bytes
+    lr: bytes
+    place: bytes
+    sr: Mapping[str, bytes]
+    scores: Mapping[str, tuple[float | None, float | None]]
+
+
 def parse_box(text: str) -> CropBox:
     """Return the box that `X,Y,W,H` names. Raises FigureError for other text, or a side below 1 pixel.
 

@@ -42,7 +42,7 @@ def make_references(folder: Path, scale: int = 4) -> dict[str, Path]:
     images = {name: hr for name, (hr, _) in _prepared(scale).items()}
     files = {crop.reference: folder / f"{crop.reference}.webp" for crop in crops_at(scale)}
     for crop in crops_at(scale):
-        write_atomic(files[crop.reference], _encoded(_part(images[crop.image], crop)))
+        write_atomic(files[crop.reference], encoded_webp(_part(images[crop.image], crop)))
     return files
 
 
@@ -58,15 +58,15 @@ def make_context(folder: Path, scale: int = 4) -> list[Path]:
         hr, lr = prepared[crop.image]
         top, left, side = (value // scale for value in (crop.top, crop.left, crop.side))
         files += [folder / f"{crop.stem}_lr.webp", folder / f"{crop.reference}_place.webp"]
-        write_atomic(files[-2], _encoded(lr[top : top + side, left : left + side]))
-        write_atomic(files[-1], _encoded(_with_box(hr, crop), lossless=False))
+        write_atomic(files[-2], encoded_webp(lr[top : top + side, left : left + side]))
+        write_atomic(files[-1], encoded_webp(with_box(hr, _edges(crop)), lossless=False))
     return files
 
 
-def _with_box(image: NDArray[np.uint8], crop: SampleCrop) -> NDArray[np.uint8]:
+def with_box(image: NDArray[np.uint8], edges: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    """Return an image at a width of 208 pixels with a box drawn in it; `edges` are left, top, right and bottom."""
     share = _PLACE_WIDTH / image.shape[1]
     small = Image.fromarray(image).resize((_PLACE_WIDTH, round(image.shape[0] * share)), Image.Resampling.LANCZOS)
-    edges = crop.left, crop.top, crop.left + crop.side, crop.top + crop.side
     box = [round(edge * share) for edge in edges]
     draw = ImageDraw.Draw(small)
     draw.rectangle(box, outline=(0, 0, 0), width=4)
@@ -86,7 +86,7 @@ def _upscaled(upscaler: Upscaler, name: str, lr: NDArray[np.uint8]) -> NDArray[n
 
 
 def _write(scale: int, images: Mapping[str, NDArray[np.uint8]], folder: Path) -> dict[str, Path]:
-    encoded = {crop: _encoded(_part(images[crop.image], crop)) for crop in crops_at(scale)}
+    encoded = {crop: encoded_webp(_part(images[crop.image], crop)) for crop in crops_at(scale)}
     for large, most in ((False, MAX_BYTES), (True, MAX_TEXTURE_BYTES)):
         total = sum(len(data) for crop, data in encoded.items() if crop.is_large is large)
         if total > most:
@@ -100,11 +100,16 @@ def _write(scale: int, images: Mapping[str, NDArray[np.uint8]], folder: Path) ->
     return files
 
 
+def _edges(crop: SampleCrop) -> tuple[int, int, int, int]:
+    return crop.left, crop.top, crop.left + crop.side, crop.top + crop.side
+
+
 def _part(image: NDArray[np.uint8], crop: SampleCrop) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image[crop.top : crop.top + crop.side, crop.left : crop.left + crop.side])
 
 
-def _encoded(image: NDArray[np.uint8], *, lossless: bool = True) -> bytes:
+def encoded_webp(image: NDArray[np.uint8], *, lossless: bool = True) -> bytes:
+    """Return an image H×W×3 as a WebP file."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="WEBP", lossless=lossless, quality=100 if lossless else 85, method=4)
     return buffer.getvalue()

@@ -32,12 +32,17 @@ globalThis.srbenchGallery = ({ pictures, models }) => {
     const select = element("select");
     select.setAttribute("aria-label", `Model ${index + 1}`);
     select.append(...models.map((model) => new Option(model.title, model.id, false, model.id === chosen[index])));
+    for (const option of select.options) {
+      option.disabled = !hasCrop(byId.get(option.value)) && option.value !== chosen[index];
+    }
     select.addEventListener("change", () => {
       chosen[index] = select.value;
       draw();
     });
     return select;
   };
+
+  const hasCrop = (model) => `${form.image.value}@${form.scale.value}` in model.crops;
 
   const score = (value) => (value === null ? "–" : typeof value === "number" ? value.toFixed(2) : value);
 
@@ -85,7 +90,8 @@ globalThis.srbenchGallery = ({ pictures, models }) => {
     const picture = pictureOf.get(form.image.value);
     const { label, side } = picture;
     const box = element("img", { className: "place", src: root + picture.place, alt: `${label}: photograph with a box around the crop`, width: 208 });
-    const list = element("ul", { className: `crops gallery large${form.map.value ? " error" : ""}` },
+    const columns = Math.ceil((chosen.length + 2) / 2);
+    const list = element("ul", { className: `crops gallery large cols-${columns}${form.map.value ? " error" : ""}` },
       figure(box, "HR with the place of the crop"),
       figure(crop(picture.hr, `${label}, ground truth`, side), "HR"),
       figure(crop(picture.lr[form.scale.value], `${label}, LR`, side), "LR"),
@@ -98,7 +104,7 @@ globalThis.srbenchGallery = ({ pictures, models }) => {
   };
 
   const fill = (count) => {
-    const others = models.map((model) => model.id).filter((id) => !chosen.includes(id));
+    const others = models.filter((model) => hasCrop(model) && !chosen.includes(model.id)).map((model) => model.id);
     chosen = [...chosen, ...others].slice(0, Math.min(count, models.length));
   };
 
@@ -148,7 +154,10 @@ globalThis.srbenchGallery = ({ pictures, models }) => {
       keep();
       return;
     }
-    chosen = chosen.slice(0, Number(form.count.value));
+    if (event.target.name === "image") {
+      offerScales(form.scale.value);
+    }
+    chosen = chosen.filter((id) => hasCrop(byId.get(id))).slice(0, Number(form.count.value));
     fill(Number(form.count.value));
     draw();
   });

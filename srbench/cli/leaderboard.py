@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -204,12 +204,71 @@ def export_command(submissions: Path, output: Path, forms: tuple[str, ...]) -> N
 @_submissions
 @_output
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
-def serve_command(submissions: Path, output: Path, port: int) -> None:
+@click.option(
+    "--data-root",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Add crops of your own copies of the datasets in DIR to the gallery. They stay on this machine.",
+)
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    metavar="DATASET/NAME",
+    help="With --data-root: an image to show; may be repeated. Default: images that papers often show.",
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="SPEC",
+    help="With --data-root: a model to run; may be repeated. Default: bicubic and the first three of the front page.",
+)
+@click.option("--scale", type=click.IntRange(2, 4), default=4, show_default=True, help="With --data-root.")
+@click.option("--device", default="auto", show_default=True, help="With --data-root: auto, cpu, cuda, …")
+def serve_command(
+    submissions: Path,
+    output: Path,
+    port: int,
+    data_root: Path | None,
+    images: tuple[str, ...],
+    models: tuple[str, ...],
+    scale: int,
+    device: str,
+) -> None:
     """Build the site and serve it to this machine until interrupted."""
     from leaderboard.serving import serve
 
+    _require_data_root(click.get_current_context(), data_root)
     _build(submissions, output)
-    serve(output, port=port, ready=click.echo)
+    memory = {} if data_root is None else _local_gallery(submissions, data_root, images, models, scale, device)
+    serve(output, port=port, ready=click.echo, memory=memory)
+
+
+def _require_data_root(context: click.Context, data_root: Path | None) -> None:
+    for name in ("images", "models", "scale", "device"):
+        if data_root is None and context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name.removesuffix('s')} needs --data-root: add that, or leave it out")
+
+
+def _local_gallery(
+    submissions: Path, data_root: Path, images: Sequence[str], models: Sequence[str], scale: int, device: str
+) -> dict[str, bytes]:
+    from leaderboard.collection import collect
+    from leaderboard.local_gallery import default_models, local_files
+    from srbench.local_crops import make_local_crops
+    from srbench.upscalers.base import Options
+
+    collection = collect(submissions)
+    crops = make_local_crops(
+        models or default_models(collection, scale),
+        data_root=data_root,
+        images=images,
+        scale=scale,
+        options=Options(device=device),
+        report=note,
+    )
+    return local_files(collection, crops)
 
 
 def _build(submissions: Path, output: Path, addresses: Mapping[str, str] | None = None) -> None:
