@@ -264,11 +264,9 @@ def _publish(part: Path, target: Path) -> None:
 
 def _stream(file: RemoteFile, url: str, part: Path, start: int) -> None:
     """Append what the address sends to `part` from byte `start` on, or rewrite it where the server cannot resume."""
-    try:
-        # Inside the function: evaluation must run where requests is missing.
-        import requests
-    except ModuleNotFoundError as error:
-        raise _SourceError("the package requests is needed for downloads; pip install requests") from error
+    # Inside the function: listings load this module, and requests takes a tenth of a second to import.
+    import requests
+
     headers = {"Accept-Encoding": "identity", "User-Agent": "srbench"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -353,7 +351,7 @@ def _receive(response: requests.Response, file: RemoteFile, part: Path, start: i
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
     """Yield the bytes of an answer as they come; raise _InterruptedError where they come too slowly."""
-    # Inside the function: evaluation must run where requests is missing.
+    # Inside the function: as for requests.
     from urllib3.exceptions import HTTPError
 
     begin, received = time.monotonic(), 0

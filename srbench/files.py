@@ -11,12 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import platformdirs
 
 from srbench.errors import SrbenchError
-
-if TYPE_CHECKING:
-    pass
 
 SHA256 = re.compile("[0-9a-f]{64}")
 """What a SHA-256 looks like here."""
@@ -52,11 +50,6 @@ def user_dir(variable: str, kind: str) -> Path:
     named = os.environ.get(variable)
     if named:
         return Path(named).expanduser()
-    try:
-        # Inside the function: evaluation must run where platformdirs is missing.
-        import platformdirs
-    except ModuleNotFoundError:
-        return Path.home() / (".cache" if kind == "cache" else ".local/share") / "srbench"
     return Path(platformdirs.user_cache_dir("srbench") if kind == "cache" else platformdirs.user_data_dir("srbench"))
 
 

@@ -86,7 +86,7 @@ def test_imports_form_no_cycle() -> None:
     list(graphlib.TopologicalSorter(graph).static_order())
 
 
-def test_a_study_is_trained_where_opencv_is_missing() -> None:
+def test_training_a_study_does_not_import_opencv() -> None:
     left, seen = ["srbench.study.running"], {"srbench"}
     while left:
         tree = parsed(MODULES[left.pop()])

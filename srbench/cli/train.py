@@ -43,4 +43,4 @@ command = click.Command(
     help="Train a network by a recipe.\n\nStarted by torchrun, every process joins the same training. The last "
     "averaged weights are the result; progress is measured on held-out training images alone.",
 )
-"""The command, made from the table that the plain command line is made from, too."""
+"""The command, made from the table of options that `srbench.train` in Python uses, too."""

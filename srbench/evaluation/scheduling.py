@@ -109,15 +109,15 @@ def _rows(plan: Plan, working: deque[Future[list[Row] | Prepared]]) -> list[Row]
 
 
 def _compact(task: Task, sr: Image, seconds: float) -> tuple[Image, float]:
-    """A large SR image in a quarter of its memory, where no protocol wants more than 8 bits."""
+    """Return SR as 8 bits where all protocols round it anyway, which takes a quarter of the memory."""
     with naming_the_image(task):
         return to_8bit(sr) if all(protocol.scoring.rounded for protocol in task.protocols) else sr, seconds
 
 
 @contextmanager
 def _opencv_on_one_thread() -> Iterator[None]:
-    """OpenCV's own threads gain nothing on one image's filters and get in the network's way."""
-    # Inside the function: a study that only trains has this module, too, where OpenCV is missing.
+    """Limit OpenCV to one thread: more do not filter a single image faster, and they slow the network down."""
+    # Inside the function: a study imports this module before it trains, and does not need OpenCV until it scores.
     import cv2
 
     before = cv2.getNumThreads()

@@ -103,7 +103,7 @@ def _gaussian(sigma: float) -> NDArray[np.float32]:
 
 
 def _filter(image: NDArray[np.float32], taps: NDArray[np.float32]) -> NDArray[np.float32]:
-    # Inside the function: training needs PSNR alone, and runs where OpenCV is missing.
+    # Inside the function: trainings and listings use this package, too, and do not need OpenCV.
     import cv2
 
     filtered = cv2.sepFilter2D(image, cv2.CV_32F, taps, taps, borderType=cv2.BORDER_REFLECT)

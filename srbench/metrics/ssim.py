@@ -96,8 +96,8 @@ def _ssim_map(
 
 
 def _blur(image: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Separable Gaussian filtering, only where the window is wholly inside the image."""
-    # Inside the function: training needs PSNR and LR images alone, and runs where OpenCV is missing.
+    """Separable Gaussian filtering, only where the complete window is inside the image."""
+    # Inside the function: trainings and listings use this package, too, and do not need OpenCV.
     import cv2
 
     half = len(kernel) // 2

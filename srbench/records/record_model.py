@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -81,7 +81,7 @@ def validate(model: type[Model], value: object, where: str, *, error: type[Srben
         raise error(_message(refused, where, model)) from None
 
 
-def validate_field(annotation: Any, value: object, where: str, *, error: type[SrbenchError]) -> object:
+def validate_field(annotation: object, value: object, where: str, *, error: type[SrbenchError]) -> object:
     """Return one value as the type that an annotation describes. Arguments and errors as for `validate`."""
     try:
         return _adapter(annotation).validate_python(value)
@@ -89,9 +89,11 @@ def validate_field(annotation: Any, value: object, where: str, *, error: type[Sr
         raise error(_message(refused, where, annotation)) from None
 
 
-def _adapter(annotation: Any) -> TypeAdapter[Any]:
+def _adapter(annotation: object) -> TypeAdapter[object]:
     # A model brings its own configuration, and pydantic refuses another one.
-    return TypeAdapter(annotation, config=None if _is_model(annotation) else RecordModel.model_config)
+    return TypeAdapter(
+        cast(type[object], annotation), config=None if _is_model(annotation) else RecordModel.model_config
+    )
 
 
 def _message(refused: ValidationError, where: str, annotation: object) -> str:

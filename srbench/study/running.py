@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
@@ -68,7 +67,7 @@ def run_study(study: StudyPlan, output: Path, machine: Machine) -> None:
 
     Raises:
         StudyError: the folder belongs to another plan or recipe, the recipe is not the plan's, a needed benchmark set
-            is missing or incomplete, OpenCV is missing to score with, or torchrun has started several processes;
+            is missing or incomplete, or torchrun has started several processes;
             nothing is trained then.
         DatasetError: training images that cannot be read; nothing is trained then.
         TrainingError: trainings that failed; the others are kept.
@@ -284,11 +283,6 @@ def _needs_no_weights(study: StudyPlan, job: Job, sets: list[ImageSet]) -> bool:
 
 
 def _sets(study: StudyPlan, root: Path | None) -> list[ImageSet]:
-    if find_spec("cv2") is None:
-        raise StudyError(
-            "expected OpenCV to score with, got none; install opencv-python-headless, or train with "
-            "--no-scores and score on another machine"
-        )
     found = available_datasets(root)
     wanted = {endpoint.dataset: endpoint.needed for endpoint in study.endpoints}
     wanted |= {endpoint.dataset: True for endpoint in study.endpoints if endpoint.needed}

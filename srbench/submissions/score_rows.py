@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 
@@ -25,10 +25,40 @@ MeanKey = tuple[int, str, str]
 Means = dict[str, float | None]
 """The means of `psnr`, `ssim` and `psnr_lr`: None where an image lacks the score."""
 
+Value = TypeVar("Value")
+
 _ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:()+,-]{0,99}", re.ASCII)
 _LARGEST_PSNR = 200.0
 _LARGEST = 1e9  # of a metric about which only its record is known
 _MEAN_TOLERANCE = 1e-6
+
+
+class _ScoreLine(NamedTuple):
+    """What the checks read of one row of the table; the scores of Y or those of RGB are None."""
+
+    scale: int
+    protocol: str
+    dataset: str
+    image: str
+    protocol_version: int
+    lr_source: str
+    psnr_y: float | None
+    ssim_y: float | None
+    psnr_rgb: float | None
+    ssim_rgb: float | None
+    psnr_lr: float | None
+
+    @property
+    def key(self) -> MeanKey:
+        return self.scale, self.protocol, self.dataset
+
+    @property
+    def psnr(self) -> float | None:
+        return self.psnr_rgb if self.psnr_y is None else self.psnr_y
+
+    @property
+    def ssim(self) -> float | None:
+        return self.ssim_rgb if self.psnr_y is None else self.ssim_y
 
 
 @dataclass(frozen=True)
@@ -94,18 +124,23 @@ def check_rows(table: pa.Table, record: SubmissionRecord) -> None:
             _require_each(name, columns[name], lambda value: value is None or -1 <= value <= 1 + 1e-9)
     for name in metric_names(record):
         _require_each(name, columns[name], lambda value: value is None or value == math.inf or abs(value) < _LARGEST)
-    _require_coverage(columns, expected)
-    _require_scores(columns)
-    _require_means(columns, record)
+    lines = _lines(columns)
+    _require_coverage(lines, expected)
+    _require_scores(lines)
+    _require_means(lines, record)
 
 
 def dataset_means(table: pa.Table) -> list[PlainRecord]:
     """Return the means of a score table of one scale by dataset and protocol, as `runs[].means` has them."""
-    means = _means({name: table[name].to_pylist() for name in table.column_names})
+    means = _means(_lines({name: table[name].to_pylist() for name in table.column_names}))
     return [
         {"dataset": dataset, "protocol": protocol, **{name: json_number(value) for name, value in values.items()}}
         for (_, protocol, dataset), values in means.items()
     ]
+
+
+def _lines(columns: Mapping[str, Sequence[object]]) -> list[_ScoreLine]:
+    return list(map(_ScoreLine, *(columns[name] for name in _ScoreLine._fields)))
 
 
 def _rows_of(run: SubmittedRun) -> Iterator[tuple[MeanKey, ExpectedRows]]:
@@ -125,14 +160,13 @@ def _require_complete_sets(run: SubmittedRun, number: int, pixels: dict[str, str
             raise SubmissionError(f"runs[{number}]: expected the pixels that {dataset} has in the other runs")
 
 
-def _means(columns: Mapping[str, list[Any]]) -> dict[MeanKey, Means]:
+def _means(lines: Iterable[_ScoreLine]) -> dict[MeanKey, Means]:
     values: dict[MeanKey, dict[str, list[float | None]]] = {}
-    names = ("scale", "protocol", "dataset", "psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_lr")
-    for scale, protocol, dataset, psnr_y, ssim_y, psnr_rgb, ssim_rgb, psnr_lr in _lines(columns, names):
-        scores = values.setdefault((scale, protocol, dataset), {"psnr": [], "ssim": [], "psnr_lr": []})
-        scores["psnr"].append(psnr_rgb if psnr_y is None else psnr_y)
-        scores["ssim"].append(ssim_rgb if psnr_y is None else ssim_y)
-        scores["psnr_lr"].append(psnr_lr)
+    for line in lines:
+        scores = values.setdefault(line.key, {"psnr": [], "ssim": [], "psnr_lr": []})
+        scores["psnr"].append(line.psnr)
+        scores["ssim"].append(line.ssim)
+        scores["psnr_lr"].append(line.psnr_lr)
     return {key: {name: _mean(found) for name, found in scores.items()} for key, scores in values.items()}
 
 
@@ -141,8 +175,8 @@ def _mean(scores: list[float | None]) -> float | None:
     return sum(known) / len(known) if len(known) == len(scores) else None
 
 
-def _require_means(columns: Mapping[str, list[Any]], record: SubmissionRecord) -> None:
-    found = _means(columns)
+def _require_means(lines: Iterable[_ScoreLine], record: SubmissionRecord) -> None:
+    found = _means(lines)
     for number, run in enumerate(record.runs):
         stated = {(run.scale, mean.protocol, mean.dataset): mean for mean in run.means}
         if stated.keys() != {key for key, _ in _rows_of(run)} or len(stated) != len(run.means):
@@ -172,11 +206,7 @@ def _is_psnr(value: float | None) -> bool:
     return value is None or value == math.inf or -_LARGEST_PSNR <= value <= _LARGEST_PSNR
 
 
-def _lines(columns: Mapping[str, list[Any]], names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-    return zip(*(columns[name] for name in names), strict=True)
-
-
-def _require_each(name: str, values: list[Any], fits: Callable[[Any], bool]) -> None:
+def _require_each(name: str, values: list[Value], fits: Callable[[Value], bool]) -> None:
     for value in dict.fromkeys(values):  # most columns hold few different values
         if not fits(value):
             row = values.index(value)
@@ -185,20 +215,20 @@ def _require_each(name: str, values: list[Any], fits: Callable[[Any], bool]) -> 
             )
 
 
-def _require_coverage(columns: Mapping[str, list[Any]], expected: Mapping[MeanKey, ExpectedRows]) -> None:
+def _require_coverage(lines: Iterable[_ScoreLine], expected: Mapping[MeanKey, ExpectedRows]) -> None:
     seen: dict[MeanKey, set[str]] = {key: set() for key in expected}
-    names = ("scale", "protocol", "dataset", "image", "protocol_version", "lr_source")
-    for scale, protocol, dataset, image, version, source in _lines(columns, names):
-        rows = expected.get((scale, protocol, dataset))
-        if rows is None or (rows.protocol_version, rows.lr_source) != (version, source):
+    for line in lines:
+        scale, protocol, dataset = line.key
+        rows = expected.get(line.key)
+        if rows is None or (rows.protocol_version, rows.lr_source) != (line.protocol_version, line.lr_source):
             raise SubmissionError(
                 f"scores.parquet: expected only what submission.json lists, got {shown(dataset)} "
-                f"×{scale} under {shown(protocol)} v{version} with LR {shown(source)}"
+                f"×{scale} under {shown(protocol)} v{line.protocol_version} with LR {shown(line.lr_source)}"
             )
-        images = seen[scale, protocol, dataset]
-        if image in images:
-            raise SubmissionError(f"scores.parquet: {dataset}/{image} ×{scale} under {protocol} is there twice")
-        images.add(image)
+        images = seen[line.key]
+        if line.image in images:
+            raise SubmissionError(f"scores.parquet: {dataset}/{line.image} ×{scale} under {protocol} is there twice")
+        images.add(line.image)
     for (scale, protocol, dataset), images in seen.items():
         wanted = expected[scale, protocol, dataset].images
         if len(images) != wanted:
@@ -207,13 +237,13 @@ def _require_coverage(columns: Mapping[str, list[Any]], expected: Mapping[MeanKe
             )
 
 
-def _require_scores(columns: Mapping[str, list[Any]]) -> None:
-    names = ("image", "psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_lr", "lr_source")
-    for image, psnr_y, ssim_y, psnr_rgb, ssim_rgb, psnr_lr, source in _lines(columns, names):
-        if (psnr_y is None) == (psnr_rgb is None):
-            raise SubmissionError(f"scores.parquet: expected {image} to have a PSNR either of Y or of RGB")
-        psnr, ssim = (psnr_rgb, ssim_rgb) if psnr_y is None else (psnr_y, ssim_y)
-        if psnr == math.inf and ssim is not None and ssim < 1 - 1e-9:
-            raise SubmissionError(f"scores.parquet: {image} has an infinite PSNR and an SSIM below 1")
-        if source == "made" and psnr_lr is None:
-            raise SubmissionError(f"scores.parquet: expected psnr_lr of {image}, whose LR was made; evaluate it again")
+def _require_scores(lines: Iterable[_ScoreLine]) -> None:
+    for line in lines:
+        if (line.psnr_y is None) == (line.psnr_rgb is None):
+            raise SubmissionError(f"scores.parquet: expected {line.image} to have a PSNR either of Y or of RGB")
+        if line.psnr == math.inf and line.ssim is not None and line.ssim < 1 - 1e-9:
+            raise SubmissionError(f"scores.parquet: {line.image} has an infinite PSNR and an SSIM below 1")
+        if line.lr_source == "made" and line.psnr_lr is None:
+            raise SubmissionError(
+                f"scores.parquet: expected psnr_lr of {line.image}, whose LR was made; evaluate it again"
+            )

@@ -1,21 +1,19 @@
-"""`srbench train` behind its command line, and a command line that needs nothing but the standard library."""
+"""Carry out `srbench train`: from the values of its options to trainings and their outcome in words."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from srbench.errors import SrbenchError, TrainingError, counted
+from srbench.errors import TrainingError, counted
 from srbench.training.initial import describe
 from srbench.training.job import Job
 from srbench.training.loss_spikes import loss_spike_warning
 from srbench.training.optimization import PerfOptions
-from srbench.training.options import OPTIONS, Option, misuse, recipe_settings
+from srbench.training.options import recipe_settings
 from srbench.training.own_networks import is_own
 from srbench.training.processes import leads
 from srbench.training.recipe import load_recipe
@@ -161,43 +159,3 @@ def _packer(values: Mapping[str, Any]) -> Packer | None:
     total = values["pack_total"]
     size = parse_size(values["pack_size"], "--pack-size")
     return Packer(values["pack"], size, parse_size(total, "--pack-total") if total else None)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """`srbench train` where click is missing; returns the exit code."""
-    parser = argparse.ArgumentParser("srbench train", description="Train a network by a recipe.")
-    for option in OPTIONS:
-        parser.add_argument(option.name, **_keywords(option))
-    values = vars(parser.parse_args(arguments))
-    values.pop("_given", None)
-    if wrong := misuse(values):
-        parser.error(wrong)
-    try:
-        if told := run_command(values):
-            print(told)  # noqa: T201  # printing is what a command does
-    except SrbenchError as error:
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201  # same
-        return 1
-    return 0
-
-
-class _SingleValue(argparse.Action):
-    """Store the value of an option, and refuse a second one, as the command line with click does."""
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
-    ) -> None:
-        given: set[str] = namespace.__dict__.setdefault("_given", set())
-        if self.dest in given:
-            parser.error(f"{option_string}: expected one value, got 2; give {option_string} once, see srbench sweep")
-        given.add(self.dest)
-        setattr(namespace, self.dest, values)
-
-
-def _keywords(option: Option) -> dict[str, Any]:
-    if option.flag:
-        return {"action": "store_true", "help": option.help}
-    shape: dict[str, Any] = {"action": "append"} if option.many else {"action": _SingleValue, "default": option.default}
-    if option.choices:
-        return {**shape, "choices": option.choices, "help": option.help}
-    return {**shape, "type": option.kind, "metavar": option.metavar, "help": option.help}

@@ -10,7 +10,6 @@ import torch
 from click.testing import CliRunner, Result
 
 from srbench.cli import main
-from srbench.training.command import main as plain_main
 from srbench.training.trainer import train
 from tests.training.small import command_line, small_job, small_recipe, write_images
 
@@ -44,19 +43,6 @@ def test_a_loss_that_breaks_out_and_stays_finite_is_told(images: Path, tmp_path:
     train(small_job(images, tmp_path / "run", recipe=recipe))
     warning = srbench(command_line(images, tmp_path / "run", recipe, tmp_path)).stdout.splitlines()[-1]
     assert re.match(r"warning: the loss rose from 0\.\d+ to \S+ by step \d, and the training began anew", warning)
-
-
-def test_the_command_line_without_click_is_the_same(
-    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = command_line(images, tmp_path / "run", small_recipe(steps=1), tmp_path)
-    assert plain_main(arguments[1:]) == 0
-    assert srbench(arguments).stdout == capsys.readouterr().out
-    assert plain_main([*arguments[1:], "--set", "stpes=3"]) == 1
-    assert "did you mean steps" in capsys.readouterr().err
-    with pytest.raises(SystemExit, match="2"):
-        plain_main([*arguments[1:], "--seed", "1", "--seed", "2"])
-    assert "--seed: expected one value, got 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -262,7 +262,7 @@ def test_processes_that_start_together_build_one_store(images: dict[str, Path], 
 _BARE = """
 import sys
 
-ABSENT = {"click", "cv2", "datasets", "filelock", "platformdirs", "requests", "scipy", "skimage"}
+ABSENT = {"cv2", "datasets", "requests", "scipy", "skimage"}
 
 class Missing:
     def find_spec(self, name, path=None, target=None):

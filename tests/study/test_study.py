@@ -20,7 +20,6 @@ from srbench.cli import main
 from srbench.errors import DatasetError, DivergedError, ProtocolError, StudyError, UnknownNameError
 from srbench.images import save_png
 from srbench.scores import read_run
-from srbench.study import running
 from srbench.study.report import report
 from srbench.study.results import collect, read_results
 from srbench.study.running import Machine, choose, run_study
@@ -191,15 +190,10 @@ def test_a_changed_plan_is_refused_for_existing_runs(place: Path, done: str) -> 
     assert result.exit_code == 1 and "runs of another study: margin_db differ" in result.stderr
 
 
-def test_a_study_is_not_for_torchrun_and_not_scored_without_opencv(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_torchrun_is_refused_for_a_study(place: Path) -> None:
     command = ["study", "run", str(place / "plan.toml"), "--output", str(place / "together")]
     result = CliRunner(env={"WORLD_SIZE": "2"}).invoke(main, command)
     assert result.exit_code == 1 and "expected a study in one process, got 2" in result.stderr
-    monkeypatch.setattr(running, "find_spec", lambda name: None)
-    with pytest.raises(StudyError, match=r"expected OpenCV to score with, got none.*--no-scores"):
-        run_study(load_study(place / "plan.toml"), place / "together", Machine(data_root=place / "data"))
     assert not (place / "together").exists()
 
 

@@ -26,7 +26,19 @@ PATIENCE = 240.0
 """Seconds that a process may take for what it does in a few, since other tests may share its cores."""
 
 # The packages that a training needs, and what those need themselves.
-NEEDED = ("torch", "numpy", "PIL", "pandas", "pyarrow", "pydantic", "tqdm", "safetensors")
+NEEDED = (
+    "click",
+    "filelock",
+    "numpy",
+    "pandas",
+    "PIL",
+    "platformdirs",
+    "pyarrow",
+    "pydantic",
+    "safetensors",
+    "torch",
+    "tqdm",
+)
 THEIRS = (
     "typing_extensions",
     "annotated_types",
@@ -38,7 +50,6 @@ THEIRS = (
     "jinja2",
     "markupsafe",
     "fsspec",
-    "filelock",
     "dateutil",
     "pytz",
     "tzdata",
@@ -50,7 +61,7 @@ THEIRS = (
     "packaging",
     "setuptools",
 )
-ABSENT = ("click", "cv2", "datasets", "platformdirs", "requests", "scipy", "skimage")
+ABSENT = ("cv2", "datasets", "requests", "scipy", "skimage")
 WITHOUT_THE_REST = f"""
 import importlib.util, runpy, sys
 from importlib.machinery import PathFinder
