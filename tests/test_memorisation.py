@@ -87,7 +87,7 @@ def test_stored_answers_are_found(sample: ImageSet, key: str) -> None:
 
 def test_all_eight_stored_orientations_are_found(sample: ImageSet) -> None:
     found = verdict(Cheat(sample, KEYS["all pixels"], orientations=True), sample)
-    assert found and all("flip" not in line for line in found if "crop" in line)
+    assert any("after crop" in line for line in found)
 
 
 @pytest.mark.parametrize("share", [0.10, 0.05, 0.02])

@@ -23,13 +23,14 @@ from srbench.files import sha256_of
 from srbench.images import decode, save_png
 from srbench.protocols import get_protocol
 from srbench.submissions import Submission, read_submission, read_submissions
-from srbench.verification import memorisation, rescoring
+from srbench.verification import rescoring
 from srbench.verification.check_all import CheckedFolder, _check_outliers, check_submissions
 from srbench.verification.checks import bicubic_scores, check_entry
 from srbench.verification.crop_checks import compare_crops
 from srbench.verification.rerun import rerun
 from srbench.verification.rescoring import rescore
 from srbench.verification.tolerances import images_bound
+from tests.in_process_runs import rerun_in_process
 from tests.submissions.generated import SPEC, generate, rewrite
 
 Edit = Callable[[list[dict[str, Any]], dict[str, Any]], None]
@@ -220,16 +221,8 @@ def test_a_rerun_has_a_time_limit_and_runs_no_foreign_code(root: Path, tmp_path:
 
 
 def test_a_rerun_also_reproduces_the_crops(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def here(command: list[str], *_: object) -> None:
-        if "srbench" in command:
-            assert srbench(*command[command.index("srbench") + 1 :]).exit_code == 0
-            return
-        with monkeypatch.context() as patched:
-            patched.setattr("sys.argv", command[-3:])
-            memorisation.main()
-
+    rerun_in_process(monkeypatch)
     root, crops = tmp_path / "submissions", tmp_path / "crops"
-    monkeypatch.setattr("srbench.verification.rerun._call", here)
     assert srbench("samples", "--model", "bicubic", "--output", crops).exit_code == 0
     assert (
         srbench("submit", sample / "run-matlab-y", "--id", "net", "--submissions", root, "--samples", crops).exit_code

@@ -136,9 +136,12 @@ def _with_probe(
     data_root: Path | None,
     timeout: float,
 ) -> Reproduction:
-    """Return the outcome together with that of the memorisation probe at every scale."""
+    """Return the outcome together with that of the memorisation probe at every scale.
+
+    Raises:
+        SubmissionError: the model scores lower on changed copies of the images.
+    """
     found: list[MemorisationFacts] = []
-    failures: list[str] = []
     for facts in entry.record.runs:
         with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
             request, report = Path(folder) / "request.json", Path(folder) / "report.json"
@@ -148,11 +151,13 @@ def _with_probe(
             result = json.loads(report.read_text(encoding="utf-8"))
         exceeded = result.pop("exceeded")
         if exceeded:
-            failures.append(f"×{facts.scale}: scores depend on the exact benchmark pixels: {listed(exceeded, 3)}")
-        else:
-            document = {"scale": facts.scale, **result}
-            found.append(validate(MemorisationFacts, document, "memorisation probe", error=SubmissionError))
-    return replace(outcome, memorisation=tuple(found), failures=tuple(failures))
+            raise SubmissionError(
+                f"{entry.id} ×{facts.scale}: scores depend on the exact benchmark pixels: {listed(exceeded, 3)}; "
+                "docs/memorisation.md describes the probe"
+            )
+        document = {"scale": facts.scale, **result}
+        found.append(validate(MemorisationFacts, document, "memorisation probe", error=SubmissionError))
+    return replace(outcome, memorisation=tuple(found))
 
 
 def _probe_request(
