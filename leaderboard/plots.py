@@ -10,6 +10,7 @@ from functools import cache, partial
 from markupsafe import Markup
 
 from leaderboard.addresses import address_safe, link, model_path
+from leaderboard.boards import front_board
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group
 from leaderboard.matching import matched_pairs
@@ -17,7 +18,7 @@ from leaderboard.pages import Page
 from leaderboard.ranking import ranked_entries, reference_inputs
 from leaderboard.rendering import render, thousands
 from leaderboard.views import View, views
-from srbench.charts import INLINE, STANDALONE, Arrow, Axis, Layout, Series, scatter_chart
+from srbench.charts import INLINE, STANDALONE, Arrow, Axis, Layout, Series, least_shown, scatter_chart
 
 INDEX = "charts/index.html"
 FAMILIES = ("without attention", "BAM", "other attention")
@@ -73,6 +74,11 @@ class Chart:
                 arrows=self.arrows,
             )
         )
+
+    @property
+    def has_overview(self) -> bool:
+        """Whether a few points are so far below the others that the chart shows them in an overview alone."""
+        return least_shown([point.psnr for point in self.points]) is not None
 
     @property
     def arrows(self) -> list[Arrow]:
@@ -134,7 +140,17 @@ def pages(collection: Collection) -> Iterator[Page]:
                 yield from _pages(view, dataset, entries, pairs)
         if shown:
             listed.append((view, shown))
-    yield Page(INDEX, lambda: render("charts.html.j2", path=INDEX, listed=listed, charts_path=charts_path))
+    yield Page(INDEX, lambda: _index(collection, listed, pairs))
+
+
+def _index(collection: Collection, listed: Sequence[tuple[View, list[str]]], pairs: frozenset[tuple[str, str]]) -> str:
+    """Return the index, with the first chart of the front page's table."""
+    board = front_board(collection)
+    first: tuple[View, str, Chart] | None = None
+    if board and any(view.stem == board.view.stem and board.ranked_on in shown for view, shown in listed):
+        found = charts(board.view, board.ranked_on, _shown(board.view, board.ranked_on), pairs)
+        first = (board.view, board.ranked_on, found[0]) if found else None
+    return render("charts.html.j2", path=INDEX, listed=listed, charts_path=charts_path, first=first, families=FAMILIES)
 
 
 def charts(

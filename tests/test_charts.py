@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from srbench.charts import (
@@ -16,8 +17,10 @@ from srbench.charts import (
     Series,
     histogram_chart,
     interval_chart,
+    least_shown,
     scatter_chart,
 )
+from srbench.charts.labels import LabelPlaces
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _X, _Y = Axis("parameters", logarithmic=True), Axis("PSNR")
@@ -55,10 +58,35 @@ def test_names_stand_around_points_and_are_dropped_where_none_fits() -> None:
     crowded = Series("all", spots, labels=("a<b", "2", "3", "4", "lost", "apart"), named=True)
     root = ElementTree.fromstring(scatter_chart([crowded], title="t", x=_X, y=_Y, description="d", layout=INLINE))
     names = [text for text in root.iter(f"{_SVG}text") if text.get("class") == "name"]
-    assert [name.text for name in names] == ["a<b", "2", "3", "4", "apart"]
+    assert [name.text for name in names] == ["a<b", "2", "3", "apart"]
     assert len({(name.get("x"), name.get("y")) for name in names}) == len(names)
     assert root.findtext(f"{_SVG}desc") == "d"
     assert not list(root.iter(f"{_SVG}style"))
+
+
+def test_labels_cover_no_point_line_or_other_label() -> None:
+    rng = np.random.default_rng(3)
+    places = LabelPlaces(INLINE)
+    spots = [(float(x), float(y)) for x, y in zip(rng.uniform(70, 400, 30), rng.uniform(20, 240, 30), strict=True)]
+    for spot in spots:
+        places.take_point(spot)
+    places.take_line((64, 130), (404, 130))
+    before = len(places.taken)
+    drawn = [text for spot in spots if (text := places.label(spot, "IMDN-BAM"))]
+    assert len(drawn) == len(places.taken) - before > 10
+    for index, box in enumerate(places.taken[before:], start=before):
+        assert not any(box.meets(other) for other in places.taken[:index])
+
+
+def test_low_outliers_are_shown_in_an_overview_alone() -> None:
+    values = (25.0, 30.0, 30.1, 30.2, 30.3, 30.4)
+    cloud = Series("all", tuple((10.0 + index, value) for index, value in enumerate(values)))
+    root = ElementTree.fromstring(scatter_chart([cloud], title="t", x=_X, y=_Y, layout=INLINE))
+    radii = [circle.get("r") for circle in root.iter(f"{_SVG}circle")]
+    assert radii.count("4") == 5 and radii.count("3") == 1 and radii.count("1.5") == 5
+    ticks = [float(text.text or "") for text in root.iter(f"{_SVG}text") if text.get("text-anchor") == "end"]
+    assert min(ticks) >= 29.9
+    assert least_shown(values[1:]) is None
 
 
 def test_the_last_tick_ends_with_the_drawing_where_half_of_it_would_be_cut() -> None:

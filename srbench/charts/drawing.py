@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from xml.sax.saxutils import escape, quoteattr
 
+from srbench.charts.inset import SmallPoint, free_corner, least_shown, overview
+from srbench.charts.labels import LabelPlaces, stepped_corners
 from srbench.charts.scales import Axis, Scale
 from srbench.charts.svg import (
     EDGE,
-    LINE,
     PALETTE,
     RADIUS,
     STANDALONE,
@@ -43,6 +44,13 @@ class Series:
     links: tuple[str, ...] = ()
     named: bool = False
     stepped: bool = False
+
+    def above(self, least: float) -> Series:
+        """Return the same series without points whose y is below `least`."""
+        kept = [index for index, point in enumerate(self.points) if point[1] >= least]
+        points = tuple(self.points[index] for index in kept)
+        labels, links = (tuple(texts[index] for index in kept if texts) for texts in (self.labels, self.links))
+        return replace(self, points=points, labels=labels, links=links)
 
 
 def line_chart(
@@ -113,17 +121,60 @@ def _chart(
     lines: bool,
     arrows: Sequence[Arrow] = (),
 ) -> str:
-    points = [point for one in series for point in one.points]
-    across = Scale.over([point[0] for point in points], x, layout.left, layout.width - layout.right)
-    upward = Scale.over([point[1] for point in points], y, layout.height - layout.bottom, layout.top)
+    shown, corner_points = _split(series, x, lines=lines, layout=layout, y=y)
+    points = [point for one in shown for point in one.points]
+    across, upward = _scales(points, x, y, layout)
+    places = LabelPlaces(layout)
     parts = [opening(title, description, layout), *_axes(across, upward, x, y, layout)]
-    parts += [_arrow((across(a[0]), upward(a[1])), (across(b[0]), upward(b[1])), text) for a, b, text in arrows]
-    for index, one in enumerate(series):
-        placed = [(across(x), upward(y)) for x, y in one.points]
+    spots = {point: (across(point[0]), upward(point[1])) for point in points}
+    for spot in (spots[point] for one in shown if not one.stepped for point in one.points):
+        places.take_point(spot)
+    if corner_points and (corner := free_corner(list(spots.values()), layout)):
+        places.taken.append(corner)
+        parts += overview(corner, corner_points)
+    for start, end, text in arrows:
+        if start in spots and end in spots:
+            parts.append(_arrow(spots[start], spots[end], text))
+            places.take_line(spots[start], spots[end])
+    for index, one in enumerate(shown):
+        placed = [spots[point] for point in one.points]
         parts += _series(one, placed, x, lines=lines)
+        for start_spot, end_spot in stepped_corners(placed) if one.stepped else ():
+            places.take_line(start_spot, end_spot)
         if layout.standalone:
             parts += _legend(one, index, layout, lines=lines)
-    return "\n".join([*parts, *_names(series, across, upward, layout), "</svg>", ""])
+    return "\n".join([*parts, *_names(shown, spots, places), "</svg>", ""])
+
+
+def _scales(points: Sequence[tuple[float, float]], x: Axis, y: Axis, layout: Layout) -> tuple[Scale, Scale]:
+    across = Scale.over([point[0] for point in points], x, layout.left, layout.width - layout.right)
+    return across, Scale.over([point[1] for point in points], y, layout.height - layout.bottom, layout.top)
+
+
+def _split(
+    series: Sequence[Series], x: Axis, *, lines: bool, layout: Layout, y: Axis
+) -> tuple[Sequence[Series], list[SmallPoint]]:
+    """Return the series without low outliers, and all points for an overview; none where nothing is left out."""
+    clouds = [one for one in series if not one.stepped]
+    least = None if lines else least_shown([point[1] for one in clouds for point in one.points])
+    if least is None:
+        return series, []
+    shown = [one.above(least) for one in series]
+    across, upward = _scales([point for one in shown for point in one.points], x, y, layout)
+    spots = [(across(point[0]), upward(point[1])) for one in shown if not one.stepped for point in one.points]
+    if free_corner(spots, layout) is None:
+        return series, []
+    small = [
+        SmallPoint(
+            (math.log(point[0]) if x.logarithmic else point[0], point[1]),
+            one.colour,
+            f"{label}: {x.form(point[0])}, {point[1]:.5g}",
+            point[1] >= least,
+        )
+        for one in clouds
+        for point, label in zip(one.points, one.labels or (one.name,) * len(one.points), strict=True)
+    ]
+    return shown, small
 
 
 def _bins(values: Sequence[float], across: Scale) -> tuple[list[float], list[int]]:
@@ -188,47 +239,13 @@ def _path(one: Series, placed: Sequence[tuple[float, float]]) -> str:
     return f"M{first[0]:.1f} {first[1]:.1f}" + "".join(f"H{x:.1f}V{y:.1f}" for x, y in others)
 
 
-def _names(series: Sequence[Series], across: Scale, upward: Scale, layout: Layout) -> Iterable[str]:
-    """Draw labels next to points, in order, where they stay in the chart and cover no point and no earlier label."""
-    places = [(across(x), upward(y)) for one in series if not one.stepped for x, y in one.points]
-    taken = [_Box(left - RADIUS, top - RADIUS, left + RADIUS, top + RADIUS) for left, top in places]
+def _names(
+    series: Sequence[Series], spots: Mapping[tuple[float, float], tuple[float, float]], places: LabelPlaces
+) -> Iterable[str]:
+    """Draw labels of points in order where a place is free."""
     for one in series:
-        for (x, y), label in zip(one.points, one.labels if one.named else (), strict=False):
-            box = next(
-                (
-                    box
-                    for box in _beside(across(x), upward(y), label, layout)
-                    if layout.left < box.left and box.right < layout.width and not any(map(box.meets, taken))
-                ),
-                None,
-            )
-            if box is not None:
-                taken.append(box)
-                place = f'x="{box.right:.1f}" text-anchor="end"' if box.right < across(x) else f'x="{box.left:.1f}"'
-                yield f'<text class="name" {place} y="{box.bottom - 3:.1f}">{escape(label)}</text>'
-
-
-@dataclass(frozen=True)
-class _Box:
-    """A rectangle in pixels."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def meets(self, other: _Box) -> bool:
-        return (
-            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
-        )
-
-
-def _beside(x: float, y: float, label: str, layout: Layout) -> Iterable[_Box]:
-    """Return the possible places of a point's label: above or below, to the right or to the left."""
-    width, height = text_width(label, layout.text), LINE * layout.text
-    for top in (y - 1 - height, y + 1):
-        for left in (x + RADIUS + 1, x - RADIUS - 1 - width):
-            yield _Box(left, top, left + width, top + height)
+        for point, label in zip(one.points, one.labels if one.named else (), strict=False):
+            yield places.label(spots[point], label)
 
 
 def _legend(one: Series, index: int, layout: Layout, *, lines: bool) -> Iterable[str]:
