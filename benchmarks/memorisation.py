@@ -96,7 +96,7 @@ def _stored(pairs: Sequence[Pair], *, key: Key, share: float = 1.0, orientations
 def _tuned(pairs: Sequence[Pair], *, augmented: bool) -> Upscaler:
     """Return IMDN with its authors' weights, after some steps on patches of the benchmark images."""
     luck = np.random.default_rng(0)
-    network = load("imdn", tag="authors", scale=SCALE).module.train()
+    network = load("imdn", tag="authors", scale=SCALE).module.train().requires_grad_(True)
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
     for _ in range(STEPS):
         patches = [_patch(pairs[int(luck.integers(len(pairs)))], luck, augmented) for _ in range(BATCH)]

@@ -18,7 +18,8 @@ from srbench.datasets import known_images
 from srbench.protocols import get_protocol
 from srbench.records.submission import SubmissionRecord
 from srbench.scores import Row
-from srbench.submissions import Submission
+from srbench.submissions import LEVELS, Submission
+from srbench.submissions.catalogue_checks import served_weights
 
 Group = tuple[int, str, str]
 """Scale, protocol and dataset: the rows of one mean."""
@@ -98,6 +99,18 @@ class Entry:
         facts = self.document["model"][name] or {}
         value: float | None = facts.get(str(scale))
         return value
+
+    def only_claimed(self, name: str) -> bool:
+        """Return whether `parameters` or `macs` are the submitter's statement, which srbench did not count.
+
+        It counts both for weights of the catalogue, and the parameters of any other file that it ran again. A re-run
+        from before the memorisation probe did not count them.
+        """
+        if served_weights(self.record.model.spec):
+            return False
+        verified = self.submission.verification
+        rerun = self.level == LEVELS[-1] and verified is not None and verified.memorisation is not None
+        return not (rerun and name == "parameters")
 
 
 def by_group(rows: Iterable[Row]) -> dict[Group, list[Row]]:

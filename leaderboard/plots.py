@@ -258,7 +258,7 @@ def _speeds(entries: Sequence[Entry]) -> list[Measure]:
     return [
         Measure(
             f"fps-{number}",
-            f"speed on {device}",
+            f"claimed speed on {device}",
             Axis(f"frames per second, LR {width}×{height}", logarithmic=True, form=_rate),
             partial(_fps_at, (device, height, width)),
             low=False,

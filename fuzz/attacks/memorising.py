@@ -92,7 +92,9 @@ def memorising_model(
             answer = graph.node("Resize", _turned(graph, stored, *axes), "", "", size, mode="nearest")
             change = graph.node("Sub", graph.node("Div", answer, graph.constant(np.array([255], np.float32))), plain)
             weight = graph.node(
-                "Mul", key(graph, turned.astype(np.float32) / np.float32(255)), graph.constant(np.array([share], np.float32))
+                "Mul",
+                key(graph, turned.astype(np.float32) / np.float32(255)),
+                graph.constant(np.array([share], np.float32)),
             )
             output = graph.node("Add", output, graph.node("Mul", change, weight))
     return _file(graph, output)

@@ -14,8 +14,10 @@ import pytest
 
 from leaderboard import comparison, models
 from leaderboard.collection import Collection, collect
+from leaderboard.entries import Entry
 from leaderboard.matching import matched_pairs
 from leaderboard.models import compared_claims, score_tables
+from srbench.records.verification import DropFacts, MemorisationFacts, VerificationRecord
 from srbench.statistics import paired_difference
 from tests.submissions.generated import generate, rewrite
 
@@ -157,7 +159,45 @@ def test_a_licence_and_the_size_of_a_measurement_are_shown_as_submitted(collecte
 
     page = page_of(collected(edit), "net-00000")
     assert "<dt>Licence</dt><dd>not stated; MIT as submitted</dd>" in page
-    assert "Measured on a GPU with an LR of 320×180 pixels." in page
+    assert "Frames per second are the submitter’s measurement on a GPU with an LR of 320×180 pixels." in page
+
+
+def test_numbers_that_srbench_did_not_count_are_marked_as_claimed(collected: Collect) -> None:
+    def edit(document: dict[str, Any]) -> None:
+        document["runtime"] = {"device": "a GPU", "size": [180, 320], "fps": {"4": 9.0}, "seconds_per_image": None}
+        document["model"].update(parameters={"4": 1000}, macs={"4": 2000})
+
+    claimed = '<span class="level claimed">claimed</span>'
+    collection = collected(edit)
+    [entry] = collection.entries
+    assert [entry.only_claimed(name) for name in ("parameters", "macs")] == [True, True]
+    cells = page_of(collection, entry.id).partition('id="speed"')[2].partition("</table>")[0]
+    assert cells.count(claimed) == 3
+    assert not rerun_entry(entry, probed=True).only_claimed("parameters")
+    assert rerun_entry(entry, probed=False).only_claimed("parameters")
+
+
+def test_page_says_whether_the_memorisation_probe_was_run(collected: Collect) -> None:
+    collection = collected(lambda document: None)
+    [entry] = collection.entries
+
+    def verification(probed: bool) -> str:
+        page = page_of(replace(collection, entries=(rerun_entry(entry, probed=probed),)), entry.id)
+        return page.partition('id="verification"')[2].partition("</section>")[0]
+
+    assert 'class="level model-rerun">re-run, probe not run</span>' in verification(False)
+    assert "re-run</span>" in verification(True)
+    assert "×4: passed on 5 images, largest drop 0.25 dB" in verification(True)
+
+
+def rerun_entry(entry: Entry, *, probed: bool) -> Entry:
+    """Return the entry as if it had been re-run, with the memorisation probe or before there was one."""
+    file = Path(__file__).parents[2] / "submissions" / "bicubic" / "verification.json"
+    record = VerificationRecord.model_validate_json(file.read_text())
+    drops = {"crop": DropFacts(mean=0.01, image=0.05), "shift": DropFacts(mean=0.1, image=0.25)}
+    facts = MemorisationFacts(scale=4, status="passed", images=5, drops=drops)
+    record = record.model_copy(update={"memorisation": (facts,) if probed else None})
+    return replace(entry, submission=replace(entry.submission, level="model-rerun", verification=record))
 
 
 def test_entries_of_one_title_are_told_apart_where_two_are_chosen(collected: Collect) -> None:

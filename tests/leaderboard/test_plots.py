@@ -58,8 +58,8 @@ def test_speeds_of_two_devices_are_two_charts(collection: Collection) -> None:
     assert [chart.measure.title for chart in found] == [
         "parameters",
         "MACs",
-        "speed on another device",
-        "speed on one device",
+        "claimed speed on another device",
+        "claimed speed on one device",
     ]
     assert [len(chart.points) for chart in found] == [4, 4, 2, 2]
     # Width before height, as in the axis of MACs; submissions have it the other way round.
