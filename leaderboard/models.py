@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, cast
+from typing import cast
 
 from markupsafe import Markup
 
@@ -26,6 +26,7 @@ from leaderboard.rendering import render
 from leaderboard.views import dataset_rank, group_rank
 from srbench.charts import INLINE, Axis, histogram_chart
 from srbench.protocols import get_protocol, protocol_names
+from srbench.records.submission import ClaimedMean
 from srbench.scores import Row
 from srbench.submissions import LEVELS
 from srbench.submissions.catalogue_checks import BASELINES
@@ -100,13 +101,13 @@ class Place:
 class ComparedClaim:
     """A claim of the submitter, and what was measured: protocol, mean and PSNR difference for every protocol."""
 
-    claim: Mapping[str, Any]
+    claim: ClaimedMean
     measured: tuple[tuple[str, Mean, float | None], ...]
 
     @property
     def scores(self) -> str:
         """PSNR / SSIM with the digits that papers print, more where more were claimed."""
-        psnr, ssim = self.claim["psnr"], self.claim["ssim"]
+        psnr, ssim = self.claim.psnr, self.claim.ssim
         return _digits(psnr, 2) + (f" / {_digits(ssim, 4)}" if ssim is not None else "")
 
 
@@ -147,11 +148,11 @@ def score_tables(entry: Entry) -> list[GroupScores]:
 def compared_claims(entry: Entry) -> list[ComparedClaim]:
     """Return each claim of an entry with the means at its scale and dataset, the nearest first."""
     found = []
-    for claim in entry.document["claims"]:
+    for claim in entry.record.claims:
         measured = [
-            (protocol, mean, None if mean.psnr is None else mean.psnr - claim["psnr"])
+            (protocol, mean, None if mean.psnr is None else mean.psnr - claim.psnr)
             for (scale, protocol, dataset), mean in entry.means.items()
-            if (scale, dataset) == (claim["scale"], claim["dataset"])
+            if (scale, dataset) == (claim.scale, claim.dataset)
         ]
         measured.sort(key=lambda one: math.inf if one[2] is None else abs(one[2]))
         found.append(ComparedClaim(claim, tuple(measured)))

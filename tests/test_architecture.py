@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import importlib.util
 import subprocess
 import sys
 from collections import defaultdict
@@ -16,7 +17,7 @@ import pytest
 from tests.layers import BELOW
 
 ROOT = Path(__file__).parents[1]
-MAX_FUNCTION, MAX_FILE = 60, 400
+MAX_FUNCTION, MAX_FILE, MAX_ANY = 60, 400, 40
 HEAVY = ("torch", "pandas", "pyarrow", "datasets", "requests", "scipy", "skimage", "cv2", "pydantic")
 
 START = ROOT / "srbench" / "__main__.py"  # it loads only the command of the command line
@@ -125,6 +126,15 @@ def test_no_public_class_or_module_name_has_two_meanings() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[f"class {node.name}"].append(name_of(path))
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_few_annotations_use_any() -> None:
+    spec = importlib.util.spec_from_file_location("measure", ROOT / ".ci" / "measure.py")
+    assert spec and spec.loader
+    measure = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(measure)
+    found = {name_of(path): measure.any_annotations(parsed(path)) for path in SOURCES}
+    assert sum(found.values()) <= MAX_ANY, {name: count for name, count in found.items() if count}
 
 
 @pytest.mark.parametrize(

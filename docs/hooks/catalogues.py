@@ -15,6 +15,7 @@ from leaderboard.bam_page import PairResult, pair_results, single_trainings
 from leaderboard.collection import collect
 from leaderboard.study_pages import study_files
 from srbench.datasets import CATALOGUE as DATASETS
+from srbench.records.training_documents import WeightsDocument
 from srbench.statistics import PairedDifference
 from srbench.study.report import report
 from srbench.study.results import read_results
@@ -24,7 +25,7 @@ from srbench.training.recipe import load_recipe, recipe_names
 from srbench.training.recipe_help import HEAD, recipe_rows
 from srbench.zoo.costs import COSTS
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, find_variant
-from srbench.zoo.trained import Record, records, scales_of, scores_at
+from srbench.zoo.trained import records, scales_of, scores_at
 from srbench.zoo.weights_catalogue import CATALOGUE as WEIGHTS
 from srbench.zoo.weights_catalogue import WeightsEntry, authors_scores, times
 
@@ -211,7 +212,7 @@ def curve_images() -> str:
     )
 
 
-def _chart_of(record: Record) -> tuple[str, int]:
+def _chart_of(record: WeightsDocument) -> tuple[str, int]:
     return find_variant(record["network"]).network.name, record["scale"]
 
 
@@ -219,11 +220,11 @@ def _chart_file(name: str, scale: int) -> str:
     return f"trained/{name}-x{scale}.svg"
 
 
-def _trained_records() -> list[Record]:
+def _trained_records() -> list[WeightsDocument]:
     return sorted(records(), key=lambda record: (record["scale"], record["network"]))
 
 
-def _beside(record: Record, scale: int, dataset: str) -> str:
+def _beside(record: WeightsDocument, scale: int, dataset: str) -> str:
     """The PSNR, and below it bicubic's and that of the authors' weights."""
     measured = scores_at(record, scale)
     if dataset not in measured["scores"]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import click
 
-from srbench.training.options import OPTIONS, Option, misuse
+from srbench.training.options import OPTIONS, Option, TrainValues, misuse
 
 
 def _option(option: Option) -> click.Option:
@@ -31,7 +32,7 @@ def _run(**values: object) -> None:
     # Inside the function: the help page must not wait for torch.
     from srbench.training.command import run_command
 
-    if told := run_command(values):
+    if told := run_command(cast(TrainValues, values)):
         click.echo(told)
 
 

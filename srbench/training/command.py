@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from srbench.errors import TrainingError, counted
+from srbench.records.training_documents import TrainingDocument
 from srbench.training.initial import describe
 from srbench.training.job import Job
 from srbench.training.loss_spikes import loss_spike_warning
 from srbench.training.optimization import PerfOptions
-from srbench.training.options import recipe_settings
+from srbench.training.options import TrainValues, recipe_settings
 from srbench.training.own_networks import is_own
 from srbench.training.processes import leads
 from srbench.training.recipe import load_recipe
@@ -29,10 +29,10 @@ from srbench.zoo.networks import find_variant
 from srbench.zoo.weights_catalogue import times
 
 
-def job_of(values: Mapping[str, Any]) -> Job:
+def job_of(values: TrainValues) -> Job:
     """The job that the values of `OPTIONS` describe. Errors as for `load_recipe` and `Recipe.changed`."""
     scales = _scales(values["scales"])
-    return Job(
+    return _job_with(values)(
         network=values["model"],
         factory_args=parse_factory_args(values["factory_arg"] or ()),
         scale=values["scale"] or scales[0],
@@ -45,7 +45,6 @@ def job_of(values: Mapping[str, Any]) -> Job:
         init=values["init"],
         init_scale=values["init_scale"],
         init_strict=values["init_strict"],
-        **_way(values),
     )
 
 
@@ -57,26 +56,27 @@ def _scales(text: str | None) -> tuple[int, ...]:
         raise TrainingError(f"--scales: expected whole numbers such as 2,3,4, got {text!r}") from error
 
 
-def _way(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the options say of how any job is carried out."""
+def _job_with(values: TrainValues) -> partial[Job]:
+    """Return `Job` with the options that single trainings and sweeps share."""
     speed = PerfOptions(
         accumulate=values["accumulate"],
         channels_last=values["layout"] == "channels-last",
         compiled=values["compile"],
         graphs=values["graphs"],
     )
-    return {
-        "form": values["form"],
-        "data_root": values["data_root"],
-        "device": values["device"],
-        "speed": speed,
-        "checkpoint_every": values["checkpoint_every"],
-        "print_every": values["log_every"],
-        "snapshots": tuple(values["snapshot"] or ()),
-    }
+    return partial(
+        Job,
+        form=values["form"],
+        data_root=values["data_root"],
+        device=values["device"],
+        speed=speed,
+        checkpoint_every=values["checkpoint_every"],
+        print_every=values["log_every"],
+        snapshots=tuple(values["snapshot"] or ()),
+    )
 
 
-def run_command(values: Mapping[str, Any]) -> str:
+def run_command(values: TrainValues) -> str:
     """Train as the options say; what came of it, in a few lines, or of a sweep in a table.
 
     Of several processes only the first has something to say; the others return an empty text.
@@ -87,7 +87,7 @@ def run_command(values: Mapping[str, Any]) -> str:
         folders = unpack(values["unpack"], values["output"])
         return f"{counted(len(folders), 'training')} unpacked to {values['output']}"
     if values["sweep"]:
-        jobs = read_sweep(values["sweep"], values["output"], partial(Job, **_way(values)))
+        jobs = read_sweep(values["sweep"], values["output"], _job_with(values))
         outcomes = _carried_out(jobs, values)
         if leads():
             return sweep_report(outcomes)
@@ -120,7 +120,7 @@ def evaluation_command(job: Job) -> str:
     return f"{shlex.join(words)} --scale {job.scale}"
 
 
-def _carried_out(jobs: Sequence[Job], values: Mapping[str, Any]) -> list[Outcome]:
+def _carried_out(jobs: Sequence[Job], values: TrainValues) -> list[Outcome]:
     """Return the outcomes of a sweep, within the time limit if there is one; each is packed as soon as it is there."""
     packer = _packer(values)
     if packer:
@@ -136,7 +136,7 @@ def _carried_out(jobs: Sequence[Job], values: Mapping[str, Any]) -> list[Outcome
     return run_within(jobs, limit, home=values["output"], workers=values["jobs"], told=packed)
 
 
-def _trained(job: Job, values: Mapping[str, Any]) -> dict[str, Any]:
+def _trained(job: Job, values: TrainValues) -> TrainingDocument:
     """Return the record of a single training, within the time limit if there is one; packed if asked for."""
     packer = _packer(values)
     if packer:
@@ -153,7 +153,7 @@ def _trained(job: Job, values: Mapping[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _packer(values: Mapping[str, Any]) -> Packer | None:
+def _packer(values: TrainValues) -> Packer | None:
     if values["pack"] is None:
         return None
     total = values["pack_total"]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from srbench.charts import Axis, Series, line_chart
 
-Line = dict[str, Any]
+Line = dict[str, float]
 """One line of a training's log: `step`, and either `loss` and what goes with it, or `psnr`."""
 
 _POINTS = 120

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
 import torch
 
@@ -11,6 +11,9 @@ from srbench.datasets.patches import Draw, PatchFeed
 from srbench.training.memory import fits_on_device
 from srbench.training.recipe import Recipe
 from srbench.training.training_data import TrainingData
+
+FeedState = dict[str, int | str | bool]
+FeedsState = dict[str, FeedState] | FeedState
 
 
 class Feeds:
@@ -46,12 +49,13 @@ class Feeds:
         feed.load_state_dict({**feed.state_dict(), "epoch": epoch, "position": position})
         return feed.sampler.draw(self._batch)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return where each stream is; of a single scale as checkpoints always had it."""
+    def state_dict(self) -> FeedsState:
+        """Return the position of each stream by its scale; of a single scale the position alone."""
         states = {str(scale): feed.state_dict() for scale, feed in self._feeds.items()}
-        return states if len(states) > 1 else dict(next(iter(states.values())))
+        return states if len(states) > 1 else next(iter(states.values()))
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: FeedsState) -> None:
         """Continue from a state."""
+        several = len(self._feeds) > 1
         for scale, feed in self._feeds.items():
-            feed.load_state_dict(state[str(scale)] if len(self._feeds) > 1 else dict(state))
+            feed.load_state_dict(cast(FeedState, state[str(scale)] if several else state))

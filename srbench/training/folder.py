@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 import torch
 from torch import Tensor
@@ -21,7 +21,10 @@ from srbench.datasets.patch_store import locked
 from srbench.errors import TrainingError, WeightsError
 from srbench.files import atomic_path, explain, sha256_of, write_atomic
 from srbench.journal import differing
+from srbench.records.training_documents import TrainingDocument
 from srbench.training.curves import Line, curves
+from srbench.training.feeds import FeedsState
+from srbench.training.optimization import OptimizationState
 from srbench.training.records import RECORD, WEIGHTS, require_own_weights, whole_record
 from srbench.zoo.checkpoints import with_record
 from srbench.zoo.networks import Option
@@ -30,10 +33,35 @@ from srbench.zoo.reading import read_pickled
 LOG, CURVES, CHECKPOINT = "log.jsonl", "curves.svg", "checkpoint.pt"
 """The files of a training beside weights and record; the checkpoint is there only while it is unfinished."""
 
+
+class RandomState(TypedDict):
+    """The states of torch's random numbers: on the CPU, and on each GPU."""
+
+    cpu: Tensor
+    cuda: list[Tensor]
+
+
+class CheckpointState(TypedDict, total=False):
+    """A checkpoint: everything that the next step depends on. `losses` are those since the last line of the log."""
+
+    format: int
+    key: Key
+    recipe: Mapping[str, object]
+    step: int
+    seconds: float
+    losses: Tensor
+    history: list[Line]
+    saturation: dict[str, object]
+    started: str
+    learner: OptimizationState
+    sampler: FeedsState
+    random: RandomState
+
+
 FORMAT = 1
 """Version of the checkpoint's layout."""
 
-Key = dict[str, Any]
+Key = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -47,7 +75,7 @@ class TrainingFolder:
 
     path: Path
     key: Key
-    recipe: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, object] = field(default_factory=dict)
     options: Mapping[str, Option] = field(default_factory=dict)
 
     @contextmanager
@@ -69,7 +97,7 @@ class TrainingFolder:
                 pass  # a file system without locks
             yield
 
-    def finished(self) -> dict[str, Any] | None:
+    def finished(self) -> TrainingDocument | None:
         """The record of this training if it is finished: if record and weights are there, and are each other's."""
         if not (self.path / RECORD).exists():
             return None
@@ -86,7 +114,7 @@ class TrainingFolder:
         require_own_weights(self.path, record)
         return record
 
-    def checkpoint(self) -> dict[str, Any] | None:
+    def checkpoint(self) -> CheckpointState | None:
         """The last checkpoint of this training if there is one; tensors on the CPU."""
         path = self.path / CHECKPOINT
         if not path.exists():
@@ -102,9 +130,9 @@ class TrainingFolder:
             raise TrainingError(f"{path}: expected a checkpoint of format {FORMAT}; delete it to start anew")
         # Checkpoints from before they held it have the hash alone.
         self._require_same(state["key"], state.get("recipe", {}))
-        return state
+        return cast(CheckpointState, state)
 
-    def keep(self, state: Mapping[str, Any]) -> None:
+    def keep(self, state: Mapping[str, object]) -> None:
         """Replace the checkpoint. On failure (a full disk) the old one stays whole."""
         # In memory first: torch reports a failed write without the system's reason.
         buffer = io.BytesIO()
@@ -126,23 +154,23 @@ class TrainingFolder:
         except OSError as error:
             raise TrainingError(f"{explain(error, self.path / LOG)}: it goes on from the last checkpoint") from error
 
-    def keep_weights(self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    def keep_weights(self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
         """Write weights as safetensors that `srbench zoo` reads, `facts` in their record."""
         scales, options = self.key.get("scales", [self.key["scale"]]), dict(self.options)
         record = {"network": self.key["network"], "scales": scales, "options": options, **facts}
         write_atomic(self.path / name, with_record(tensors, record), error=TrainingError)
 
-    def finish(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+    def finish(self, tensors: Mapping[str, Tensor], facts: Mapping[str, object], record: TrainingDocument) -> None:
         """Write weights (with `facts` in them), curves and record, in this order; then the checkpoint goes."""
         self.keep_weights(WEIGHTS, tensors, facts)
-        drawn = curves({self.key["network"]: read_lines(self.path)}, title=self.path.name)
+        drawn = curves({str(self.key["network"]): read_lines(self.path)}, title=self.path.name)
         write_atomic(self.path / CURVES, drawn, error=TrainingError)
         told = {**record, "weights_sha256": sha256_of(self.path / WEIGHTS), "key": self.key}
         text = json.dumps(told, indent=1, ensure_ascii=False)
         write_atomic(self.path / RECORD, text + "\n", error=TrainingError)
         (self.path / CHECKPOINT).unlink(missing_ok=True)
 
-    def _require_same(self, found: Key, recipe: Mapping[str, Any]) -> None:
+    def _require_same(self, found: Key, recipe: Mapping[str, object]) -> None:
         if differences := _differences(found, self.key):
             values = {name: recipe[name] for name in self.recipe if name in recipe and name not in ("name", "summary")}
             differences += _differences(values, {name: self.recipe[name] for name in values})
@@ -152,7 +180,7 @@ class TrainingFolder:
             )
 
 
-def _differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+def _differences(there: Mapping[str, object], wanted: Mapping[str, object]) -> list[str]:
     return [f"{name} {there.get(name)!r} there, {wanted.get(name)!r} asked for" for name in differing(there, wanted)]
 
 

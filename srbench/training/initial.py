@@ -7,12 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from srbench.errors import TrainingError, WeightsError, listed
 from srbench.files import sha256_of
+from srbench.records.training_documents import InitDocument
 from srbench.training.folder import CHECKPOINT
 from srbench.training.records import RECORD, WEIGHTS, as_one, read_training
 from srbench.upscalers.own_weights import PREFIX
@@ -37,7 +37,7 @@ class TransferSource:
     sha256: str
     fit: Architecture
     weights: State
-    trained: Mapping[str, Any]
+    trained: Mapping[str, object]
 
     @property
     def form(self) -> Form | None:
@@ -73,7 +73,7 @@ class Transfer:
     fresh: tuple[str, ...]
     unused: tuple[str, ...]
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> InitDocument:
         """Return what the training's record and its weights say of the start, ready for JSON."""
         return {
             "source": self.source.name,
@@ -132,16 +132,16 @@ def transfer(source: TransferSource, expected: State, *, strict: bool) -> Transf
     return Transfer(source, taken, fresh, unused)
 
 
-def describe(record: Mapping[str, Any]) -> str:
+def describe(record: InitDocument) -> str:
     """Say in two or three lines what a training took from its source, from its record's `init`."""
     head = f"started from {record['source']} (sha256 {record['sha256'][:12]}…): {record['taken']} tensors taken"
     parts = [("fresh", record["fresh"]), ("not used", record["unused"])]
     return "\n".join([head, *(f"{len(keys)} {what}: {_some(keys)}" for what, keys in parts if keys)])
 
 
-def origin_of(init: Mapping[str, Any] | None) -> str | None:
+def origin_of(init: object) -> str | None:
     """Return what makes two transfers a pair, out of a record's `init`; None for a training from scratch."""
-    return str(init["origin"]) if init else None
+    return str(init["origin"]) if isinstance(init, Mapping) and init else None
 
 
 def _base_name(network: str) -> str:

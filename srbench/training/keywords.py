@@ -7,13 +7,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from srbench.arguments import values_of
 from srbench.errors import TrainingError, UnknownNameError
 from srbench.records.record_model import validate
 from srbench.records.training import TrainingRecord
 from srbench.training.command import run_command
-from srbench.training.options import OPTIONS, Option, misuse
+from srbench.training.options import OPTIONS, Option, TrainValues, misuse
 from srbench.training.records import RECORD, WEIGHTS, read_training
 
 # A help text is no training.
@@ -73,7 +74,7 @@ def train(**keywords: object) -> FinishedTraining:
     values["recipe_help"] = False
     if wrong := misuse(values):
         raise TrainingError(wrong)
-    report = run_command(values)
+    report = run_command(cast(TrainValues, values))
     return FinishedTraining(Path(str(values["output"])), report)
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,15 @@ from srbench.training.processes import DistContext
 from srbench.training.recipe import Recipe
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.compiling import allow_many_networks
+
+
+class OptimizationState(TypedDict):
+    """Weights, their average, and the state of the optimiser."""
+
+    network: dict[str, Tensor]
+    average: list[Tensor]
+    optimiser: dict[str, Any]
+
 
 CHARBONNIER_EPSILON = 1e-3
 """The width in which Charbonnier's loss is smooth, for values in [0, 1] (Lai et al., LapSRN, CVPR 2017)."""
@@ -33,7 +42,7 @@ _LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l2": functional.mse_loss,
     "charbonnier": charbonnier,
 }
-_OPTIMISERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+_OPTIMISERS: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 _START_OF_CYCLE = 1 / 25
 # Steps before a CUDA graph is recorded, so that the libraries have chosen their algorithms.
 _WARM_UP = 3
@@ -149,11 +158,11 @@ class Optimization:
             torch._foreach_copy_(weights, own)
             self.network.train().deep_dtype = middle
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> OptimizationState:
         """Weights, their average and the optimiser's state: everything that the next step depends on."""
         return {"network": self.network.state_dict(), "average": self.average, "optimiser": self.optimiser.state_dict()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: OptimizationState) -> None:
         """Go on from a state."""
         self.network.load_state_dict(state["network"])
         torch._foreach_copy_(self.average, [value.to(self.world.device) for value in state["average"]])

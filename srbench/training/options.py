@@ -1,11 +1,11 @@
-"""What can be said to `srbench train`, as one table: the command line is made from it, with click and without."""
+"""The options of `srbench train` as one table, from which the command line and `srbench.train` are made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict
 
 from srbench.zoo.networks import FORMS
 
@@ -20,7 +20,7 @@ class Option:
     name: str
     help: str
     kind: type = str
-    default: Any = None
+    default: str | int | None = None
     metavar: str | None = None
     choices: tuple[str, ...] = ()
     required: bool = False
@@ -31,6 +31,43 @@ class Option:
     def key(self) -> str:
         """The name of its value: `train_set` for `--train-set`."""
         return self.name.removeprefix("--").replace("-", "_")
+
+
+class TrainValues(TypedDict):
+    """The value of each option. None stands for an option that is not given."""
+
+    model: str
+    factory_arg: Sequence[str] | None
+    scale: int | None
+    scales: str | None
+    recipe: str
+    train_set: str
+    form: Literal["authors", "paper", "unit"] | None
+    output: Path
+    seed: int
+    start: Path | None
+    init: str | None
+    init_scale: int | None
+    init_strict: bool
+    steps: int | None
+    time_limit: str | None
+    set: Sequence[str] | None
+    data_root: Path | None
+    device: str
+    accumulate: int
+    layout: str
+    compile: bool
+    graphs: bool
+    checkpoint_every: int | None
+    recipe_help: bool
+    log_every: int | None
+    sweep: Path | None
+    jobs: int
+    pack: Path | None
+    pack_size: str
+    pack_total: str | None
+    unpack: Path | None
+    snapshot: Sequence[int] | None
 
 
 OPTIONS = (
@@ -172,12 +209,12 @@ OPTIONS = (
 """Every option of the command, in the order of its help page."""
 
 
-def recipe_settings(values: Mapping[str, Any]) -> list[str]:
+def recipe_settings(values: TrainValues) -> list[str]:
     """The `KEY=VALUE` settings that options lay over a recipe."""
     return [*(values["set"] or ()), *([f"steps={values['steps']}"] if values["steps"] is not None else [])]
 
 
-def misuse(values: Mapping[str, Any]) -> str:
+def misuse(values: Mapping[str, object]) -> str:
     """What is wrong with a set of values, or an empty text: what is missing, or said beside a sweep that says it."""
     if values["recipe_help"]:
         return ""

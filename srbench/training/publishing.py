@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +15,13 @@ from srbench.errors import SrbenchError, WeightsError
 from srbench.files import sha256_of, write_atomic
 from srbench.records.record_model import validate
 from srbench.records.training import WeightsRecord
+from srbench.records.training_documents import (
+    PublishedTrainingDocument,
+    ScoresDocument,
+    StageDocument,
+    TrainingDocument,
+    WeightsDocument,
+)
 from srbench.result import evaluate
 from srbench.training.loss_spikes import loss_spike_warning
 from srbench.training.records import WEIGHTS, as_one, read_training
@@ -31,7 +37,6 @@ from srbench.zoo.trained import (
     LARGEST_PACKAGED,
     RECORD_VERSION,
     WEIGHTS_FOLDER,
-    Record,
     read_record,
     scales_of,
     weights_name,
@@ -46,7 +51,6 @@ PROTOCOL = "matlab-y"
 
 _METRICS = ("psnr_y", "ssim_y")
 _SETS = ("Set5", "Set14", "BSD100", "Urban100", "Manga109")
-_KEPT = ("protocol", "psnr", "held_out", "started", "processes", "accumulate", "compiled", "graphs", "environment")
 _CPU_NOTE = "trained on a CPU within a small budget, until a longer training replaces it"
 
 
@@ -58,7 +62,7 @@ class Published:
     """
 
     weights: Path
-    record: Record
+    record: WeightsDocument
     remarks: tuple[str, ...] = ()
 
 
@@ -98,7 +102,8 @@ def publish(
     half = fit.build()
     half.load_state_dict(state, strict=True)
     scores = {scale: _scores(full, half, sets, scale) for scale in scales}
-    record = {
+    measured = scores.pop(fit.scale)
+    record: WeightsDocument = {
         "schema_version": RECORD_VERSION,
         "network": fit.network,
         "scale": fit.scale,
@@ -106,7 +111,9 @@ def publish(
         "licence": licence,
         "training": training,
         "protocol": PROTOCOL,
-        **scores.pop(fit.scale),
+        "scores": measured["scores"],
+        "bicubic": measured["bicubic"],
+        "half_precision": measured["half_precision"],
         "note": "; ".join([*([_CPU_NOTE] if told["environment"]["device"] == "cpu" else []), *remarks]),
     }
     if len(scales) > 1:
@@ -121,7 +128,7 @@ def publish(
     return Published(weights, record, tuple(remarks))
 
 
-def _scores(full: SRNetwork, half: SRNetwork, sets: Sequence[ImageSet], scale: int) -> dict[str, Any]:
+def _scores(full: SRNetwork, half: SRNetwork, sets: Sequence[ImageSet], scale: int) -> ScoresDocument:
     """Score the weights at one scale, in full and in half precision."""
     full.scale = half.scale = scale
     means = _means(half, sets, scale)
@@ -182,7 +189,7 @@ def benchmark_sets(data_root: Path | None) -> list[ImageSet]:
     return [images for images in found if len(images) == images.n_expected] or [open_dataset("Sample")]
 
 
-def _unseen(sets: list[ImageSet], told: Mapping[str, Any], data_root: Path | None) -> tuple[list[ImageSet], list[str]]:
+def _unseen(sets: list[ImageSet], told: TrainingDocument, data_root: Path | None) -> tuple[list[ImageSet], list[str]]:
     """The sets without an image that the training set has, else the embedded Sample; and a remark on each other one."""
     seen = _training_pixels(told, data_root)
     shared = {images.name: len(seen & set(images.pixel_hashes.values())) for images in sets}
@@ -200,7 +207,7 @@ def _unseen(sets: list[ImageSet], told: Mapping[str, Any], data_root: Path | Non
     return left, remarks
 
 
-def _training_pixels(told: Mapping[str, Any], data_root: Path | None) -> frozenset[str]:
+def _training_pixels(told: TrainingDocument, data_root: Path | None) -> frozenset[str]:
     """The hashes of the images that a training set has, the held-out ones included."""
     if "pixels" in told:
         return frozenset(told["pixels"])
@@ -213,34 +220,60 @@ def _training_pixels(told: Mapping[str, Any], data_root: Path | None) -> frozens
     return frozenset(images.pixel_hashes.values()) if same else frozenset()
 
 
-def _training(told: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def _training(told: TrainingDocument, folder: Path) -> PublishedTrainingDocument:
     """A training's own record in the form of `srbench.zoo.trained.Training`, and all else that repeats it.
 
     Earlier stages are in it as parts of one training; `stages` has them one by one.
     """
     recipe, images = told["recipe"], told["train_set"]
+    history, loss = end_to_end(told, loss_curve(folder))
     # A set given by its path is known by its fingerprint; where it lay on some machine says nothing.
     name = Path(images["name"].removeprefix("folder:")).name
     whole = images["images"] + len(told["held_out"])
-    return {
-        **as_one(told),
-        **end_to_end(told, loss_curve(folder)),
+    total = as_one(told)
+    document: PublishedTrainingDocument = {
+        "recipe": total["recipe"],
+        "recipe_sha256": total["recipe_sha256"],
+        "steps": total["steps"],
+        "patches": total["patches"],
+        "seconds": total["seconds"],
+        "history": history,
+        "loss": loss,
         "data": f"{name}, {images['images']} of {whole} images",
         "fingerprint": images["fingerprint"],
         "seed": told["seed"],
         "device": told["environment"]["device"],
         "recipe_values": recipe,
-        **{key: told[key] for key in _KEPT},
-        **({"init": told["init"]} if "init" in told else {}),
-        **({"scales": told["scales"]} if told.get("scales") else {}),
-        "stages": [_stage(stage) for stage in told.get("stages", ())],
+        "protocol": told["protocol"],
+        "psnr": told["psnr"],
+        "held_out": told["held_out"],
+        "started": told["started"],
+        "processes": told["processes"],
+        "accumulate": told["accumulate"],
+        "compiled": told["compiled"],
+        "graphs": told["graphs"],
+        "environment": told["environment"],
     }
+    if "init" in told:
+        document["init"] = told["init"]
+    if told.get("scales"):
+        document["scales"] = told["scales"]
+    document["stages"] = [_stage(stage) for stage in told.get("stages", ())]
+    return document
 
 
-def _stage(told: Mapping[str, Any]) -> dict[str, Any]:
-    """An earlier stage as the record keeps it: its curves are in those of the whole."""
-    kept = ("recipe", "recipe_sha256", "steps", "patches", "seed", "seconds", "weights_sha256")
-    return {**{key: told[key] for key in kept}, "fingerprint": told["train_set"]["fingerprint"]}
+def _stage(told: StageDocument) -> dict[str, object]:
+    """Return an earlier stage without its curves, which are part of those of the training."""
+    return {
+        "recipe": told["recipe"],
+        "recipe_sha256": told["recipe_sha256"],
+        "steps": told["steps"],
+        "patches": told["patches"],
+        "seed": told["seed"],
+        "seconds": told["seconds"],
+        "weights_sha256": told["weights_sha256"],
+        "fingerprint": told["train_set"]["fingerprint"],
+    }
 
 
 def _means(model: nn.Module | str, sets: Sequence[ImageSet], scale: int) -> dict[str, dict[str, float]]:
@@ -261,7 +294,7 @@ def _changes(full: Mapping[str, Mapping[str, float]], half: Mapping[str, Mapping
     return changes
 
 
-def _write_weights(state: dict[str, Tensor], record: Record, name: str, packaged: Path, larger: Path) -> Path:
+def _write_weights(state: dict[str, Tensor], record: WeightsDocument, name: str, packaged: Path, larger: Path) -> Path:
     size = sum(value.numel() * value.element_size() for value in state.values())
     if size > LARGEST_KEPT:
         raise WeightsError(f"expected weights of at most {LARGEST_KEPT} bytes, got {size}; larger ones are not kept")

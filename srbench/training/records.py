@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from srbench.errors import TrainingError, WeightsError
 from srbench.files import sha256_of
 from srbench.records.record_model import validate
 from srbench.records.training import TrainingRecord
+from srbench.records.training_documents import StageDocument, StagesTotal, TrainingDocument
 from srbench.zoo.checkpoints import RECORD_KEY
 from srbench.zoo.reading import read_checkpoint
 
 WEIGHTS, RECORD = "weights.safetensors", "training.json"
 """The files of a finished training: its weights, and the record of how they were made."""
-
-STAGE = ("recipe", "recipe_sha256", "steps", "patches", "seed", "seconds", "train_set", "history")
-"""What a record says about an earlier training whose weights another one continued from."""
 
 
 def snapshot_name(percent: int) -> str:
@@ -27,7 +23,7 @@ def snapshot_name(percent: int) -> str:
     return f"weights-{percent}.safetensors"
 
 
-def read_training(folder: Path) -> dict[str, Any]:
+def read_training(folder: Path) -> TrainingDocument:
     """Return the record of a finished training. Raises TrainingError for a folder without its record or weights."""
     try:
         record = whole_record(folder)
@@ -40,18 +36,18 @@ def read_training(folder: Path) -> dict[str, Any]:
     return record
 
 
-def whole_record(folder: Path) -> dict[str, Any]:
+def whole_record(folder: Path) -> TrainingDocument:
     """Return the record in a folder, checked. Raises OSError for none, ValueError for one that breaks the rules."""
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     try:
         validate(TrainingRecord, record, RECORD, error=TrainingError)
     except TrainingError as error:
         raise ValueError(str(error)) from None
-    checked: dict[str, Any] = record
+    checked: TrainingDocument = record
     return checked
 
 
-def require_own_weights(folder: Path, record: Mapping[str, Any]) -> None:
+def require_own_weights(folder: Path, record: TrainingDocument) -> None:
     """Raise TrainingError unless the folder has the weights that its record describes."""
     path = folder / WEIGHTS
     try:
@@ -72,21 +68,23 @@ def require_own_weights(folder: Path, record: Mapping[str, Any]) -> None:
         )
 
 
-def as_one(record: Mapping[str, Any]) -> dict[str, Any]:
+def as_one(record: TrainingDocument) -> StagesTotal:
     """Return what a record and its earlier stages are together: one recipe's name and hash, and sums.
 
     A training with one stage has the hash of its recipe; one with several has the hash of their hashes, one per line.
     """
-    stages = [*record.get("stages", ()), record]
+    stages: list[StageDocument] = [*record.get("stages", ()), record]
     hashes = [stage["recipe_sha256"] for stage in stages]
     return {
-        "recipe": ", then ".join(stage["recipe"]["name"] for stage in stages),
+        "recipe": ", then ".join(str(stage["recipe"]["name"]) for stage in stages),
         "recipe_sha256": hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
-        **{key: sum(stage[key] for stage in stages) for key in ("steps", "patches", "seconds")},
+        "steps": sum(stage["steps"] for stage in stages),
+        "patches": sum(stage["patches"] for stage in stages),
+        "seconds": sum(stage["seconds"] for stage in stages),
     }
 
 
-def _says_the_same(path: Path, record: Mapping[str, Any]) -> bool:
+def _says_the_same(path: Path, record: TrainingDocument) -> bool:
     """Return whether the metadata of a file agree with the record; records of earlier versions have no hash of it."""
     told = json.loads(read_checkpoint(path).metadata.get(RECORD_KEY, "{}"))
     if not isinstance(told, dict) or any(told.get(key) != record[key] for key in ("network", "seed")):

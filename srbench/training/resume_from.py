@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from srbench.errors import TrainingError, WeightsError
 from srbench.files import sha256_of
+from srbench.records.training_documents import InitDocument, StageDocument, TrainingDocument
 from srbench.training.curves import Line, thinned
 from srbench.training.folder import read_lines
 from srbench.training.recipe import Recipe, recipe_from
-from srbench.training.records import STAGE, WEIGHTS, read_training
+from srbench.training.records import WEIGHTS, read_training
 from srbench.training.training_data import TrainingData, held_out_names
 from srbench.zoo.networks import Form, Option, find_variant
 from srbench.zoo.reading import read_checkpoint
@@ -30,9 +30,9 @@ class Stage:
 
     weights: dict[str, Tensor]
     sha256: str
-    told: tuple[dict[str, Any], ...]
+    told: tuple[StageDocument, ...]
     form: Form
-    init: dict[str, Any] | None
+    init: InitDocument | None
 
     def require_same_images(self, data: TrainingData, recipe: Recipe) -> None:
         """Raises TrainingError unless every stage saw the images of this fingerprint and none that is held out now."""
@@ -76,8 +76,18 @@ def read_stage(folder: Path, *, network: str, scale: int, form: Form | None) -> 
         raise TrainingError(
             f"--start {folder}: expected a training in the form {form}, got one in the form {own}; leave out --form"
         )
-    told = {key: record[key] for key in STAGE}
-    told |= {"loss": loss_curve(folder), "weights_sha256": sha256}
+    told: StageDocument = {
+        "recipe": record["recipe"],
+        "recipe_sha256": record["recipe_sha256"],
+        "steps": record["steps"],
+        "patches": record["patches"],
+        "seed": record["seed"],
+        "seconds": record["seconds"],
+        "train_set": record["train_set"],
+        "history": record["history"],
+        "loss": loss_curve(folder),
+        "weights_sha256": sha256,
+    }
     return Stage(weights, sha256, (*record.get("stages", ()), told), own, record.get("init"))
 
 
@@ -85,10 +95,9 @@ def _form_options(network: str, form: Form) -> dict[str, Option]:
     return find_variant(network).network.form_options(form)
 
 
-def form_of(record: Mapping[str, Any]) -> Form:
+def form_of(record: TrainingDocument) -> Form:
     """Return the form of a training's record; records from before there were forms are of the authors' form."""
-    form: Form = record.get("form", "authors")
-    return form
+    return record.get("form", "authors")
 
 
 def loss_curve(folder: Path) -> list[Line]:
@@ -96,16 +105,18 @@ def loss_curve(folder: Path) -> list[Line]:
     return thinned(read_lines(folder), "loss")
 
 
-def end_to_end(record: Mapping[str, Any], loss: list[Line]) -> dict[str, list[Line]]:
+def end_to_end(record: TrainingDocument, loss: list[Line]) -> tuple[list[Line], list[Line]]:
     """The `history` and the `loss` of a record and its earlier stages, their steps counted through."""
-    stages = [*record.get("stages", ()), {**record, "loss": loss}]
-    return {key: _joined(stages, key) for key in ("history", "loss")}
+    stages = record.get("stages", [])
+    steps = [stage["steps"] for stage in stages]
+    history = _joined([*(stage["history"] for stage in stages), record["history"]], steps)
+    return history, _joined([*(stage["loss"] for stage in stages), loss], steps)
 
 
-def _joined(stages: list[dict[str, Any]], key: str) -> list[Line]:
-    joined: list[Line] = []
-    before = 0
-    for stage in stages:
-        joined += [{**line, "step": before + line["step"]} for line in stage[key]]
-        before += stage["steps"]
-    return joined
+def _joined(curves: list[list[Line]], steps: list[int]) -> list[Line]:
+    """Join the curves of stages; `steps` counts those of every stage but the last."""
+    return [
+        {**line, "step": before + line["step"]}
+        for curve, before in zip(curves, accumulate(steps, initial=0), strict=True)
+        for line in curve
+    ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from srbench.records.training_documents import InitDocument
 from srbench.training.initial import Transfer, open_source, require_no_stage, resolve_form, transfer
 from srbench.training.job import Job
 from srbench.training.own_networks import (
@@ -51,7 +51,7 @@ class Start:
         return cls(name, form, options, stage, taken, own)
 
     @property
-    def init(self) -> dict[str, Any] | None:
+    def init(self) -> InitDocument | None:
         """What the record says of a transfer, made by this training or by an earlier stage; None without one."""
         if self.transfer:
             return self.transfer.record()
@@ -77,7 +77,7 @@ class Start:
         network.load_state_dict(state, strict=True)
 
 
-def key_of(job: Job, start: Start, data: TrainingData) -> dict[str, Any]:
+def key_of(job: Job, start: Start, data: TrainingData) -> dict[str, object]:
     """What identifies a training: two of equal keys give the same weights."""
     key = {
         "network": start.network,

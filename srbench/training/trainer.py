@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from statistics import fmean
-from typing import Any
+from typing import NoReturn
 
 import torch
 from safetensors.torch import save
@@ -17,6 +17,7 @@ from srbench.datasets.patches import Draw, PatchFeed
 from srbench.environment import describe_environment
 from srbench.errors import DivergedError, TrainingError
 from srbench.files import write_atomic
+from srbench.records.training_documents import TrainingDocument
 from srbench.training import clock
 from srbench.training.curves import Line
 from srbench.training.feeds import Feeds
@@ -45,7 +46,7 @@ BAD_BATCH = "non-finite.safetensors"
 """Where the batches are kept whose loss was not finite."""
 
 
-def train(job: Job) -> dict[str, Any]:
+def train(job: Job) -> TrainingDocument:
     """Train, or go on with what the output folder holds, until the recipe's last step; the record of the training.
 
     A folder that holds this very training finished is left as it is. A job with `pause_at` gives `paused` (the step)
@@ -104,10 +105,10 @@ class _Training:
         self.step, self.seconds, self.psnr, self.save_seconds = 0, 0.0, float("nan"), 0.0
         self.losses: list[Tensor] = []
         self.history: list[Line] = []
-        self.saturation: dict[str, Any] = {}
+        self.saturation: dict[str, object] = {}
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> TrainingDocument:
         self._resume()
         require_snapshots(self.job, self.step)
         if self.step == 0:
@@ -149,7 +150,7 @@ class _Training:
             )
         raise KeyboardInterrupt
 
-    def _measured_saturation(self, when: str) -> dict[str, Any]:
+    def _measured_saturation(self, when: str) -> dict[str, object]:
         """Measure the attention maps with the averaged weights, and say in a line what was found."""
         if not self.world.leads:
             return {}
@@ -160,7 +161,7 @@ class _Training:
             say(f"{when}: {describe(sites)}")
         return {name: site.plain() for name, site in sites.items()}
 
-    def _pause(self) -> dict[str, Any]:
+    def _pause(self) -> TrainingDocument:
         self._save()
         return {"paused": self.step, "seconds": self.seconds}
 
@@ -204,7 +205,7 @@ class _Training:
             return self.step % self.job.checkpoint_every == 0
         return clock.now() - saved >= max(self.job.checkpoint_seconds, self.save_seconds / CHECKPOINT_SHARE)
 
-    def _report(self, bar: tqdm[Any]) -> float:
+    def _report(self, bar: tqdm[NoReturn]) -> float:
         """Log and return the mean loss since the last report. Reading it makes a GPU wait, so it is done rarely."""
         mean, norm = self._checked_losses().mean(0).tolist()
         self.losses = []
@@ -303,7 +304,7 @@ class _Training:
         if self.world.leads:
             self.folder.log(line)
 
-    def _bar(self) -> tqdm[Any]:
+    def _bar(self) -> tqdm[NoReturn]:
         recipe, shown = self.job.recipe, self.job.progress and self.world.leads
         return tqdm(
             total=self.job.last_step * recipe.batch,
@@ -313,7 +314,7 @@ class _Training:
             disable=None if shown else True,
         )
 
-    def _finish(self) -> dict[str, Any]:
+    def _finish(self) -> TrainingDocument:
         record = self._record()
         if self.world.leads:
             whole = as_one(record)
@@ -331,13 +332,13 @@ class _Training:
     def _result(self) -> dict[str, Tensor]:
         return without_prefix(self.optimization.result(), self.optimization.network)
 
-    def _own(self) -> dict[str, Any]:
+    def _own(self) -> Mapping[str, object]:
         return self.start.own.identity() if self.start.own else {}
 
-    def _record(self) -> dict[str, Any]:
+    def _record(self) -> TrainingDocument:
         job, recipe = self.job, self.job.recipe
         return {
-            "network": self.folder.key["network"],
+            "network": self.start.network,
             "scale": job.scale,
             **({"scales": list(job.all_scales)} if job.scales else {}),
             "form": self.start.form,
@@ -367,11 +368,11 @@ class _Training:
             **self._limited(),
         }
 
-    def _saturated(self) -> dict[str, Any]:
+    def _saturated(self) -> TrainingDocument:
         end = self._measured_saturation("at the end")
         return {"saturation": {"start": self.saturation, "end": end}} if end else {}
 
-    def _limited(self) -> dict[str, Any]:
+    def _limited(self) -> TrainingDocument:
         job = self.job
         if job.time_limit is None:
             return {}

@@ -17,6 +17,7 @@ import torch
 from tqdm import tqdm
 
 from srbench.errors import DivergedError, SrbenchError, TrainingError, UnknownNameError
+from srbench.records.training_documents import TrainingDocument
 from srbench.tables import text_table
 from srbench.training.job import Job
 from srbench.training.loss_spikes import loss_spike_warning
@@ -40,7 +41,7 @@ class Outcome:
     """One training of a sweep: its record, or why there is none; `diverged` if its loss did not stay finite."""
 
     job: Job
-    record: dict[str, Any] | None
+    record: TrainingDocument | None
     problem: str = ""
     diverged: bool = False
 
@@ -118,7 +119,7 @@ def run_jobs(jobs: Sequence[Job], *, workers: int = 1, told: Callable[[Outcome],
     return [found[number] for number in range(len(jobs))]
 
 
-def require_all(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
+def require_all(outcomes: Iterable[Outcome]) -> list[TrainingDocument]:
     """The records of finished trainings. Raises TrainingError naming those that failed."""
     outcomes = list(outcomes)
     if failed := [outcome for outcome in outcomes if outcome.record is None]:

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from srbench.modelcard import TASK, CardScore, model_index, yaml_head
+from srbench.records.training_documents import WeightsDocument
 from srbench.tables import table_of_markdown
 from srbench.zoo.networks import find_variant
-from srbench.zoo.trained import Record, scales_of, scores_at
+from srbench.zoo.trained import scales_of, scores_at
 from srbench.zoo.weights_catalogue import authors_scores, entries_of, times
 
 _METRICS = ("psnr_y", "ssim_y")
 _NOT_SHOWN = ("name", "summary", "held_out")
 
 
-def model_card(record: Record) -> str:
+def model_card(record: WeightsDocument) -> str:
     """Return the model card of a record: YAML metadata with the `model-index` of the hub, then Markdown."""
     scores = [_scores(record, scale) for scale in scales_of(record)]
     parts = (_title(record), *scores, _training(record), _limits(record))
     return _head(record) + "\n" + "\n\n".join(parts) + "\n"
 
 
-def _head(record: Record) -> str:
+def _head(record: WeightsDocument) -> str:
     results = [
         CardScore(dataset, scale, record["protocol"], {metric: means[metric] for metric in _METRICS})
         for scale in scales_of(record)
@@ -38,11 +39,11 @@ def _head(record: Record) -> str:
     )
 
 
-def _name(record: Record) -> str:
+def _name(record: WeightsDocument) -> str:
     return f"{find_variant(record['network']).title} {times(scales_of(record))}"
 
 
-def _title(record: Record) -> str:
+def _title(record: WeightsDocument) -> str:
     variant, training = find_variant(record["network"]), record["training"]
     lines = [
         f"# {_name(record)}",
@@ -62,7 +63,7 @@ def _title(record: Record) -> str:
     return "\n".join([*lines, *(["", f"**{note[0].upper()}{note[1:]}.**"] if note else [])])
 
 
-def _scores(record: Record, scale: int) -> str:
+def _scores(record: WeightsDocument, scale: int) -> str:
     measured = scores_at(record, scale)
     authors = {
         dataset: f"{score.psnr_y:.3f} / {score.ssim_y:.4f}"
@@ -86,7 +87,7 @@ def _scores(record: Record, scale: int) -> str:
     return "\n\n".join([f"## Scores under `{record['protocol']}`{at}", table_of_markdown(head, rows), *gap, stored])
 
 
-def _gap(record: Record) -> list[str]:
+def _gap(record: WeightsDocument) -> list[str]:
     made, patch = record["training"], record["training"]["recipe_values"]["patch"]
     return [
         f"The authors trained on {entry.training_data}, until theirs was done; this one saw "
@@ -100,7 +101,7 @@ def _pair(means: Mapping[str, float]) -> str:
     return f"{means['psnr_y']:.3f} / {means['ssim_y']:.4f}"
 
 
-def _training(record: Record) -> str:
+def _training(record: WeightsDocument) -> str:
     made = record["training"]
     rows = {
         "recipe": f"`{made['recipe']}`, sha256 `{made['recipe_sha256']}`",
@@ -119,7 +120,7 @@ def _training(record: Record) -> str:
     return "\n".join(["## Training", "", "| | |", "|---|---|", *table, "", f"{last}: {', '.join(values)}."])
 
 
-def _limits(record: Record) -> str:
+def _limits(record: WeightsDocument) -> str:
     return (
         "## Limits\n\n"
         "Trained on LR images made by bicubic shrinking alone: other blurs, noise and compression it does not know. "

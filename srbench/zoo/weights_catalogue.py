@@ -7,8 +7,9 @@ from pathlib import Path
 
 from srbench.errors import UnknownNameError, WeightsError
 from srbench.fetch import RemoteFile
+from srbench.records.training_documents import WeightsDocument
 from srbench.zoo.modern_weights import MODERN_WEIGHTS
-from srbench.zoo.trained import Record, Training, records, scales_of, scores_at
+from srbench.zoo.trained import Training, records, scales_of, scores_at
 from srbench.zoo.weights_entry import TAGS, ExpectedScore, Setting, Tag, WeightsEntry, expected_scores, raw_address
 
 __all__ = ["CATALOGUE", "DEFAULT_TAG", "TAGS", "ExpectedScore", "Setting", "Tag", "WeightsEntry"]
@@ -305,7 +306,7 @@ _SUPER_IMAGE = (
 )
 
 
-def trained_entry(record: Record) -> WeightsEntry:
+def trained_entry(record: WeightsDocument) -> WeightsEntry:
     """Return the catalogue entry for weights that srbench trained, made from their record."""
     training = Training.of(record["training"])
     return WeightsEntry(

@@ -1,19 +1,24 @@
-"""Weights that srbench trained: beside each file `NAME-xS.safetensors` lies its record, `NAME-xS.json`.
+"""Weights that srbench trained: files `NAME-xS.safetensors`, each with its record `NAME-xS.json`.
 
-What is there is what the catalogue lists. Files above `LARGEST_PACKAGED` are not package data: only their records are
-here, and the files lie in `weights/` of a checkout, or in the folder that `$SRBENCH_MIRROR` names.
+The catalogue lists every record in this folder. Files above `LARGEST_PACKAGED` are not package data: they are stored in
+`weights/` of a checkout, or in the folder that `$SRBENCH_MIRROR` names.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from srbench.errors import WeightsError
 from srbench.fetch import RemoteFile
+from srbench.records.training_documents import (
+    InitDocument,
+    PublishedTrainingDocument,
+    ScoresDocument,
+    WeightsDocument,
+)
 
 FOLDER = Path(__file__).parent
 """Folder of the records and of small weights files."""
@@ -29,9 +34,6 @@ LARGEST_KEPT = 35_000_000
 
 RECORD_VERSION = 1
 """Version of the layout of a record."""
-
-Record = dict[str, Any]
-"""What a record holds, ready for JSON: `network`, `scale`, `options`, `file`, `licence`, `training`, `scores`, …"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +53,22 @@ class Training:
     patches: int
     seed: int
     device: str
-    init: Mapping[str, Any] | None = None
+    init: InitDocument | None = None
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Training:
+    def of(cls, record: PublishedTrainingDocument) -> Training:
         """Return the training described by a record's `training`; fields of it that this class lacks are left out."""
-        return cls(**{name: record[name] for name in cls.__dataclass_fields__ if name in record or name != "init"})
+        return cls(
+            recipe=record["recipe"],
+            recipe_sha256=record["recipe_sha256"],
+            data=record["data"],
+            fingerprint=record["fingerprint"],
+            steps=record["steps"],
+            patches=record["patches"],
+            seed=record["seed"],
+            device=record["device"],
+            init=record.get("init"),
+        )
 
 
 def weights_name(network: str, *scales: int) -> str:
@@ -69,18 +81,17 @@ def weights_name(network: str, *scales: int) -> str:
     return f"{network}-{''.join(f'x{scale}' for scale in scales)}.safetensors"
 
 
-def scales_of(record: Record) -> tuple[int, ...]:
+def scales_of(record: WeightsDocument) -> tuple[int, ...]:
     """Return every scale that the weights of a record serve."""
-    return tuple(record.get("scales") or (int(record["scale"]),))
+    return tuple(record.get("scales") or (record["scale"],))
 
 
-def scores_at(record: Record, scale: int) -> Record:
+def scores_at(record: WeightsDocument, scale: int) -> ScoresDocument:
     """Return `scores`, `bicubic` and `half_precision` of a record at one of its scales."""
-    found: Record = record if scale == int(record["scale"]) else record["other_scales"][str(scale)]
-    return found
+    return record if scale == record["scale"] else record["other_scales"][str(scale)]
 
 
-def read_record(path: Path) -> Record:
+def read_record(path: Path) -> WeightsDocument:
     """Read a record file. Raises WeightsError if it is damaged or has a different version."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -89,16 +100,16 @@ def read_record(path: Path) -> Record:
         raise WeightsError(f"{path}: expected a record of trained weights, got {error!r}; publish it again") from error
     if version != RECORD_VERSION:
         raise WeightsError(f"{path}: expected a record of version {RECORD_VERSION}, got {version!r}; publish it again")
-    whole: Record = record
+    whole: WeightsDocument = record
     return whole
 
 
-def record_of(weights: str) -> Record:
+def record_of(weights: str) -> WeightsDocument:
     """Return the record next to the weights file with this name."""
     return read_record((FOLDER / weights).with_suffix(".json"))
 
 
-def records(folder: Path = FOLDER) -> Iterator[Record]:
+def records(folder: Path = FOLDER) -> Iterator[WeightsDocument]:
     """Return every record in a folder, in the order of file names."""
     return map(read_record, sorted(folder.glob("*.json")))
 
