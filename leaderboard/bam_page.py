@@ -134,7 +134,12 @@ def _forest(verdict: Verdict, results: Sequence[PairResult]) -> Markup:
 def _of_study(one: StudyOutcome) -> Interval:
     low, mean, high = one.difference.ends
     return Interval(
-        one.study.short_title, low, mean, high, strong=True, group=f"Studies, {one.difference.endpoint}, over seeds"
+        one.study.short_title,
+        low,
+        mean,
+        high,
+        strong=True,
+        group=f"Studies (learning rates), {one.difference.endpoint}, over seeds",
     )
 
 

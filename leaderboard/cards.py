@@ -68,7 +68,7 @@ def _protocols(collection: Collection) -> Iterator[Card]:
     first, second = (entry.means[scale, name, dataset].psnr for name in _PROTOCOLS)
     yield Card(
         "Same weights, two protocols",
-        f"{gap:+.2f} dB without training".replace("-", "−"),
+        f"{gap:+.2f} dB".replace("-", "−"),
         f"{entry.title} ×{scale}, {dataset}: {db2(first)} by {_PROTOCOLS[0]}, {db2(second)} by {_PROTOCOLS[1]}",
         protocol_path(_PROTOCOLS[1]),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from leaderboard.addresses import dataset_path
+from leaderboard.addresses import address_safe, dataset_path
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry
 from leaderboard.pages import Page
@@ -18,8 +18,8 @@ from srbench.datasets.catalogue import DatasetEntry as Dataset
 from srbench.datasets.pixel_variants import KINDS
 from srbench.images import fingerprint
 
-_SHOWN = 500
-"""Entries that a dataset's page lists; the tables have all."""
+_ROWS = 100
+"""Entries on each page of a dataset's list."""
 
 _INDEX = "datasets/index.html"
 
@@ -40,10 +40,18 @@ def pages(collection: Collection) -> Iterator[Page]:
     names = [*CATALOGUE, *(name for name in scored if name not in CATALOGUE)]
     uses = {name: _uses(collection, name) for name in names}
     for name in names:
-        shown = uses[name][:_SHOWN]
-        yield Page(dataset_path(name), partial(_dataset, name, shown, len(uses[name])))
+        count = max(1, -(-len(uses[name]) // _ROWS))
+        paths = [dataset_path(name), *(_list_path(name, number) for number in range(2, count + 1))]
+        for number, path in enumerate(paths):
+            shown = uses[name][number * _ROWS : (number + 1) * _ROWS]
+            yield Page(path, partial(_dataset, name, shown, paths, number))
     counts = {name: len(uses[name]) for name in names}
     yield Page(_INDEX, lambda: _index(counts))
+
+
+def _list_path(name: str, number: int) -> str:
+    """Return the path of a further page of a dataset's list of entries."""
+    return f"datasets/{address_safe(name)}/entries-{number}.html"
 
 
 def _uses(collection: Collection, dataset: str) -> list[Use]:
@@ -57,11 +65,11 @@ def _uses(collection: Collection, dataset: str) -> list[Use]:
     return found
 
 
-def _dataset(name: str, uses: list[Use], count: int) -> str:
+def _dataset(name: str, uses: list[Use], paths: list[str], number: int) -> str:
     images = known_images(name)
     return render(
         "dataset.html.j2",
-        path=dataset_path(name),
+        path=paths[number],
         name=name,
         dataset=CATALOGUE.get(name),
         images=images,
@@ -69,7 +77,7 @@ def _dataset(name: str, uses: list[Use], count: int) -> str:
         kinds=KINDS,
         edsr=any(image.edsr_sha256 for image in images),
         uses=uses,
-        count_of_uses=count,
+        paths=paths,
         size=size_of(name),
         printed=_printed(name),
     )

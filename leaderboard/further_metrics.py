@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from leaderboard.entries import Entry, Group
-from leaderboard.rendering import number
+from leaderboard.rendering import MISSING, number
 from leaderboard.views import group_rank
 from srbench import scores
 from srbench.metrics.metric_entries import METRICS
@@ -37,6 +37,11 @@ class FurtherMetric:
     means: dict[Group, float | None]
 
     @property
+    def key(self) -> tuple[str, int, str]:
+        """What identifies the metric: name, version and direction."""
+        return self.name, self.version, self.direction
+
+    @property
     def arrow(self) -> str:
         """An arrow for the head of a table: upwards where higher values are better."""
         return "↑" if self.direction == "higher" else "↓"
@@ -54,6 +59,30 @@ def further_metrics(entry: Entry) -> list[FurtherMetric]:
             stated.setdefault((name, facts), []).append(run.scale)
     rows = entry.rows() if stated else {}
     return [_metric(entry, name, facts, scales, rows) for (name, facts), scales in stated.items()]
+
+
+@dataclass(frozen=True)
+class MetricTable:
+    """The further metrics of several entries in one group: the metrics, and a row of texts for each entry."""
+
+    group: Group
+    heads: tuple[FurtherMetric, ...]
+    rows: tuple[tuple[Entry, tuple[str, ...]], ...]
+
+
+def metric_table(entries: Sequence[Entry], group: Group) -> MetricTable | None:
+    """Return the further metrics of the entries that have any in a group, in their order; None without any.
+
+    Metrics of the same name but another version or direction have columns of their own.
+    """
+    found = {entry.id: {one.key: one for one in further_metrics(entry) if group in one.means} for entry in entries}
+    heads = {key: one for of_entry in found.values() for key, one in of_entry.items()}
+    rows = tuple(
+        (entry, tuple(found[entry.id][key].shown(group) if key in found[entry.id] else MISSING for key in heads))
+        for entry in entries
+        if found[entry.id]
+    )
+    return MetricTable(group, tuple(heads.values()), rows) if rows else None
 
 
 def groups_of(metrics: Sequence[FurtherMetric]) -> list[Group]:

@@ -13,6 +13,7 @@ from leaderboard.boards import Board, all_boards, front_board
 from leaderboard.cards import Card, cards
 from leaderboard.collection import Collection
 from leaderboard.families import ALL, existing
+from leaderboard.further_metrics import MetricTable, metric_table
 from leaderboard.pages import Page
 from leaderboard.rendering import render
 from leaderboard.views import View, views
@@ -140,8 +141,15 @@ def _table(
         per_page=ROWS,
         scripts=[root + rows_path(board, other) for other in range(1, count + 1) if count > 1],
         min_images=MIN_IMAGES,
+        metrics=_metrics(board) if number == 1 else None,
         front=path == INDEX,
     )
+
+
+def _metrics(board: Board) -> MetricTable | None:
+    """Return the further metrics of a table's entries on the set that it is ranked on."""
+    group = board.view.scale, board.view.protocol.name, board.ranked_on
+    return metric_table([line.entry for line in board.lines][:ROWS], group)
 
 
 def _rows_script(sheet: list[Row], number: int) -> str:

@@ -28,6 +28,7 @@ from srbench.charts import INLINE, Axis, histogram_chart
 from srbench.protocols import get_protocol, protocol_names
 from srbench.records.submission import ClaimedMean
 from srbench.scores import Row
+from srbench.statistics import PairedDifference
 from srbench.submissions import LEVELS
 from srbench.submissions.catalogue_checks import BASELINES
 from srbench.submissions.crops import CORNERS, SCALE
@@ -177,9 +178,22 @@ def _by_view(tables: Sequence[GroupScores]) -> list[tuple[int, str, list[GroupSc
     found: dict[tuple[int, str], list[GroupScores]] = {}
     for table in tables:
         found.setdefault((table.group[0], table.group[1]), []).append(table)
-    names = protocol_names()
-    ordered = sorted(found.items(), key=lambda one: (names.index(one[0][1]), one[0][0] != SCALE, one[0][0]))
-    return [(scale, protocol, ones) for (scale, protocol), ones in ordered]
+    return [(*view, found[view]) for view in sorted(found, key=_view_rank)]
+
+
+def _differences_by_view(
+    differences: Sequence[tuple[Group, PairedDifference]],
+) -> list[tuple[int, str, list[tuple[str, PairedDifference]]]]:
+    """Return differences by dataset for each scale and protocol, in the order of `_by_view`."""
+    found: dict[tuple[int, str], list[tuple[str, PairedDifference]]] = {}
+    for (scale, protocol, dataset), one in differences:
+        found.setdefault((scale, protocol), []).append((dataset, one))
+    return [(*view, found[view]) for view in sorted(found, key=_view_rank)]
+
+
+def _view_rank(view: tuple[int, str]) -> tuple[int, bool, int]:
+    scale, protocol = view
+    return protocol_names().index(protocol), scale != SCALE, scale
 
 
 def _page(
@@ -209,7 +223,7 @@ def _page(
         metrics=further_metrics(entry),
         groups_of=groups_of,
         speeds=[(scale, frames_per_second(entry, scale)) for scale in scales],
-        panels=[(pair, pair.differences(collection)) for pair in pairs],
+        panels=[(pair, _differences_by_view(pair.differences(collection))) for pair in pairs],
         learnt=entry.document["model"]["spec"] not in BASELINES,
         forms=forms(entry, protocols[0]),
         samples=small_crops(entry),

@@ -78,15 +78,24 @@ class Study:
 
     @property
     def short_title(self) -> str:
-        """What was compared, without how: `IMDN ×4, 600 steps`."""
-        return f"{self.question.b.upper()} ×{self.results.study.scale}, {self.steps:,} steps"
+        """What was compared, with the learning rates of both arms, as charts name it: `PAN ×4 (0.004 / 0.002)`."""
+        return (
+            f"{self.question.b.upper()} ×{self.results.study.scale} ({' / '.join(self._rates) or 'rates not stated'})"
+        )
 
     @property
     def title(self) -> str:
         """What was compared and how it was trained, in words."""
         early = ", early training" if self.steps < EARLY_STEPS else ""
+        rates = f", rate{'s' * (len(self._rates) > 1)} {' and '.join(self._rates)}" if self._rates else ""
         question = self.question
-        return f"{question.a.upper()} or {question.b.upper()}, ×{self.results.study.scale}{early}"
+        return f"{question.a.upper()} or {question.b.upper()}, ×{self.results.study.scale}{early}{rates}"
+
+    @property
+    def _rates(self) -> list[str]:
+        """The learning rates of the arms of the question, A first; one where both are equal."""
+        found = (self.results.learning_rates.get(arm) for arm in (self.question.a, self.question.b))
+        return list(dict.fromkeys(f"{one.chosen:g}" for one in found if one))
 
     @property
     def steps(self) -> int:
@@ -248,4 +257,4 @@ def _verdict(one: ContrastResult) -> str:
 
 def _interval(found: MeasuredDifference) -> str:
     low, high = found.interval
-    return f"{found.mean:+z.3f} ({low:+z.3f} to {high:+z.3f})"
+    return f"{found.mean:+z.3f} ({low:+z.3f} to {high:+z.3f})".replace("-", "−")

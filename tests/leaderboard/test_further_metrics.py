@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leaderboard import data_files, models
+from leaderboard import data_files, main_tables, models
 from leaderboard.collection import Collection, collect
 from leaderboard.entries import Entry
 from leaderboard.further_metrics import further_metrics
@@ -73,6 +73,13 @@ def test_the_model_page_marks_further_metrics_as_claimed(entries: Collection) ->
     assert "NIQE ↓" in section and "sharpness ↑" in section
     assert "not a metric of this version of srbench" in section
     assert 'id="metrics"' not in without
+
+
+def test_the_main_table_lists_further_metrics_unranked(entries: Collection, entry: Entry) -> None:
+    pages = {page.path: page for page in main_tables.pages(entries)}
+    section = str(pages["x4/matlab-y.html"].content()).partition('<h2 id="metrics">')[2].partition("</section>")[0]
+    assert 'class="level claimed"' in section and "NIQE</abbr> ↓" in section
+    assert section.count('<th scope="row">') == 1 and f">{entry.title}</a>" in section
 
 
 def test_the_data_files_have_each_mean_of_further_metrics(entries: Collection, entry: Entry) -> None:

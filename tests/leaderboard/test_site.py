@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from leaderboard import main_tables
+from leaderboard import dataset_pages, main_tables
+from leaderboard.collection import collect
 from leaderboard.data_commit import commit_of
 from leaderboard.rendering import SiteLinks, with_code
 from leaderboard.site import MARKER_NAME, build
@@ -375,6 +376,21 @@ def test_commit_is_named_only_for_unchanged_entries(tmp_path: Path) -> None:
     assert commit_of(tmp_path) == head[:12]
     (tmp_path / "entry.json").write_text("[]")
     assert commit_of(tmp_path) == ""
+
+
+def test_lists_of_a_dataset_are_paged_without_gaps(submissions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset_pages, "_ROWS", 2)
+    collection = collect(submissions)
+    found = {page.path: str(page.content()) for page in dataset_pages.pages(collection)}
+    paths = [path for path in found if path == "datasets/Set5.html" or path.startswith("datasets/Set5/")]
+    listed = [
+        name
+        for path in paths
+        for name in re.findall(r'<th scope="row"><a href="[./]*models/([^"]+).html"', found[path])
+    ]
+    assert len(paths) == -(-len(collection) // 2) > 1
+    assert sorted(listed) == sorted(entry.id for entry in collection)
+    assert "Set5/entries-2.html#entries" in found[paths[0]]
 
 
 def test_the_footer_has_version_and_date_of_the_data(site: Path) -> None:

@@ -96,7 +96,8 @@ def test_the_page_gives_the_outcome_whichever_way(gain: float, verdict: str, tmp
     html = page(tmp_path)
     last = results(gain)["groups"][0]["differences"][0]["by_percentage"]["100"]
     assert f"<strong>{verdict}:</strong>" in html and "after 2,600 steps" in html
-    assert f"{last['mean']:+.3f} ({last['interval'][0]:+.3f} to {last['interval'][1]:+.3f})" in html
+    shown = f"{last['mean']:+.3f} ({last['interval'][0]:+.3f} to {last['interval'][1]:+.3f})".replace("-", "−")
+    assert shown in html
     assert "Does &lt;b&gt;it&lt;/b&gt; help?" in html and "2,600 steps" in html
 
 
