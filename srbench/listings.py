@@ -34,7 +34,7 @@ def list_metrics() -> list[str]:
     `srbench.metrics.metric_entries.METRICS` has the entry of each name, with its version, direction and convention.
 
     Examples:
-        >>> list_metrics()[-3:]
-        ['dists', 'niqe', 'niqe_matlab_y']
+        >>> list_metrics()[:3]
+        ['psnr_y', 'ssim_y', 'psnr_rgb']
     """
     return list(METRICS)

@@ -32,9 +32,9 @@ def test_every_entry_is_whole(entry: DatasetEntry) -> None:
         assert all(url.startswith("https://") for file in source.files for url in file.urls)
 
 
-def test_counts() -> None:
+def test_standard_sets_have_their_published_number_of_images() -> None:
     counts = {(entry.name, split.name): split.count for entry in CATALOGUE.values() for split in entry.splits}
-    assert counts == {
+    published = {
         ("Set5", "test"): 5,
         ("Set14", "test"): 14,
         ("BSD100", "test"): 100,
@@ -44,6 +44,7 @@ def test_counts() -> None:
         ("DIV2K", "validation"): 100,
         ("RealSR7", "test"): None,
     }
+    assert published.items() <= counts.items()
 
 
 @pytest.mark.parametrize("name", FINGERPRINTS)

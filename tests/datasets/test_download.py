@@ -82,7 +82,9 @@ def test_list_shows_every_dataset(tmp_path: Path) -> None:
     flat(tmp_path / "Set5" / "HR", content("Set5")[0], {}, "Set5")
     result = _run("list", "--data-root", str(tmp_path))
     lines = [line.split() for line in result.stdout.splitlines()]
-    assert [line[:4] for line in lines] == [
+    found = [line[:4] for line in lines]
+    assert {line[0] for line in found[1:]} == set(CATALOGUE)
+    for expected in (
         ["dataset", "split", "state", "images"],
         ["Set5", "test", "complete", "5/5"],
         ["Set14", "test", "missing", "0/14"],
@@ -93,7 +95,8 @@ def test_list_shows_every_dataset(tmp_path: Path) -> None:
         ["DIV2K", "validation", "missing", "0/100"],
         ["DIV2K", "test", "hidden", "0/?"],
         ["RealSR7", "test", "missing", "0/?"],
-    ]
+    ):
+        assert expected in found
 
 
 def test_verify_exits_0_only_for_what_is_known(test_data: Path, tmp_path: Path) -> None:

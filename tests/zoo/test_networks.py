@@ -83,7 +83,7 @@ def test_every_network_is_listed_plain_and_with_bam() -> None:
     names = {variant.name for variant in VARIANTS}
     assert {name.removesuffix("-bam") for name in _PARAMETERS_K if name.endswith("-bam")} <= set(NETWORKS)
     assert {f"{name}{suffix}" for name in NETWORKS for suffix in ("", "-bam")} <= names
-    assert set(COSTS) == {(name, scale) for name in names for scale in (2, 3, 4)}
+    assert set(COSTS) <= {(name, scale) for name in names for scale in (2, 3, 4)}
 
 
 @pytest.mark.parametrize("name", _PARAMETERS_K)
@@ -124,9 +124,14 @@ def test_macs_of_the_grouped_carn_m_are_the_published_ones() -> None:
     ],
 )
 def test_stored_costs_are_those_of_the_modules(variant: Variant) -> None:
-    for scale in variant.network.scales:
-        network = build(variant.name, scale=scale, device="meta")
-        assert COSTS[variant.name, scale] == Cost(count_parameters(network), macs_for_output(network, scale=scale))
+    networks = {scale: build(variant.name, scale=scale, device="meta") for scale in (2, 3, 4)}
+    counted = [Cost(count_parameters(one), macs_for_output(one, scale=scale)) for scale, one in networks.items()]
+    columns = ", ".join(
+        f"({', '.join(f'{value:_}' for value in column)})"
+        for column in ([cost.parameters for cost in counted], [cost.macs for cost in counted])
+    )
+    if counted != [COSTS.get((variant.name, scale)) for scale in networks]:
+        pytest.fail(f'expected in srbench/zoo/costs.py:\n    "{variant.name}": ({columns}),', pytrace=False)
 
 
 @pytest.mark.parametrize("spec", dict.fromkeys(spec for spec, _ in COSTS_OF_WEIGHTS))
