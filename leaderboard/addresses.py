@@ -9,7 +9,7 @@ INDEX = "index.html"
 
 
 def address_safe(name: str) -> str:
-    """Return a name as a part of a path: all but letters, digits, dashes, dots and underscores is percent-coded.
+    """Return a name as part of a path; characters other than letters, digits, `-`, `.` and `_` are percent-encoded.
 
     Different names stay different. No result is `.`, `..` or hidden, or contains a slash. The name of the file has
     percent signs, so `link` codes them again.
@@ -40,12 +40,12 @@ def protocol_path(name: str) -> str:
 
 
 def scores_anchor(scale: int, protocol: str, dataset: str) -> str:
-    """Return the id of a dataset's per-image scores on a model page. Each mean links to it."""
+    """Return the HTML id of a dataset's per-image scores on a model page. Means link to it."""
     return f"x{scale}-{protocol}-{address_safe(dataset)}".replace("%", "_")
 
 
 def link(path: str, *, root: str = "", anchor: str = "") -> str:
-    """Return the address of a page of this site from a page whose way up to the root is `root`."""
+    """Return the address of a page of this site, relative to a page; `root` leads from that page to the site's root."""
     return root + _coded(path) + (f"#{anchor}" if anchor else "")
 
 

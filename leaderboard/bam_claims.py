@@ -44,7 +44,7 @@ class BamClaim:
 
     @property
     def rest(self) -> float | None:
-        """What is left of the gain without the protocol's part."""
+        """The gain minus the part that the protocol explains."""
         return None if self.protocol is None else self.gain - self.protocol
 
 
@@ -94,5 +94,5 @@ def _protocol_part(entry: Entry | None, scale: int, dataset: str) -> tuple[float
 
 
 def measured(claims: Iterable[BamClaim]) -> list[BamClaim]:
-    """Return the claims whose protocol's part was measured."""
+    """Return the claims for which the part of the gain that the protocol explains was measured."""
     return [one for one in claims if one.protocol is not None]

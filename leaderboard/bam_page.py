@@ -1,4 +1,5 @@
-"""`bam.html`: whether BAM helps, by studies, by single pairs of trainings, and what the paper's printed gains are."""
+"""Build `bam.html`, which shows whether BAM helps: studies, pairs of single trainings, and the paper's printed
+gains."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ _PARTS = "protocol", "the rest"
 
 @dataclass(frozen=True)
 class PairResult:
-    """A pair of single trainings at one scale: the difference on the set that is shown first, and on the others."""
+    """A pair of single trainings at one scale: their difference on the set that is shown first, and on other sets."""
 
     pair: Pair
     scale: int
@@ -79,7 +80,7 @@ def single_trainings(results: Sequence[PairResult]) -> str:
 
 
 def short_title(title: str) -> str:
-    """Return an entry's title without how it was trained: `IMDN` for `IMDN, trained by srbench`."""
+    """Return an entry's title without the part about its training: `IMDN` for `IMDN, trained by srbench`."""
     return title.split(",")[0]
 
 
@@ -128,7 +129,7 @@ def _forest(verdict: Verdict, results: Sequence[PairResult]) -> Markup:
         reach=_REACH,
         description=words,
     )
-    return Markup(drawn)  # the writer of the SVG escapes what it is given
+    return Markup(drawn)  # the functions that write SVG escape all text
 
 
 def _of_study(one: StudyOutcome) -> Interval:

@@ -1,4 +1,4 @@
-"""Whether BAM helps, as far as studies of several seeds say: one verdict that all pages share."""
+"""Decide from studies with several seeds whether BAM helps. All pages show this verdict."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ANSWERS = {
 
 @dataclass(frozen=True)
 class StudyOutcome:
-    """What one study says of BAM against its base: `difference` answers the question of its first group of arms."""
+    """The result of one study that compares BAM with its base; `difference` answers the study's question."""
 
     study: Study
     difference: Difference
@@ -43,7 +43,7 @@ class StudyOutcome:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer: `short` in a few words, `sentence` with what it rests on, and the outcomes that count."""
+    """The answer: `short` in a few words, `sentence` with its evidence, and the outcomes that it counts."""
 
     short: str
     sentence: str
@@ -51,7 +51,7 @@ class Verdict:
 
 
 def bam_verdict(studies: Iterable[Study]) -> Verdict:
-    """Return what the studies of at least `MIN_SEEDS` seeds say together."""
+    """Return the common verdict of all studies with at least `MIN_SEEDS` seeds."""
     outcomes = tuple(one for one in map(_outcome, studies) if one is not None and one.seeds >= MIN_SEEDS)
     if not outcomes:
         return Verdict("Not known yet", f"No study of at least {MIN_SEEDS} seeds has asked it yet.", ())

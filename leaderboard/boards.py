@@ -1,4 +1,4 @@
-"""A main table before it is rendered: its rows in order, with ranks and marks, and what it is ranked on."""
+"""The content of a main table: its rows in order, their ranks and marks, and the dataset that decides the ranks."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Board:
 
     @property
     def near_training(self) -> bool:
-        """Whether it is ranked on BSD100 and shows weights that were trained here, on similar images."""
+        """Whether BSD100 decides the ranks and the table has weights trained by srbench, which saw similar images."""
         return self.ranked_on == "BSD100" and any(is_trained_here(line.entry) for line in self.lines)
 
 
@@ -121,7 +121,7 @@ def make_board(collection: Collection, view: View, family: Family = ALL) -> Boar
 
 
 def ranking_set(view: View, entries: Sequence[Entry], datasets: Sequence[str]) -> str:
-    """Return the dataset that a table is ranked on: see `RANKING_SETS`; without any, the one with most entries."""
+    """Return the dataset that decides a table's ranks: from `RANKING_SETS`, or else the one with the most entries."""
     ranked = ranked_entries(entries, view.protocol.name) or entries
     scored = {name: sum(_group(view, name) in entry.means for entry in ranked) for name in datasets}
     named = [name for name in RANKING_SETS if 2 * scored.get(name, 0) >= len(ranked)]

@@ -23,7 +23,7 @@ _MOST_LEADERS = 3
 
 @dataclass(frozen=True)
 class Card:
-    """A question, its answer in one line, one line more, and the page that explains it."""
+    """A question, its answer in one line, a second line with details, and the page that explains the answer."""
 
     title: str
     answer: str
@@ -32,7 +32,7 @@ class Card:
 
 
 def cards(collection: Collection, board: Board) -> tuple[Card, ...]:
-    """Return the cards that the entries give an answer to."""
+    """Return the cards whose question the entries can answer."""
     return (*_best(board), _bam(collection), *_protocols(collection))
 
 

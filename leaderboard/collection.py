@@ -15,7 +15,7 @@ from srbench.submissions.read import unexpected
 
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """The entries under `root` that can be shown, in the order of their ids, and what is wrong with the others.
+    """The valid entries of the folder `root`, in the order of their ids, and the problems of the other entries.
 
     `scores` holds the values behind each mean, by entry id and group.
     """

@@ -1,4 +1,4 @@
-"""The page that compares any two entries in the browser, and the per-image data it loads when they are chosen."""
+"""Build the page that compares any two entries in the browser, and the per-image data that it loads for them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def pages(collection: Collection) -> Iterator[Page]:
 
 
 def _first(collection: Collection) -> str | None:
-    """Return the entry that the page opens with: the highest ranked one with a matched base or variant, if any."""
+    """Return the entry to show first: the highest ranked one that has a matching base or variant; None without one."""
     board, matched = front_board(collection), matched_pairs(collection)
     ids = [line.entry.id for line in board.lines] if board else []
     return next(iter([*(name for name in ids if name in matched), *ids]), None)
@@ -142,6 +142,6 @@ def _facts(entry: Entry) -> dict[str, str]:
 
 
 def _script(kind: str, document: object) -> str:
-    # ASCII only: no line separator, and no other character that a script could take for syntax.
+    # Only ASCII, because JavaScript treats some other characters as line breaks.
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return f"srbenchCompare.{kind}({text});\n"

@@ -87,7 +87,7 @@ def scores_path(entry_id: str) -> str:
 
 
 def to_csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a CSV file in which a spreadsheet reads no text as a formula; None is an empty cell."""
+    """Return a CSV file whose text no spreadsheet treats as a formula; None becomes an empty cell."""
     buffer = StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(head)
@@ -95,7 +95,7 @@ def to_csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return buffer.getvalue()
 
 
-# Names and hashes come back in many rows and files.
+# The same names and hashes occur in many rows and files.
 _cell = lru_cache(1 << 16)(csv_cell)
 
 

@@ -82,7 +82,8 @@ class Entry:
 
     @property
     def scores(self) -> pd.DataFrame:
-        """The rows behind `means`, read again at each use, with the columns of `srbench.scores.SCHEMA`."""
+        """The rows that `means` are computed from, with the columns of `srbench.scores.SCHEMA`; read again at each
+        use."""
         return self.submission.scores
 
     def rows(self) -> dict[Group, list[Row]]:
@@ -101,7 +102,7 @@ class Entry:
         return value
 
     def only_claimed(self, name: str) -> bool:
-        """Return whether `parameters` or `macs` are the submitter's statement, which srbench did not count.
+        """Return whether `parameters` or `macs` were stated by the submitter instead of being counted by srbench.
 
         It counts both for weights of the catalogue, and the parameters of any other file that it ran again. A re-run
         from before the memorisation probe did not count them.

@@ -65,7 +65,7 @@ def latex_files(collection: Collection) -> Files:
 
 
 def markdown_files(collection: Collection) -> Files:
-    """`tables/PROTOCOL.md`: one table a scale, models × datasets."""
+    """`tables/PROTOCOL.md`: one table for each scale, models × datasets."""
     bases = matched_bases(collection)
     for name, group in groupby(views(collection), key=lambda view: view.protocol.name):
         yield f"tables/{name}.md", markdown_sections(collection, list(group), bases)
@@ -121,6 +121,6 @@ FORMATS: Mapping[str, Callable[[Collection], Files]] = {
 
 
 def _values(mean: Mean, protocol: str) -> dict[str, float]:
-    """The means by column of the score table; without those that are not given or infinite."""
+    """The means by column of the score table; missing and infinite ones are left out."""
     columns = zip(get_protocol(protocol).columns, (mean.psnr, mean.ssim, mean.aliased), strict=False)
     return {column: value for column, value in columns if value is not None and math.isfinite(value)}

@@ -44,7 +44,7 @@ def members(entries: Iterable[Entry], family: Family) -> list[Entry]:
 
 
 def existing(entries: Sequence[Entry]) -> list[Family]:
-    """Return the groups that have an entry; `ALL` alone where the others add nothing."""
+    """Return the groups that have an entry; only `ALL` if another group would show the same entries."""
     found = [one for one in FAMILIES[1:] if any(_belongs(e, one) and not is_baseline(e) for e in entries)]
     return [ALL, *found] if len(found) > 1 else [ALL]
 

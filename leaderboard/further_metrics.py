@@ -1,4 +1,4 @@
-"""The metrics of an entry in addition to PSNR and SSIM, such as LPIPS, as its page and the data files show them.
+"""Collect the metrics of an entry other than PSNR and SSIM, such as LPIPS, for its page and the data files.
 
 No verification compares these scores, so they are always marked as claimed, and nothing is ranked by them.
 """
@@ -86,7 +86,7 @@ def metric_table(entries: Sequence[Entry], group: Group) -> MetricTable | None:
 
 
 def groups_of(metrics: Sequence[FurtherMetric]) -> list[Group]:
-    """Return the groups that any of the metrics has a mean of, in the order of pages."""
+    """Return the groups for which at least one of the metrics has a mean, in the order of pages."""
     return sorted({group for metric in metrics for group in metric.means}, key=group_rank)
 
 

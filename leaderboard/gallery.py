@@ -172,7 +172,7 @@ def used_pictures(models: Sequence[GalleryModel]) -> list[Picture]:
 
 
 def listed_model(one: GalleryModel, further: Mapping[str, list[object]] | None = None) -> dict[str, object]:
-    """Return a model as the script has it; `further` are crops that no entry has."""
+    """Return a model in the form that the page's script reads; `further` are crops that belong to no entry."""
     own = {name: [crop.address, rounded(crop.psnr), rounded(crop.aliased)] for name, crop in one.crops.items()}
     return {
         "id": one.entry.id,
@@ -202,5 +202,5 @@ def gallery_script(shown: Sequence[Picture], models: Sequence[object]) -> str:
 
 
 def rounded(value: float | None) -> float | str | None:
-    """Return a score as the script has it: two decimals, or the sign for infinity."""
+    """Return a score for the page's script: with two decimals, or the sign for infinity."""
     return None if value is None else "∞" if np.isinf(value) else round(value, 2)

@@ -1,4 +1,4 @@
-"""The pages about the site: how to read and cite it, how to submit, the page for wrong addresses."""
+"""Build the pages about the site: how to read and cite it, how to submit, and the page for wrong addresses."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pages(collection: Collection) -> Iterator[Page]:
 
 
 def _example(collection: Collection) -> Entry | None:
-    """Return a real entry to look at: the first that was run again."""
+    """Return an entry to show as an example: the first one that a maintainer ran again."""
     return next((entry for entry in collection if entry.level == "model-rerun"), next(iter(collection), None))
 
 

@@ -28,7 +28,7 @@ _LEGEND = "↑ and ↓: against a base that was trained alike. ‡: other pixels
 
 
 def matched_bases(collection: Collection) -> Bases:
-    """The base of each variant that was trained like one; the first where there are several."""
+    """Return for each variant the base that was trained equally; the first one if there are several."""
     found: dict[str, Entry] = {}
     for pairs in matched_pairs(collection).values():
         for pair in pairs:
@@ -37,7 +37,7 @@ def matched_bases(collection: Collection) -> Bases:
 
 
 def latex_table(collection: Collection, tables: Sequence[View], bases: Bases) -> str:
-    r"""A `tabular` for booktabs of the views of one protocol, scale by scale; text in it is escaped.
+    r"""Return a LaTeX `tabular` (booktabs) of the views of one protocol, one part for each scale; text is escaped.
 
     The best are bold and the second best underlined, by the rule of the site's main tables.
     """
@@ -125,7 +125,7 @@ def _numbers(view: View, entry: Entry, dataset: str, bases: Bases, references: R
 
 
 def _rows(collection: Collection, view: View, bases: Bases) -> list[Entry]:
-    """Return the rows in the order of the main table, but each variant right below its base."""
+    """Return the rows in the order of the main table, with each variant directly below its base."""
     rows = _in_order(collection, view)
     shown = {entry.id for entry in rows}
     below = [entry for entry in rows if entry.id in bases and bases[entry.id].id in shown]
@@ -143,7 +143,7 @@ def _in_order(collection: Collection, view: View) -> list[Entry]:
 
 
 def _names(view: View) -> dict[str, str]:
-    """Return by entry id its title and why it is not ranked, if it is not."""
+    """Return the title of each entry by its id, with the reason if it is not ranked."""
     words = apart(view.entries, view.protocol.name)
     return {entry.id: ", ".join([entry.title, *words[entry.id]]) for entry in view.entries}
 

@@ -31,7 +31,7 @@ def default_models(collection: Collection, scale: int) -> list[str]:
 
 
 def local_files(collection: Collection, crops: Sequence[LocalCrop]) -> dict[str, bytes]:
-    """Return files by path: the pictures of the crops, and the gallery's data with them in front of the site's own."""
+    """Return files by path: the pictures of the crops, and the gallery's data with these crops first."""
     files = {path: data for crop in crops for path, data in _pictures(crop)}
     models = gallery_models(collection)
     shown = [*(_picture(crop) for crop in crops), *used_pictures(models)]
@@ -40,7 +40,7 @@ def local_files(collection: Collection, crops: Sequence[LocalCrop]) -> dict[str,
 
 
 def _listed(models: Sequence[GalleryModel], crops: Sequence[LocalCrop]) -> Iterator[dict[str, object]]:
-    """Return the models as the script has them; models of no entry come last, under their specs."""
+    """Return the models in the form that the page's script reads; models without an entry come last, named by specs."""
     specs = list(dict.fromkeys(spec for crop in crops for spec in crop.sr))
     for one in models:
         spec = one.entry.record.model.spec

@@ -25,13 +25,13 @@ ROWS = 500
 
 @dataclass(frozen=True)
 class Row:
-    """A rendered row of a table, with links for a page one folder below the root, and the group that it belongs to."""
+    """A rendered row of a table, and its group. Links are written for pages one folder below the root."""
 
     group: str
     html: str
 
     def at(self, root: str) -> str:
-        """Return the row for a page whose way up to the root is `root`."""
+        """Return the row with links for a page from which `root` leads to the site's root."""
         return self.html if root == "../" else self.html.replace('href="../', f'href="{root}')
 
 
@@ -75,7 +75,7 @@ def _rows(board: Board) -> list[Row]:
 
 
 def _tabs(found: Sequence[View], board: Board) -> dict[str, list[Tab]]:
-    """Return the links to the other scales, protocols and groups; each keeps the rest of the choice if it can."""
+    """Return the links to other scales, protocols and groups; each link keeps the other choices where possible."""
     view = board.view
     scales = [_nearest(found, scale, view.protocol.name) for scale in sorted({one.scale for one in found})]
     protocols = [one for one in found if one.scale == view.scale]

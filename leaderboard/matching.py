@@ -52,7 +52,7 @@ class Pair:
 
 
 def matched_pairs(collection: Collection) -> dict[str, list[Pair]]:
-    """Return by entry id the pairs of the entry: at most `MOST_PAIRS`, those of the first ids."""
+    """Return by entry id the pairs of the entry: at most `MOST_PAIRS`, in the order of ids."""
     alike: dict[tuple[object, ...], list[Entry]] = {}
     for entry in collection:
         if (key := _key(entry)) is not None:
@@ -88,14 +88,14 @@ def partners(collection: Collection) -> dict[str, str]:
 
 
 def _pairs(entries: list[Entry]) -> Iterator[Pair]:
-    """Return every variant with the first bases that were trained equally."""
+    """Return each variant with a few bases that were trained equally."""
     bases = [entry for entry in entries if _attention(entry) != "bam"][:MOST_PAIRS]
     for variant in (entry for entry in entries if _attention(entry) == "bam"):
         yield from (Pair(base, variant) for base in bases)
 
 
 def _key(entry: Entry) -> tuple[object, ...] | None:
-    """Return what two entries must share to be a pair; None if a part of it is unknown."""
+    """Return the facts that two entries must share to be a pair; None if one of the facts is unknown."""
     training, model = entry.document["training"], entry.document["model"]
     if not training or not model["network"] or any(training.get(name) is None for name in _NEEDED):
         return None

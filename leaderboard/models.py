@@ -54,7 +54,7 @@ class GroupScores:
 
     @property
     def anchor(self) -> str:
-        """The id on the page that means in the main tables link to."""
+        """The HTML id of these scores. Means in the main tables link to it."""
         return scores_anchor(*self.group)
 
     @property
@@ -64,12 +64,13 @@ class GroupScores:
 
     @cached_property
     def best(self) -> tuple[Row, ...]:
-        """The images with the highest PSNR, the highest first; empty where the table itself is short."""
+        """The images with the highest PSNR, the highest first; empty if the table is short enough to show all
+        images."""
         return self.rows[: -_EXTREMES - 1 : -1] if len(self.rows) > 2 * _EXTREMES else ()
 
     @property
     def aliased(self) -> bool:
-        """Whether the protocol has the texture-aliasing score."""
+        """Whether the protocol computes the texture-aliasing score."""
         return any(row["aliased"] is not None for row in self.rows)
 
     def histogram(self) -> Markup | None:
@@ -80,7 +81,7 @@ class GroupScores:
         scale, protocol, dataset = self.group
         title = f"PSNR of the images of {dataset} ×{scale}, {protocol}"
         words = f"{len(values)} images, from {min(values):.2f} to {max(values):.2f} dB"
-        # Names of datasets come from entries; the writer of the SVG escapes them.
+        # Names of datasets come from entries; the functions that write SVG escape them.
         return Markup(histogram_chart(values, title=title, x=Axis("PSNR, dB"), description=words, layout=INLINE))
 
 
@@ -94,7 +95,7 @@ class Place:
 
     @property
     def ranked(self) -> int:
-        """How many entries have a rank there."""
+        """The number of ranked entries in this table."""
         return sum(line.rank is not None for line in self.board.lines)
 
 
@@ -107,13 +108,13 @@ class ComparedClaim:
 
     @property
     def scores(self) -> str:
-        """PSNR / SSIM with the digits that papers print, more where more were claimed."""
+        """PSNR / SSIM with as many digits as papers print, or with all digits of the claim if it has more."""
         psnr, ssim = self.claim.psnr, self.claim.ssim
         return _digits(psnr, 2) + (f" / {_digits(ssim, 4)}" if ssim is not None else "")
 
 
 def pages(collection: Collection) -> Iterator[Page]:
-    """Return a page per entry, and its SR crops."""
+    """Return the page of each entry, and the files of its SR crops."""
     pairs, others = matched_pairs(collection), partners(collection)
     found = _places(collection)
     titles = {entry.id: entry.title for entry in collection}

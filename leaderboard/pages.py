@@ -1,4 +1,4 @@
-"""What a page builder yields: a path and the content of the file."""
+"""The output of a page builder: the path and the content of a file."""
 
 from __future__ import annotations
 

@@ -61,8 +61,8 @@ class Chart:
     pairs: frozenset[tuple[str, str]] = frozenset()
 
     def svg(self, *, root: str = "", layout: Layout = INLINE) -> Markup:
-        """The chart as SVG; `root` is the way from its page to the site's root."""
-        # Everything that comes from entries is escaped by the writer of the SVG.
+        """The chart as SVG; `root` leads from its page to the site's root."""
+        # The functions that write SVG escape all text from entries.
         return Markup(
             scatter_chart(
                 self._series(root),
@@ -77,7 +77,7 @@ class Chart:
 
     @property
     def has_overview(self) -> bool:
-        """Whether a few points are so far below the others that the chart shows them in an overview alone."""
+        """Whether a few points are so far below the others that the chart shows them only in its overview."""
         return least_shown([point.psnr for point in self.points]) is not None
 
     @property
@@ -214,7 +214,7 @@ def _points(measure: Measure, view: View, dataset: str, entries: Sequence[Entry]
 
 
 def _thinned(points: list[Point], front: list[Point]) -> tuple[Point, ...]:
-    """Return at most `_MOST_POINTS` points, those of the front first and then the highest."""
+    """Return at most `_MOST_POINTS` points: those of the Pareto front first, then those with the highest PSNR."""
     if len(points) <= _MOST_POINTS:
         return tuple(points)
     held = set(map(id, front))
@@ -243,7 +243,7 @@ def _family(entry: Entry) -> int:
 
 
 def _measures(view: View, dataset: str, entries: Sequence[Entry]) -> list[Measure]:
-    """Return the measures that two entries have; without measured speeds, those of the scoring runs."""
+    """Return the measures that at least two entries have; where no speeds were measured, those of the scoring runs."""
     costs, speeds = _known(_MEASURES, view, entries), _known(_speeds(entries), view, entries)
     return costs + (speeds or _known(_run_speeds(view, dataset, entries), view, entries))
 

@@ -63,7 +63,7 @@ class Reported:
 
     @property
     def remarks(self) -> list[str]:
-        """What has to be known of the row: misprints first."""
+        """Remarks about the row: misprints first."""
         misprint = f"misprint: {self.row['misprint']}" if self.row["misprint"] else ""
         return [text for text in (misprint, self.row["note"]) if text]
 
@@ -87,7 +87,7 @@ class Reported:
 
     @property
     def findings(self) -> list[AuditedForm]:
-        """Every form that the row was compared with, the nearest first."""
+        """Every form of scoring that the row was compared with, the nearest first."""
         found = self.audit["protocols"] if self.audit else []
         return sorted(found, key=lambda one: float(one["distance_db"]))
 

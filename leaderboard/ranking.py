@@ -1,4 +1,4 @@
-"""Which entries are ranked together, and their ranks: tiers of entries that do not differ significantly."""
+"""Choose the entries that are ranked together, and rank them in tiers that do not differ significantly."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PLAIN = {"precision": "fp32", "tile": None, "self_ensemble": False, "optimise":
 
 
 def forms(entry: Entry, protocol: str) -> tuple[str, ...]:
-    """Return how an entry differs from the main group in how it was made; each combination is a separate group.
+    """Return how the making of an entry differs from the main group; each combination of differences is a group.
 
     How a folder of SR images was made is not known, so such entries are a separate group too.
     """
@@ -85,7 +85,8 @@ def _reference(ranked: Iterable[Entry], group: Group) -> str | None:
 
 
 def of_other_inputs(mean: Mean, reference: str | None) -> bool:
-    """Return whether a mean has other pixels or LR than `reference`; if that is None, than the catalogue."""
+    """Return whether the pixels or LR of a mean differ from `reference`, or from the catalogue if `reference` is
+    None."""
     return not mean.canonical if reference is None else mean.inputs != reference
 
 

@@ -1,4 +1,4 @@
-"""Templates to HTML: one Jinja2 environment that escapes everything and refuses undefined names."""
+"""Render templates as HTML: one Jinja2 environment that escapes all text and refuses undefined names."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ NAVIGATION: list[tuple[str, str]] = [
 
 @dataclass(frozen=True)
 class SiteLinks:
-    """Addresses outside the site that its pages link to; an empty one is left out, since no address is invented.
+    """Addresses outside the site that its pages link to. Links with an empty address are left out.
 
     `address` is that of the site itself, for canonical links: they end in a page's path. `commit` is the commit of the
     entries: see `leaderboard.data_commit.commit_of`.
@@ -80,7 +80,7 @@ def _version() -> str:
 
 @dataclass
 class SiteFacts:
-    """What every page prints about the build: the date of the newest entry, empty without entries, and links."""
+    """Facts about the build that every page prints: the date of the newest entry (empty without entries), and links."""
 
     date: str = ""
     links: SiteLinks = field(default_factory=SiteLinks)
@@ -94,7 +94,7 @@ SITE = SiteFacts()
 @cache
 def environment() -> Environment:
     """Return the Jinja2 environment: autoescape for every template, StrictUndefined, the templates of this package."""
-    # select_autoescape would not escape *.html.j2, so escaping is on for all.
+    # select_autoescape does not escape *.html.j2, so escaping is switched on for all templates.
     made = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
@@ -176,7 +176,7 @@ def signed(value: float | None) -> str:
 
 
 def short_signed(value: float) -> str:
-    """Return a difference for the tick of an axis: `+0.2`, and `0` for what is as good as zero."""
+    """Return a difference for the tick of an axis: `+0.2`, and `0` for a value that rounds to zero."""
     return f"{value:+.3g}".replace("-", "−") if abs(value) > 1e-9 else "0"
 
 
@@ -193,7 +193,7 @@ def similarity(value: float | None) -> str:
 
 
 def thousands(value: float | None) -> str:
-    """Return a count with a unit that keeps it short: 703 k, 15.6 M, 40.8 G."""
+    """Return a count in short form with a unit: 703 k, 15.6 M, 40.8 G."""
     if value is None:
         return MISSING
     for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):

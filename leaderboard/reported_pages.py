@@ -51,7 +51,7 @@ class ReportedMean:
 
     @property
     def blocked(self) -> str:
-        """What blocks a measurement; empty where there is one."""
+        """The reason why nothing was measured; empty if there is a measurement."""
         reason = (self.reported.audit["reason"] if self.reported.audit else None) or _NO_WEIGHTS
         return "" if self.measured else _REASONS.get(reason, reason)
 
@@ -71,7 +71,7 @@ class PrintedTable:
 
     @property
     def notes(self) -> list[str]:
-        """What readers have to know about rows, once per network and note."""
+        """Remarks on the rows, once for each network and note."""
         noted = [one.reported.row for one in self.rows if one.reported.row["note"]]
         return list(dict.fromkeys(f"{row['network']}: {row['note']}" for row in noted))
 

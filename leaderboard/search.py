@@ -21,7 +21,7 @@ PATH = "search.html"
 
 @dataclass(frozen=True)
 class Found:
-    """Something to search for: its kind, its name, more words that find it, and its page."""
+    """An item of the search: its kind, name, further search words, and page."""
 
     kind: str
     name: str
@@ -35,7 +35,7 @@ def pages(collection: Collection) -> Iterator[Page]:
 
 
 def search_index(collection: Collection) -> Iterator[Found]:
-    """Return everything that can be found, by kind."""
+    """Return all items that the search can find, by kind."""
     for entry in collection:
         paper = entry.record.paper
         yield Found("model", entry.title, f"{entry.id} {paper.title if paper else ''}", model_path(entry.id))

@@ -1,4 +1,4 @@
-"""A local look at a built site: a file server that only this machine reaches."""
+"""Serve a built site to this machine only."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class _Handler(SimpleHTTPRequestHandler):
     memory: Mapping[str, bytes] = {}
 
     def __init__(self, *arguments: Any, memory: Mapping[str, bytes], directory: str) -> None:
-        self.memory = memory  # before the base class, which answers the request at once
+        self.memory = memory  # set before the base class starts, because it answers the request at once
         super().__init__(*arguments, directory=directory)
 
     def send_head(self) -> BytesIO | BinaryIO | None:
-        # A page of another site can point its own name at this machine; its requests then carry that name.
+        # Another website can make its host name point to this machine; such requests have that name in the Host header.
         if not _is_this_machine(self.headers.get_all("Host", [])):
             self.send_error(421, "Not a name of this machine")
             return None
@@ -54,7 +54,7 @@ class _Handler(SimpleHTTPRequestHandler):
         return BytesIO(data)
 
     def end_headers(self) -> None:
-        self.send_header("Cache-Control", "no-cache")  # the next build must show at once
+        self.send_header("Cache-Control", "no-cache")  # browsers must show the next build at once
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 

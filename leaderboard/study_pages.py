@@ -144,7 +144,7 @@ class Study:
 
     @property
     def question(self) -> Difference:
-        """The difference that the study was made for."""
+        """The difference that answers the study's question."""
         found = (one for group, differences in self.groups for one in (*differences, *unmeasured(group)))
         return next(one for one in found if one.asked)
 
@@ -204,7 +204,7 @@ def parse(data: bytes, name: str) -> Study:
         groups = tuple((group, tuple(map(_difference, group.differences))) for group in results.groups)
         study = Study(address_safe(name.removesuffix(SUFFIX)), results, json.dumps(document, indent=1), groups)
         _ = study.question
-        _page(study)  # its groups may name an arm or endpoint that they have no means of
+        _page(study)  # raises if a group names an arm or endpoint without means
     except Exception as error:
         found = f"{type(error).__name__}: {error}"[:300]
         raise ResultsError(

@@ -1,4 +1,4 @@
-"""The main tables to be copied into a paper: as LaTeX and Markdown, with BibTeX of their entries.
+"""Write the main tables as LaTeX and Markdown with BibTeX of their entries, to copy into a paper.
 
 The same texts are the files of `srbench leaderboard export`.
 """
@@ -34,7 +34,7 @@ def copy_path(view: View) -> str:
 
 
 def _bibtex(view: View) -> str:
-    """Return BibTeX of all entries of a view; an item that several entries have is there once."""
+    """Return BibTeX of all entries of a view, without repetitions."""
     items = [item for entry in view.entries for item in bibtex(entry).split("\n\n")]
     return "\n\n".join(dict.fromkeys(items)) + "\n"
 

@@ -1,4 +1,4 @@
-"""Unpacking archives that nobody vouches for: members are judged before any is written, then appear all or none."""
+"""Unpack untrusted archives: all members are checked first, then all of them are written or none."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _BAD = (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, NotImplement
 
 @dataclass(frozen=True)
 class _Member:
-    """A regular file in an archive: where it goes, how many bytes it announces, and how to open it."""
+    """A regular file in an archive: its target path, its size according to the header, and a function that opens it."""
 
     path: PurePosixPath
     size: int
@@ -50,7 +50,7 @@ def is_archive(path: Path) -> bool:
 
 
 def what_instead(path: Path) -> str:
-    """Describe a file that is no readable archive: what it is instead, and what to do."""
+    """Return the message for a file that is not a readable archive: what it seems to be, and what to do."""
     with path.open("rb") as stream:
         head = stream.read(512)
     size = path.stat().st_size
@@ -71,7 +71,7 @@ def what_instead(path: Path) -> str:
 
 
 def unpack_nested(archive: Path, target: Path) -> None:
-    """Unpack an archive, and the archives in it, each into a folder of its name; limits hold for all together.
+    """Unpack an archive and the archives in it, each into a folder of its name. The limits apply to the total.
 
     Raises FetchError as `unpack`, and for more than `MAX_NESTED` archives.
     """
@@ -93,7 +93,7 @@ def unpack_nested(archive: Path, target: Path) -> None:
 
 
 def _free_folder(inner: Path) -> Path:
-    """Return a folder next to an archive that is named like it, without its ending where that name is free."""
+    """Return the folder to unpack an archive to: next to it, named like it, without its ending if that name is free."""
     name = inner.name
     for suffix in (".gz", ".bz2", ".xz", ".tgz", ".tar", ".zip"):
         name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
@@ -142,7 +142,7 @@ def _opened(archive: Path) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
 
 
 def _judged(source: tarfile.TarFile | zipfile.ZipFile, archive: Path, max_bytes: int) -> list[_Member]:
-    """The regular files of an archive; raises FetchError at the first member that is not to be trusted."""
+    """Return the regular files of an archive. Raises FetchError for a member that is not safe."""
     limit = min(max_bytes, max(_RATIO_FREE_BYTES, MAX_RATIO * archive.stat().st_size))
     members: dict[str, _Member] = {}
     total = 0
@@ -169,7 +169,7 @@ def _judged(source: tarfile.TarFile | zipfile.ZipFile, archive: Path, max_bytes:
 def _listed(
     source: tarfile.TarFile | zipfile.ZipFile,
 ) -> Iterator[tuple[str, int, str | None, tarfile.TarInfo | zipfile.ZipInfo | None]]:
-    """Each member's name, size, what is wrong with its kind, and its handle (None for folders)."""
+    """Yield name, size, problem with the kind, and handle (None for folders) of each member."""
     if isinstance(source, tarfile.TarFile):
         for entry in source:
             wrong = None if entry.isdir() or entry.isreg() else _tar_kind(entry)
@@ -181,7 +181,7 @@ def _listed(
         wrong = "a link or device" if kind not in {0, stat.S_IFREG, stat.S_IFDIR} else None
         if item.flag_bits & 0x1:
             wrong = "encrypted"
-        # Windows programs write `HR\\baby.png`, against the format; it means a folder there, and is judged as one.
+        # Windows programs write `HR\\baby.png` although the format forbids it; the backslash is read as a folder.
         name = item.filename.replace("\\", "/")
         yield name, item.file_size, wrong, None if name.endswith("/") else item
 
@@ -193,7 +193,7 @@ def _tar_kind(entry: tarfile.TarInfo) -> str:
 
 
 def _safe_path(name: str) -> PurePosixPath | None:
-    """The member's path inside the target; None if it would lead anywhere else."""
+    """Return the member's path inside the target; None if it would be outside of the target."""
     path = PurePosixPath(name)
     parts = [part for part in path.parts if part != "."]
     if path.is_absolute() or ".." in parts or "\\" in name or ":" in name or "\0" in name:
@@ -205,7 +205,7 @@ def _write(source: tarfile.TarFile | zipfile.ZipFile, member: _Member, path: Pat
     path.parent.mkdir(parents=True, exist_ok=True)
     with _stream(source, member) as stream, path.open("xb") as out:
         left = member.size
-        # A member may hold more than it announces; no byte beyond that is written.
+        # A member may have more bytes than its header says; the additional bytes are not written.
         while chunk := stream.read(min(_CHUNK_BYTES, left + 1)):
             left -= len(chunk)
             if left < 0:

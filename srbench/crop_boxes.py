@@ -83,7 +83,7 @@ def parse_box(text: str) -> CropBox:
 
 
 def interest(weight: NDArray[np.generic], models: Sequence[NDArray[np.generic]]) -> NDArray[np.float64]:
-    """Return H×W of how much a reader learns at each pixel: where the HR aliases and the models differ.
+    """Return an H×W map that is high where the HR aliases and the models differ.
 
     The value is the aliasing weight times the variance of the models' luma. `best_boxes` averages it over a box.
     With fewer than two models it is the aliasing weight alone.

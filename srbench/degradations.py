@@ -120,5 +120,5 @@ def _blur(image: Images) -> Images:
 
 def _noise(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
     seed = np.frombuffer(hashlib.sha256(name.encode()).digest(), dtype="<u4")
-    # RandomState because its stream is frozen for good; default_rng's may change between NumPy versions.
+    # RandomState, because its random numbers never change; those of default_rng may change between NumPy versions.
     return np.random.RandomState(seed).standard_normal(shape).astype(np.float32)

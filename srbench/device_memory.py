@@ -59,7 +59,7 @@ def free_memory(device: torch.device) -> int | None:
 def _free_in_container(available: int) -> int:
     try:
         return int(_CGROUP_LIMIT.read_text()) - int(_CGROUP_USED.read_text())
-    except (OSError, ValueError):  # no container, or one without a limit ("max")
+    except (OSError, ValueError):  # not in a container, or in one without a limit ("max")
         return available
 
 

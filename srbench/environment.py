@@ -1,4 +1,4 @@
-"""What a run ran on: library versions, processor, device. Part of every record."""
+"""Describe the environment of a run for its record: library versions, processor, device."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Environment(TypedDict):
 
 
 def describe_environment(device: torch.device) -> Environment:
-    """Versions, machine and device as a JSON-ready dictionary; nothing in it names a user or a host."""
+    """Return versions, machine and device, ready for JSON, without names of users or hosts."""
     return {
         "srbench": _version("sisr-bench") or "source tree",
         "python": platform.python_version(),
@@ -47,7 +47,7 @@ def describe_environment(device: torch.device) -> Environment:
 
 @cache
 def _version(name: str) -> str | None:
-    """The version of an installed package; read once, since a package's whole metadata is parsed for it."""
+    """Return the version of an installed package; cached, because reading it parses all metadata of the package."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -56,7 +56,7 @@ def _version(name: str) -> str | None:
 
 @cache
 def processor_features() -> tuple[str, ...]:
-    """Return which of the processor's features decide how fast torch computes on it, by the names Linux gives them.
+    """Return the features of the processor that decide the speed of torch, by their Linux names.
 
     On other systems only the instruction set that torch uses is known.
     """

@@ -1,4 +1,5 @@
-"""The exceptions of srbench, one small tree, and words for their messages: what was expected, what came, what to do."""
+"""The exceptions of srbench, and helpers for their messages, which say what was expected, what was found, what to
+do."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 
 class SrbenchError(Exception):
-    """Anything that srbench reports to its user as a message without a traceback (exit code 1)."""
+    """The base class of errors that srbench reports as a message without a traceback (exit code 1)."""
 
 
 class UnknownNameError(SrbenchError):
@@ -30,7 +31,7 @@ class DatasetError(SrbenchError):
 
 
 class ProtocolError(SrbenchError):
-    """A scoring or preparation asked for in a way its protocol does not define."""
+    """A request for a preparation or a score that the protocol does not define."""
 
 
 class MetricError(SrbenchError):
@@ -46,7 +47,7 @@ class FetchError(SrbenchError):
 
 
 class WeightsError(SrbenchError):
-    """Weights that do not fit the network, or a checkpoint that is not safe or not whole."""
+    """Weights that do not fit the network, or a checkpoint that is unsafe or damaged."""
 
 
 class UpscalerError(SrbenchError):
@@ -58,11 +59,11 @@ class ResultsError(SrbenchError):
 
 
 class SweepError(SrbenchError):
-    """A sweep whose engine is missing, broke down, or has other weights or pixels than this machine."""
+    """A sweep whose engine is missing or fails, or whose machines have different weights or pixels."""
 
 
 class ComparisonError(SrbenchError):
-    """Two runs that must not be compared: another protocol, scale, HR or LR."""
+    """Two runs that must not be compared because protocol, scale, HR or LR differ."""
 
 
 class FigureError(SrbenchError):
@@ -70,11 +71,12 @@ class FigureError(SrbenchError):
 
 
 class TrainingError(SrbenchError):
-    """A training that cannot start or go on: recipe, data, checkpoint, memory, or another process of the same run."""
+    """A training that cannot start or continue: recipe, data, checkpoint, memory, or another process of the same
+    run."""
 
 
 class DivergedError(TrainingError):
-    """A training whose loss or gradient is no longer finite: its learning rate is too high, not its set-up wrong."""
+    """A training whose loss or gradient is no longer finite, usually because the learning rate is too high."""
 
 
 class SubmissionError(SrbenchError):
@@ -82,18 +84,18 @@ class SubmissionError(SrbenchError):
 
 
 class AuditError(SrbenchError):
-    """A claim that is not written as one, or that cannot be held against anything."""
+    """A claim that has the wrong form, or that cannot be compared with any score."""
 
 
 class StudyError(SrbenchError):
-    """A controlled study whose plan makes none, whose stored runs belong to another plan, or are not all there."""
+    """A controlled study with an invalid plan, with stored runs of a different plan, or with missing runs."""
 
 
 def counted(number: int, singular: str, plural: str = "") -> str:
-    """A number with its noun, as messages have it: 1 entry, 2 entries."""
+    """Return a number with its noun: 1 entry, 2 entries."""
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def listed(names: Sequence[str], most: int = 1) -> str:
-    """The first of some names, and how many more there are: a and 2 more."""
+    """Return the first names of a list and the number of the others: `a and 2 more`."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

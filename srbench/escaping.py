@@ -30,13 +30,13 @@ _LATEX = {
 _LATIN_EXTENDED_A = 0x17F
 """The last accented letter of those that LaTeX knows with its default encodings."""
 
-# What a spreadsheet takes as the start of a formula, also after it has stripped blanks or in its full-width form.
+# Characters that start a formula in a spreadsheet, also after blanks or in their full-width form.
 _FORMULA = re.compile(r"\s*[=+\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 
 
 def one_line(text: str) -> str:
-    """Text without control and formatting characters (which can turn the direction of what follows), on one line."""
+    """Return the text on one line, without control and formatting characters, which can reverse the text after them."""
     kept = (
         " " if character.isspace() else character
         for character in text
@@ -46,23 +46,23 @@ def one_line(text: str) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Plain text as Markdown that shows just it, also inside a table."""
+    """Return plain text as Markdown that shows this text, also inside a table."""
     return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", one_line(text))
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table of cells that are plain text."""
+    """Return a Markdown table of cells that are plain text."""
     lines = [f"| {' | '.join(map(markdown_text, cells))} |" for cells in (head, *rows)]
     return "\n".join([lines[0], f"|{'---|' * len(head)}", *lines[1:]])
 
 
 def latex_text(text: str) -> str:
-    """Plain text as LaTeX that sets just it and runs nothing."""
+    """Return plain text as LaTeX that prints this text and runs no command."""
     return "".join(_LATEX.get(character, character) for character in one_line(text))
 
 
 def unknown_to_latex(text: str) -> list[str]:
-    """Return the characters that LaTeX sets only with further packages: neither ASCII, nor accented Latin, nor escaped.
+    """Return the characters that LaTeX prints only with further packages.
 
     Examples:
         >>> unknown_to_latex("Ångström ×4 α")
@@ -72,6 +72,7 @@ def unknown_to_latex(text: str) -> list[str]:
 
 
 def csv_cell(text: str) -> str:
-    """Text that no spreadsheet takes as a formula: one that could be is put behind an apostrophe; numbers stay."""
+    """Return text that no spreadsheet treats as a formula: possible formulas get an apostrophe in front; numbers
+    stay."""
     flat = one_line(text)
     return f"'{flat}" if _FORMULA.match(flat) and not _NUMBER.fullmatch(flat) else flat

@@ -43,14 +43,14 @@ UNPINNED_BYTES = 4 << 30
 """The largest file of unknown size that is accepted."""
 WAIT_SECONDS = 2.0
 """How long a process waits for another one before it says so."""
-# A connection that brings less than one chunk is no progress: a server could send a byte at a time for ever.
+# Less than one chunk counts as no progress, since a server could send single bytes for ever.
 CHUNK_BYTES = 1 << 16
 _PAGE_STARTS = (b"<!doctype", b"<html", b"<head", b"<?xml")
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file known by its bytes: `size` in bytes, hashes in lower-case hex, `urls` in the order of trying.
+    """A file that is identified by its bytes: `size`, hashes in lower-case hex, and `urls` in the order to try.
 
     Without `sha256` and `md5` it is unpinned: `fetch` takes it only when asked to, and keeps the hash it found.
     """
@@ -67,12 +67,12 @@ class RemoteFile:
 
     @property
     def pinned(self) -> bool:
-        """Whether a hash says which bytes this file must have."""
+        """Whether the hash of this file is known."""
         return bool(self.sha256 or self.md5)
 
 
 def fetch(file: RemoteFile, *, folder: Path | None = None, allow_unpinned: bool = False) -> Path:
-    """The path of `file` in `folder` (default: `cache_dir()`), its bytes checked; fetched first where it is missing.
+    """Return the path of `file` in `folder` (default: `cache_dir()`) after checking its bytes; download it if needed.
 
     `$SRBENCH_MIRROR` is searched by file name before the network; `$SRBENCH_OFFLINE=1` forbids the network. Downloads
     resume from a `.part` file and are renamed into place only when size and hashes are right; a lock lets several
@@ -87,7 +87,7 @@ def fetch(file: RemoteFile, *, folder: Path | None = None, allow_unpinned: bool 
     target = folder / file.name
     if _is_right(target, file):
         return target
-    # Inside the function: the lock is needed for fetching alone, and listing must stay cheap.
+    # Inside the function: only downloads need the lock, and listings must stay fast.
     from filelock import FileLock
 
     try:
@@ -103,7 +103,7 @@ def fetch(file: RemoteFile, *, folder: Path | None = None, allow_unpinned: bool 
 
 @contextmanager
 def _waiting(lock: BaseFileLock, name: str) -> Iterator[None]:
-    """Hold a lock; report on stderr what the process waits for where another one has it."""
+    """Hold a lock; if another process has it, report on stderr what this one waits for."""
     from filelock import Timeout
 
     try:
@@ -118,11 +118,11 @@ def _waiting(lock: BaseFileLock, name: str) -> Iterator[None]:
 
 
 class _SourceError(Exception):
-    """One source failed; the text says how."""
+    """One source failed; the message says why."""
 
 
 class _InterruptedError(Exception):
-    """A transfer broke off; what has come so far can be kept."""
+    """A transfer was interrupted; the bytes received until then can be kept."""
 
 
 def _kept_hash_path(target: Path) -> Path:
@@ -130,7 +130,7 @@ def _kept_hash_path(target: Path) -> Path:
 
 
 def _with_kept_hash(file: RemoteFile, folder: Path) -> RemoteFile:
-    """The file itself; an unpinned one pinned to the hash that an earlier fetch has kept."""
+    """Return the file; pin an unpinned one to the hash that an earlier download stored."""
     record = _kept_hash_path(folder / file.name)
     if file.pinned or not record.is_file():
         return file
@@ -142,7 +142,7 @@ def _is_right(path: Path, file: RemoteFile) -> bool:
 
 
 def _problem(path: Path, file: RemoteFile) -> str | None:
-    """What is wrong with the bytes at `path`; None if they are the expected ones."""
+    """Return what is wrong with the bytes at `path`; None if they are the expected ones."""
     with path.open("rb") as stream:
         if is_page(stream.read(512)) and not file.name.endswith((".html", ".htm")):
             return "an HTML page came in place of the file"
@@ -158,12 +158,12 @@ def _problem(path: Path, file: RemoteFile) -> str | None:
 
 
 def is_page(head: bytes) -> bool:
-    """Whether a file that starts so is a web page, which servers send in place of what they do not have."""
+    """Return whether a file with this start is a web page, which servers send instead of a missing file."""
     return head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGE_STARTS)
 
 
 def _obtain(file: RemoteFile, target: Path) -> None:
-    """Put the right bytes at `target` from the first source that has them; the caller holds the lock."""
+    """Write the expected bytes to `target` from the first source that has them; the caller holds the lock."""
     failures = [f"{target}: {_problem(target, file)}"] if target.is_file() and file.pinned else []
     sources: list[Path | str] = [*mirrored(file.name), *([] if is_offline() else file.urls)]
     for source in sources:
@@ -195,7 +195,7 @@ def is_offline() -> bool:
 
 
 def mirrored(name: str) -> list[Path]:
-    """The files of this name in the mirror folder, those nearest to its top first."""
+    """Return the files of this name in the mirror folder, those in the fewest subfolders first."""
     mirror = os.environ.get("SRBENCH_MIRROR")
     if not mirror:
         return []
@@ -210,7 +210,7 @@ def _copy(source: Path, file: RemoteFile, target: Path) -> None:
     with atomic_path(target, error=FetchError) as temporary:
         require_space(target.parent, source.stat().st_size, file.name)
         shutil.copyfile(source, temporary)
-        # The copy is checked, not the source: what is renamed into place is what was hashed.
+        # The copy is hashed and not the source, so that the hash is of the file that is renamed into place.
         if problem := _problem(temporary, file):
             raise _SourceError(problem)
 
@@ -221,7 +221,7 @@ def _download(file: RemoteFile, url: str, target: Path) -> None:
     left, reached, reason = ATTEMPTS, 0, ""
     while left:
         left -= 1
-        # Without a hash a splice of two versions would go unnoticed, so unpinned files start over.
+        # Unpinned files start over, because without a hash a mixture of two versions would not be detected.
         start = part.stat().st_size if file.pinned and part.is_file() else 0
         try:
             if not (start and start == file.size):
@@ -288,7 +288,7 @@ def _stream(file: RemoteFile, url: str, part: Path, start: int) -> None:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_ERRORS:
             raise
-        # Whatever else one server's answer makes the HTTP library raise, the next source is tried.
+        # The HTTP library raises many other errors for broken answers; in each case the next source is tried.
         raise _SourceError(f"an answer that is not HTTP ({type(error).__name__})") from error
 
 
@@ -333,7 +333,7 @@ def _receive(response: requests.Response, file: RemoteFile, part: Path, start: i
         raise _SourceError(f"the server announces {total} bytes; a file of unknown size may have {UNPINNED_BYTES}")
     if total is not None:
         require_space(part.parent, total - start, file.name)
-    # Inside the function: a progress bar is needed for downloads alone.
+    # Inside the function: only downloads need a progress bar.
     from tqdm import tqdm
 
     with (
@@ -350,7 +350,7 @@ def _receive(response: requests.Response, file: RemoteFile, part: Path, start: i
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
-    """Yield the bytes of an answer as they come; raise _InterruptedError where they come too slowly."""
+    """Yield the bytes of an answer as they arrive; raise _InterruptedError if they arrive too slowly."""
     # Inside the function: as for requests.
     from urllib3.exceptions import HTTPError
 
@@ -370,7 +370,7 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
 
 
 def _accept(response: requests.Response, file: RemoteFile, start: int) -> int:
-    """The offset at which this answer's bytes belong, after its status and content type have been looked at."""
+    """Check status and content type of an answer, and return the offset of its bytes in the file."""
     if response.status_code >= 500 or response.status_code == 429:
         raise _InterruptedError(f"the server answered {response.status_code}")
     if response.status_code not in (200, 206):
@@ -391,7 +391,7 @@ def _accept(response: requests.Response, file: RemoteFile, start: int) -> int:
 
 
 def require_space(folder: Path, size: int, what: str) -> None:
-    """Raises FetchError where the disk of a folder has less than `size` bytes left for `what`."""
+    """Raise FetchError if the disk of a folder has less than `size` bytes left for `what`."""
     free = shutil.disk_usage(folder).free
     if free < size:
         raise FetchError(f"{what} needs {size} bytes, {folder} has {free} free; free some or choose another folder")

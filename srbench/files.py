@@ -35,18 +35,18 @@ DISK_ERRORS = frozenset(_HINTS)
 LEFT_OVER_SECONDS = 3600.0
 """The age from which a temporary file counts as left over by a process that was killed."""
 _swept: set[Path] = set()
-# Of a name that may fill what the file system takes, the temporary one beside it repeats this much.
+# A temporary name repeats only this many characters of the file's name, which may have the greatest length allowed.
 _REPEATED_BYTES = 64
 _TEMPORARY = re.compile(r"\..*\.[0-9]+-[0-9a-f]{8}\.tmp", re.DOTALL)
 
 
 def cache_dir() -> Path:
-    """The folder for fetched files and indexes: `$SRBENCH_CACHE`, else the user's cache folder; may not exist yet."""
+    """Return the cache folder: `$SRBENCH_CACHE`, else the user's cache folder. It may not exist yet."""
     return user_dir("SRBENCH_CACHE", "cache")
 
 
 def user_dir(variable: str, kind: str) -> Path:
-    """The folder that the environment variable names, else the user's own folder of this kind (`cache` or `data`)."""
+    """Return the folder in an environment variable, else the user's folder of this kind (`cache` or `data`)."""
     named = os.environ.get(variable)
     if named:
         return Path(named).expanduser()
@@ -60,7 +60,7 @@ def sha256_of(path: Path) -> str:
 
 
 def explain(error: OSError, path: Path) -> str:
-    """One sentence for a failed write to `path`: what the system said, and what to do about it."""
+    """Return one sentence about a failed write to `path`: the system's message, and what to do."""
     hint = _HINTS.get(error.errno or 0, "see that the folder exists and may be written")
     named = error.filename if isinstance(error.filename, str | os.PathLike) else path
     other = "" if Path(named).parent == path.parent else f": {named}"
@@ -88,16 +88,16 @@ def atomic_path(path: Path, *, error: type[SrbenchError] = SrbenchError) -> Iter
         temporary.touch()
         mode = temporary.stat().st_mode
         yield temporary
-        temporary.chmod(mode)  # some writers make their files unreadable for all others
+        temporary.chmod(mode)  # some libraries create files that other users cannot read
         sync(temporary)
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as failure:
         if failure.errno is None:
-            raise  # no refusal of the system: Pillow, for one, calls what is no image an OSError
+            raise  # not an error of the system: Pillow raises OSError for files that are not images
         raise error(explain(failure, path)) from failure
     finally:
-        # Where not even this is allowed, the failure that is under way says more than this one.
+        # If this fails, too, the first error is the more useful one.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
@@ -108,14 +108,14 @@ def _sweep(folder: Path) -> None:
         return
     _swept.add(folder)
     for left in folder.glob(".*.tmp"):
-        # Another process may sweep the same folder at this moment.
+        # Another process may remove the same temporary files at this moment.
         with suppress(OSError):
             if _TEMPORARY.fullmatch(left.name) and time.time() - left.stat().st_mtime > LEFT_OVER_SECONDS:
                 left.unlink()
 
 
 def _temporary(path: Path) -> Path:
-    """A name beside `path` that no other process takes, and that is not too long where `path` is not."""
+    """Return a temporary name next to `path` that no other process uses and that is not too long."""
     start = path.name.encode(errors="ignore")[:_REPEATED_BYTES].decode(errors="ignore")
     return path.with_name(f".{start}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
@@ -127,14 +127,14 @@ def write_atomic(path: Path, data: bytes | str, *, error: type[SrbenchError] = S
 
 
 def sync(path: Path) -> None:
-    """Have the system write a file to the disk."""
+    """Make the system write a file to the disk."""
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the system write a folder's entries to the disk, so that a rename survives a power cut."""
-    # Some systems and file systems cannot sync folders; the file is whole and in place by now.
+    """Make the system write the entries of a folder to the disk, so that a rename survives a power failure."""
+    # Some systems cannot sync folders; the file is already complete and in place.
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -26,7 +26,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 OWN_SUFFIXES = (".webp", ".tif", ".tiff")
 """File name endings of what `lossless_as_png` reads in addition."""
 
-# Of the forty decoders in Pillow, untrusted bytes reach only these.
+# Pillow has forty decoders; only these are used for untrusted bytes.
 _FORMATS = ("PNG", "JPEG", "BMP")
 _LOSSLESS_FORMATS = ("WEBP", "TIFF")
 _LOSSLESS_TIFF = frozenset({"raw", "packbits", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate", "zstd", "lzma"})
@@ -34,13 +34,13 @@ _TIFF_BITS, _TIFF_ORIENTATION = 258, 274
 MAX_PIXELS = 1 << 28
 """The most pixels that an image may have: a 12-megapixel LR image at ×4 passes, a bomb does not."""
 
-# The most pixels that a byte of a file can stand for. JPEG: one bit for a block of 8×8, in its densest form; PNG:
+# The largest number of pixels per byte of a file. JPEG: one bit for a block of 8×8 pixels; PNG:
 # deflate packs 1,032 bytes into one, and a byte may hold 8 pixels; BMP: runs of 255 pixels in 2 bytes.
 _PIXELS_PER_BYTE = {"JPEG": 512, "MPO": 512, "PNG": 1032 * 8, "BMP": 128}
-# Images up to this size cost little, however few bytes they have.
+# Images of at most this many pixels are decoded even if their file is suspiciously small.
 _FREE_PIXELS = 1 << 22
 
-# Pillow warns from its own limit on and refuses from twice that; the limit here is refused before anything is unpacked.
+# Pillow warns above its limit and refuses above twice that limit; this limit is checked before decoding.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_BIT_DEPTH_AT = 24
@@ -90,7 +90,7 @@ def lossless_as_png(data: bytes, *, name: str) -> bytes:
 
 
 def size_of(data: bytes, *, name: str) -> tuple[int, int]:
-    """Height and width of an encoded image, from its header alone. Errors as for `decode`, as far as that tells."""
+    """Return height and width of an encoded image from its header. Raises the errors of `decode` that it shows."""
     with _opened(data, name) as image:
         return image.height, image.width
 
@@ -102,24 +102,24 @@ def is_jpeg(path: Path) -> bool:
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:
-    """PNG bytes of an RGB uint8 H×W×3 image."""
+    """Return an RGB uint8 H×W×3 image as the bytes of a PNG."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG", compress_level=4)
     return buffer.getvalue()
 
 
 def save_png(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write an RGB uint8 H×W×3 image as PNG; the file appears whole or not at all."""
+    """Write an RGB uint8 H×W×3 image as PNG, completely or not at all."""
     write_atomic(path, encode_png(image))
 
 
 def pixel_sha256(image: NDArray[np.uint8]) -> str:
-    """sha256 (hex) of the RGB uint8 pixels in C order: an image's identity, whatever file holds it."""
+    """Return sha256 (hex) of the RGB uint8 pixels in C order, which identifies an image in any file format."""
     return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
 def fingerprint(hashes: Iterable[str]) -> str:
-    """sha256 of the ascending pixel hashes joined by newlines: a dataset's identity, independent of names."""
+    """Return sha256 of the sorted pixel hashes joined by newlines, which identifies a dataset regardless of names."""
     return hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
 
 
@@ -142,7 +142,7 @@ def _opened(data: bytes, label: str, formats: tuple[str, ...] = _FORMATS) -> Ite
             _refuse(image, data, label)
             yield image
     except DECODER_ERRORS as error:
-        # Pillow calls bytes that it does not know by the object that holds them.
+        # Pillow's message for unknown bytes names the Python object instead of the file.
         reason = "its bytes are of no such format" if isinstance(error, UnidentifiedImageError) else error
         raise ImageError(
             f"{label}: expected a whole {_named(formats)} image, got one that does not decode "
@@ -161,7 +161,7 @@ def _refuse(image: Image.Image, data: bytes, label: str) -> None:
             f"{label}: expected at most {MAX_PIXELS} pixels, got {image.width}×{image.height}; cut it into parts"
         )
     _require_held(image, len(data), label)
-    # Of several JPEGs in one file (MPO, as phones write), the first one is the picture; the others are previews.
+    # A file may hold several JPEGs (MPO files of phones): the first is the picture, the others are previews.
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         found = f"an animation of {getattr(image, 'n_frames', 0)} frames"
     elif image.mode.startswith(("I", "F")) or _bits_per_sample(data) > 8:
@@ -178,7 +178,7 @@ def _refuse(image: Image.Image, data: bytes, label: str) -> None:
 
 
 def _require_held(image: Image.Image, size: int, label: str) -> None:
-    """Raise ImageError where so few bytes cannot hold so many pixels: decoding would fill the memory for nothing."""
+    """Raise ImageError if the file has too few bytes for its pixels: it would fill the memory without content."""
     most = _FREE_PIXELS + size * _PIXELS_PER_BYTE.get(image.format or "", MAX_PIXELS)
     if image.width * image.height > most:
         raise ImageError(
@@ -188,11 +188,11 @@ def _require_held(image: Image.Image, size: int, label: str) -> None:
 
 
 def _bits_per_sample(data: bytes) -> int:
-    """Return the bits of a PNG sample as its file says, 8 for every other image, -1 for a BMP of 16 bits a pixel.
+    """Return the bits per sample of a PNG; -1 for a BMP with 16 bits per pixel, 8 for all other images.
 
     Raises ValueError for a PNG whose header is not its first chunk, or comes twice: programs differ in which they read.
     """
-    # Pillow reads 16-bit RGB PNG as 8 bit without a word, so the file's own header is asked.
+    # Pillow silently reads 16-bit RGB PNG as 8 bit, so the bit depth is read from the file's header.
     if data.startswith(_PNG_SIGNATURE):
         headers = [start for start, kind in _png_chunks(data) if kind == b"IHDR"]
         if headers != [len(_PNG_SIGNATURE)]:
@@ -215,7 +215,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _not_plain(image: Image.Image, data: bytes) -> str | None:
-    """Return what makes the pixels of a WebP or TIFF depend on its reader, None for nothing."""
+    """Return the feature of a WebP or TIFF file that readers decode differently; None without one."""
     if image.format == "WEBP":
         return None if _is_lossless_webp(data) else "lossy WebP"
     tags = getattr(image, "tag_v2", {})
@@ -238,7 +238,7 @@ def _is_lossless_webp(data: bytes) -> bool:
 
 
 def _loaded(image: Image.Image, label: str) -> NDArray[np.uint8]:
-    # Before loading: afterwards Pillow's palette has 256 entries, whatever the file has.
+    # Checked before loading, because afterwards Pillow's palette always has 256 entries.
     entries = _palette_entries(image)
     image.load()
     if image.mode in ("P", "PA") and (top := int(np.asarray(image.getchannel(0)).max())) >= entries:

@@ -1,4 +1,4 @@
-"""The journal behind an unfinished run: one synced, checksummed line per row, by one process or by several.
+"""Write and read the journal of an unfinished run: one line per row, synced to disk and with a checksum.
 
 The first line of each file says which run it belongs to. Every line ends with the checksum of what it says, so that
 neither a torn line nor a changed digit is ever taken for a score.
@@ -31,7 +31,7 @@ _CHECKSUM = "crc32"
 
 
 class Journal:
-    """The journals in a run's folder: those of all its processes are read, one of them is written.
+    """The journals in a run's folder: those of all processes are read, this process writes one of them.
 
     Args:
         versions: the layouts of rows that can be resumed; new journals are written in the last one.
@@ -60,7 +60,7 @@ class Journal:
         self._mend()
 
     def read(self) -> list[Row]:
-        """The rows that are whole on the disk now, of all processes; a line that is still being written is left out."""
+        """Return the rows of all processes that are completely written; an incomplete last line is left out."""
         return [_from_json(row) for path in journals_in(self._folder) for row in self._documents(path)[1:]]
 
     def heads(self) -> list[dict[str, object]]:
@@ -68,7 +68,7 @@ class Journal:
         return [documents[0] for path in journals_in(self._folder) if (documents := self._documents(path))]
 
     def append(self, rows: Iterable[Row]) -> None:
-        """Record rows for good: they are on the disk when this returns."""
+        """Write rows to the disk before returning."""
         if not self._own.exists():
             head = {**self._facts, "key": self._key, "schema_version": self._versions[-1]}
             write_atomic(self._own, _line(head), error=ResultsError)
@@ -80,18 +80,18 @@ class Journal:
                 os.fsync(file.fileno())
         except OSError as error:
             with suppress(OSError):
-                os.truncate(self._own, size)  # a part of a line must not stand before later ones
+                os.truncate(self._own, size)  # an incomplete line must not be followed by other lines
             kept = "; what is already computed is kept" if self._has_rows else ""
             raise ResultsError(f"{explain(error, self._own)}{kept}") from error
         self._has_rows = True
 
     def remove(self) -> None:
-        """Drop every journal of the folder, once the table holds what they say."""
+        """Delete all journals of the folder after their rows are in the table."""
         for path in journals_in(self._folder):
             path.unlink(missing_ok=True)
 
     def _mend(self) -> None:
-        """Cut off the line in whose middle this writer was killed; a head without rows is written again."""
+        """Remove an incomplete last line, left by a killed process; write a head without rows again."""
         try:
             data = self._own.read_bytes()
             self._has_rows = data.count(b"\n") > 1
@@ -136,10 +136,10 @@ def journals_in(folder: Path) -> list[Path]:
 
 
 def require_key(found: object, wanted: Key, path: Path) -> None:
-    """Raises ResultsError, naming each difference, unless the key that was found at `path` is the wanted one."""
+    """Raise ResultsError, naming each difference, unless the key found at `path` is the wanted one."""
     if not isinstance(found, dict):
         raise ResultsError(f"{path}: expected a run's key, got none; remove the folder and run again")
-    # Another path can name the same model: the hashes of its file, and the probe, say whether it is the same.
+    # The same model may have another path; the hashes of its files and the probe decide whether it is the same.
     there, now = ({**key, "model": without_folders(str(key.get("model")))} for key in (found, wanted))
     differences = [f"{name}: {found.get(name)!r} there, {wanted.get(name)!r} now" for name in differing(there, now)]
     if differences:
@@ -147,12 +147,12 @@ def require_key(found: object, wanted: Key, path: Path) -> None:
 
 
 def differing(first: Mapping[str, object], second: Mapping[str, object]) -> list[str]:
-    """The names whose values differ between two mappings; one that is missing counts as None."""
+    """Return the names whose values differ between two mappings; a missing name counts as None."""
     return [name for name in {**first, **second} if first.get(name) != second.get(name)]
 
 
 def checksum(document: Mapping[str, object]) -> str:
-    """CRC-32 (hex) of a JSON document, whatever the order of its keys; all changes of up to 32 bits in a row show."""
+    """Return CRC-32 (hex) of a JSON document; the order of its keys does not matter."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return f"{zlib.crc32(text.encode()):08x}"
 
@@ -162,7 +162,7 @@ def _line(document: Mapping[str, object]) -> bytes:
 
 
 def _special(row: Row) -> Row:
-    """The infinite values of a row, in the form that JSON can hold."""
+    """Return a row with its infinite values as text, which JSON can hold."""
     return {name: "inf" for name, value in row.items() if isinstance(value, float) and math.isinf(value)}
 
 

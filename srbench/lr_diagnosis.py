@@ -30,7 +30,7 @@ LOW_ENOUGH = 45.0
 MOST_IMAGES = 10
 """Number of images of a set that are examined; a mistake that is in most of them is in the model."""
 
-_HIGHEST = 100.0  # stands for an infinite psnr_lr in means
+_HIGHEST = 100.0  # used for an infinite psnr_lr in means
 _FLAT = 2  # gray levels by which the channels of a gray image may differ
 _MIN_OFFSET = 2  # gray levels
 _OFFSET_SPREAD = 3  # gray levels by which the offset of one mistake may vary from image to image
@@ -47,7 +47,7 @@ _RANGES: tuple[tuple[str, str, float, float], ...] = (
 
 @dataclass(frozen=True)
 class Cause:
-    """A mistake that explains a low `psnr_lr` of one image: what is seen, what to do, and `psnr_lr` before and after.
+    """A mistake that explains a low `psnr_lr` of one image: its description, what to do, `psnr_lr` before and after.
 
     `kind` and `amount` tell mistakes apart: `amount` holds the shift (rows, columns) in HR pixels or the offset of
     R, G, B in gray levels.

@@ -1,4 +1,4 @@
-"""Efficiency measured as in the NTIRE challenges on efficient SR, and a score by their rule.
+"""Measure efficiency as the NTIRE challenges on efficient SR do, and score it by their rule.
 
 The score compares runtimes, so it is made only from models that ran on one device in one call, together with the
 baseline of the year. It is called NTIRE-style: the challenges use their own device, images and PSNR threshold.
@@ -91,13 +91,13 @@ class NtireReport:
 
     @property
     def device(self) -> str:
-        """The name of the device that all models ran on: of the GPU, or of the processor and its threads."""
+        """The device that all models ran on: the GPU, or the processor and its number of threads."""
         facts = self.speed.environment
         on_gpu = facts["device"] != "cpu" or not facts["processor"]
         return str(facts["device"]) if on_gpu else f"{facts['processor']}, {counted(facts['threads'], 'thread')}"
 
     def to_json(self) -> dict[str, object]:
-        """The report as one JSON-ready document: that of the speed report, and the scores."""
+        """Return the report for JSON: the speed report and the scores."""
         scores = [vars(score) | {"kind": "NTIRE-style", "device": self.device} for score in self.scores]
         return self.speed.to_json() | {"ntire_scores": scores}
 
@@ -126,7 +126,7 @@ def measure_ntire(specs: Sequence[str], settings: Settings) -> NtireReport:
 
 
 def ntire_scores(timings: Sequence[Timing]) -> list[NtireScore]:
-    """Return the scores by every rule whose baseline is among the timings; models that cannot be counted have none."""
+    """Return the scores by each rule whose baseline was timed; models whose costs cannot be counted get no score."""
     scores = []
     for rule in NTIRE_RULES:
         base = next((timing for timing in timings if _is_baseline(timing, rule)), None)
@@ -136,7 +136,7 @@ def ntire_scores(timings: Sequence[Timing]) -> list[NtireScore]:
 
 
 def _is_baseline(timing: Timing, rule: NtireRule) -> bool:
-    """Return whether a model is a rule's baseline: the zoo network with the README's counts, whatever its weights."""
+    """Return whether a model is the baseline of a rule: the zoo network with the counts in the challenge's README."""
     kind, _, name = timing.spec.partition(":")
     if kind != "zoo" or name.partition("@")[0] not in rule.networks or not timing.parameters or not timing.macs:
         return False

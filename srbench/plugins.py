@@ -27,7 +27,7 @@ Entry = TypeVar("Entry")
 
 
 class PluginWarning(UserWarning):
-    """A plugin that was not loaded, and why."""
+    """A plugin that was not loaded, and the reason."""
 
 
 class Registry(UserDict[str, Entry], Generic[Entry]):
@@ -49,7 +49,7 @@ class Registry(UserDict[str, Entry], Generic[Entry]):
 
     @property
     def data(self) -> dict[str, Entry]:
-        """The entries, after plugins were loaded."""
+        """The entries, including those of plugins, which are loaded first."""
         load_plugins()
         return self._entries
 
@@ -65,7 +65,7 @@ class Registry(UserDict[str, Entry], Generic[Entry]):
         self._entries[name] = entry
 
     def snapshot(self) -> dict[str, Entry]:
-        """Return the present entries, to be restored if a plugin fails."""
+        """Return the current entries, to restore them if a plugin fails."""
         return dict(self._entries)
 
     def restore(self, entries: dict[str, Entry] | None) -> None:
@@ -108,7 +108,7 @@ def _load(point: EntryPoint) -> None:
             raise PluginError(f"expected plugins of different names, got two named {point.name}; uninstall one")
         point.load()
     except Exception as error:  # noqa: BLE001  # whatever a plugin raises must stop nothing else
-        for registry in _REGISTRIES:  # also those that the plugin was the first to import
+        for registry in _REGISTRIES:  # also the modules that this plugin imported first
             registry.restore(before.get(id(registry)))
         warnings.warn(f"the plugin {point.name} was not loaded: {_reason(error)}", PluginWarning, stacklevel=2)
         return

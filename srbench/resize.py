@@ -30,7 +30,7 @@ MAX_DENOMINATOR = 1000
 _LARGE_VALUES = 2**24
 _FLOAT32_EXACT = 2**24
 _FLOAT32_DENOMINATOR = 2**12
-# The largest whose sums float64 holds exactly. Some ratios, such as 89/200, have a common denominator of hundreds of
+# The largest denominator whose sums are exact in float64. For ratios such as 89/200 the exact one has hundreds of
 # digits; their weights are rounded to this one, which moves a value by less than 1e-10.
 _FLOAT64_DENOMINATOR = 2**44
 
@@ -72,7 +72,7 @@ def imresize(
         raise ValueError(f"border: expected 'symmetric' or 'replicate', got {border!r}")
     if isinstance(image, np.ndarray):
         return _resize_numpy(image, ratio, border)
-    if not hasattr(image, "is_floating_point"):  # recognises a tensor without importing torch
+    if not hasattr(image, "is_floating_point"):  # detect a tensor without importing torch
         raise TypeError(f"image: expected a NumPy array or a torch tensor, got {type(image).__name__}")
     return _resize_torch(image, ratio, border)
 
@@ -84,7 +84,7 @@ def output_size(size: int, scale: float | Fraction) -> int:
 
 @dataclass(frozen=True)
 class _Phase:
-    """Output rows `offset`, `offset` + p, …: the first one starts at input row `first`; whole-number weights."""
+    """Output rows `offset`, `offset` + p, …: the first one starts at input row `first`; weights are integers."""
 
     offset: int
     first: int
@@ -93,7 +93,7 @@ class _Phase:
 
 @dataclass(frozen=True)
 class _Kernel:
-    """All phases of a resize by p/q; true weights are the whole numbers over `denominator`."""
+    """All phases of a resize by p/q. The exact weights are the integers divided by `denominator`."""
 
     up: int
     down: int
@@ -173,7 +173,7 @@ def _resize_numpy(image: NDArray[ScalarT], ratio: Fraction, border: Border) -> N
 
 
 def _pass_numpy(image: NDArray[ScalarT], ratio: Fraction, border: Border) -> NDArray[ScalarT]:
-    """Resize along axis 0, large images in blocks of columns: all floating values would not fit into memory."""
+    """Resize along axis 0; large images in blocks of columns, to limit the memory for floating values."""
     columns = max(1, _LARGE_VALUES // (image.size // image.shape[1]))
     if columns >= image.shape[1]:
         return _pass_columns(image, ratio, border)

@@ -77,7 +77,7 @@ class Result:
 
     @property
     def warnings(self) -> list[str]:
-        """What a reader has to know before trusting the scores, in sentences."""
+        """Warnings about the scores, in sentences."""
         return [*random_warning(self.record), *score_warnings(self.summaries)]
 
     def save(self, folder: Path | str) -> Path:

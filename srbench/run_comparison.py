@@ -1,4 +1,4 @@
-"""Compare two finished runs image by image: like with like, or not at all."""
+"""Compare two finished runs image by image; refuse runs that are not comparable."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _CHECK_SCORE = "psnr_lr"
 """It shows whether an SR image belongs to its LR, and is no measure of quality."""
 _IMAGE_KEY = ["protocol", "scale", "dataset", "image"]
 _SAME = {"protocol_version": "protocol version", "hr_sha256": "HR", "lr_sha256": "LR"}
-_FORMS = ("precision", "tile", "self_ensemble", "optimise")  # each moves the score, so each forms a group of its own
-_TRAINING = ("recipe", "training_data", "steps")  # without which nothing says that two trainings were alike
-_TRAINING_HASHES = ("recipe_sha256", "training_fingerprint")  # a name may stand for two recipes or two sets
+_FORMS = ("precision", "tile", "self_ensemble", "optimise")  # each changes the score, so each forms its own group
+_TRAINING = ("recipe", "training_data", "steps")  # without these facts, two trainings cannot be shown to be equal
+_TRAINING_HASHES = ("recipe_sha256", "training_fingerprint")  # two recipes or two sets may have the same name
 
 
 class ScoredRun(Protocol):
@@ -43,7 +43,7 @@ class ScoredRun(Protocol):
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """Two runs under one protocol and scale: `datasets[dataset][metric]`, and in `unmatched` what else differs."""
+    """The comparison under one protocol and scale: `datasets[dataset][metric]`; `unmatched` lists other differences."""
 
     model_a: str
     model_b: str
@@ -228,7 +228,7 @@ def _spell(key: tuple[object, ...]) -> str:
 
 
 def unmatched_settings(a: Record, b: Record) -> Iterator[str]:
-    """Yield in words what differs in how two runs, A and B, were made, and for a base and its variant, trained.
+    """Yield in words the differences between runs A and B, and, for a base and its variant, between their trainings.
 
     `a` and `b` are run records.
     """
@@ -251,7 +251,7 @@ def unmatched_settings(a: Record, b: Record) -> Iterator[str]:
 
 
 def _base_and_variant(a: Record, b: Record) -> bool:
-    """Whether two models are one network with unlike attention, as imdn and imdn-bam; else their specs tell."""
+    """Return whether two models are one network with different attention, such as imdn and imdn-bam."""
     if a.get("network") and b.get("network"):
         return bool(a["network"] == b["network"] and a.get("attention") != b.get("attention"))
     shorter, longer = sorted((model["spec"].partition("@")[0] for model in (a, b)), key=len)

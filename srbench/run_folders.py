@@ -1,4 +1,4 @@
-"""Find the finished runs in folders of runs and of sweeps, and put the runs of one model together."""
+"""Find finished runs in folders of runs and sweeps, and group them by model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OPTIONS = {"precision": "fp32", "tile": None, "self_ensemble": False, "optimise
 
 @dataclass(frozen=True)
 class NamedRun:
-    """A finished run and the path that it was asked for by: its own folder, or one of several runs."""
+    """A finished run, and the path under which the user named it: its folder, or a folder of several runs."""
 
     asked: Path
     run: Run
@@ -50,7 +50,7 @@ class ModelRuns:
         return runs[0] if len(runs) == 1 else merged(runs)
 
     def named(self, name: str) -> bool:
-        """Whether a user means this model by a name: its label, its spec, or the path of one of its runs."""
+        """Return whether a name means this model: its label, its spec, or the path of one of its runs."""
         return name in (self.label, self.spec) or Path(name) in [path for one in self.runs for path in _paths(one)]
 
 

@@ -18,7 +18,7 @@ from srbench.submissions.crops import MAX_BYTES, MAX_TEXTURE_BYTES, SampleCrop, 
 from srbench.upscalers.base import Options, Upscaler
 from srbench.upscalers.loading import as_upscaler
 
-_PLACE_WIDTH = 208  # of the small picture that shows where a crop is
+_PLACE_WIDTH = 208  # width in pixels of the small picture that shows the position of a crop
 
 
 def make_samples(

@@ -167,7 +167,7 @@ def _title(document: ProtocolSummary) -> str:
     facts = [f"{document.model} ×{document.scale}"]
     if model.get("weights_file"):
         facts.append(f"weights {model['weights_file']} (sha256 {model['weights_sha256'][:12]}…)")
-    if model.get("training_data"):  # files of other programs do not name it
+    if model.get("training_data"):  # files of other programs lack this value
         facts.append(f"trained on {model['training_data']}")
     if model.get("recipe"):
         facts.append(f"recipe {model['recipe']} ({model['steps']} steps, seed {model['seed']})")
@@ -201,7 +201,8 @@ def _cells(document: ProtocolSummary, dataset: str) -> list[str]:
 
 
 def _distinct(documents: list[ProtocolSummary], column: str, title: str) -> dict[str, ProtocolSummary]:
-    """Return one document by column title for each different set of means: protocols with the same LR share them."""
+    """Return by column title one document for each different set of means, because protocols with the same LR share
+    them."""
     found: dict[tuple[float | None, ...], ProtocolSummary] = {}
     for document in documents:
         found.setdefault(tuple(facts.means[column] for facts in document.datasets.values()), document)
@@ -233,7 +234,7 @@ def _provenance(document: ProtocolSummary) -> str:
 
 
 def _origins(record: Record, source: str) -> str:
-    """Name what made the LR files, with the number of images where there are several origins."""
+    """Name the origins of the LR files, with the number of images if there are several origins."""
     counts: Counter[str] = Counter()
     for found in record.get("lr_origins", {}).values() if source != "made" else ():
         counts.update(found)

@@ -32,7 +32,7 @@ from srbench.records.run import RUN_VERSION, RunRecord
 SCHEMA_VERSION = RUN_VERSION
 """Version of the layout of `scores.parquet` and `run.json`."""
 
-# By readable version, the columns that later versions added: they are read as null, since no one computed them.
+# For each readable version the columns that later versions added. They are read as null.
 _ADDED: dict[int, tuple[str, ...]] = {
     1: ("psnr_y_aliased", "lr_origin"),
     2: ("lr_origin",),
@@ -43,7 +43,7 @@ _ADDED: dict[int, tuple[str, ...]] = {
 # Versions whose unfinished runs can be resumed. Journals before version 3 have no checksums.
 _RESUMABLE = (3, SCHEMA_VERSION)
 
-# From this version on a record carries a checksum of itself.
+# The first version whose records have a checksum.
 _CHECKED_SINCE = 3
 
 SCORES_NAME, RECORD_NAME = "scores.parquet", "run.json"
@@ -113,14 +113,14 @@ def row_id(row: Mapping[str, object]) -> RowId:
 
 
 def json_number(value: float | None) -> float | str | None:
-    """A number as JSON writes it here: infinity is the string "inf", a missing value null."""
+    """Return a number for JSON: the text "inf" for infinity, None for a missing value."""
     if value is None or math.isnan(value):
         return None
     return "inf" if math.isinf(value) else value
 
 
 class RunFolder:
-    """A run's output folder: a journal while it works, table and record when it is finished.
+    """The output folder of a run: it has a journal until the run is finished, then the table and the record.
 
     Opening it takes up an unfinished or finished run of the same key; `rows` holds what is already
     computed, `record` is None until it is finished. `facts` are kept in the head of a new journal.
@@ -140,7 +140,7 @@ class RunFolder:
         self.reload()
 
     def reload(self) -> None:
-        """Take up what is on the disk now: the rows of all processes, and the record once there is one."""
+        """Read the folder again: the rows of all processes, and the record if the run is finished."""
         if self._finished():
             run = read_run(self.path)
             require_key(run.record.get("key"), self.key, self.path)
@@ -155,19 +155,19 @@ class RunFolder:
 
     @property
     def sources(self) -> list[Record]:
-        """What is stored of the model that the rows are of: the record, or the head of each journal."""
+        """The stored facts about the model: the record, or else the heads of the journals."""
         return [self.record] if self.record else self._journal.heads()
 
     def _finished(self) -> bool:
         return (self.path / RECORD_NAME).exists()
 
     def append(self, rows: list[Row]) -> None:
-        """Record rows for good: they are on the disk when this returns."""
+        """Write rows to the disk before returning."""
         self._journal.append(rows)
         self.rows.extend(rows)
 
     def finish(self, record: Record) -> None:
-        """Write table and record, each whole or not at all, then drop the journals."""
+        """Write table and record, each completely or not at all, then delete the journals."""
         with _writing(self.path, "; what is already computed is kept"):
             digest = write_scores(self.path / SCORES_NAME, to_frame(self.rows))
             document = {**record, "key": self.key, "scores_sha256": digest}
@@ -207,7 +207,7 @@ def read_run(path: Path | str) -> Run:
 
 
 def write_scores(path: Path, scores: pd.DataFrame) -> str:
-    """Write a score table as Parquet, whole or not at all; its SHA-256. Raises ResultsError where that is refused."""
+    """Write a score table as Parquet, completely or not at all; return its SHA-256. Raises ResultsError."""
     buffer = BytesIO()
     pq.write_table(table_of(scores), buffer)
     write_atomic(path, buffer.getvalue(), error=ResultsError)
@@ -252,7 +252,7 @@ def with_all_columns(table: pa.Table, *, version: int, metrics: Iterable[str] = 
 
 
 def mean(values: pd.Series[float]) -> float | None:
-    """Mean of a column of scores; None if one is missing, +inf if one is infinite."""
+    """Return the mean of a column of scores; None if one is missing, +inf if one is infinite."""
     if values.isna().any() or values.empty:
         return None
     return float(values.mean())
@@ -280,7 +280,7 @@ def _to_rows(frame: pd.DataFrame) -> list[Row]:
 
 
 def _require_checksum(document: Record) -> None:
-    """Raises ValueError unless the record is the one that was written, to the last digit."""
+    """Raise ValueError if the record was changed after it was written."""
     rest = {name: value for name, value in document.items() if name != "crc32"}
     if document.get("schema_version", 0) in range(_CHECKED_SINCE) and rest == document:
         return

@@ -1,4 +1,4 @@
-"""How fast networks are: latency, frames per second, peak memory, parameters, MACs and FLOPs, measured side by side."""
+"""Measure latency, frames per second, peak memory, parameters, MACs and FLOPs of networks side by side."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LEAST_REPETITIONS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How speed is measured.
+    """The settings of a measurement of speed.
 
     Attributes:
         sizes: LR height and width in pixels.
@@ -87,7 +87,7 @@ class Timing:
 
 @dataclass(frozen=True, kw_only=True)
 class Ratio:
-    """Time of `spec` over time of `base`, from pairs of runs that were made one after the other."""
+    """The time of `spec` divided by the time of `base`, from pairs of consecutive runs."""
 
     base: str
     spec: str
@@ -101,7 +101,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class SpeedReport:
-    """All timings and ratios of one measurement, and where it was made."""
+    """All timings and ratios of one measurement, and the machine that it was made on."""
 
     timings: tuple[Timing, ...]
     ratios: tuple[Ratio, ...]
@@ -120,7 +120,7 @@ class SpeedReport:
 
 @dataclass
 class _Candidate:
-    """One spec that is ready to run: `prepare` turns a size into the call without arguments that is timed."""
+    """A spec that is ready to be timed: `prepare` returns for a size the function that is timed."""
 
     spec: str
     scale: int
@@ -223,7 +223,7 @@ def _of_network(spec: str, network: SRNetwork, device: torch.device, settings: S
         lr = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0)).to(device)
         return lambda: runner(lr)
 
-    # The folded network has fewer tensors; the published network is counted.
+    # The optimised network has fewer tensors, so the published network is counted.
     return _Candidate(spec, network.scale, prepare, "network", network)
 
 
@@ -243,7 +243,7 @@ def _interleaved(
         for repetition in range(settings.repetitions):
             if repetition >= LEAST_REPETITIONS and time.perf_counter() > deadline:
                 break
-            # The order rotates, so that no candidate always runs after the same other one.
+            # The order rotates, so that a candidate does not always run after the same candidate.
             for step in range(len(calls)):
                 index = (repetition + step) % len(calls)
                 runs[index].append(_seconds(calls[index], device))

@@ -90,7 +90,7 @@ def signed_rank_p(difference: NDArray[np.float64]) -> float:
 
 def signed_rank_ps(difference: NDArray[np.float64]) -> list[float]:
     """Return `signed_rank_p` of each row of a k×n array; much faster than one call per row."""
-    # scipy chooses the method for all rows together, by zeros and ties in any of them: such rows are tested singly.
+    # scipy chooses one method for all rows; rows with zeros or ties need another one, so they are tested one by one.
     sizes = np.sort(np.abs(difference), axis=1)
     plain = (sizes[:, 1:] != sizes[:, :-1]).all(axis=1) & (sizes[:, 0] > 0)
     found = np.array([np.nan if alike else signed_rank_p(row) for row, alike in zip(difference, plain, strict=True)])
@@ -157,7 +157,7 @@ def significantly_below(highest: NDArray[np.float64], scores: NDArray[np.float64
 
 
 def corrected_by_holm(differences: Sequence[PairedDifference]) -> list[PairedDifference]:
-    """The differences with their `p_holm`, all of them being one family of tests; without a p-value it stays None."""
+    """Return the differences with `p_holm`, corrected as one family of tests; None for those without a p-value."""
     adjusted = iter(holm([one.p_value for one in differences if one.p_value is not None]))
     return [one if one.p_value is None else replace(one, p_holm=next(adjusted)) for one in differences]
 
@@ -168,7 +168,7 @@ Outcome = Literal["better", "worse", "equivalent", "undecided"]
 
 @dataclass(frozen=True)
 class SeedDifference:
-    """Two ways of training, A minus B, where the seed is the unit: one mean over images per seed, in dB for PSNR.
+    """The difference of two ways of training, A minus B, over seeds: one mean over images per seed, in dB for PSNR.
 
     `interval` is Student's 95 % interval of the mean difference over `n` paired seeds, `p_value` the paired t-test,
     two-sided. `detectable` is the smallest true difference that this many seeds of this spread would find in four
@@ -195,7 +195,7 @@ of a steady training lie within some hundredths."""
 
 
 def far_apart(values: Sequence[float | None]) -> bool:
-    """Whether the PSNR of one arm's seeds, in dB, is no spread around a mean, which Student's t takes it for.
+    """Return whether the PSNR of an arm's seeds, in dB, is too far apart for Student's t.
 
     None stands for a seed without a PSNR, whose training diverged.
     """
@@ -243,7 +243,8 @@ def seed_difference(a: NDArray[np.float64], b: NDArray[np.float64], *, margin: f
 
 
 def smallest_detectable(deviation: float, n: int, *, power: float = 0.8) -> float:
-    """The true mean difference that a two-sided paired t-test at 5 % finds with this power, given `n` >= 2 pairs.
+    """Return the true mean difference that a two-sided paired t-test at 5 % detects with this power over `n` >= 2
+    pairs.
 
     `deviation` is the standard deviation of the differences, in whose unit the result is; from the noncentral t.
     """
@@ -256,14 +257,14 @@ def _detectable_noncentrality(n: int, power: float) -> float:
     critical = float(stats.t.ppf(0.975, degrees))
 
     def lacking(noncentrality: float) -> float:
-        # What the test's other side adds is below 1e-5 at such a power.
+        # At such a power, the other tail of the test adds less than 1e-5.
         return float(stats.nct.sf(critical, degrees, noncentrality)) - power
 
     return float(optimize.brentq(lacking, 0.0, 2 * critical + 4))
 
 
 def _upper_tail(distance: float, error: float, degrees: int) -> float:
-    """P(T > distance / error); seeds that all differ by the same leave no doubt on either side."""
+    """Return P(T > distance / error); without any spread over the seeds it is 0 or 1."""
     if error == 0:
         return 0.0 if distance > 0 else 0.5 if distance == 0 else 1.0
     return float(stats.t.sf(distance / error, degrees))

@@ -46,7 +46,7 @@ class DatasetSummary:
 
     @property
     def complete(self) -> bool:
-        """Whether exactly the images of the dataset were scored."""
+        """Whether all images of the dataset were scored, and no others."""
         return self.n == self.n_expected > 0
 
     def to_json(self) -> dict[str, JsonValue]:

@@ -30,7 +30,7 @@ Arrow = tuple[tuple[float, float], tuple[float, float], str]
 
 @dataclass(frozen=True)
 class Series:
-    """One line or cloud: a name for the legend, points (x, y), a place in the palette, dashed (hollow) or not.
+    """A line or a set of points: name in the legend, points (x, y), index of the colour, dashed (hollow) or not.
 
     `labels` name each point in its tooltip, `links` are what a click on it opens where scripts run; `named` draws
     labels next to the points where they fit; `stepped` joins points by steps, in any chart.
@@ -73,7 +73,7 @@ def scatter_chart(
     layout: Layout = STANDALONE,
     arrows: Sequence[Arrow] = (),
 ) -> str:
-    """Return points without lines, one legend entry per series, and arrows between points; else like `line_chart`."""
+    """Return a chart of points without lines, with arrows between points. Otherwise it is like `line_chart`."""
     return _chart(series, title, x, y, description, layout, lines=False, arrows=arrows)
 
 
@@ -98,7 +98,7 @@ def histogram_chart(
     for low, high, count in zip(edges, edges[1:], counts, strict=False):
         parts += _bar(across(low), across(high), bottom, upward(count), f"{x.form(low)} to {x.form(high)}: {count}")
     ticks_of_values = "".join(f"M{across(value):.1f} {bottom - 7}v7" for value in values)
-    parts.append(f'<path class="rug axis" d="{ticks_of_values}"/>')  # one path: a page may have a thousand values
+    parts.append(f'<path class="rug axis" d="{ticks_of_values}"/>')  # one path, since a page may have a thousand
     return "\n".join([*parts, vertical("mean axis", middle, layout.top, bottom, "mean"), "</svg>", ""])
 
 
@@ -154,7 +154,7 @@ def _scales(points: Sequence[tuple[float, float]], x: Axis, y: Axis, layout: Lay
 def _split(
     series: Sequence[Series], x: Axis, *, lines: bool, layout: Layout, y: Axis
 ) -> tuple[Sequence[Series], list[SmallPoint]]:
-    """Return the series without low outliers, and all points for an overview; none where nothing is left out."""
+    """Return the series without low outliers, and the points of an overview, which is empty without outliers."""
     clouds = [one for one in series if not one.stepped]
     least = None if lines else least_shown([point[1] for one in clouds for point in one.points])
     if least is None:
@@ -178,7 +178,8 @@ def _split(
 
 
 def _bins(values: Sequence[float], across: Scale) -> tuple[list[float], list[int]]:
-    """Edges and counts of equal bins over a linear scale, about as many as the square root of the values says."""
+    """Return edges and counts of equal bins over a linear scale; their number is about the root of that of the
+    values."""
     number = max(4, min(30, round(math.sqrt(len(values)) * 1.5)))
     width = (across.high - across.low) / number
     counts = [0] * number

@@ -1,4 +1,4 @@
-"""An overview in a corner of a chart: all points, where a few low ones would press the others together."""
+"""Draw an overview of all points in a corner of a chart whose low outliers are left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels of points: where there is place for them, clear of points, lines and other labels."""
+"""Find free places for the labels of points: away from points, lines and other labels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LabelBox:
     bottom: float
 
     def meets(self, other: LabelBox) -> bool:
-        """Return whether two rectangles have a part in common."""
+        """Return whether two rectangles overlap."""
         return (
             self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
         )
@@ -35,7 +35,7 @@ class LabelBox:
 
 @dataclass
 class LabelPlaces:
-    """What labels must not cover: points, lines, an inset, and the labels that are there already."""
+    """The shapes that labels must not cover: points, lines, an overview, and labels that are placed already."""
 
     layout: Layout
     taken: list[LabelBox] = field(default_factory=list)

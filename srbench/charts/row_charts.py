@@ -23,8 +23,8 @@ from srbench.charts.svg import (
     vertical,
 )
 
-_HEAD, _ROW = 10, 24  # above the rows, and of each row
-_BAR, _BAND = 8, 3  # the height of a bar, and the smallest width of the band
+_HEAD, _ROW = 10, 24  # heights in pixels: of the space above the rows, and of each row
+_BAR, _BAND = 8, 3  # height of a bar, and smallest width of the band, in pixels
 _ARROW = 7
 
 

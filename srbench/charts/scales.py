@@ -1,4 +1,4 @@
-"""Axes with round ends and ticks, and the way from data to pixels along one."""
+"""Axes with round ends and ticks, and the conversion of data to pixels along an axis."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 def plain(value: float) -> str:
-    """A tick's number, as short as it can be."""
+    """Return the number of a tick in its shortest form."""
     return f"{value:g}"
 
 
@@ -23,7 +23,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Scale:
-    """From data to pixels along one axis."""
+    """The conversion of data to pixels along one axis."""
 
     low: float
     high: float
@@ -54,7 +54,7 @@ class Scale:
         return self.start + share * (self.stop - self.start)
 
     def ticks(self) -> list[float]:
-        """Round values from end to end; powers of ten, with 2 and 5 where there is room, on a logarithmic axis."""
+        """Return round values over the axis; on a logarithmic axis powers of ten, with 2 and 5 if they fit."""
         if not self.logarithmic:
             step = _step(self.high - self.low)
             first, last = math.ceil(self.low / step - 1e-6), math.floor(self.high / step + 1e-6)
@@ -77,7 +77,7 @@ def _round_ends(low: float, high: float) -> tuple[float, float]:
 
 
 def _step(span: float) -> float:
-    """A round step that divides a span into four to ten parts."""
+    """Return a round step that divides a span into four to ten parts."""
     rough = (span or 1) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))

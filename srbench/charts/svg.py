@@ -27,7 +27,7 @@ EDGE, GAP = 2, 10  # between a text and the end of the drawing, and between a la
 
 @dataclass(frozen=True)
 class Layout:
-    """Size and margins in pixels, and the largest size of text that there has to be room for.
+    """Size and margins of a drawing in pixels, and the largest text size that must fit.
 
     A page's own style sheet and legend serve a chart that is not `standalone`.
     """
@@ -63,14 +63,14 @@ def opening(title: str, description: str, layout: Layout) -> str:
 
 
 def title_text(title: str, layout: Layout) -> str:
-    """Return the title above a chart, as narrow as it must be to fit."""
+    """Return the title above a chart, squeezed if it would not fit."""
     room = layout.width - layout.left - EDGE
     squeezed = pressed(text_width(title, _TITLE, bold=True), room)
     return f'<text class="title" x="{layout.left}" y="26"{squeezed}>{escape(title)}</text>'
 
 
 def pressed(width: float, room: int) -> str:
-    """Return the attributes that squeeze a text of this width into `room` pixels; empty where it fits."""
+    """Return the attributes that squeeze a text of this width into `room` pixels; empty if it fits."""
     return f' textLength="{room}" lengthAdjust="spacingAndGlyphs"' if width > room else ""
 
 
@@ -92,7 +92,7 @@ def inside(text: str, at: float, down: float, layout: Layout) -> str:
 
 
 def text_width(text: str, size: int, *, bold: bool = False) -> float:
-    """About how wide a text is in pixels, in a wide font such as DejaVu Sans."""
+    """Return the approximate width of a text in pixels, in a wide font such as DejaVu Sans."""
     return sum(map(_ems, text)) * size * (_BOLD if bold else 1)
 
 
@@ -103,7 +103,7 @@ def _ems(sign: str) -> float:
 
 
 def fitting(text: str, width: float, layout: Layout, *, bold: bool = False) -> str:
-    """As much of a text as fits into a width, as markup, with a sign where there was more."""
+    """Return the start of a text that fits into a width, as markup, with `…` if it is cut."""
     shown = (text, *(f"{text[:most]}…" for most in range(len(text) - 2, 0, -1)))
     return escape(next((one for one in shown if text_width(one, layout.text, bold=bold) <= width), "…"))
 

@@ -13,7 +13,8 @@ REFERENCE = "matlab-y"
 
 @dataclass(frozen=True)
 class ScoringConfig:
-    """One way to compute a score: a protocol, and a variant of `srbench.claim_audit.variants` by name (or empty)."""
+    """One way to compute a score: a protocol, and the name of a variant (`srbench.claim_audit.variants`) or empty
+    text."""
 
     protocol: Protocol
     variant: str = ""

@@ -90,14 +90,15 @@ class ClaimEvaluator:
         return [score for group in groups if group for score in self._scores(subject, group, self_ensemble=True)]
 
     def _groups(self, subject: Subject) -> list[list[Protocol]]:
-        """Return the protocols to ask, in groups that share their forward passes."""
+        """Return the protocols to measure, in groups that share their forward passes."""
         if subject not in self._grouped:
             groups = groupby(self._protocols(subject), key=lambda protocol: protocol.preparation)
             self._grouped[subject] = [list(group) for _, group in groups]
         return self._grouped[subject]
 
     def _protocols(self, subject: Subject) -> list[Protocol]:
-        """Return the protocols to ask. Where given LR equals the LR made here, the protocols on it use the latter."""
+        """Return the protocols to measure. If given LR equals the LR made here, protocols on given LR use the
+        latter."""
         images, scale = self._images(subject), subject.scale
         given = scale in images.given_scales
         equal = given and _given_is_made(images, scale)
@@ -106,7 +107,7 @@ class ClaimEvaluator:
             preparation = protocol.preparation
             if scale not in preparation.scales or (preparation.ships_lr and not given):
                 continue
-            # Where the LR is MATLAB's bicubic of the HR, the pairs are not real ones.
+            # Pairs whose LR is MATLAB's bicubic of the HR were not photographed as pairs.
             if preparation.any_origin and (equal or not _all_multiples(images, scale)):
                 continue
             shared = preparation.ships_lr and equal
@@ -212,7 +213,7 @@ class ClaimEvaluator:
 
 
 def _takes_formula(name: str) -> bool:
-    """Return whether formula variants are combined with a protocol: one that crops HR, or that scores real pairs.
+    """Return whether formula variants apply to a protocol: if it crops HR or scores real pairs.
 
     Those who compute on images in [0, 1] do not round Y.
     """

@@ -1,4 +1,4 @@
-"""Ways to a number that circulate without a name: pixels of another HR file, another formula, another pipeline.
+"""Unnamed ways to compute scores that papers use: pixels of other HR files, other formulas, other pipelines.
 
 Each is an entry of one table. A variant changes one thing of a protocol; the phrase says what, the source says who
 scores in that way.
@@ -32,7 +32,8 @@ _EPSILON = 1e-8
 
 @dataclass(frozen=True)
 class PixelVariant:
-    """HR pixels that circulate under a dataset's name: how they follow from the canonical ones, and in which sets."""
+    """HR pixels that circulate under a dataset's name: how to compute them from the canonical ones, and in which
+    sets."""
 
     name: str
     phrase: str
@@ -43,7 +44,7 @@ class PixelVariant:
 
 @dataclass(frozen=True)
 class FormulaVariant:
-    """Another formula for the PSNR of an image, as a function of the exact PSNR in dB; SSIM stays."""
+    """A different formula for the PSNR of an image, as a function of the exact PSNR in dB. It leaves SSIM unchanged."""
 
     name: str
     phrase: str

@@ -1,4 +1,4 @@
-"""The answer to a claim: which protocol explains it, by how much each configuration misses it, and what differs."""
+"""The result for a claim: the protocol that explains it, and the distance and differences of each configuration."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ UNDECIDED = "undecided"
 NO_WEIGHTS = "no weights to hold it against"
 """Why a claim without a model gets no protocol."""
 
-# Self-ensemble has never been seen to give as much, and a variant moves a mean by hundredths.
+# Self-ensemble never gave as much in our measurements, and variants change a mean by hundredths of a dB.
 _REACH = 0.5
 
-# Scores are exact to more digits than this; it only keeps a distance of exactly one margin from failing by rounding.
+# Scores are more exact than this. It only makes a distance of exactly one margin fit in spite of rounding.
 _SLACK = 1e-9
 
 
@@ -151,12 +151,13 @@ def audit_claim(claim: Claim, evaluator: ClaimEvaluator, *, thorough: bool = Fal
 
 
 def audit_claims(claims: Iterable[Claim], evaluator: ClaimEvaluator, *, thorough: bool = False) -> Iterator[Audit]:
-    """`audit_claim` for each; where a dataset or weights are not at hand, the audit says so instead of failing."""
+    """Audit each claim. If a dataset or weights are missing, the audit says so instead of raising."""
     for claim in claims:
         try:
             yield audit_claim(claim, evaluator, thorough=thorough)
         except DatasetError as error:
-            # Where it was looked for is this machine's business, and a table has no room for it.
+            # The folders that were searched are left out: they belong to this machine, and the table has no space for
+            # them.
             yield Audit(claim, None, (), str(error).partition(":")[0])
         except SrbenchError as error:
             yield Audit(claim, None, (), str(error))
@@ -201,7 +202,7 @@ def _decide(found: list[Finding]) -> Finding | str | None:
     fitting = sorted((finding for finding in found if finding.fits), key=lambda finding: finding.distance_db)
     if not fitting:
         return None
-    # Two protocols may be one number here: a protocol on given LR, where those files are the LR made here.
+    # Two protocols give one number if one of them uses given LR files that are equal to the LR made here.
     nearest = fitting[0].measured
     others = [one.measured for one in fitting if (one.measured.psnr, one.measured.ssim) != (nearest.psnr, nearest.ssim)]
     return UNDECIDED if any(one.config.protocol != nearest.config.protocol for one in others) else fitting[0]

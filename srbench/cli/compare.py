@@ -1,4 +1,4 @@
-"""`srbench compare`: models image by image, metric by metric, each against one base."""
+"""`srbench compare`: compare models with one base, image by image and metric by metric."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def command(runs: tuple[Path, ...], base: str | None, common: bool, unmatched: b
 
 
 def _pairs(runs: Sequence[NamedRun], base: str | None) -> list[tuple[ModelRuns, ModelRuns]]:
-    """Return each model with the base. Two runs are a pair even if they have one model."""
+    """Return each model paired with the base. Two runs form a pair even if both are of one model."""
     if len(runs) == 2 and runs[0].asked != runs[1].asked and base is None:
         first, second = (ModelRuns(str(one.run.record["model"]["spec"]), (one,)) for one in runs)
         return [(first, second)]

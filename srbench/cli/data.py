@@ -113,7 +113,7 @@ def verify(ctx: click.Context, names: tuple[str, ...], data_root: Path | None) -
         raise DatasetError("expected datasets to verify, found none; `srbench data list` shows where it looks")
     failed = False
     for name in chosen:
-        # One that is not there, or cannot be read, leaves the others their verdicts.
+        # A dataset that is missing or cannot be read must not stop the check of the others.
         try:
             report = verify_dataset(name, data_root=data_root)
         except (DatasetError, ImageError) as error:

@@ -131,7 +131,7 @@ def command(
         accept_random=accept_random,
     )
     if outcome is None:
-        return  # the first process reports for all
+        return  # only the first process reports
     result = make_result(plan, *outcome)
     for warning in result.warnings:
         click.echo(f"warning: {warning}", err=True)
@@ -153,7 +153,7 @@ def _progress_hook(label: str, output: Path | None, shard: Shard) -> ProgressHoo
     def progress(batches: Iterable[list[Row]], kept: int, total: int) -> Iterable[list[Row]]:
         if kept and not shard.rank:
             note(f"{output}: resumed; {counted(kept, 'score')} already computed")
-        off = True if shard.rank or is_quiet() else None  # None: off where stderr is no terminal
+        off = True if shard.rank or is_quiet() else None  # None switches the bar off if stderr is not a terminal
         return tqdm(batches, total=total, unit="image", disable=off, desc=label)
 
     return progress

@@ -135,7 +135,7 @@ def _models(
 
 
 def short_label(spec: str) -> str:
-    """Return a label of a model for figures: `zoo:imdn@authors` is `imdn`, other specs stay."""
+    """Return a model's label for figures: `imdn` for `zoo:imdn@authors`; other specs are unchanged."""
     return spec.removeprefix("zoo:").partition("@")[0] if spec.startswith("zoo:") else spec
 
 

@@ -96,12 +96,12 @@ _IMAGES: dict[str, _Decorator] = {
 
 
 def inference_options(command: Command) -> Command:
-    """Add the options of how a model is run and of its input; the command gets them as one `options: Options`."""
+    """Add the options about running a model and about its input; the command gets them as one argument `options`."""
     return _with_options(command, {**_RUNNING, **_ADAPTERS, **_IMAGES})
 
 
 def adapter_options(command: Command) -> Command:
-    """Add only the options of a model's input; the command gets them as one `options: Options`."""
+    """Add only the options about a model's input; the command gets them as one argument `options: Options`."""
     return _with_options(command, _ADAPTERS)
 
 
@@ -109,11 +109,11 @@ def _with_options(command: Command, added: Mapping[str, _Decorator]) -> Command:
     @functools.wraps(command)
     def gathered(*args: object, **values: object) -> None:
         chosen = {name: values.pop(name) for name in added}
-        chosen["range"] = int(str(chosen["range"]))  # click's choices are text
+        chosen["range"] = int(str(chosen["range"]))  # click.Choice takes only text
         command(*args, options=Options(**cast(OptionKeywords, chosen)), **values)
 
     decorated: Command = gathered
-    for option in reversed([*added.values()]):  # as stacked decorators apply: the last one first
+    for option in reversed([*added.values()]):  # in the order in which stacked decorators apply: the last one first
         decorated = option(decorated)
     return decorated
 

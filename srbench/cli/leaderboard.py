@@ -17,7 +17,7 @@ from srbench.plugins import disable_plugins
 @click.group(cls=CommandGroup, short_help="Build, check, export and serve the leaderboard.")
 def command() -> None:
     """Build, check, export and serve the leaderboard: a static site from a folder of submissions."""
-    disable_plugins()  # pages and checks must not depend on what is installed
+    disable_plugins()  # pages and checks must not depend on installed plugins
 
 
 _submissions = click.option(
@@ -163,7 +163,7 @@ def check_command(
 
 
 def _require_their_use(context: click.Context, *, rescore: bool, rerun: bool, crops: bool) -> None:
-    """Refuse options that were given and that the check would not look at."""
+    """Refuse options that the requested check does not use."""
     unused = {} if rerun or crops else dict.fromkeys(("weights", "device", "timeout"), "--rerun or --rerun-crops")
     unused |= {} if rescore or rerun else dict.fromkeys(("data_root", "accept", "by"), "--rescore or --rerun")
     for name, needed in unused.items():

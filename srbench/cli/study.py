@@ -1,4 +1,4 @@
-"""`srbench study`: carry out a controlled study, and report it again from its stored runs."""
+"""`srbench study`: carry out a controlled study, and write its report from the stored runs."""
 
 from __future__ import annotations
 

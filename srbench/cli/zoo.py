@@ -267,7 +267,7 @@ def _entries(spec: str, scale: int | None) -> list[WeightsEntry]:
 
 
 def _only_published() -> list[str]:
-    """Specs of published weights whose network is not a row of the short list."""
+    """Return the specs of published weights whose network has no row in the short list."""
     return list(dict.fromkeys(entry.spec.removeprefix("zoo:") for entry in CATALOGUE if entry.name not in NETWORKS))
 
 
@@ -286,7 +286,7 @@ def _named_form(text: str | None) -> tuple[str | None, tuple[Setting, ...] | Non
 
 
 def _form_settings(network: str | None, form: Form | None) -> tuple[Setting, ...]:
-    """The options of a form. Raises click.UsageError without a network."""
+    """Return the options of a form. Raises click.UsageError without a network."""
     if form is None:
         return ()
     if network is None:

@@ -124,7 +124,7 @@ def network_description(name: str, variant: Variant) -> list[tuple[str, str]]:
         ("source", network.source),
         ("citation", network.citation),
     ]
-    # A name that is no variant means weights of another size, whose own description has their cost.
+    # A name that is not a variant belongs to weights of another size; their own description shows their cost.
     for scale, cost in _costs(variant).items() if name == variant.name else ():
         rows.append((f"×{scale}", f"{_in_words(cost)} for 1280×720, at the paper's size"))
     return rows

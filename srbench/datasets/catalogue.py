@@ -46,7 +46,7 @@ EDSR_LEVELS = (
 
 @dataclass(frozen=True)
 class KnownImage:
-    """A canonical image: name, size in pixels, sha256 of its RGB pixels, of its edsr variant, of its published file."""
+    """A canonical image: its name, its size in pixels, and sha256 of its RGB pixels, its edsr variant and its file."""
 
     name: str
     width: int
@@ -58,7 +58,7 @@ class KnownImage:
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """One place that has a dataset, or one split of it: all files are needed; they are archives or single images.
+    """A source of a dataset or of one split. All its files are needed; they are archives or single images.
 
     `stated_bytes` is the size that its page states; it is used if the sizes of the files are not known.
     """
@@ -81,7 +81,7 @@ class DatasetSource:
 
 @dataclass(frozen=True)
 class Split:
-    """One part of a dataset. `hr_folders` and `lr_prefixes` are the names that its folders carry on people's disks."""
+    """One part of a dataset. `hr_folders` and `lr_prefixes` are usual names of its folders."""
 
     name: str
     count: int | None

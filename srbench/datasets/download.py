@@ -55,7 +55,7 @@ def _fetched(
     """Fetch a source; return its archives, or the folder that contains its single images."""
     single = len({Path(file.name).suffix for file in source.files} - {".jpg", ".png"}) == 0
     folder = cache_dir() / "datasets" / (entry.name if single else "")
-    # A source that needs --allow-unpinned is refused by fetch itself: nothing is fetched that could be announced.
+    # `fetch` refuses a source that needs --allow-unpinned, so there is no size to print.
     if allow_unpinned or all(file.pinned for file in source.files):
         announce(_size_of(source, folder))
     paths = [fetch(file, folder=folder, allow_unpinned=allow_unpinned) for file in source.files]
@@ -91,6 +91,6 @@ def _bytes_of(file: RemoteFile) -> int | None:
     try:
         answer = requests.head(file.urls[0], timeout=CONNECT_SECONDS, allow_redirects=True)
     except requests.RequestException:
-        return None  # fetching it reports what is wrong
+        return None  # the error is reported when the file is fetched
     length = answer.headers.get("Content-Length", "")
     return int(length) if answer.ok and length.isdigit() else None

@@ -1,4 +1,4 @@
-"""Five-crop augmentation: four corners and the centre, each half as high and wide, as an index over the originals.
+"""Five-crop augmentation: the four corners and the centre of an image, each of half its height and width.
 
 The paper's training set (800 pairs become 4000) is this index: nothing is copied. LR crops are cut from the LR of the
 whole image, so the LR and the HR of a crop always show the same area.

@@ -54,7 +54,8 @@ def _archives_in(folder: Path) -> list[Path]:
 
 
 def files_in(folder: Path, own_formats: bool) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
-    """Every file under a folder in the order of names: its path, beginning with the folder's name, and its bytes.
+    """Yield every file in a folder and its subfolders by name: its path, starting with the folder's name, and its
+    bytes.
 
     Paths are in composed Unicode (NFC), whatever the disk has; those of WebP and TIFF end in `.png`, as they are read.
     """

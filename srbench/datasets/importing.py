@@ -30,7 +30,7 @@ _MANGA109_PAGES = (
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What one import took and made: `skipped` counts files by reason, `renamed` maps given names to the set's own.
+    """The result of one import: `skipped` counts files by reason, `renamed` maps file names to canonical names.
 
     `lr_scales` are all scales of which LR was taken; `partial_lr` counts it for those that lack some.
     """
@@ -242,7 +242,7 @@ def _groups(items: Iterable[_Found]) -> dict[tuple[str, int | None], list[_Found
 
 
 def _rank(entry: DatasetEntry, items: list[_Found]) -> tuple[int, int, int]:
-    """Rank a folder: first by the number of canonical names in it, then by the size of its images."""
+    """Return the sort key of a folder: the number of canonical names in it, then the size of its images."""
     height, width = _size(items[0])
     return sum(canonical_name(entry, item.role.name) is not None for item in items), height * width, len(items)
 
@@ -263,7 +263,7 @@ def _half_size(entry: DatasetEntry, items: list[_Found], skipped: Counter[str]) 
 def _parts(
     entry: DatasetEntry, groups: dict[tuple[str, int | None], list[_Found]], best: tuple[str, int | None]
 ) -> list[tuple[str, int | None]]:
-    """The best HR folder and, where it is one part of a set that lies in several, the folders of the other parts.
+    """Return the best HR folder; if a set is split over several folders, return all of them.
 
     They are neighbours of it (or of its parent) of the same kind, with other images of the set.
     """
@@ -291,7 +291,7 @@ def _named(
     skipped: Counter[str],
     known: Mapping[str, str] | None = None,
 ) -> dict[str, _Found]:
-    """The files by the set's own names in string order.
+    """Return the files by canonical name, in string order.
 
     Those with foreign names are found by their pixels, LR by the names of its HR, which `known` maps to the set's own.
     """

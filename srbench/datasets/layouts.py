@@ -26,7 +26,7 @@ _NUMBERED_LR = re.compile(r"\d{4}x\d")
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What one file is: HR (then `scale` is that for which it was cropped, or None) or LR at a scale."""
+    """The role of a file: LR at a scale, or HR, where `scale` is the one that it was cropped for, or None."""
 
     is_lr: bool
     name: str

@@ -21,7 +21,7 @@ _HR_ENDINGS = ("_hr_x{s}", "_hrx{s}", "_x{s}_hr", "_srf_{s}_hr", "_hr", "-hr", "
 
 
 class LrFolderStore:
-    """HR of another store, with LR from `folder`, `folder/X4`, `folder/DATASET` or `folder/DATASET/X4`.
+    """HR images of a store, with LR from `folder`, `folder/X4`, `folder/DATASET` or `folder/DATASET/X4`.
 
     Args:
         pattern: the LR file of an image below that folder, such as `{name}_LRBI_x{scale}` or `X{scale}/{name}.png`;
@@ -56,7 +56,7 @@ class LrFolderStore:
         return read_file(path) if path else None
 
     def lr_scales(self) -> tuple[int, ...]:
-        """Return the scales at which every image has an LR file, and the first one is of that scale by its size."""
+        """Return the scales at which every image has an LR file and the first file has the size of that scale."""
         return tuple(
             scale for scale in LR_SCALES if all(self._path(name, scale) for name in self.names) and self._fits(scale)
         )
@@ -134,7 +134,7 @@ def _normal(stem: str) -> str:
 
 
 def _bases(name: str, scale: int) -> set[str]:
-    """Return the HR's name and the same without an ending such as `_HR`."""
+    """Return the name of an HR image, and the name without an ending such as `_HR`."""
     stem = _normal(name)
     endings = [ending.format(s=scale) for ending in _HR_ENDINGS]
     return {stem, *(stem.removesuffix(ending) for ending in endings if stem.endswith(ending))}

@@ -1,4 +1,4 @@
-"""The origin of a set's given LR files, looked up once for each pair of pixels and refused where it is not MATLAB."""
+"""Detect the origin of given LR files once for each pair of pixels, and refuse LR that is not MATLAB's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from srbench.datasets.lrcheck import LrOrigin, lr_origin
 from srbench.errors import DatasetError, SrbenchError, counted
 from srbench.files import cache_dir, write_atomic
 
-# Grows when `lr_origin` learns another way of shrinking: what the cache says may then be out of date.
+# Increase it when `lr_origin` detects another way of shrinking, since cached results may then be wrong.
 _VERSION = 1
 _ORIGINS = TypeAdapter(dict[str, LrOrigin])
 

@@ -23,7 +23,7 @@ MATLAB = ("MATLAB bicubic, symmetric border", "MATLAB bicubic, replicate border"
 
 _JPEG_START = b"\xff\xd8"
 _BLOCK = 8
-# PSNR in dB; below it even the nearest candidate is not the method.
+# PSNR in dB below which even the nearest candidate is not the method that made the LR
 _RECOGNISABLE_DB = 30.0
 # In a JPEG, the share of DCT coefficients near zero is larger than in its source by at least this much.
 _JPEG_ZEROS = 0.25
@@ -31,7 +31,8 @@ _JPEG_ZEROS = 0.25
 
 @dataclass(frozen=True)
 class LrOrigin:
-    """`label` names the nearest way of shrinking; `exact`: no value differs; `psnr` in dB and `differing` share."""
+    """The nearest method of shrinking: its name, whether no value differs, PSNR in dB, and the share of differing
+    values."""
 
     label: str
     exact: bool
@@ -59,7 +60,7 @@ class LrOrigin:
 
 
 def lr_origin(hr: Images, lr: Images, *, scale: int, data: bytes = b"") -> LrOrigin:
-    """Detect which way of shrinking HR gives this LR.
+    """Detect the method of shrinking that makes this LR from the HR.
 
     Args:
         hr: uint8 H×W×3, whole or cropped; it is cropped to a multiple of the scale first, and also tried whole
@@ -90,7 +91,7 @@ def _candidates(hr: Images, lr: Images, scale: int) -> Iterator[tuple[str, Image
         for source in (cropped, hr):
             made = shrink(source, scale=scale)
             if source is hr and (made.shape[0] > lr.shape[0] or made.shape[1] > lr.shape[1]):
-                # MATLAB rounds the sides of a whole image's LR up; some sets were cropped after that.
+                # MATLAB rounds the sides of an LR image up; the LR of some sets was cropped afterwards.
                 made = np.ascontiguousarray(made[: lr.shape[0], : lr.shape[1]])
             if made.shape == lr.shape:
                 yield label, made

@@ -30,7 +30,7 @@ class ExistingSplit:
             return None
 
     def require_kept(self, names: Collection[str], lr: Mapping[int, Collection[str]]) -> None:
-        """Raise DatasetError if an import of these images and LR files (by scale) lacks any of the existing ones."""
+        """Raise DatasetError if an import lacks any of the existing images or LR files (by scale)."""
         there, missing = self._given_lr(), [name for name in self.images.names if name not in names]
         lost = [f"the images {_some(missing)}"] if missing else []
         if scales := [scale for scale, given in there.items() if given - {*lr.get(scale, ()), *missing}]:

@@ -86,7 +86,7 @@ class PairedView(Dataset[Pair]):
 
         The pairs are written once, as PNG in Parquet, to the cache folder.
         """
-        # Inside the method: datasets is slow to import, and evaluation must run where it is missing.
+        # Inside the method: datasets is slow to import, and only this method needs it.
         from datasets import Dataset as HubDataset
 
         path = cache_dir() / "hf" / f"{self._key()}.parquet"
@@ -100,7 +100,7 @@ class PairedView(Dataset[Pair]):
         return f"{self.images.name}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
 
     def _lr_identity(self) -> str:
-        """Return `made`, which follows from HR and protocol, or the source with a hash of the files."""
+        """Return the identity of the LR: `made`, or the source with a hash of its files."""
         if self.lr_source == "made":
             return self.lr_source
         return f"{self.lr_source} {lr_files_sha256(self.images, scale=self.scale)}"

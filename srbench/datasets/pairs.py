@@ -54,7 +54,7 @@ def with_lr_folder(sets: list[ImageSet], *, lr: str, folder: Path | None, patter
 
 @dataclass(frozen=True)
 class PairMaker:
-    """An HR image in, its training pairs (HR, LR) out: one for the whole image, or one for each of its five crops."""
+    """Makes the training pairs (HR, LR) of an HR image: one of the whole image, or one of each of its five crops."""
 
     preparation: Preparation
     scale: int
@@ -62,7 +62,7 @@ class PairMaker:
 
     @property
     def key(self) -> str:
-        """Identifies the pairs that this makes: equal keys give equal pairs."""
+        """The identity of the pairs that this makes: equal keys give equal pairs."""
         return f"{self.preparation.key}, ×{self.scale}{', five crops' if self.per_crop else ''}"
 
     def __call__(self, hr: Images, name: str) -> list[tuple[Images, Images]]:

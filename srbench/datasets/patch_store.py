@@ -128,7 +128,7 @@ Source = Path | StoredImage
 def build_store(
     images: Mapping[str, Source], folder: Path, *, make: PairMaker, workers: int | None = None, progress: bool = True
 ) -> PatchStore:
-    """The store of `images` (name -> HR, in this order) in `folder`, made by `make`; built where it is missing.
+    """Return the store of `images` (name -> HR, in this order) in `folder`; build it with `make` if it is missing.
 
     A store of the same files (name, size, time) and the same `make.key` is checked and opened; any other store there is
     replaced. Work is spread over `workers` threads (default: the machine's cores, at most 16); memory stays flat.
@@ -258,7 +258,7 @@ def _journal_lines(path: Path) -> Iterator[object]:
         try:
             yield json.loads(line)
         except json.JSONDecodeError:
-            return  # the line that was being written when the process was killed
+            return  # the line that was not completely written when the process was killed
 
 
 def _append_line(journal: BinaryIO, value: StoreIdentity | PackedSource) -> None:
@@ -308,7 +308,7 @@ def _map(path: Path, size: int) -> NDArray[np.uint8]:
     found = path.stat().st_size if path.exists() else 0
     if found != size:
         raise DatasetError(f"{path}: expected {size} bytes, got {found}; delete the store and pack again")
-    # Copy-on-write: torch wants memory that could be written, and the file stays as it is.
+    # Copy-on-write: torch needs writable memory, and the file must not change.
     return np.memmap(path, dtype=np.uint8, mode="c")
 
 
@@ -339,7 +339,7 @@ def _workers(asked: int | None) -> int:
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold an exclusive lock on a file or folder that is there; it ends with the process, however it ends.
+    """Hold an exclusive lock on an existing file or folder; the system releases it when the process ends.
 
     Raises BlockingIOError where another holds it and this is not to `wait`, OSError where a file system has no locks.
     """

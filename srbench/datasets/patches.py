@@ -29,7 +29,7 @@ _ORDER_STREAM, _FIRST_RANK_STREAM = 0, 1
 
 @dataclass(frozen=True)
 class Draw:
-    """Which patches: per patch the pair's number, the corner in LR pixels and the symmetry 0…7; all int64, shape N."""
+    """A choice of N patches: number of the pair, corner in LR pixels and symmetry 0…7 of each; all int64, shape N."""
 
     pair: Numbers
     top: Numbers
@@ -45,7 +45,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class PatchPlan:
-    """Where patches may come from, and which ones an epoch has: a pure function of seed, epoch and rank.
+    """The possible patches, and those of each epoch: a pure function of seed, epoch and rank.
 
     An epoch visits every window (an image, or with `five_crop` one of its five crops) `repeat` times, in random
     order, and takes one patch of `patch`×`patch` LR pixels from each, laid in one of eight ways if `symmetries`.
@@ -74,7 +74,7 @@ class PatchPlan:
         object.__setattr__(self, "windows", self._all_windows())
 
     def __len__(self) -> int:
-        """Number of patches of one epoch on one rank."""
+        """The number of patches of one epoch on one rank."""
         return -(-len(self.windows) * self.repeat // self.world_size)
 
     def epoch(self, number: int) -> Draw:
@@ -94,7 +94,7 @@ class PatchPlan:
         )
 
     def _all_windows(self) -> Numbers:
-        """Rows of (pair, top, left, height, width) in LR pixels."""
+        """Return rows of (pair, top, left, height, width) in LR pixels."""
         sizes = [(pair.height, pair.width) for pair in self.store.pairs]
         if self.five_crop:
             boxes = [(image, *box) for image, box in FiveCropIndex(tuple(sizes))]
@@ -229,13 +229,14 @@ class PatchFeed:
     def __init__(
         self, plan: PatchPlan, *, batch: int, device: str | torch.device = "cpu", resident: bool = False
     ) -> None:
-        """With `resident` the store is held on the device; else patches are read from disk and cross as uint8."""
+        """If `resident`, the complete store is on the device; otherwise patches are read from disk and copied as
+        uint8."""
         self.sampler, self.batch, self.device = PatchSampler(plan), batch, torch.device(device)
         self._resident = ResidentPatches(plan.store, device) if resident else None
         self._bytes: tuple[Bytes, Bytes] | None = None
 
     def next(self, out: tuple[torch.Tensor, torch.Tensor] | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """The next batch (LR, HR); written into `out`, an earlier batch, where that is given.
+        """Return the next batch (LR, HR), written into `out` (an earlier batch) if it is given.
 
         Fresh memory for every batch costs the system more than cropping does: a loop that has done with its last
         batch should hand it back.
@@ -247,7 +248,7 @@ class PatchFeed:
         draw: Draw,
         out: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The patches of a draw of `batch` patches or another number, as `next` gives them."""
+        """Return the patches of a draw in the form that `next` returns; a draw may have any number of patches."""
         plan = self.sampler.plan
         if self._resident:
             lr, hr = self._resident.read(draw, patch=plan.patch)
@@ -306,7 +307,7 @@ def to_float(pixels: torch.Tensor, out: torch.Tensor | None = None) -> torch.Ten
 
 
 def _random(*key: int) -> np.random.Generator:
-    # Philox by name: the stream behind default_rng may change between NumPy versions.
+    # Philox and not default_rng, whose random numbers may change between NumPy versions.
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
 
 
@@ -328,14 +329,15 @@ def _lay(source: Bytes, symmetry: int, out: Bytes) -> None:
     elif symmetry & TRANSPOSED or out.shape[-1] % _WORD:
         np.copyto(out, view[..., ::-1])
     else:
-        # NumPy reverses single bytes slowly; whole words reversed, then the bytes in each, take a seventh of the time.
+        # NumPy reverses single bytes slowly. Reversing words and then the bytes of each word takes a seventh of the
+        # time.
         np.copyto(out, view)
         words = out.view(np.uint64)
         np.copyto(words, words[..., ::-1].byteswap())
 
 
 def _affine(draw: Draw, starts: Numbers, widths: Numbers, patch: int, scale: int) -> tuple[Numbers, Numbers, Numbers]:
-    """Per patch the byte of its first pixel and the steps to the pixel below and to the right, in the first plane."""
+    """Return for each patch the offset of its first pixel, and the steps to the pixels below and to the right."""
     last = patch * scale - 1
     transposed = (draw.symmetry & TRANSPOSED) != 0
     down = np.where(transposed, 1, widths)
@@ -347,7 +349,7 @@ def _affine(draw: Draw, starts: Numbers, widths: Numbers, patch: int, scale: int
 
 
 def _gather(flat: torch.Tensor, table: torch.Tensor, size: int) -> torch.Tensor:
-    """Bytes at origin + plane · area + row · down + column · right, for each patch: N×3×size×size."""
+    """Return the bytes at origin + plane · area + row · down + column · right of each patch: N×3×size×size."""
     origin, down, right, area = (values[:, None, None, None] for values in table)
     steps = torch.arange(size, device=flat.device)
     planes = torch.arange(3, device=flat.device)

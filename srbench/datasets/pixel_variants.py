@@ -86,7 +86,7 @@ def owners(dataset: str) -> dict[str, Owner]:
 
 
 def canonical_name(dataset: str, name: str) -> str | None:
-    """Return the canonical name for a file stem that is this name or a number of SelfExSR; None for other stems."""
+    """Return the canonical name for a file stem, which may be the name or SelfExSR's number; None for other stems."""
     known = [image.name for image in known_images(dataset)]
     if name in known:
         return name

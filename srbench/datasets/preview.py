@@ -48,7 +48,7 @@ def contact_sheet(
 
 def _row(images: ImageSet, name: str, scale: int, weight: bool) -> list[tuple[str, Image.Image]]:
     hr, lr = MATLAB_PREPARATION.prepare(images.hr(name), scale=scale)
-    size = f"{hr.shape[1]}x{hr.shape[0]}"  # Pillow's own font has no multiplication sign
+    size = f"{hr.shape[1]}x{hr.shape[0]}"  # Pillow's built-in font has no multiplication sign
     pictures = [
         (f"{name} HR {size}", _fit(hr)),
         (f"LR x{scale}", _fit(lr, Image.Resampling.NEAREST)),

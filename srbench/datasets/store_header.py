@@ -50,7 +50,7 @@ class PackedSource(TypedDict):
 
 
 class StoreIdentity(TypedDict):
-    """Which pairs a store holds. It starts the journal."""
+    """The identity of the pairs in a store; the first line of the journal."""
 
     format: int
     scale: int

@@ -18,7 +18,7 @@ LR_SCALES = (2, 3, 4, 8)
 
 
 class Store(Protocol):
-    """Encoded images by name. `names` is in string order; `stamp` changes whenever an image's file does."""
+    """Encoded images by name. `names` is in string order; `stamp` changes whenever the file of an image changes."""
 
     names: list[str]
     location: Path
@@ -62,7 +62,7 @@ def images_in(folder: Path) -> dict[str, Path]:
 def file_stamp(path: Path) -> list[int]:
     """Return size, times and inode of a file; they are equal until the file is changed."""
     stat = path.stat()
-    # The change time cannot be set by a copy that keeps the modification time.
+    # A copy may keep the modification time of a file, but not its change time.
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
 
@@ -85,7 +85,7 @@ class FolderStore:
         return read_file(self._hr[name])
 
     def lr(self, name: str, scale: int) -> bytes | None:
-        """The bytes of the LR file, None where there is none."""
+        """Return the bytes of the LR file; None if there is none."""
         path = self._lr_path(name, scale)
         return read_file(path) if path else None
 
@@ -160,19 +160,19 @@ class ParquetStore:
         return ParquetStore, (self.location,)
 
     def hr(self, name: str) -> bytes:
-        """The encoded HR image, as it was imported."""
+        """Return the encoded HR image with the bytes of the imported file."""
         cell = self._cell(name, "hr")
         if cell is None:
             raise DatasetError(f"{self.location}: the row {name!r} holds no HR image; import the set again")
         return cell
 
     def lr(self, name: str, scale: int) -> bytes | None:
-        """The encoded LR image, None where none was imported."""
+        """Return the encoded LR image; None if no LR was imported."""
         column = f"lr_x{scale}"
         return self._cell(name, column) if column in self._columns else None
 
     def lr_scales(self) -> tuple[int, ...]:
-        """Scales whose column has an image in every row, according to the statistics of the file."""
+        """Return the scales whose column has an image in every row, according to the statistics of the file."""
         columns = (re.fullmatch(r"lr_x(\d+)", column) for column in self._file.schema_arrow.names)
         return tuple(int(match[1]) for match in columns if match and not self._nulls(f"{match[0]}.bytes"))
 

@@ -36,7 +36,7 @@ Status = Literal["canonical", "variant", "different"]
 UNCROPPED, HALF, BY_SIZE = "uncropped", "half size", " (by size)"
 """Variants recognised by size, because no hash is on record: larger originals of canonical crops, halved images."""
 
-# Gray levels. Recompression changes the mean of each 64th of a picture by less; two pictures differ by tens.
+# In gray levels. Recompression changes the mean of a 64th of a picture by less; two pictures differ by tens.
 _SAME_PICTURE = 6
 
 
@@ -188,7 +188,7 @@ def _common_kind(findings: Iterable[_Finding]) -> str:
 
 
 def _misplaced(findings: Iterable[_Finding]) -> list[_Finding]:
-    """Return the files whose pixels belong to a different image name."""
+    """Return the files whose pixels are those of an image with another name."""
     return [
         finding for finding in findings if finding.pixels and not finding.problem and finding.pixels != finding.name
     ]
@@ -257,7 +257,7 @@ def _lr_lines(images: ImageSet, scale: int) -> list[str]:
 
 
 def _lr_of(images: ImageSet, name: str, scale: int) -> tuple[str, str]:
-    """(kind without figures, the whole phrase)."""
+    """Return the kind without numbers, and the complete phrase."""
     try:
         origin = given_origin(images, name, scale=scale)
     except DatasetError as error:

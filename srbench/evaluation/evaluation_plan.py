@@ -1,4 +1,4 @@
-"""What one evaluation consists of: its sets, protocols and model, and the forward passes that they need."""
+"""The plan of one evaluation: its sets, protocols and model, and the forward passes that they need."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that decides an evaluation's numbers, and where finished work is kept; repetitions are dropped.
+    """Everything that decides the numbers of an evaluation. Repeated sets and protocols are dropped.
 
     Raises:
         DatasetError: two different sets of one name.
@@ -61,7 +61,7 @@ class Plan:
             )
 
     def lr_source(self, protocol: Protocol) -> LrSource:
-        """The LR that a protocol gets; one that is defined on the dataset's own files takes those always."""
+        """Return the LR source of a protocol; a protocol that is defined on the dataset's LR files always uses them."""
         return protocol.preparation.lr_source(self.lr)
 
     @cached_property
@@ -87,16 +87,16 @@ class Plan:
         return {metric.name: metric.load(device) for metric in self.metrics}
 
     def source_key(self, protocol: Protocol) -> tuple[str, LrSource]:
-        """Protocols of one key share one forward pass."""
+        """The key of a preparation and LR source. Protocols with equal keys share one forward pass."""
         return protocol.preparation.key, self.lr_source(protocol)
 
     def details(self) -> dict[str, object]:
-        """What else the record says of the upscaler."""
+        """Further facts about the upscaler for the record."""
         images = [(dataset.name, name) for dataset in self.sets for name in dataset.names]
         return {**self.upscaler.identity.details, **self.upscaler.details_of(images)}
 
     def warnings(self) -> dict[str, dict[str, list[str]]]:
-        """Return what a user has to know before trusting the scores, by dataset and protocol."""
+        """Return the warnings about the scores, by dataset and protocol."""
         found: dict[str, dict[str, list[str]]] = {}
         for dataset in self.sets:
             images = [(dataset.name, name) for name in dataset.names]
@@ -107,9 +107,9 @@ class Plan:
         return found
 
     def key(self) -> Key:
-        """What makes two evaluations the same run."""
+        """The key of the run: two evaluations with equal keys are the same run."""
         identity, details, options = self.upscaler.identity, self.details(), self.upscaler.options
-        # Only where there is one: keys of other models stay those that runs were begun with before it was known.
+        # Left out if it is empty, so that keys of earlier runs without it stay equal.
         source = {name: value for name, value in details.items() if name == "source_sha256"}
         return {
             "model": identity.spec,
@@ -131,7 +131,7 @@ class Plan:
         }
 
     def _lr_files(self) -> Key:
-        """Return the hashes of the LR files, except where they are what the protocol would make.
+        """Return the hashes of the LR files that differ from the LR that the protocol makes.
 
         Keys of runs on such files stay those that earlier versions wrote.
         """
@@ -144,7 +144,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Task:
-    """One forward pass: an image, its preparation, and the protocols that score it; none if it is only saved.
+    """One forward pass: an image, its preparation, and the protocols that score it (empty if SR is only saved).
 
     `examined`: the SR image is also searched for mistakes that explain a low `psnr_lr`.
     """
@@ -158,12 +158,12 @@ class Task:
 
 
 def count_forward_passes(plan: Plan, done: Iterable[RowId] = (), elsewhere: Iterable[RowId] = ()) -> int:
-    """How many forward passes `run` will make."""
+    """Return the number of forward passes that `run` will make."""
     return sum(1 for _ in tasks_of(plan, frozenset(done), frozenset(elsewhere)))
 
 
 def row_ids(plan: Plan) -> list[RowId]:
-    """Every row that a finished evaluation has, in the order of `run`."""
+    """Return the ids of all rows of a finished evaluation, in the order in which `run` yields them."""
     return [
         (task.dataset.name, protocol.name, task.name)
         for task in tasks_of(plan, frozenset(), frozenset())

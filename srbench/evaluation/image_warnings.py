@@ -1,4 +1,4 @@
-"""What a run notices about its SR images: mistakes that explain a low `psnr_lr`."""
+"""Collect warnings about the SR images of a run: mistakes that explain a low `psnr_lr`."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ Values = list[float] | None
 
 @dataclass(frozen=True)
 class Probe:
-    """What a model made of the probe images.
+    """The output of a model for the probe images.
 
     Attributes:
         sha256: hash of the outputs' bytes.
@@ -54,7 +54,7 @@ class Probe:
     threads: int
 
     def to_json(self) -> dict[str, object]:
-        """The probe as a record stores it, which has the number of threads in its environment."""
+        """Return the probe for a record, whose environment already has the number of threads."""
         return {name: value for name, value in asdict(self).items() if name != "threads"}
 
     @classmethod
@@ -64,12 +64,12 @@ class Probe:
         return cls(**record["probe"], threads=threads) if record.get("probe") else None
 
     def to_head(self) -> dict[str, object]:
-        """The probe as the head of a journal stores it."""
+        """Return the probe for the head of a journal."""
         return {"probe": self.to_json(), "threads": self.threads}
 
 
 def probe_image(height: int, width: int) -> NDArray[np.uint8]:
-    """A fixed uint8 H×W×3 image of ramps, edges and texture, made with whole numbers alone: equal on every machine."""
+    """Return a fixed uint8 H×W×3 image of ramps, edges and texture, computed with integers: equal on every machine."""
     rows, columns = np.mgrid[0:height, 0:width].astype(np.int64)
     planes = []
     for channel in range(3):
@@ -81,7 +81,7 @@ def probe_image(height: int, width: int) -> NDArray[np.uint8]:
 
 
 def take_probe(upscaler: Upscaler) -> Probe | None:
-    """Run a model twice on the probe images; None where it can make nothing of them, as a folder of SR images.
+    """Run a model twice on the probe images; None for an upscaler that cannot, such as a folder of SR images.
 
     The images pass the same checks and input adapters as all others.
     """
@@ -101,7 +101,7 @@ def take_probe(upscaler: Upscaler) -> Probe | None:
 def require_same_model(
     path: Path, sources: Iterable[Mapping[str, object]], now: Probe | None, *, precision: str, accept_random: bool
 ) -> None:
-    """Check that the scores in a run's folder are of the model that is about to continue them.
+    """Check that the model that resumes a run is the model of the scores in its folder.
 
     Args:
         sources: the record there, or the heads of its journals; those of earlier versions have no probe and are not
@@ -130,7 +130,7 @@ def require_same_model(
 
 
 def difference(stored: Probe, now: Probe, *, precision: str) -> str:
-    """How a stored probe differs from one taken now, in words; empty where they count as equal.
+    """Return in words how a stored probe differs from a new one; empty if they count as equal.
 
     On the same device, versions and number of threads they have to be equal to the last bit, else within `TOLERANCE`,
     or `HALF_TOLERANCE` in lower precision than fp32.
@@ -159,7 +159,7 @@ def _outputs(upscaler: Upscaler) -> list[Image | None]:
 
 
 def _output(upscaler: Upscaler, height: int, width: int) -> Image | None:
-    """The SR probe image, or None where the model refuses it; the run reports that on the first of its own images."""
+    """Return the SR of a probe image; None if the model refuses it. The run then fails on its first image."""
     try:
         return upscaler.checked(probe_image(height, width), dataset="probe", name=f"{height}x{width}")
     except SrbenchError:
@@ -175,13 +175,13 @@ def _sha256(images: Sequence[Image | None]) -> str:
 
 
 def _values(image: Image | None) -> Values:
-    """Means over 2×4 blocks of each channel, which see every pixel, and samples spread over the image."""
+    """Return means over 2×4 blocks of each channel, which cover every pixel, and samples from all over the image."""
     if image is None:
         return None
     levels = image.astype(np.float64) * (1 if image.dtype == np.uint8 else 255)
     blocks = [part for band in np.array_split(levels, _BLOCKS[0]) for part in np.array_split(band, _BLOCKS[1], axis=1)]
     means = [float(value) for block in blocks for value in block.mean(axis=(0, 1))]
     flat = levels.reshape(-1)
-    # The step shares no factor with the three channels or the width, so that the samples are of all of them.
+    # The step has no common factor with the three channels or the width, so that samples come from all of them.
     samples = [float(flat[number * 7919 % flat.size]) for number in range(1, _POINTS + 1)]
     return [round(value, _DIGITS) for value in (*means, *samples)]

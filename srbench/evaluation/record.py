@@ -1,4 +1,4 @@
-"""The record of an evaluation: what it was made of and how."""
+"""Make the record of an evaluation: its model, data, options and environment."""
 
 from __future__ import annotations
 

@@ -20,12 +20,12 @@ from srbench.protocols import to_8bit
 from srbench.scores import Row, RowId
 from srbench.upscalers.base import Image
 
-# LR pixels from which an image gets all cores and the memory to itself.
+# Number of LR pixels from which an image is computed alone, with all cores and all memory.
 _LARGE = 512 * 512
 
 
 def run(plan: Plan, *, done: Iterable[RowId] = (), elsewhere: Iterable[RowId] = ()) -> Generator[list[Row], None, None]:
-    """Evaluate a plan, image by image: yields the rows of each forward pass as soon as they are scored, in order.
+    """Evaluate a plan image by image: yield the rows of each forward pass as soon as they are scored, in order.
 
     Images that nothing could be made of are named before the first forward pass.
 
@@ -53,7 +53,7 @@ def _require_sizes(plan: Plan, tasks: Iterable[Task]) -> None:
 
 
 def _pipelined(plan: Plan, tasks: Iterable[Task]) -> Generator[list[Row], None, None]:
-    """One image in preparation, one in the upscaler, one being scored."""
+    """Prepare one image, upscale the previous one and score the one before it, all at the same time."""
     with ThreadPoolExecutor(1, "srbench-load") as loader, ThreadPoolExecutor(1, "srbench-score") as scorer:
         upcoming = (loader.submit(prepare, task, plan.upscaler.scale) for task in tasks)
         scoring: Future[list[Row]] | None = None
@@ -65,7 +65,7 @@ def _pipelined(plan: Plan, tasks: Iterable[Task]) -> Generator[list[Row], None, 
                     yield scoring.result()
                 scoring = scorer.submit(score, plan, prepared, sr, seconds)
         except SrbenchError:
-            # What is already computed must not be lost with the image that failed.
+            # Rows that are already computed must not be lost if a later image fails.
             if scoring is not None:
                 with suppress(SrbenchError):
                     yield scoring.result()
@@ -82,7 +82,7 @@ def _image_per_core(plan: Plan, tasks: Iterable[Task]) -> Generator[list[Row], N
     try:
         for task in tasks:
             working.append(pool.submit(_whole, plan, task))
-            if len(working) > lanes:  # one more than the lanes, so that none waits for the journal
+            if len(working) > lanes:  # one more than the images in work: none waits for the journal
                 yield _rows(plan, working)
         while working:
             yield _rows(plan, working)
@@ -92,7 +92,7 @@ def _image_per_core(plan: Plan, tasks: Iterable[Task]) -> Generator[list[Row], N
 
 
 def _whole(plan: Plan, task: Task) -> list[Row] | Prepared:
-    """An image from its file to its rows; no further than its preparation if it is large."""
+    """Compute an image from its file to its rows; prepare only, if it is large."""
     prepared = prepare(task, plan.upscaler.scale)
     if prepared.lr.shape[0] * prepared.lr.shape[1] > _LARGE:
         return prepared
@@ -100,7 +100,7 @@ def _whole(plan: Plan, task: Task) -> list[Row] | Prepared:
 
 
 def _rows(plan: Plan, working: deque[Future[list[Row] | Prepared]]) -> list[Row]:
-    """The rows of the image that was begun first."""
+    """Return the rows of the image that was started first."""
     result = working.popleft().result()
     if isinstance(result, Prepared):
         wait(working)
@@ -129,7 +129,7 @@ def _opencv_on_one_thread() -> Iterator[None]:
 
 
 def _ahead(futures: Iterator[Future[Prepared]]) -> Iterator[Future[Prepared]]:
-    """The futures in order, the next one always started before the current one is handed out."""
+    """Yield the futures in order; start the next one before yielding the current one."""
     current = next(futures, None)
     while current is not None:
         following = next(futures, None)

@@ -1,4 +1,4 @@
-"""Matplotlib for figures in papers: fonts that are checked, text that fits, files that are the same each time."""
+"""Set up matplotlib for figures in papers: checked fonts, text that fits, reproducible files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def parse_width(text: str) -> float:
 
 
 def require_output(path: Path) -> None:
-    """Raise FigureError before any work is done where the file has another format or cannot be written."""
+    """Raise FigureError, before any work is done, if the file has another format or cannot be written."""
     if path.suffix.lower() not in SUFFIXES:
         raise FigureError(f"expected a file name that ends with {', '.join(SUFFIXES)}, got {path.name!r}")
     if path.is_dir():
@@ -84,7 +84,7 @@ def style(font: str) -> Iterator[None]:
 
 
 def require_signs(font: str, texts: Iterable[str]) -> None:
-    """Raise FigureError where the font is missing, or neither it nor the fallback has a sign of the texts."""
+    """Raise FigureError if the font is missing, or if neither it nor the fallback has all characters of the texts."""
     require_font(font)
     from matplotlib.font_manager import FontProperties, findfont
     from matplotlib.ft2font import FT2Font
@@ -102,7 +102,7 @@ def require_signs(font: str, texts: Iterable[str]) -> None:
 
 
 def fitting_size(text: str, font: FontProperties, size: float, inches: float) -> float:
-    """Return the size in points, at most `size`, at which a text is at most so many inches wide."""
+    """Return the largest size in points, at most `size`, at which a text fits into a width in inches."""
     from matplotlib.textpath import TextPath
 
     if not text.strip():

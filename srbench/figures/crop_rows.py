@@ -111,7 +111,7 @@ class CropSource:
     def _interest(self, subject: FigureImage) -> NDArray[np.float64]:
         hr, lr = self._prepared(subject)
         images = dict(zip(self.models, self._sr(subject, lr), strict=True))
-        # Every network differs from bicubic, so bicubic counts only where there are no two others to compare.
+        # Every network differs from bicubic, so bicubic counts only if there are not two other models to compare.
         networks = [sr for model, sr in images.items() if not model.upscaler.identity.spec.startswith("bicubic")]
         compared = networks if len(networks) > 1 else list(images.values())
         return interest(self._weight(hr), [MATLAB_LUMA(sr) for sr in compared])

@@ -85,7 +85,7 @@ def plan_row(row: FigureRow, *, width: float, line: float) -> RowPlan:
     below = line * (2 if any(panel.scores for panel in row.panels) else 1)
     ratio = row.box.height / row.box.width
     aspect = row.hr.shape[1] / row.hr.shape[0]
-    # The image is as high as both lines of crops with their texts, without its own line of text.
+    # The image is as high as both lines of crops including their texts, minus one line of text of its own.
     fixed = 2 * below + _GAP - line
     crop = (width - columns * _GAP - aspect * fixed) / (columns + 2 * ratio * aspect)
     image = aspect * (2 * ratio * crop + fixed)
@@ -124,7 +124,7 @@ def _show(figure: Figure, image: NDArray[np.uint8], place: Rectangle, top: float
     width, height = figure.get_size_inches()
     bottom = height - top - place.top - place.height
     axes = figure.add_axes((place.left / width, bottom / height, place.width / width, place.height / height))
-    # Pixels go into the file as they are: the reader's program enlarges them.
+    # Pixels are written unchanged; the reader's program enlarges them.
     axes.imshow(image, interpolation="none", aspect="auto")
     axes.set_axis_off()
     return axes

@@ -124,7 +124,7 @@ def _macs(model: ModelRuns, scale: int) -> float | None:
         return None
     try:
         cost = cost_of(find_weights(name, tag=tag or None, scale=scale), scale)
-    except SrbenchError:  # weights from a file: of the network's usual size, or not on record
+    except SrbenchError:  # weights from a file: they may have another size than the network usually has
         cost = COSTS.get((name, scale)) if model.at(scale).record["model"].get("form") in (None, "authors") else None
     return cost.macs if cost else None
 

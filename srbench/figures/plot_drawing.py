@@ -23,7 +23,7 @@ _MARKERS = "os^Dv<>P*X"
 _MOST_NAMES = 24
 """Up to so many images, their names are written below the bars."""
 
-# Where a label may be relative to its point: offset in units of the text size, and alignment.
+# Possible places of a label relative to its point: offset in units of the text size, and alignment.
 _PLACES = ((0.6, 0.6, "left"), (-0.6, 0.6, "right"), (0.6, -1.4, "left"), (-0.6, -1.4, "right"), (0, 1.1, "center"))
 
 
@@ -156,6 +156,6 @@ def _around(axes: Axes, point: PlotPoint, reach: float) -> Bbox:
 
 
 def _plain(texts: Iterable[Text]) -> None:
-    """Write texts as they are: signs such as $ start no formula."""
+    """Write texts unchanged: `$` does not start a formula."""
     for text in texts:
         text.set_parse_math(False)

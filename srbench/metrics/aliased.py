@@ -1,4 +1,4 @@
-"""PSNR where texture aliases: the error weighted by what the LR's grid cannot hold (version 1)."""
+"""PSNR where texture aliases: errors weighted by the detail that the LR cannot represent (version 1)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from srbench.metrics.psnr import decibels, require_same_shape
 
-# Where a Gaussian is cut off, in standard deviations: 6e-5 of its weight lies beyond.
+# A Gaussian is cut off at this many standard deviations, which loses 6e-5 of its weight.
 _REACH = 4
 
 
 def aliasing_weight(reference: NDArray[np.number], *, cutoff: float, lobes: int, sigma: float) -> NDArray[np.float32]:
-    """How much of the reference around each pixel lies above a frequency: the smoothed square of its high-pass.
+    """Return the local energy of the reference above a frequency: the smoothed square of its high-pass.
 
     Weight = Gaussian(sigma) of (Y - low-pass(Y))². The low-pass is separable, so its pass band is the square
     max(|f_x|, |f_y|) < cutoff that a sampling grid can hold: a sinc of that cut-off under a Lanczos window of `lobes`
@@ -50,7 +50,7 @@ def aliasing_weight(reference: NDArray[np.number], *, cutoff: float, lobes: int,
         raise ValueError(
             f"aliasing_weight: expected a positive cut-off, lobes and sigma, got {cutoff}, {lobes}, {sigma}"
         )
-    # A filter of unit sum leaves a constant as it is up to rounding; without the constant it leaves exactly 0.
+    # A filter with sum 1 changes a constant only by rounding. With the constant subtracted the result is exactly 0.
     values = (reference - reference.flat[0]).astype(np.float32)
     high = values - _filter(values, _windowed_sinc(cutoff, lobes))
     return _filter(np.square(high), _gaussian(sigma))
@@ -59,7 +59,7 @@ def aliasing_weight(reference: NDArray[np.number], *, cutoff: float, lobes: int,
 def weighted_psnr(
     first: NDArray[np.generic], second: NDArray[np.generic], weight: NDArray[np.generic], *, data_range: float
 ) -> float | None:
-    """10 log10(data_range² / (Σ w·e² / Σ w)) in dB, summed in float64.
+    """Return 10 log10(data_range² / (Σ w·e² / Σ w)) in dB, summed in float64.
 
     Args:
         first, second: arrays of one shape, any real dtype.
@@ -90,7 +90,7 @@ def weighted_psnr(
 def _windowed_sinc(cutoff: float, lobes: int) -> NDArray[np.float32]:
     half = round(lobes / (2 * cutoff))
     offsets = np.arange(-half, half + 1)
-    # One further pixel is where the window is 0, so that no tap is spent on it.
+    # The next pixel has weight 0 in the window, so it gets no tap.
     taps = np.sinc(2 * cutoff * offsets) * np.sinc(offsets / (half + 1))
     return np.asarray(taps / taps.sum(), dtype=np.float32)
 

@@ -38,7 +38,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Backbone:
-    """A convolutional network up to its last used feature map, and the files that hold its ImageNet weights.
+    """A convolutional network up to the last feature map that is used, and the files with its ImageNet weights.
 
     `files` are alternatives: the first is a trimmed safetensors file, the last torchvision's own checkpoint. `pool` is
     kernel size and stride of its max-pooling.

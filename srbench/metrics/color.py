@@ -54,7 +54,7 @@ def luma_rounded(
 
 
 def shave(image: NDArray[ScalarT], *, border: int) -> NDArray[ScalarT]:
-    """A view of an H×W or H×W×C array without `border` pixels on each side.
+    """Return a view of an H×W or H×W×C array without `border` pixels on each side.
 
     Raises:
         ValueError: nothing is left.

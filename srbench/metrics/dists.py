@@ -15,7 +15,7 @@ _CHANNELS = (3, 64, 128, 256, 512, 512)
 
 
 class Dists:
-    """DISTS at the size of the images; 0 for equal images, lower is better.
+    """Return DISTS at the size of the images; 0 for equal images, lower is better.
 
     Args:
         device: where it is computed, in float32.
@@ -51,7 +51,7 @@ class Dists:
 
 
 def _similarities(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Per channel, the similarity of the means and that of the deviations, in the form of SSIM's terms."""
+    """Return for each channel the similarity of means and that of deviations, with the formulas of SSIM."""
     means = [values.mean(dim=(2, 3)) for values in (first, second)]
     centred = [values - mean[..., None, None] for values, mean in zip((first, second), means, strict=True)]
     variances = [values.square().mean(dim=(2, 3)) for values in centred]

@@ -13,7 +13,7 @@ _SCALE = (0.458, 0.448, 0.450)
 
 
 class Lpips:
-    """LPIPS 0.1 with AlexNet ("alex") or VGG16 ("vgg") features; 0 for equal images, lower is better.
+    """Return LPIPS 0.1 with AlexNet ("alex") or VGG16 ("vgg") features; 0 for equal images, lower is better.
 
     Args:
         network: "alex" or "vgg".

@@ -59,11 +59,11 @@ class Metric:
 
     @property
     def from_protocol(self) -> bool:
-        """Whether the protocol computes it with every score."""
+        """Whether protocols compute this metric with every score."""
         return not self.factory
 
     def require_loadable(self) -> None:
-        """Raises MetricError for a metric that the protocol computes."""
+        """Raise MetricError for a metric that the protocol computes."""
         if self.from_protocol:
             raise MetricError(
                 f"{self.name} is computed by the protocol with every score; leave out --metric {self.name}"

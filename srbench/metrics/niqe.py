@@ -95,14 +95,14 @@ def _asymmetric_fit(block: Plane) -> tuple[float, float, float]:
 
 @cache
 def _shapes() -> tuple[Plane, Plane]:
-    """The shapes that are tried, and the ratio of moments that each gives."""
+    """Return the candidate shapes, and the ratio of moments of each."""
     shapes = np.arange(0.2, 10.001, 0.001)
     inverse = 1 / shapes
     return shapes, special.gamma(inverse * 2) ** 2 / (special.gamma(inverse) * special.gamma(inverse * 3))
 
 
 def _distance(features: Plane) -> float:
-    """The distance of the features' Gaussian from that of pristine images (the paper's equation 10)."""
+    """Return the distance between the Gaussians of these features and of pristine images (the paper's equation 10)."""
     parameters = _parameters()
     complete = features[~np.isnan(features).any(axis=1)]
     if len(complete) < 2:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def psnr(first: NDArray[np.generic], second: NDArray[np.generic], *, data_range: float) -> float:
-    """10 log10(data_range² / MSE) in dB, the mean squared error in float64 over all values of both arrays.
+    """Return 10 log10(data_range² / MSE) in dB, the mean squared error in float64 over all values of both arrays.
 
     Args:
         first, second: arrays of one shape, any real dtype; converted to float64 before they are subtracted,
@@ -35,12 +35,12 @@ def psnr(first: NDArray[np.generic], second: NDArray[np.generic], *, data_range:
 
 
 def decibels(error: float, *, data_range: float) -> float:
-    """10 log10(data_range² / error) in dB of a mean squared error; +inf where there is none."""
+    """Return 10 log10(data_range² / error) in dB of a mean squared error; +inf for an error of 0."""
     return 10 * math.log10(data_range**2 / error) if error else math.inf
 
 
 def require_same_shape(first: NDArray[np.generic], second: NDArray[np.generic]) -> None:
-    """Refuse to compare arrays that NumPy would broadcast, or that hold nothing.
+    """Raise ValueError for arrays of different shapes, which NumPy would broadcast, and for empty arrays.
 
     Raises:
         TypeError: tensors or lists.

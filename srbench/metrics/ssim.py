@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from srbench.metrics.psnr import require_same_shape
 
-# Rows worked on at a time: the dozen intermediate maps of a strip then stay in the processor's cache.
+# Rows computed at a time: the dozen intermediate maps of a strip then fit into the processor's cache.
 _STRIP = 118
 
 
@@ -86,7 +86,7 @@ def _ssim_map(
     x, y = first.astype(np.float64), second.astype(np.float64)
     mean_x, mean_y = _blur(x, kernel), _blur(y, kernel)
     product, squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
-    # The variances only ever enter as their sum, so one filtering serves both.
+    # Only the sum of the variances is needed, so it is filtered once.
     covariance = _blur(x * y, kernel) - product
     variances = _blur(x * x + y * y, kernel) - squares
     contrast = 2 * covariance + c2

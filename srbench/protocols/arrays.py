@@ -17,7 +17,7 @@ LARGE_PIXELS = 1 << 24
 
 BAND_PIXELS = 1 << 20
 
-# A float image has values in [0, 1]; networks overshoot a little, but no sensible output reaches this.
+# Float images have values in [0, 1]. Networks exceed that a little, but no useful output reaches this value.
 _LARGEST_FLOAT = 2.0
 
 

@@ -21,7 +21,7 @@ SCALES = (2, 3, 4, 8)
 
 @dataclass(frozen=True)
 class Preparation:
-    """HR image in, (HR', LR) out. Preparations with the same `key` give equal results and share one forward pass.
+    """Makes (HR', LR) from an HR image. Preparations with equal `key` give equal results and share one forward pass.
 
     Attributes:
         degradation: makes LR from HR'; None where only given LR files exist, such as photographs of real pairs.
@@ -79,7 +79,7 @@ class Preparation:
         return self.degradation(hr, scale=scale, name=name)
 
     def lr_source(self, asked: str) -> LrSource:
-        """Return the LR source that this preparation uses where `asked` is wanted.
+        """Return the LR source that this preparation uses if `asked` is requested.
 
         It is never "made" if `ships_lr`, and always "any" if `any_origin`.
 

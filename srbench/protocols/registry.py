@@ -28,7 +28,7 @@ from srbench.protocols.scoring import Luma, Scoring
 
 @dataclass(frozen=True)
 class Protocol:
-    """A named, versioned way to make a score. `version` grows whenever a number could change."""
+    """A named, versioned way to compute scores. `version` increases whenever a number could change."""
 
     name: str
     version: int
@@ -110,7 +110,7 @@ MATLAB_LUMA = Luma((65.481, 128.553, 24.966), 255)
 
 _ROUNDED_LUMA = Luma(MATLAB_LUMA.coefficients, MATLAB_LUMA.divisor, rounded=True)
 
-# 64.738 is the BAM authors' slip for 65.738; their numbers carry it, so the protocol that explains them keeps it.
+# 64.738 is a mistake of the BAM authors for 65.738. Their numbers contain it, so their protocol keeps it.
 _BAM_LUMA = Luma((64.738, 129.057, 25.064), 256)
 
 MATLAB_PREPARATION = Preparation("crop, matlab bicubic", crop_to_multiple, matlab_bicubic, takes_lr=True)
@@ -188,7 +188,7 @@ PROTOCOLS: Registry[Protocol] = Registry(
             Scoring(rounded=True, channels="y", luma=MATLAB_LUMA),
             ranked=False,
         ),
-        # Real pairs as papers on real-world SR score them with pyiqa, without its epsilon in the MSE.
+        # Real pairs, scored as in papers on real-world SR that use pyiqa, but without its epsilon in the MSE.
         Protocol(
             "pairs-y",
             1,

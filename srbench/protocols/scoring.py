@@ -99,7 +99,7 @@ class Scoring:
         return scores
 
     def require_size(self, height: int, width: int, *, scale: int) -> None:
-        """Raise ProtocolError if the shave leaves nothing of an HR' of this size."""
+        """Raise ProtocolError if no pixel of an HR' of this size is left after the shave."""
         border = self.border(scale)
         if min(height, width) <= 2 * border:
             raise ProtocolError(
@@ -108,7 +108,7 @@ class Scoring:
             )
 
     def _score_in_bands(self, sr: NDArray[np.generic], hr: Images, border: int, scale: int) -> dict[str, float | None]:
-        """Return the same scores, up to the rounding of sums, where float64 maps would not fit in memory."""
+        """Return the same scores (up to the rounding of sums) for images whose float64 maps would not fit in memory."""
         height, width = hr.shape[:2]
         columns, reach = slice(border, width - border), (ALIASING_LOBES + 4) * scale
         error = count = similarity = windows = aliased = weights = 0.0

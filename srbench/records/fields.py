@@ -25,7 +25,7 @@ from srbench.records.messages import named, shown
 _MARKUP = re.compile(r"<\s*[A-Za-z/!?]|&#|javascript:|data:text", re.IGNORECASE)
 _FORMULA_STARTS = ("=", "+", "-", "@")
 # Default_Ignorable_Code_Point of Unicode, apart from those of category C, which are refused anyway; characters that
-# fonts draw as nothing (Braille blank, null notehead, two hieroglyphs, Khitan filler); every blank but the plain and
+# fonts draw as blank (Braille blank, null notehead, two hieroglyphs, Khitan filler); every blank except the plain and
 # the ideographic one.
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff"
@@ -38,14 +38,14 @@ _URL = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~:/?#@!$&(
 
 
 def refusal(expected: str, value: object, *, char: str | None = None) -> PydanticCustomError:
-    """Return the error of a value that is not what its field expects; `char` is the character that is refused."""
+    """Return the error for a value that its field does not allow; `char` is the refused character."""
     reason = f"; refused character: {named(char)}" if char else ""
     context = {"expected": expected, "got": shown(value), "reason": reason}
     return PydanticCustomError("refused", "expected {expected}, got {got}{reason}", context)
 
 
 class Rule(ABC):
-    """A rule in the annotation of a field: `Annotated[str, Text(100)]`. It sees the value before pydantic does."""
+    """A rule in the annotation of a field: `Annotated[str, Text(100)]`. It checks the value before pydantic does."""
 
     @abstractmethod
     def check(self, value: object) -> object:
@@ -86,7 +86,7 @@ class Text(Rule):
 
 @dataclass(frozen=True)
 class Pattern(Rule):
-    """Text that a regular expression matches completely; `title` says it in words."""
+    """Text that a regular expression matches completely; `title` describes the expression in words."""
 
     expression: str
     title: str
@@ -103,7 +103,8 @@ class Pattern(Rule):
         return bool(re.fullmatch(self.expression, value, re.ASCII))
 
     def _refused(self, value: str) -> str | None:
-        """Return the first character that the expression takes nowhere inside, if it takes free text at all."""
+        """Return the first character of the text that the expression never matches; None if it is not about
+        characters."""
         return next((char for char in value if not self.fits(f"a{char}a")), None) if self.fits("aaa") else None
 
     def schema(self) -> JsonSchemaValue:
@@ -196,7 +197,7 @@ class Number(Rule):
 
 @dataclass(frozen=True)
 class AtLeast(Rule):
-    """An integer that is not below a bound."""
+    """An integer of at least a bound."""
 
     lowest: int
 
@@ -294,7 +295,7 @@ LrSourceName = Annotated[Literal["made", "given", "any"], OneOf(("made", "given"
 
 
 def _require_visible(value: str) -> None:
-    """Raise for text of which nothing shows (a link without a name), or whose marks cover the lines next to it."""
+    """Raise for text that is invisible, as in a link without a name, or whose marks cover the lines next to it."""
     for char in value:
         if unicodedata.category(char)[0] == "C" or _INVISIBLE.match(char):
             raise PydanticCustomError(

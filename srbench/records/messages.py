@@ -9,7 +9,7 @@ MAX_SHOWN = 60
 """The largest number of characters of a value that a message shows."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9 ._,/@+-]")
-# ASCII that is no part of markup and needs no quoting in a log.
+# ASCII characters that are not part of markup and need no quoting in a log.
 _SHOWABLE = re.compile(r"[!#$%()*+,./0-9:;=?@A-Z\[\]^_a-z{|}~-]")
 _MAX_BITS = 300
 
@@ -19,7 +19,7 @@ def shown(value: object) -> str:
     if not isinstance(value, str | int | float | None):
         return type(value).__name__
     if isinstance(value, int) and value.bit_length() > _MAX_BITS:
-        return "an integer of 90 digits or more"  # Python refuses to write out the longest ones
+        return "an integer of 90 digits or more"  # Python refuses to convert very long integers to text
     text = harmless(str(value))
     return f"'{text}'" if isinstance(value, str) else text
 
@@ -31,6 +31,6 @@ def harmless(text: str) -> str:
 
 
 def named(char: str) -> str:
-    """Return a character as a message may show it: `'_' (U+005F LOW LINE)`, or only its code and name."""
+    """Return a character for a message: `'_' (U+005F LOW LINE)`, or only its code and name."""
     code = " ".join(filter(None, (f"U+{ord(char):04X}", unicodedata.name(char, ""))))
     return f"'{char}' ({code})" if _SHOWABLE.fullmatch(char) else code

@@ -25,7 +25,7 @@ Items = Annotated[tuple[Item, ...], Field(strict=False)]
 _MAX_REPORTED = 3
 _MAX_MESSAGE = 400
 
-# The error types of pydantic that a record can cause, in words. Rules of fields bring words of their own.
+# The error types of pydantic that a record can cause, in words. Rules of fields have their own messages.
 _EXPECTED = {
     "bool_type": "true or false",
     "dict_type": "an object",
@@ -60,7 +60,7 @@ class RecordModel(BaseModel):
     )
 
     def plain(self) -> PlainRecord:
-        """Return the record as plain values ready for JSON, without the optional fields that nobody set."""
+        """Return the record as plain values ready for JSON, without optional fields that are not set."""
         values: PlainRecord = self.model_dump(mode="json", exclude_unset=True)
         return values
 
@@ -111,7 +111,8 @@ def _message(refused: ValidationError, where: str, annotation: object) -> str:
 
 
 def _distinct(refused: ValidationError) -> list[ErrorDetails]:
-    """Return the errors without those that follow from others: pydantic does not count refused entries of a list."""
+    """Return the errors without follow-up errors, which occur because pydantic does not count refused entries of a
+    list."""
     found = refused.errors(include_url=False)
     places = [detail["loc"] for detail in found]
     return [

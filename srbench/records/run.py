@@ -1,4 +1,4 @@
-"""`run.json`, the record of one finished evaluation, in every version that was ever written (1 to 4)."""
+"""`run.json`, the record of one finished evaluation, in all versions of its format (1 to 4)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TransferFacts(RecordModel):
 
 
 class RunModel(RecordModel):
-    """The model of a run: what its upscaler says about it.
+    """The model of a run, as its upscaler describes it.
 
     Only here, fields without a definition are kept: upscalers of plugins add details of their own.
     """
@@ -64,7 +64,7 @@ class RunProtocol(RecordModel):
 
 
 class RunDataset(RecordModel):
-    """A dataset of a run: hash and name of its pixels, the number of images that were scored, and of all it has."""
+    """A dataset of a run: hash and name of its pixels, the number of scored images, and the number of all images."""
 
     fingerprint: str
     variant: str

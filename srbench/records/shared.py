@@ -17,7 +17,7 @@ Plugins = dict[Name, ShortText]
 
 
 class EnvironmentFacts(RecordModel):
-    """What a run, a training or a verification ran on, as `srbench.environment.describe_environment` says."""
+    """The environment of a run, a training or a verification, from `srbench.environment.describe_environment`."""
 
     srbench: ShortText | None
     python: ShortText | None

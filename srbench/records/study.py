@@ -81,7 +81,7 @@ Contrast = Annotated[tuple[Words, Words], Field(strict=False), AfterValidator(_r
 
 
 class Endpoint(RecordModel):
-    """What is measured: the mean of a metric over a dataset. `needed`: a report without it is refused."""
+    """An endpoint: the mean of a metric over a dataset. Without a `needed` endpoint there is no report."""
 
     dataset: Words
     metric: Annotated[str, OneOf(STUDY_METRICS)] = "psnr_y"
@@ -149,7 +149,7 @@ class StudyPlan(RecordModel):
     def document(self) -> PlainRecord:
         """Return the plan ready for JSON; the hash covers it."""
         values: PlainRecord = self.model_dump(mode="json")
-        # Fields that came later are left out where they are not set, so that the hashes of older plans stay.
+        # Fields that were added later are left out if they are not set, so that the hashes of older plans stay equal.
         return {key: value for key, value in values.items() if value is not None}
 
 
@@ -210,7 +210,7 @@ class ContrastResult(RecordModel):
 
 
 class MeasuredEndpoint(RecordModel):
-    """An endpoint of which a group has scores."""
+    """An endpoint for which a group has scores."""
 
     name: str
     role: Annotated[str, OneOf(ENDPOINT_ROLES)]

@@ -114,7 +114,7 @@ class RuntimeFacts(RecordModel):
 
 
 class SubmittedOptions(RecordModel):
-    """How the model was run, alike in all runs of an entry."""
+    """How the model was run, equal in all runs of an entry."""
 
     precision: Annotated[str, OneOf(("fp32", "bf16", "fp16"))]
     tile: Side | None

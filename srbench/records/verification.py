@@ -1,4 +1,4 @@
-"""`verification.json`, what a maintainer's re-scoring or re-run found, and `verified.json`, the list of all of them."""
+"""`verification.json`, the result of a re-scoring or re-run, and `verified.json`, the maintainers' list of them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class AcceptedReview(RecordModel):
 
 
 class VerificationRecord(RecordModel):
-    """`verification.json`: what was found, and the hashes of the entry that it was found on.
+    """`verification.json`: the result of a verification, and the hashes of the entry that was verified.
 
     `samples_sha256` is null where the samples were not made again, and missing in version 1.
     """

@@ -160,7 +160,7 @@ def _require_same_inputs(rows: Sequence[ModelRow], place: Place) -> None:
     for row in rows[1:]:
         theirs = row.cells[place].images
         for column, what in _INPUTS.items():
-            # Images that only one run has make that run's mean null, which the table reports.
+            # If only one run has an image, the mean of the other run is null, which the table reports.
             shared = ours.index.intersection(theirs.index)
             unequal = shared[ours.loc[shared, column].to_numpy() != theirs.loc[shared, column].to_numpy()]
             if len(unequal) or not len(shared):

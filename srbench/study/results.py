@@ -124,7 +124,7 @@ def _group(study: StudyPlan, group: ArmGroup, runs: Runs) -> dict[str, object]:
 def _differences(
     study: StudyPlan, group: ArmGroup, endpoints: list[Endpoint], means: Means, diverged: dict[str, list[int]]
 ) -> Iterator[dict[str, object]]:
-    """Every contrast on every endpoint; `by_percentage` is empty where no more than one seed is left to compare."""
+    """Yield every contrast on every endpoint; `by_percentage` is empty if fewer than two seeds are left to compare."""
     question = (study.groups[0], study.groups[0].contrasts[0], study.endpoints[0])
     for a, b in group.contrasts:
         lost = {arm: diverged[arm] for arm in (a, b) if arm in diverged}
@@ -147,7 +147,7 @@ def _differences(
 
 
 def _difference(a: list[float | None], b: list[float | None], *, margin: float) -> SeedDifference | None:
-    """A minus B over the seeds that both have, None below two of them.
+    """Return A minus B over the seeds that both have; None for fewer than two seeds.
 
     Where one is lacking nothing is decided: those that stayed finite are a selection, not a sample.
     """
@@ -160,7 +160,7 @@ def _difference(a: list[float | None], b: list[float | None], *, margin: float) 
 
 
 def _claimed(output: Path) -> tuple[StudyPlan, Recipe]:
-    """The plan and the recipe that a folder belongs to."""
+    """Return the plan and the recipe of the study in a folder."""
     claimed = read_document(output / CLAIM)
     study, recipe = claimed.get("study"), claimed.get("recipe")
     if not isinstance(study, dict) or not isinstance(recipe, dict):
@@ -211,7 +211,7 @@ def _require_same(wanted: Mapping[str, object], told: Mapping[str, object], what
 
 
 def _measured(endpoint: Endpoint, group: ArmGroup, runs: Runs) -> bool:
-    """Whether an endpoint has scores; one that is needed is taken to have."""
+    """Return whether an endpoint has scores; a `needed` endpoint counts as having them."""
     run = next((run for (arm, seed, _), run in runs.items() if arm in group.arms and seed in group.seeds), None)
     if endpoint.needed or run is None:
         return endpoint.needed

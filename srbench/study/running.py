@@ -61,7 +61,7 @@ class Machine:
 
 
 def run_study(study: StudyPlan, output: Path, machine: Machine) -> None:
-    """Do everything that is still missing: search, freeze, train each run, and score it as soon as it is trained.
+    """Carry out the missing parts of a study: search and freeze learning rates, train each run, and score it.
 
     A training whose loss does not stay finite is recorded and not repeated; the other runs are scored.
 
@@ -117,7 +117,7 @@ def trainings(study: StudyPlan) -> list[tuple[str, int]]:
 
 
 def has_diverged(folder: Path, wanted: Mapping[str, object]) -> bool:
-    """Return whether a training diverged. Raises StudyError if its folder has another training than the wanted one."""
+    """Return whether a training diverged. Raises StudyError if its folder holds a different training."""
     if not (folder / DIVERGED).exists():
         return False
     require_facts(folder, read_document(folder / DIVERGED), wanted)
@@ -221,7 +221,7 @@ def _search(study: StudyPlan, recipe: Recipe, output: Path, machine: Machine) ->
         for arm, rate in places
     ]
     finished = _trained(jobs, machine, _note_if_diverged)
-    # A rate too high for an arm is a finding of its search, not a failure of the study.
+    # A learning rate that is too high for an arm is a result of the search, not an error.
     found = [(arm, rate, finished.get(job.output)) for (arm, rate), job in zip(places, jobs, strict=True)]
     frozen: Frozen = {}
     for arm in study.arms:
@@ -248,7 +248,7 @@ def read_frozen(study: StudyPlan, output: Path) -> Frozen:
 
 
 def training_facts(arm: str, scale: int, seed: int, recipe: Recipe) -> dict[str, object]:
-    """Return the facts by which a stored training is recognised."""
+    """Return the facts that identify a stored training."""
     return {"network": recorded_name(arm), "scale": scale, "seed": seed, "recipe_sha256": recipe.sha256}
 
 
@@ -298,8 +298,8 @@ def _score(study: StudyPlan, job: Job, percent: int, sets: list[ImageSet], machi
     network = job.network if is_own(job.network) else f"zoo:{job.network}"
     options = Options(device=machine.device, factory_arg=job.factory_args)
     upscaler = open_upscaler(f"{network}@{_weights(job.output, percent)}", scale=study.scale, options=options)
-    # Scoring clamps, too, but refuses an image far outside [0, 1] as one of another range. What a training that broke
-    # down gives is far outside, and its low score is an outcome.
+    # Scoring refuses images far outside [0, 1], because they seem to have another range. A training that broke
+    # down gives such images, and its low score is a result.
     module_of(upscaler).register_forward_hook(lambda network, lr, sr: sr.clamp(0, 1))
     execute(Plan(upscaler, sets, [get_protocol(study.protocol)]), score_folder(job.output, percent))
 
@@ -309,7 +309,7 @@ def _weights(folder: Path, percent: int) -> Path:
 
 
 def _is_scored(folder: Path, percent: int, study: StudyPlan, sets: list[ImageSet]) -> bool:
-    """Whether a training's scores are finished, and those of its weights where these are there.
+    """Return whether the scores of a training are finished and, if its weights exist, made with them.
 
     A run knows its weights by their path too, and a study's folder may move.
     """

@@ -1,4 +1,4 @@
-"""Read the plan of a study from its TOML file: everything that could be chosen to suit a result, fixed before it."""
+"""Read the plan of a study from its TOML file. It fixes all choices before results are known."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def load_study(path: Path) -> StudyPlan:
 
 
 def study_from(content: Mapping[str, object]) -> StudyPlan:
-    """Return a plan of plain values from TOML or JSON. Errors as for `load_study`."""
+    """Return the plan described by values from TOML or JSON. Raises the errors of `load_study`."""
     study = validate(StudyPlan, dict(content), f"study {content.get('name', '')}".strip(), error=StudyError)
     _require_consistent(study)
     return study
 
 
 def _require_consistent(study: StudyPlan) -> None:
-    """Raise unless everything that the plan names exists and fits together."""
+    """Raise StudyError if the plan names something that does not exist, or parts that do not fit together."""
     protocol = get_protocol(study.protocol)
     protocol.preparation.require_scale(study.scale)
     for endpoint in study.endpoints:
         _require_known("dataset of an endpoint", endpoint.dataset, [*CATALOGUE, "Sample"])
     for arm in study.arms:
-        # Under another name of the same network, its folder and its record would not be found again.
+        # Folders and records use the main name of a network; under an alias they would not be found.
         if not is_own(arm):
             _require_known("network", arm, [find_variant(arm).name])
     measured = [metric for metric in STUDY_METRICS if metric in protocol.columns]

@@ -31,7 +31,7 @@ BASELINES = {"bicubic": "Bicubic (MATLAB)", "bicubic:pillow": "Bicubic (Pillow)"
 """The titles of models without trained weights, by spec."""
 
 _MACS_TOLERANCE = 1e-3
-# Pages mark verified entries with such words and signs; a title must not look like one.
+# Pages mark verified entries with such words and signs; a title must not imitate a mark.
 _BADGE = re.compile(
     "[\u2605\u2606\u2611\u2705\u2713\u2714\u221a\U0001f3c6\U0001f5f8\U0001f947]|verified|re-?run|re-?scored",
     re.IGNORECASE,
@@ -47,7 +47,7 @@ def pixels_of(rows: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, str]]
 
 
 def catalogue_errors(record: SubmissionRecord, pixels: Pixels) -> Iterator[str]:
-    """Yield each contradiction between an entry and the catalogues; every one keeps the entry out.
+    """Yield each contradiction between an entry and the catalogues. An entry with a contradiction is refused.
 
     Costs are compared with the catalogue. MACs may differ by a thousandth, since the LR has another size there.
     """
@@ -61,7 +61,7 @@ def catalogue_errors(record: SubmissionRecord, pixels: Pixels) -> Iterator[str]:
 
 
 def named_facts(spec: str) -> dict[str, str | None]:
-    """Return the fields of a submission's `model` that follow from the spec alone: name, network, attention and tag.
+    """Return the fields of a submission's `model` that the spec alone determines: name, network, attention and tag.
 
     Raises:
         UnknownNameError: a zoo spec without a known network.

@@ -1,4 +1,4 @@
-"""Detect ids that look alike: a reader of a page would mistake two names with one skeleton for each other."""
+"""Detect ids that look alike: readers would confuse two names with the same skeleton."""
 
 from __future__ import annotations
 

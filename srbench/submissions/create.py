@@ -269,7 +269,7 @@ def _author_fields(stated: PlainRecord, records: Sequence[RunRecord], name: Json
 
 
 def _title_of_images(stated: PlainRecord) -> str:
-    """Return the author's name for a model whose images were scored; the name of their folder says nothing."""
+    """Return the author's name for a model whose images were scored, because the folder's name has no meaning."""
     if "title" not in stated:
         raise SubmissionError(
             "title: expected one, since the name of a folder of images says nothing of the model "
@@ -279,7 +279,7 @@ def _title_of_images(stated: PlainRecord) -> str:
 
 
 def _training(records: Sequence[RunRecord]) -> PlainRecord | None:
-    """Return what the records say about the training. Data and recipes may differ by scale; other facts must not.
+    """Return the facts about the training from the records. Only data and recipes may differ by scale.
 
     Recipes that differ get one hash over all scales: it is equal for two entries with equal recipes at every scale.
     """
@@ -305,13 +305,13 @@ def _training(records: Sequence[RunRecord]) -> PlainRecord | None:
 
 
 def _one_hash(hashes: Iterable[str]) -> str:
-    """Return the only hash, or that of several together."""
+    """Return the hash itself if there is only one, or one hash over all of them."""
     found = sorted(hashes)
     return found[0] if len(found) == 1 else hashlib.sha256("\n".join(found).encode()).hexdigest()
 
 
 def _same(values: Sequence[Fact | None]) -> Fact | None:
-    """Return the value that all have, None where they differ."""
+    """Return the common value of all; None if they differ."""
     return values[0] if len(set(values)) == 1 else None
 
 

@@ -57,7 +57,7 @@ _PNG_CHUNKS = frozenset({b"IHDR", b"IDAT", b"IEND"})
 _PNG_DEPTH_AT, _EIGHT_BIT_RGB = 24, b"\x08\x02"
 _WEBP_CHUNKS = frozenset({b"VP8 ", b"VP8L"})
 _WEBP_HEADER = 20
-# Metadata with which viewers show other colours than the pixels, or rotate the picture.
+# Metadata that makes viewers change the colours or rotate the picture.
 _SHOWN_OTHERWISE = {"chromaticity", "exif", "gamma", "icc_profile", "transparency"}
 
 
@@ -78,7 +78,7 @@ class SampleCrop:
 
     @property
     def reference(self) -> str:
-        """The name of the same crop of the HR image, which is equal at each scale: `brick`, or `brick_large`."""
+        """The name of the same crop of the HR image, which all scales share: `brick`, or `brick_large`."""
         return f"{self.image}_large" if self.is_large else self.image
 
     @property
@@ -94,7 +94,7 @@ def crops_at(scale: int) -> list[SampleCrop]:
 
 
 def crop_named(stem: str) -> SampleCrop | None:
-    """Return the crop of a file name without its suffix, None if no entry may have such a file."""
+    """Return the crop that belongs to a file name without its suffix; None if the name is not allowed."""
     if stem in CORNERS:
         return SampleCrop(stem, SCALE, *CORNERS[stem], SIDE)
     found = re.fullmatch(r"([a-z_]+)_x(\d)", stem)
@@ -125,7 +125,7 @@ def read_samples(folder: Path) -> dict[str, bytes]:
 
 
 def sample_scales(names: Iterable[str]) -> list[int]:
-    """Return the scales of crops that are given by file name."""
+    """Return the scales of the crops with these file names."""
     return sorted({_crop_of(name).scale for name in names})
 
 
@@ -162,7 +162,7 @@ def check_sample(data: bytes, name: str) -> None:
 
 
 def _strange_png(data: bytes, side: int) -> str | None:
-    """Return what a PNG holds in addition to 8-bit RGB pixels, None for nothing."""
+    """Return the name of what a PNG holds in addition to 8-bit RGB pixels; None for a plain file."""
     start, kinds, pixels = len(_PNG_SIGNATURE), [], []
     while start + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, start)
@@ -190,7 +190,7 @@ def _strange_png(data: bytes, side: int) -> str | None:
 
 
 def _strange_webp(data: bytes) -> str | None:
-    """Return what a WebP holds in addition to one picture, None for nothing."""
+    """Return the name of what a WebP file holds in addition to one picture; None for a plain file."""
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or len(data) < _WEBP_HEADER:
         return "another kind of file"
     (announced,) = struct.unpack_from("<I", data, 4)

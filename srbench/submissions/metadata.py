@@ -30,7 +30,7 @@ _PARTS: Mapping[str, type[RecordModel]] = {
 
 
 def complete_metadata(given: Mapping[str, object], where: str) -> PlainRecord:
-    """Return the given author's fields, completed and checked; `where` is the file that they come from.
+    """Return the fields written by the author, completed and checked; `where` is their file.
 
     TOML has no null: fields of an object that may be null may be left out. A date of TOML becomes text.
 
@@ -43,7 +43,7 @@ def complete_metadata(given: Mapping[str, object], where: str) -> PlainRecord:
 
 
 def complete_field(name: str, value: object, where: str) -> JsonValue:
-    """Return one author's field, completed and checked; `where` is what a message calls it.
+    """Return one field written by the author, completed and checked; messages name it `where`.
 
     Raises:
         SubmissionError: a value that the record refuses.
@@ -56,7 +56,7 @@ def complete_field(name: str, value: object, where: str) -> JsonValue:
 
 
 def _complete(name: str, value: object) -> object:
-    """Return the value with nulls for what is missing and may be null; anything else is left to the check."""
+    """Return the value with null for each missing field that may be null; other problems are found by the check."""
     if name == "date" and type(value) is date:
         return value.isoformat()
     if name not in _PARTS:

@@ -58,7 +58,7 @@ def check_footer(data: bytes) -> None:
     """
     length = int.from_bytes(data[-8:-4], "little")
     if data[-4:] != b"PAR1" or length > len(data) - 8:
-        return  # pyarrow says so in its own words
+        return  # pyarrow reports this error itself
     if length > _LARGEST_FOOTER:
         raise ValueError("a footer of more than a megabyte")
     footer = _struct(_Reader(data[: len(data) - 8], len(data) - 8 - length), 0)
@@ -93,7 +93,7 @@ def _structs(struct: Struct, field: int) -> list[Struct]:
 
 
 def check_pages(data: bytes, metadata: pq.FileMetaData, *, limit: int) -> None:
-    """Raise ValueError unless all pages hold what the footer says: rows, plain encodings, at most `limit` bytes."""
+    """Raise ValueError unless all pages agree with the footer: its rows, plain encodings, at most `limit` bytes."""
     rows = pages = unpacked = packed = 0
     for group in range(metadata.num_row_groups):
         row_group = metadata.row_group(group)
@@ -172,7 +172,7 @@ def _struct(reader: _Reader, depth: int) -> Struct:
 
 
 def _item(reader: _Reader, kind: int, depth: int) -> object:
-    # In a list, a truth value has a byte, in a structure it is the kind.
+    # In a list a boolean takes one byte; in a structure the type code is the value.
     return reader.take(1) if kind in (_TRUE, _FALSE) else _value(reader, kind, depth)
 
 

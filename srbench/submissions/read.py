@@ -172,7 +172,7 @@ def read_submissions(
 
 
 def unexpected(error: Exception) -> str:
-    """Return one line about an error that no check foresaw, as short printable text."""
+    """Return one line about an unexpected error, as short printable text."""
     return f"expected a readable entry, got {type(error).__name__} ({shown(str(error))}); make it with srbench submit"
 
 
@@ -200,7 +200,7 @@ def read_verified(root: Path) -> VerifiedList:
 
 
 def checked_hash(document: bytes, table: bytes) -> str:
-    """Return the hash of what a verification covers: `submission.json` and `scores.parquet`."""
+    """Return the hash of the files that a verification is about: `submission.json` and `scores.parquet`."""
     return hashlib.sha256(hashlib.sha256(document).digest() + hashlib.sha256(table).digest()).hexdigest()
 
 
@@ -240,7 +240,7 @@ def _read(folder: Path, verified: VerifiedList, trusted: Container[str]) -> Subm
     digest = files.digest(level)
     if digest not in trusted:
         _check(record, files, folder.name)
-        if level == LEVELS[0]:  # a verified entry had past dates once: a clock that is slow must not hide it
+        if level == LEVELS[0]:  # The date of a verified entry was checked before; a slow clock must not hide the entry.
             _require_past_dates(record)
     return Submission(
         record,
@@ -298,7 +298,7 @@ def require_known_files(folder: Path) -> None:
 
 
 def _trusted_verification(name: str, files: _Files, verified: VerifiedList) -> VerificationRecord | None:
-    """Return the entry's verification if the maintainers listed it and it covers these bytes; anybody can write one."""
+    """Return the entry's verification if the maintainers list it with a hash of exactly these bytes."""
     listed = verified.entries.get(name)
     if files.verification is None or listed is None:
         return None
@@ -327,7 +327,7 @@ def _folders(root: Path) -> Iterator[Path]:
 
 
 def _without_look_alikes(entries: list[Submission]) -> tuple[list[Submission], list[Problem]]:
-    """Keep one of several entries with ids that look alike: the highest verified one, then the oldest.
+    """Keep only one of several entries whose ids look alike: the one with the highest verification, then the oldest.
 
     Of claimed entries none is kept: their authors also write the dates, so nothing shows which one is the original.
     """

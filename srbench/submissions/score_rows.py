@@ -29,12 +29,12 @@ Value = TypeVar("Value")
 
 _ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:()+,-]{0,99}", re.ASCII)
 _LARGEST_PSNR = 200.0
-_LARGEST = 1e9  # of a metric about which only its record is known
+_LARGEST = 1e9  # bound for metrics that this installation does not know
 _MEAN_TOLERANCE = 1e-6
 
 
 class _ScoreLine(NamedTuple):
-    """What the checks read of one row of the table; the scores of Y or those of RGB are None."""
+    """The values of one row of the table that the checks use; the scores of Y or those of RGB are None."""
 
     scale: int
     protocol: str

@@ -28,10 +28,10 @@ _MAX_UNPACKED = 64 << 20
 _MAX_STRING = 200
 _UTF8_BYTES = 4
 _MAX_ROW_GROUPS = 100
-# Snappy cannot grow more than about twentyfold, and these encodings not at all: other files are bombs or not ours.
+# Snappy expands at most about twentyfold and these encodings not at all; `srbench submit` writes nothing else.
 _CODECS = {"SNAPPY", "UNCOMPRESSED"}
 _ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
-# The layouts of score tables that `srbench submit` has written. Entries are known by their bytes, so old ones stay.
+# The layouts of score tables of all versions of `srbench submit`. Older entries keep their bytes.
 _LAYOUTS = {version: columns_of(version) for version in (3, SCHEMA_VERSION)}
 _TEXT_COLUMNS = [field.name for field in SCHEMA if pa.types.is_string(field.type)]
 
@@ -115,7 +115,7 @@ def _no_constant(name: str) -> float:
 
 
 def _layout_of(metadata: pq.FileMetaData, rows: int, metrics: Sequence[str]) -> int:
-    """Return the schema version that the table has the columns of, once its shape and encoding are safe to read."""
+    """Check that shape and encoding of a table are safe to read; return the schema version of its columns."""
     if metadata.num_rows != rows:
         raise SubmissionError(
             f"scores.parquet: expected {rows} rows (images × protocols of the runs), got {metadata.num_rows}"

@@ -19,7 +19,7 @@ from srbench.workers import end_with_parent
 
 
 class _Node(TypedDict):
-    """What Ray reports about a machine of its cluster; only the fields that are read here."""
+    """The facts that Ray reports about a machine of its cluster, limited to those used here."""
 
     Alive: bool
     Resources: dict[str, float]
@@ -88,7 +88,7 @@ class RayCluster(Engine):
     def results(self, jobs: Iterable[SweepJob]) -> Iterator[JobResult]:
         """Yield results in the order of their completion."""
         try:
-            # Inside the method: ray is an extra, and heavy.
+            # Inside the method: ray is an optional extra and slow to import.
             import ray
         except ModuleNotFoundError as error:
             raise SweepError("--engine ray: the package ray is missing; pip install 'sisr-bench[ray]'") from error

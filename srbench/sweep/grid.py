@@ -83,7 +83,8 @@ class Sweep:
 
 @dataclass(frozen=True)
 class _Cell:
-    """One combination of the grid; `identity` is the key of a run of it alone, `model` the spec as it was given."""
+    """One combination of the grid; `identity` is the key of a run of only this combination, `model` the spec as
+    given."""
 
     protocol: str
     dataset: str
@@ -93,7 +94,7 @@ class _Cell:
 
 @dataclass
 class _Task:
-    """A run that is missing: its subject, its record without times, its rows in order, and its folder."""
+    """A missing run: its subject, its record without times, the ids of its rows in order, and its folder."""
 
     subject: SweepSubject
     key: Key
@@ -178,7 +179,7 @@ def sweep(
 def _require_distinct(grid: Grid) -> None:
     found = []
     for spec in dict.fromkeys(grid.datasets):
-        with suppress(SrbenchError):  # what is missing or damaged is reported with its combinations
+        with suppress(SrbenchError):  # missing and damaged runs are reported with their combinations
             found.append(open_dataset(spec, data_root=grid.data_root))
     distinct_sets(found)
 
@@ -213,14 +214,14 @@ class _Probes:
     taken: dict[tuple[str, int], Probe | None] = field(default_factory=dict)
 
     def of(self, plan: Plan, subject: SweepSubject) -> Probe | None:
-        """Return the probe of a subject's model, which is taken at the first call."""
+        """Return the probe of a subject's model; compute it at the first call."""
         model = subject.model, subject.scale
         if model not in self.taken:
             self.taken[model] = take_probe(plan.upscaler)
         return self.taken[model]
 
     def require_distinct(self, plan: Plan, subject: SweepSubject, cells: Sequence[_Cell]) -> None:
-        """Raises SweepError where combinations that another spec has already brought in are of a different model."""
+        """Raise SweepError if two specs with the same name in records are different models."""
         for other in dict.fromkeys(cell.model for cell in cells):
             found, now = self.taken[other, subject.scale], self.of(plan, subject)
             if found and now and found.deterministic and now.deterministic and found.sha256 != now.sha256:
@@ -231,7 +232,7 @@ class _Probes:
                 )
 
     def require_same(self, plan: Plan, subject: SweepSubject, runs: Iterable[Run | RunFolder]) -> None:
-        """Raises ResultsError where one of the runs holds scores of a model that computed something else."""
+        """Raise ResultsError if a run has scores of a model with a different output."""
         precision = plan.upscaler.options.precision
         for run in runs:
             sources = run.sources if isinstance(run, RunFolder) else [run.record]
@@ -277,7 +278,7 @@ def _task(plan: Plan, subject: SweepSubject, runs: Path, probes: _Probes) -> _Ta
 
 
 def _folder_name(plan: Plan, key: Key) -> str:
-    """Return a readable name that no other run has."""
+    """Return a readable name that no other run of the sweep has."""
     words = [
         plan.upscaler.identity.spec,
         f"x{plan.upscaler.scale}",
@@ -293,7 +294,7 @@ def _identity(key: Key) -> str:
 
 
 def _finished(runs: Path) -> dict[str, Run]:
-    """The finished runs of a sweep's folder, by the key of each single combination that they hold."""
+    """Return the finished runs in the folder of a sweep, by the key of each combination that they cover."""
     found: dict[str, Run] = {}
     for record in sorted(runs.glob(f"*/{RECORD_NAME}")):
         found |= _parts(read_run(record.parent))
@@ -313,7 +314,7 @@ def _execute(tasks: list[_Task], engine: Engine, watch: Watch, problems: list[st
     by_key = {_identity(task.key): task for task in tasks}
     jobs = [job for task in tasks for job in task.jobs(engine.chunk)]
     for task in tasks:
-        task.finish()  # a run that was killed after its last row needs no more images
+        task.finish()  # a run that was killed after its last row has no missing images
     for result in watch(engine.results(jobs), sum(len(job.names) for job in jobs)) if jobs else ():
         by_key[_identity(result.job.key)].take(result)
         if result.failure:

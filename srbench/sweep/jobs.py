@@ -68,7 +68,7 @@ class SweepJob:
 
 @dataclass(frozen=True)
 class JobResult:
-    """Rows of a job, with machine and times (seconds since 1970); `failure` is the reason why rows are missing."""
+    """The rows of a job, its machine and times (seconds since 1970); `failure` is the reason for missing rows."""
 
     job: SweepJob
     rows: list[Row]
@@ -90,12 +90,12 @@ def results_of(job: SweepJob) -> Iterator[JobResult]:
         for rows in run(plan, elsewhere=_others(plan, job)):
             yield JobResult(job, rows, began, time.time(), environment)
     except SrbenchError as error:
-        # As text: an exception that is sent between machines would have to be rebuilt from its arguments.
+        # As text, because not every exception can be sent to another process.
         yield JobResult(job, [], began, time.time(), environment, str(error))
 
 
 def compute(job: SweepJob) -> JobResult:
-    """Compute a job to its end or its first failure, and return all rows as one result."""
+    """Compute a job until its end or its first failure, and return all rows as one result."""
     parts = list(results_of(job))
     rows = [row for part in parts for row in part.rows]
     return replace(parts[-1], rows=rows)
@@ -109,7 +109,7 @@ def _open(subject: SweepSubject) -> Plan:
 
 def _apply_settings(job: SweepJob) -> None:
     os.environ.update(job.environment)
-    if Path(job.folder).is_dir():  # on another machine it may not exist, and only relative paths need it
+    if Path(job.folder).is_dir():  # the folder may not exist on another machine, and only relative paths need it
         os.chdir(job.folder)
 
 

@@ -6,5 +6,5 @@ import time
 
 
 def now() -> float:
-    """Seconds since some fixed moment, the same in all processes of this machine."""
+    """Return the seconds since a fixed moment, which is equal in all processes of this machine."""
     return time.monotonic()

@@ -30,7 +30,7 @@ from srbench.zoo.weights_catalogue import times
 
 
 def job_of(values: TrainValues) -> Job:
-    """The job that the values of `OPTIONS` describe. Errors as for `load_recipe` and `Recipe.changed`."""
+    """Return the job that the options describe. Raises the errors of `load_recipe` and `Recipe.changed`."""
     scales = _scales(values["scales"])
     return _job_with(values)(
         network=values["model"],
@@ -49,7 +49,7 @@ def job_of(values: TrainValues) -> Job:
 
 
 def _scales(text: str | None) -> tuple[int, ...]:
-    """The scales of `--scales`. Raises TrainingError for other text."""
+    """Return the scales in `--scales`. Raises TrainingError for other text."""
     try:
         return tuple(int(part) for part in text.split(",")) if text else ()
     except ValueError as error:
@@ -77,7 +77,7 @@ def _job_with(values: TrainValues) -> partial[Job]:
 
 
 def run_command(values: TrainValues) -> str:
-    """Train as the options say; what came of it, in a few lines, or of a sweep in a table.
+    """Train as the options say; return the outcome in a few lines, or for a sweep as a table.
 
     Of several processes only the first has something to say; the others return an empty text.
     """
@@ -121,7 +121,7 @@ def evaluation_command(job: Job) -> str:
 
 
 def _carried_out(jobs: Sequence[Job], values: TrainValues) -> list[Outcome]:
-    """Return the outcomes of a sweep, within the time limit if there is one; each is packed as soon as it is there."""
+    """Run a sweep, within the time limit if there is one; pack each training as soon as it is finished."""
     packer = _packer(values)
     if packer:
         packer.require_space(jobs)
@@ -137,7 +137,7 @@ def _carried_out(jobs: Sequence[Job], values: TrainValues) -> list[Outcome]:
 
 
 def _trained(job: Job, values: TrainValues) -> TrainingDocument:
-    """Return the record of a single training, within the time limit if there is one; packed if asked for."""
+    """Run a single training, within the time limit if there is one; pack it if requested; return its record."""
     packer = _packer(values)
     if packer:
         packer.require_space([job])

@@ -32,7 +32,7 @@ def curves(runs: Mapping[str, Sequence[Line]], *, title: str) -> str:
 
 
 def thinned(lines: Sequence[Line], value: str) -> list[Line]:
-    """At most `_POINTS` lines of a log, each a step and the mean of `value` from the one before up to there."""
+    """Return at most `_POINTS` points of a log: a step, and the mean of `value` since the previous point."""
     found = [line for line in lines if value in line]
     width = max(1, -(-len(found) // _POINTS))
     groups = [found[start : start + width] for start in range(0, len(found), width)]
@@ -48,7 +48,7 @@ def _series(runs: Mapping[str, Sequence[Line]], value: str) -> list[Series]:
 
 
 def _stacked(charts: Sequence[str]) -> str:
-    """Charts one below the other: documents of one size nested in a larger one."""
+    """Return an SVG document with charts of equal size below each other."""
     if not charts:
         raise ValueError("expected a loss or a PSNR to draw, got none")
     width, height = (float(side) for side in re.findall(r'viewBox="0 0 (\S+) (\S+)"', charts[0])[0])

@@ -1,4 +1,4 @@
-"""Batches of a training: from one stream of patches for each scale that is trained, one scale a step."""
+"""Read the batches of a training from one stream of patches for each scale; each step has one scale."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FeedsState = dict[str, FeedState] | FeedState
 
 
 class Feeds:
-    """Streams of patches by scale. Step 0 is of the first scale, step 1 of the second, and so on in turn."""
+    """Streams of patches by scale. The scales take turns: step 0 has the first scale, step 1 the second."""
 
     def __init__(self, data: Mapping[int, TrainingData], recipe: Recipe, seed: int, device: torch.device) -> None:
         self.scales = tuple(data)

@@ -1,4 +1,4 @@
-"""The folder of one training: its checkpoint while it runs, its log, and what is left when it is finished.
+"""The folder of one training: checkpoint and log while it runs; weights, record and curves when it is finished.
 
 A checkpoint holds everything that the next step depends on, and appears whole or not at all. It is read without
 running anything that it might contain.
@@ -66,7 +66,7 @@ Key = dict[str, object]
 
 @dataclass(frozen=True)
 class TrainingFolder:
-    """Where a training of this `key` (network, form, scale, recipe, data, seed) is kept.
+    """The folder of the training with this `key` (network, form, scale, recipe, data, seed).
 
     `recipe` has the values behind the key's hash, to report in what another one differs; `options` are those of the
     network's form, for the weights' metadata. Raises TrainingError where the folder holds another training, or cannot
@@ -80,7 +80,7 @@ class TrainingFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Make the folder, and keep other processes from training in it. Raises TrainingError where one does."""
+        """Make the folder and lock it. Raises TrainingError if another process trains in it."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -98,7 +98,7 @@ class TrainingFolder:
             yield
 
     def finished(self) -> TrainingDocument | None:
-        """The record of this training if it is finished: if record and weights are there, and are each other's."""
+        """Return the record of this training if it is finished; None if its record or its weights are missing."""
         if not (self.path / RECORD).exists():
             return None
         try:
@@ -115,7 +115,7 @@ class TrainingFolder:
         return record
 
     def checkpoint(self) -> CheckpointState | None:
-        """The last checkpoint of this training if there is one; tensors on the CPU."""
+        """Return the last checkpoint of this training, with tensors on the CPU; None without one."""
         path = self.path / CHECKPOINT
         if not path.exists():
             return None
@@ -128,20 +128,20 @@ class TrainingFolder:
             ) from error
         if not isinstance(state, dict) or state.get("format") != FORMAT:
             raise TrainingError(f"{path}: expected a checkpoint of format {FORMAT}; delete it to start anew")
-        # Checkpoints from before they held it have the hash alone.
+        # Older checkpoints have only the hash of the recipe.
         self._require_same(state["key"], state.get("recipe", {}))
         return cast(CheckpointState, state)
 
     def keep(self, state: Mapping[str, object]) -> None:
-        """Replace the checkpoint. On failure (a full disk) the old one stays whole."""
-        # In memory first: torch reports a failed write without the system's reason.
+        """Replace the checkpoint. If that fails (a full disk), the old one is kept."""
+        # Saved to memory first, because torch reports failed writes without the system's reason.
         buffer = io.BytesIO()
         torch.save({"format": FORMAT, "key": self.key, "recipe": dict(self.recipe), **state}, buffer)
         with atomic_path(self.path / CHECKPOINT, error=TrainingError) as temporary:
             temporary.write_bytes(buffer.getbuffer())
 
     def rewind(self, step: int) -> None:
-        """Drop what the log says of steps after `step`."""
+        """Remove the lines of the log after `step`."""
         kept = [line for line in read_lines(self.path) if line["step"] <= step]
         text = "".join(json.dumps(line) + "\n" for line in kept)
         write_atomic(self.path / LOG, text, error=TrainingError)
@@ -161,7 +161,7 @@ class TrainingFolder:
         write_atomic(self.path / name, with_record(tensors, record), error=TrainingError)
 
     def finish(self, tensors: Mapping[str, Tensor], facts: Mapping[str, object], record: TrainingDocument) -> None:
-        """Write weights (with `facts` in them), curves and record, in this order; then the checkpoint goes."""
+        """Write weights (with `facts` in them), curves and record, in this order; then delete the checkpoint."""
         self.keep_weights(WEIGHTS, tensors, facts)
         drawn = curves({str(self.key["network"]): read_lines(self.path)}, title=self.path.name)
         write_atomic(self.path / CURVES, drawn, error=TrainingError)
@@ -185,7 +185,7 @@ def _differences(there: Mapping[str, object], wanted: Mapping[str, object]) -> l
 
 
 def read_lines(folder: Path) -> list[Line]:
-    """The lines of a training's log; one that was cut off by a kill is left out."""
+    """Return the lines of a training's log; an incomplete last line is left out."""
     path, lines = folder / LOG, []
     for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:

@@ -28,7 +28,7 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class TransferSource:
-    """Weights to start from: `name` as the record tells it, the file's hash, the network that they belong to.
+    """Weights to start from: their name for the record, the hash of the file, and their network.
 
     `trained` holds what is known of the training that made them; empty if nothing is.
     """
@@ -41,14 +41,14 @@ class TransferSource:
 
     @property
     def form(self) -> Form | None:
-        """The form of the weights; None if their options are those of no form, or for a network of the user's code."""
+        """The form of the weights; None if their options belong to no form, or for a network of the user's code."""
         if self.fit.network.startswith(PREFIX):
             return None
         return find_variant(self.fit.network).network.form_of(dict(self.fit.options))
 
     @property
     def origin(self) -> str:
-        """A hash that is equal for sources which are a pair: two networks that differ in their attention only.
+        """A hash that is equal for both sources of a pair: two networks that differ only in their attention.
 
         Sources of unknown training are a pair only if they are the same file.
         """
@@ -74,7 +74,7 @@ class Transfer:
     unused: tuple[str, ...]
 
     def record(self) -> InitDocument:
-        """Return what the training's record and its weights say of the start, ready for JSON."""
+        """Return the `init` of the training's record and weights, ready for JSON."""
         return {
             "source": self.source.name,
             "sha256": self.source.sha256,
@@ -133,14 +133,15 @@ def transfer(source: TransferSource, expected: State, *, strict: bool) -> Transf
 
 
 def describe(record: InitDocument) -> str:
-    """Say in two or three lines what a training took from its source, from its record's `init`."""
+    """Return two or three lines about what a training took from its source; `record` is the `init` of its record."""
     head = f"started from {record['source']} (sha256 {record['sha256'][:12]}…): {record['taken']} tensors taken"
     parts = [("fresh", record["fresh"]), ("not used", record["unused"])]
     return "\n".join([head, *(f"{len(keys)} {what}: {_some(keys)}" for what, keys in parts if keys)])
 
 
 def origin_of(init: object) -> str | None:
-    """Return what makes two transfers a pair, out of a record's `init`; None for a training from scratch."""
+    """Return the `origin` in a record's `init`, which two transfers of a pair share; None for a training from
+    scratch."""
     return str(init["origin"]) if isinstance(init, Mapping) and init else None
 
 
@@ -167,7 +168,7 @@ def resolve_form(chosen: Form | None, source: TransferSource | None) -> Form:
 
 
 def require_no_stage(init: str, source: TransferSource, *, network: str, scale: int, fingerprint: str) -> None:
-    """Raises TrainingError for the weights of a training of the same network and scale on the same images."""
+    """Raise TrainingError for weights of a training of the same network and scale on the same images."""
     same = source.fit.network == network and source.fit.scale == scale
     if same and source.trained.get("fingerprint") == fingerprint and (folder := _folder_of(init)):
         raise TrainingError(
@@ -244,7 +245,7 @@ def _of_file(
             "srbench zoo convert first"
         )
     if RECORD_KEY not in checkpoint.metadata and form is None and not fits[0].network.startswith(PREFIX):
-        # For its check that the form of such a file is known.
+        # `load` checks that the form of the file is known.
         load(fits[0].network, scale=fits[0].scale, file=path)
     record = json.loads(checkpoint.metadata.get(RECORD_KEY, "{}"))
     return TransferSource(path.name, sha256, fits[0], _state(checkpoint, fits[0]), record)

@@ -1,4 +1,4 @@
-"""One training as data: what is trained on what, where it is kept, and how it is run."""
+"""The settings of one training as data: network, images, output folder, and how it is run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from srbench.zoo.networks import NETWORKS, Form, find_variant
 
 @dataclass(frozen=True)
 class Shortening:
-    """A schedule whose rest is run through in fewer steps: from step `at` on, to end at step `steps`."""
+    """A shortened schedule: from step `at` on it advances faster, so that the training ends at step `steps`."""
 
     at: int
     steps: int
@@ -87,7 +87,7 @@ class Job:
 
     @property
     def last_step(self) -> int:
-        """The number of steps that are done when the training is finished."""
+        """The number of steps after which the training is finished."""
         return self.shortening.steps if self.shortening else self.recipe.steps
 
     def scheduled(self, step: int) -> float:
@@ -137,7 +137,7 @@ class Job:
 
 
 def step_of(percent: int, job: Job) -> int:
-    """The step after which so many percent of a job's steps are done, at least 1."""
+    """Return the step at which a percentage of a job's steps is done, at least 1."""
     planned, short = max(1, job.recipe.steps * percent // 100), job.shortening
     if short is None or planned <= short.at:
         return planned
@@ -146,7 +146,7 @@ def step_of(percent: int, job: Job) -> int:
 
 
 def require_snapshots(job: Job, step: int) -> None:
-    """Raises TrainingError where weights are asked for that should have been kept at a step which has passed."""
+    """Raise TrainingError if a requested snapshot is missing and its step has already passed."""
     for percent in job.snapshots:
         if step_of(percent, job) <= step and not (job.output / snapshot_name(percent)).exists():
             raise TrainingError(
@@ -157,7 +157,7 @@ def require_snapshots(job: Job, step: int) -> None:
 
 
 def share_of(job: Job, world: DistContext) -> int:
-    """Patches of one forward pass. Raises TrainingError unless the batch divides into such parts."""
+    """Return the patches of one forward pass. Raises TrainingError if the batch cannot be divided so."""
     parts = world.size * job.speed.accumulate
     if parts < 1 or job.recipe.batch % parts:
         raise TrainingError(

@@ -90,7 +90,7 @@ train.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # functi
 
 
 def _value(option: Option, value: object) -> object:
-    """Return the value of a keyword as the command passes it on. Raise SrbenchError for a value of another type."""
+    """Return the value of a keyword in the form that the command uses. Raise SrbenchError for a wrong type."""
     if option.many:
         return _list(option, value)
     if option.flag:
@@ -112,7 +112,7 @@ def _list(option: Option, value: object) -> tuple[object, ...]:
     if value is None:
         return ()
     if isinstance(value, Mapping) and option.kind is str:
-        # Strings among the arguments of a factory are quoted: width="8" stays text.
+        # Strings among the arguments of a factory are quoted, so that width="8" stays text.
         plain = option.key != "factory_arg"
         return tuple(
             f"{name}={one if plain and isinstance(one, str) else json.dumps(one)}" for name, one in value.items()

@@ -1,4 +1,4 @@
-"""Whether a training fits into the memory of its device, and what to do where it does not."""
+"""Detect trainings that do not fit into the memory of their device, and say what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from srbench.training.training_data import TrainingData
 
 
 def fits_on_device(data: TrainingData, device: torch.device) -> bool:
-    """Whether the whole store may lie on the device: it then takes less than half of what is free."""
+    """Return whether the complete store takes less than half of the free memory of the device."""
     if device.type != "cuda":
         return False
     return 2 * (len(data.train.lr) + len(data.train.hr)) < torch.cuda.mem_get_info(device)[0]
@@ -22,11 +22,11 @@ def fits_on_device(data: TrainingData, device: torch.device) -> bool:
 
 @contextmanager
 def enough_memory(told: Callable[[], str]) -> Iterator[None]:
-    """Raise TrainingError if memory runs out in the `with` block; `told` returns its message."""
+    """Raise TrainingError if memory runs out in the `with` block; `told` returns the message."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        # On the CPU torch has no exception of its own for it, nor on a GPU for what its libraries and graphs lack.
+        # torch has no special exception for a lack of memory on the CPU, nor in its libraries and graphs on a GPU.
         said = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not any(one in str(error) for one in said):
             raise
@@ -34,12 +34,12 @@ def enough_memory(told: Callable[[], str]) -> Iterator[None]:
 
 
 def too_little_for(world: DistContext, what: str, way: str = "") -> str:
-    """The message of a device with too little memory for `what`; `way` is what to do first."""
+    """Return the message for a device with too little memory for `what`; `way` says what to try first."""
     return f"expected enough memory on {world.device} for {what}, got too little; {way}use a device with more"
 
 
 def too_large(job: Job, world: DistContext) -> str:
-    """The message of a step that does not fit, with the number of parts that makes it smaller."""
+    """Return the message for a step that does not fit, with a number of parts (--accumulate) that makes it smaller."""
     now = job.speed.accumulate
     larger = next(
         (

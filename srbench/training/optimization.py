@@ -1,4 +1,4 @@
-"""What learns: a network, its optimiser and the running average of its weights, stepped by whole global batches."""
+"""Optimise a network: its optimiser and the running average of its weights, one global batch per step."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _WARM_UP = 3
 
 @dataclass(frozen=True)
 class PerfOptions:
-    """How the same steps are computed faster; none of it is part of the recipe.
+    """Options that compute the same steps faster. They are not part of the recipe.
 
     `accumulate` splits a process' share of the batch, for less memory.
     """
@@ -62,7 +62,7 @@ class PerfOptions:
 
 
 def learning_rate(recipe: Recipe, step: float) -> float:
-    """The learning rate of step 0, 1, … of a recipe; between them in a shortened schedule."""
+    """Return the learning rate of a step of a recipe; in a shortened schedule, steps may be fractions."""
     if recipe.schedule == "constant":
         return recipe.learning_rate
     if recipe.schedule == "halving":
@@ -78,7 +78,7 @@ def _along_cosine(start: float, end: float, share: float) -> float:
 
 
 class Optimization:
-    """A network in training on one device of a `DistContext`.
+    """The training of a network on one device of a `DistContext`.
 
     Every process holds the same weights; gradients are averaged over all of them once in a step. Parameters that a
     loss does not reach (the heads of other scales) stay as they are.
@@ -88,7 +88,7 @@ class Optimization:
         self.recipe, self.world, self.speed = recipe, world, speed
         on_gpu = world.device.type == "cuda"
         if speed.graphs and not on_gpu:
-            # Elsewhere a recorded graph is empty: its replay would teach nothing.
+            # On other devices a recorded graph is empty, and its replay would train nothing.
             raise TrainingError(f"CUDA graphs: expected an NVIDIA GPU, got {world.device}; leave --graphs out")
         self.layout = torch.channels_last if speed.channels_last else torch.contiguous_format
         self.network = network.train().to(world.device, memory_format=self.layout)  # type: ignore[call-overload]  # missing in torch's stubs
@@ -101,7 +101,7 @@ class Optimization:
             betas=(recipe.beta1, recipe.beta2),
             eps=recipe.epsilon,
             weight_decay=recipe.weight_decay,
-            # One pass over all parameters: a small network would spend half of a step on the CPU in its optimiser.
+            # One operation for all parameters; otherwise a small network spends half of a step in its optimiser.
             fused=True,
         )
         self._loss = _LOSSES[recipe.loss]
@@ -114,7 +114,7 @@ class Optimization:
         self.optimiser.zero_grad()
 
     def step(self, parts: Iterable[tuple[Tensor, Tensor]], number: float) -> Tensor:
-        """Learn from this process' parts (LR, HR) of a global batch, at step `number` of the schedule.
+        """Train one step on this process's parts (LR, HR) of a global batch, at step `number` of the schedule.
 
         Returns the batch's mean loss and the norm of its gradient, float32, shape 2.
         """
@@ -129,13 +129,13 @@ class Optimization:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.recipe, number)
         self.optimiser.step()
-        # A recorded graph writes into the gradients' own memory, so that has to stay.
+        # A recorded graph writes into the memory of the gradients, so that memory must not be replaced.
         self.optimiser.zero_grad(set_to_none=not self.speed.graphs)
         self._follow(number)
         return torch.stack([total, norm])
 
     def result(self) -> dict[str, Tensor]:
-        """The state to keep: the averaged weights in place of the trained ones; on the CPU, float32."""
+        """Return the final state: averaged weights instead of the trained ones, on the CPU in float32."""
         state = {key: value.detach() for key, value in self.network.state_dict().items()}
         averaged = dict(zip(map(id, self.trained), self.average, strict=True))
         for key, parameter in self.network.named_parameters():
@@ -144,10 +144,10 @@ class Optimization:
 
     @contextmanager
     def averaged(self) -> Iterator[SRNetwork]:
-        """The network in evaluation mode and float32 with the averaged weights in it; put back afterwards."""
+        """Yield the network in evaluation mode and float32 with the averaged weights; restore it afterwards."""
         own = [parameter.detach().clone() for parameter in self.trained]
         weights = [parameter.detach() for parameter in self.trained]
-        # Values move, not tensors: a recorded graph and the optimiser know them by their place.
+        # Values are copied and tensors kept, because a recorded graph and the optimiser refer to these tensors.
         torch._foreach_copy_(weights, self.average)
         middle, self.network.deep_dtype = self.network.deep_dtype, None
         self.network.eval()
@@ -159,20 +159,20 @@ class Optimization:
             self.network.train().deep_dtype = middle
 
     def state_dict(self) -> OptimizationState:
-        """Weights, their average and the optimiser's state: everything that the next step depends on."""
+        """Return weights, their average and the optimiser's state: everything that the next step depends on."""
         return {"network": self.network.state_dict(), "average": self.average, "optimiser": self.optimiser.state_dict()}
 
     def load_state_dict(self, state: OptimizationState) -> None:
         """Go on from a state."""
         self.network.load_state_dict(state["network"])
         torch._foreach_copy_(self.average, [value.to(self.world.device) for value in state["average"]])
-        # Checkpoints from before the CPU had a fused step would bring the slow one back.
+        # Older checkpoints say that the step is not fused, which would be slower.
         groups = [{**group, "fused": True} for group in state["optimiser"]["param_groups"]]
         self.optimiser.load_state_dict({**state["optimiser"], "param_groups": groups})
         for parameter, held in self.optimiser.state.items():
             for name, value in held.items():
                 if value.shape == parameter.shape:
-                    # A fused step wants it laid out as the weights are, which another --layout has changed.
+                    # A fused step needs the memory layout of the weights, which --layout may have changed since.
                     held[name] = torch.empty_like(parameter).copy_(value)
 
     def _plain_backward(self, lr: Tensor, hr: Tensor) -> Tensor:
@@ -182,7 +182,7 @@ class Optimization:
 
     def _follow(self, number: float) -> None:
         weights = [parameter.detach() for parameter in self.trained]
-        # Early weights are far from where they go: the average starts short and grows to the recipe's length.
+        # Early weights are far from the final ones, so the average starts short and grows to the recipe's length.
         decay = min(self.recipe.ema, (1 + number) / (10 + number))
         if self.recipe.ema:
             torch._foreach_lerp_(self.average, weights, 1 - decay)
@@ -194,7 +194,7 @@ class _Recorded:
     """A backward pass recorded as a CUDA graph after a few plain ones, then replayed without launching each kernel."""
 
     def __init__(self, backward: Callable[[Tensor, Tensor], Tensor]) -> None:
-        # A graph holds all that its pass needs, and the circle that this makes keeps it after its training has ended.
+        # The graph and its tensors refer to each other, which would keep their memory after the end of the training.
         gc.collect()
         self._plain, self._calls = backward, 0
         self._aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # untyped in torch
@@ -215,7 +215,7 @@ class _Recorded:
         return self._loss
 
     def _on_side_stream(self, lr: Tensor, hr: Tensor) -> Tensor:
-        # Recording needs earlier passes off the default stream.
+        # Before recording, some passes must run on a stream other than the default one.
         self._aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._aside):
             loss = self._plain(lr, hr)
@@ -225,7 +225,7 @@ class _Recorded:
 
 def _set_precision(network: SRNetwork, precision: str) -> None:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
-    # Patches have one size, so looking for the fastest algorithm pays; validation images cost it once.
+    # Patches have one size, so the search for the fastest algorithm is worth it.
     torch.backends.cudnn.benchmark = True
     if precision == "bf16":
         network.deep_dtype = torch.bfloat16

@@ -12,7 +12,7 @@ from srbench.zoo.networks import FORMS
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One option. `kind` turns its text into a value; `flag` takes none, `many` may be repeated.
+    """One option. `kind` converts its text to a value; a `flag` has no value, `many` may be repeated.
 
     `required` is said of a single training; `misuse` sees to it, since a sweep's file says most of it.
     """
@@ -210,12 +210,12 @@ OPTIONS = (
 
 
 def recipe_settings(values: TrainValues) -> list[str]:
-    """The `KEY=VALUE` settings that options lay over a recipe."""
+    """Return the `KEY=VALUE` settings with which options change a recipe."""
     return [*(values["set"] or ()), *([f"steps={values['steps']}"] if values["steps"] is not None else [])]
 
 
 def misuse(values: Mapping[str, object]) -> str:
-    """What is wrong with a set of values, or an empty text: what is missing, or said beside a sweep that says it."""
+    """Return what is wrong with the values: missing options, or options that a sweep's file sets; empty if nothing."""
     if values["recipe_help"]:
         return ""
     if values["unpack"] is not None:

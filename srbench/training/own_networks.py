@@ -1,4 +1,4 @@
-"""Networks of the user's own code in a training: `--model python:FILE.py:factory`, with `--factory-arg`."""
+"""Train networks of the user's own code: `--model python:FILE.py:factory`, with `--factory-arg`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MODULE = "module."
 
 
 class OwnNetwork(SRNetwork):
-    """A module of the user's, N×3×H×W RGB in [0, 1] in and N×3×sH×sW out, with the interface that a training needs.
+    """Wraps a user's module (N×3×H×W RGB in [0, 1] to N×3×sH×sW) in the interface that a training needs.
 
     Low precision covers the complete module: srbench does not know its first and last convolution.
     """
@@ -50,7 +50,7 @@ class OwnNetwork(SRNetwork):
         return sr.to(lr.dtype)
 
     def shallow_features(self, x: Tensor) -> Tensor:
-        """Return the input: the module computes everything at once."""
+        """Return the input, because the module computes everything in its body."""
         return x
 
     def deep_features(self, shallow: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class OwnNetwork(SRNetwork):
 
 @dataclass(frozen=True)
 class NetworkSource:
-    """The code that a network is built by: its spec without folders of this machine, hash, and number of parameters.
+    """The code that builds a network: its spec without folders of this machine, its hash, the number of parameters.
 
     `arguments` are those of the factory.
     """
@@ -76,11 +76,12 @@ class NetworkSource:
     arguments: PlainRecord
 
     def identity(self) -> PlainRecord:
-        """Return what tells two networks of one spec apart, for a training's key and for the weights' metadata."""
+        """Return the facts that distinguish two networks of one spec, for a training's key and the weights'
+        metadata."""
         return {"source_sha256": self.sha256, "factory_args": self.arguments}
 
     def facts(self) -> PlainRecord:
-        """Return what the record of a training holds."""
+        """Return the facts about the user's code for the record of a training."""
         return {**self.identity(), "parameters": self.parameters}
 
 
@@ -113,7 +114,7 @@ def folder_name(network: str) -> str:
 
 
 def build_network(job: Job, *, form: Form, device: str = "cpu") -> SRNetwork:
-    """Return the untrained network of a job; of a network of the zoo in a form, on `meta` with shapes alone.
+    """Return the untrained network of a job; zoo networks are built in a form; on `meta` there are only shapes.
 
     Raises:
         UnknownNameError, UpscalerError: no such network or factory, or an error in the factory.

@@ -1,4 +1,4 @@
-"""The processes of one training: alone, or started by torchrun, one for each GPU (gloo on the CPU)."""
+"""Join the processes of one training: a single one, or those that torchrun started, one per GPU (gloo on the CPU)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class DistContext:
         """
         if self.size == 1:
             return
-        # One message for all: a small network has hundreds of small gradients.
+        # One message for all gradients, because a small network has hundreds of small ones.
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         with _others_alive():
             dist.all_reduce(flat)
@@ -53,13 +53,13 @@ class DistContext:
         torch._foreach_copy_(list(tensors), [part.view_as(like) for part, like in zip(parts, tensors, strict=True)])
 
     def wait(self) -> None:
-        """Go on when all processes have come here. Raises TrainingError where another process has ended."""
+        """Wait for all processes. Raises TrainingError if another process has ended."""
         if self.size > 1:
             with _others_alive():
                 dist.barrier()
 
     def require_same(self, number: int, what: str) -> None:
-        """Raises TrainingError unless all processes have the same number."""
+        """Raise TrainingError unless all processes have the same number."""
         if self.size == 1:
             return
         found = [torch.zeros((), dtype=torch.int64, device=self.device) for _ in range(self.size)]
@@ -74,18 +74,18 @@ class DistContext:
 
 
 def leads() -> bool:
-    """Whether this process is the first of those that torchrun started, or the only one."""
+    """Return whether this process is the only one, or the first that torchrun started."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def started_together() -> int:
-    """How many processes torchrun has started for one training; 1 without it."""
+    """Return the number of processes that torchrun started for one training; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 @contextmanager
 def join_processes(device: str) -> Iterator[DistContext]:
-    """This process' place among those that torchrun started; alone without it. `device`: auto, cpu, cuda or cuda:N.
+    """Yield the context of this process among those that torchrun started. `device`: auto, cpu, cuda or cuda:N.
 
     A GPU is the current device for as long. Raises TrainingError for another device, or where the processes do not find
     each other, UpscalerError for a device that this machine does not have.
@@ -97,7 +97,7 @@ def join_processes(device: str) -> Iterator[DistContext]:
     size = started_together()
     if size == 1:
         place = pick_device(device)
-        # Streams and recorded graphs are those of the current device, whatever device the tensors are on.
+        # Streams and recorded graphs belong to the current device, even if the tensors are on a different one.
         with torch.cuda.device(place) if place.type == "cuda" else nullcontext():
             yield DistContext(0, 1, place)
         return
@@ -112,7 +112,7 @@ def join_processes(device: str) -> Iterator[DistContext]:
         torch.cuda.set_device(place)
     try:
         store, rank, _ = next(rendezvous("env://", timeout=PATIENCE))
-        # Under a name of its own: a second training would find the first one's addresses, and wait there for ever.
+        # With a separate name, because a second training would find the addresses of the first one and wait for ever.
         store = dist.PrefixStore(f"training-{next(_JOINED)}", store)  # type: ignore[attr-defined]  # missing in its stubs
         dist.init_process_group(
             "nccl" if place.type == "cuda" else "gloo", store=store, rank=rank, world_size=size, timeout=PATIENCE

@@ -14,7 +14,7 @@ from srbench.training import clock
 SECONDS = 60.0
 """Seconds between two lines outside a terminal, unless a number of steps is given."""
 
-_TIMED_STEPS = 2  # after the first step, which is slower
+_TIMED_STEPS = 2  # time is measured after the first step, which is slower
 
 
 def say(text: str) -> None:
@@ -70,7 +70,7 @@ class ProgressLines:
         say(f"{self.what}: step {step} of {self.last_step}{expected}, written to {self.where}")
 
     def step(self, step: int, loss: float, psnr: float | None) -> None:
-        """Print how far the training is, if a line is due. `loss` is a mean over the last steps, `psnr` in dB."""
+        """Print the progress of the training if a line is due. `loss` is a mean over the last steps, `psnr` in dB."""
         now = clock.now()
         due = now - self._printed >= SECONDS if self.every is None else step % self.every == 0
         if not self.shown or not due:

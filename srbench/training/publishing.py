@@ -1,4 +1,4 @@
-"""From the folder of a finished training to an entry of the catalogue: half-precision weights and their record."""
+"""Make a catalogue entry from the folder of a finished training: half-precision weights and their record."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _CPU_NOTE = "trained on a CPU within a small budget, until a longer training rep
 
 @dataclass(frozen=True)
 class Published:
-    """A catalogue entry that was written: the weights file and the record beside it.
+    """A written catalogue entry: the weights file and its record.
 
     `remarks` say which sets it was not scored on, and why, and that its loss spiked, if it did.
     """
@@ -140,7 +140,7 @@ def _scores(full: SRNetwork, half: SRNetwork, sets: Sequence[ImageSet], scale: i
 
 
 def _replaced(network: str, scales: tuple[int, ...], packaged: Path, *, replace: bool) -> list[Path]:
-    """Return the records of entries that serve one of the scales already.
+    """Return the records of existing entries for one of the scales.
 
     Raises WeightsError if there are any without `replace`, or one that serves further scales.
     """
@@ -164,7 +164,7 @@ def _replaced(network: str, scales: tuple[int, ...], packaged: Path, *, replace:
 
 
 def _remove(record: Path, packaged: Path, larger: Path, *, keep: str) -> None:
-    """Remove an entry that a new one of another name replaces."""
+    """Remove an entry that a new entry with a different name replaces."""
     weights = read_record(record)["file"]["name"]
     if weights == keep:
         return
@@ -173,7 +173,7 @@ def _remove(record: Path, packaged: Path, larger: Path, *, keep: str) -> None:
 
 
 def halved(network: nn.Module) -> dict[str, Tensor]:
-    """A network's state with its floating tensors in float16. Raises WeightsError where a value does not fit."""
+    """Return a network's state with floating tensors in float16. Raises WeightsError if a value does not fit."""
     state = {key: value.half() if value.is_floating_point() else value for key, value in network.state_dict().items()}
     if large := [key for key, value in state.items() if not bool(torch.isfinite(value).all())]:
         raise WeightsError(
@@ -184,13 +184,14 @@ def halved(network: nn.Module) -> dict[str, Tensor]:
 
 
 def benchmark_sets(data_root: Path | None) -> list[ImageSet]:
-    """The complete benchmark sets found locally, else the embedded Sample."""
+    """Return the complete benchmark sets found locally, or else the embedded Sample."""
     found = [open_dataset(name, data_root=data_root) for name in available_datasets(data_root) if name in _SETS]
     return [images for images in found if len(images) == images.n_expected] or [open_dataset("Sample")]
 
 
 def _unseen(sets: list[ImageSet], told: TrainingDocument, data_root: Path | None) -> tuple[list[ImageSet], list[str]]:
-    """The sets without an image that the training set has, else the embedded Sample; and a remark on each other one."""
+    """Return the sets without images of the training set, or else the embedded Sample, and a remark on each other
+    set."""
     seen = _training_pixels(told, data_root)
     shared = {images.name: len(seen & set(images.pixel_hashes.values())) for images in sets}
     remarks = [
@@ -208,10 +209,10 @@ def _unseen(sets: list[ImageSet], told: TrainingDocument, data_root: Path | None
 
 
 def _training_pixels(told: TrainingDocument, data_root: Path | None) -> frozenset[str]:
-    """The hashes of the images that a training set has, the held-out ones included."""
+    """Return the hashes of all images of a training set, including the held-out ones."""
     if "pixels" in told:
         return frozenset(told["pixels"])
-    # An older record has but their fingerprint: the images themselves tell, where they still lie.
+    # Older records have only the fingerprint of the set, so its images are read if they are still there.
     try:
         images = find_training_images(told["train_set"]["name"], data_root)
         same = images.fingerprint == told["train_set"]["fingerprint"]
@@ -221,13 +222,13 @@ def _training_pixels(told: TrainingDocument, data_root: Path | None) -> frozense
 
 
 def _training(told: TrainingDocument, folder: Path) -> PublishedTrainingDocument:
-    """A training's own record in the form of `srbench.zoo.trained.Training`, and all else that repeats it.
+    """Return how the weights were trained, for their record, with everything needed to repeat the training.
 
     Earlier stages are in it as parts of one training; `stages` has them one by one.
     """
     recipe, images = told["recipe"], told["train_set"]
     history, loss = end_to_end(told, loss_curve(folder))
-    # A set given by its path is known by its fingerprint; where it lay on some machine says nothing.
+    # A set given by its path is identified by its fingerprint; the folder on this machine is left out.
     name = Path(images["name"].removeprefix("folder:")).name
     whole = images["images"] + len(told["held_out"])
     total = as_one(told)

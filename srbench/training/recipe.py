@@ -69,7 +69,7 @@ def load_recipe(name: str) -> Recipe:
 
 
 def recipe_from(document: Mapping[str, object]) -> Recipe:
-    """Return a recipe of plain values from TOML or JSON. Raises TrainingError for values that make no recipe."""
+    """Return the recipe described by values from TOML or JSON. Raises TrainingError for invalid values."""
     return _recipe(document, str(document.get("name", "")))
 
 

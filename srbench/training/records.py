@@ -37,7 +37,7 @@ def read_training(folder: Path) -> TrainingDocument:
 
 
 def whole_record(folder: Path) -> TrainingDocument:
-    """Return the record in a folder, checked. Raises OSError for none, ValueError for one that breaks the rules."""
+    """Read and check the record in a folder. Raises OSError if it is missing, ValueError if it is invalid."""
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     try:
         validate(TrainingRecord, record, RECORD, error=TrainingError)
@@ -69,7 +69,7 @@ def require_own_weights(folder: Path, record: TrainingDocument) -> None:
 
 
 def as_one(record: TrainingDocument) -> StagesTotal:
-    """Return what a record and its earlier stages are together: one recipe's name and hash, and sums.
+    """Return the total of a record and its earlier stages: joined recipe name and hash, and sums.
 
     A training with one stage has the hash of its recipe; one with several has the hash of their hashes, one per line.
     """
@@ -85,7 +85,8 @@ def as_one(record: TrainingDocument) -> StagesTotal:
 
 
 def _says_the_same(path: Path, record: TrainingDocument) -> bool:
-    """Return whether the metadata of a file agree with the record; records of earlier versions have no hash of it."""
+    """Return whether the metadata of a weights file agree with its record, for older records without the file's
+    hash."""
     told = json.loads(read_checkpoint(path).metadata.get(RECORD_KEY, "{}"))
     if not isinstance(told, dict) or any(told.get(key) != record[key] for key in ("network", "seed")):
         return False

@@ -1,4 +1,4 @@
-"""Trainings in stages: a finished one whose weights another goes on from, and the two told as one."""
+"""Trainings in stages: continue a finished training, and report all stages as one training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from srbench.zoo.reading import read_checkpoint
 
 @dataclass(frozen=True)
 class Stage:
-    """A finished training that another starts from: its weights, their file's hash, and what was done for them.
+    """A finished training that another one continues: its weights, the hash of their file, and its stages.
 
     `told` has an entry for each stage so far, the first one first. `init` is what the record of the first one says of
     weights that it took over by transfer.
@@ -35,7 +35,7 @@ class Stage:
     init: InitDocument | None
 
     def require_same_images(self, data: TrainingData, recipe: Recipe) -> None:
-        """Raises TrainingError unless every stage saw the images of this fingerprint and none that is held out now."""
+        """Raise TrainingError unless all stages used the same images and held out all images that are held out now."""
         for stage in self.told:
             name = stage["recipe"]["name"]
             if stage["train_set"]["fingerprint"] != data.fingerprint:
@@ -54,7 +54,7 @@ class Stage:
 
 
 def read_stage(folder: Path, *, network: str, scale: int, form: Form | None) -> Stage:
-    """Read the finished training in a folder, which has to be one of this network, scale and form (None: any).
+    """Read the finished training in a folder. Network, scale and form (None: any) must be equal.
 
     Raises TrainingError for none, for weights that are not its own, or for one of another network, scale or form.
     """
@@ -96,17 +96,17 @@ def _form_options(network: str, form: Form) -> dict[str, Option]:
 
 
 def form_of(record: TrainingDocument) -> Form:
-    """Return the form of a training's record; records from before there were forms are of the authors' form."""
+    """Return the form of a training's record; older records without a form have the authors' form."""
     return record.get("form", "authors")
 
 
 def loss_curve(folder: Path) -> list[Line]:
-    """The loss over the steps of the training in a folder, as many points as a chart shows."""
+    """Return the loss over the steps of the training in a folder, with as many points as a chart shows."""
     return thinned(read_lines(folder), "loss")
 
 
 def end_to_end(record: TrainingDocument, loss: list[Line]) -> tuple[list[Line], list[Line]]:
-    """The `history` and the `loss` of a record and its earlier stages, their steps counted through."""
+    """Return `history` and `loss` of a record and its earlier stages, with steps counted from the first stage."""
     stages = record.get("stages", [])
     steps = [stage["steps"] for stage in stages]
     history = _joined([*(stage["history"] for stage in stages), record["history"]], steps)

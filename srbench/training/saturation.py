@@ -1,4 +1,4 @@
-"""Whether the sigmoids of attention maps are saturated: a map that is 0 or 1 everywhere neither selects nor learns.
+"""Measure the saturation of attention maps: a map that is 0 or 1 everywhere neither selects nor learns.
 
 Measured are the spatial and the channel maps of BAM and its relatives, over 8 fixed LR patches of embedded photographs.
 """
@@ -129,7 +129,7 @@ def _summary(values: Tensor) -> SiteSaturation:
 
 @contextmanager
 def _listening(sites: Mapping[str, ACAM | MSAM], maps: Mapping[str, list[Tensor]]) -> Iterator[None]:
-    """Collect what the `map` of each module returns."""
+    """Collect the maps that the modules compute during a forward pass."""
     for name, module in sites.items():
         plain = module.map
 

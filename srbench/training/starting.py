@@ -1,4 +1,4 @@
-"""What a training begins with: its network in one form, and the weights of an earlier training, if there are any."""
+"""Prepare the start of a training: its network in one form, and the weights of an earlier training, if any."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from srbench.zoo.networks import Form, Option, find_variant
 
 @dataclass(frozen=True)
 class Start:
-    """The network of a training in its form, and the weights of an earlier training, if it starts from any.
+    """The start of a training: its network in one form, and the weights of an earlier training, if any.
 
     `own` is the source of a network in the user's own code, None for one of the zoo.
     """
@@ -37,7 +37,8 @@ class Start:
 
     @classmethod
     def of(cls, job: Job) -> Start:
-        """Open what a job starts from. Errors as for `train`; images are not needed to find them."""
+        """Open the network and the weights that a job starts from. Raises the errors of `train`, without reading
+        images."""
         own, name = inspect_source(job), recorded_name(job.network)
         stage = read_stage(job.start, network=name, scale=job.scale, form=job.form) if job.start else None
         source = None
@@ -52,13 +53,13 @@ class Start:
 
     @property
     def init(self) -> InitDocument | None:
-        """What the record says of a transfer, made by this training or by an earlier stage; None without one."""
+        """The `init` of the record: the transfer of this training or of an earlier stage; None without one."""
         if self.transfer:
             return self.transfer.record()
         return self.stage.init if self.stage else None
 
     def require_fitting(self, data: TrainingData, job: Job) -> None:
-        """Raises TrainingError for a stage of other images, or a transfer that should be a stage."""
+        """Raise TrainingError for a stage with different images, or a transfer that should be a stage."""
         if self.stage:
             self.stage.require_same_images(data, job.recipe)
         if self.transfer and job.init:
@@ -78,7 +79,7 @@ class Start:
 
 
 def key_of(job: Job, start: Start, data: TrainingData) -> dict[str, object]:
-    """What identifies a training: two of equal keys give the same weights."""
+    """Return the key of a training: two trainings with equal keys give the same weights."""
     key = {
         "network": start.network,
         "scale": job.scale,
@@ -87,7 +88,7 @@ def key_of(job: Job, start: Start, data: TrainingData) -> dict[str, object]:
         "train_set": data.fingerprint,
         "seed": job.seed,
     }
-    # Only where they differ from the authors' form, one scale and scratch: keys of earlier trainings stay as they are.
+    # Added only if they differ from the default, so that the keys of earlier trainings stay equal.
     key |= {"form": start.form} if start.options else {}
     key |= {"scales": list(job.scales)} if job.scales else {}
     key |= start.own.identity() if start.own else {}

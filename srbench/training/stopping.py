@@ -15,7 +15,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass
 class StopRequest:
-    """Whether a stop was asked for, and by which signal."""
+    """A request to stop, with its signal."""
 
     signal: signal.Signals | None = None
 

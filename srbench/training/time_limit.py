@@ -39,9 +39,9 @@ PLAN = "time-limit.json"
 PLANNED_SHARE = 0.8
 """The share of the limit that is planned for; the rest is for steps that get slower."""
 
-_USED_SHARE = 0.93  # of the limit, by which the trainings are finished when the rest is shortened
-_LAST_SHARE = 0.97  # of the limit, after which a training stops with a checkpoint
-_VALIDATION_SHARE = 0.1  # of a training's time, at most, for measurements on held-out images
+_USED_SHARE = 0.93  # share of the limit in which the trainings finish if their rest is shortened
+_LAST_SHARE = 0.97  # share of the limit after which a training stops with a checkpoint
+_VALIDATION_SHARE = 0.1  # largest share of a training's time for measurements on held-out images
 _MOST_VALIDATIONS = 8
 _FEWEST_STEPS = 4
 _UNITS = (3600, 60, 1)
@@ -56,7 +56,7 @@ class PlannedSteps(RecordModel):
 
 
 class StepPlan(RecordModel):
-    """The steps of the trainings below one output folder, by the folder's name; `factor` shortened their second halves.
+    """The steps of the trainings in one output folder, by folder name; `factor` shortened their second halves.
 
     `factor` is None until the first halves are done, and 1 if nothing had to be shortened.
     """
@@ -130,7 +130,7 @@ def run_within(
 
 
 def measure(job: Job) -> MeasuredTimes:
-    """Measure how long a step, a measurement on the held-out images and a checkpoint of a training take here."""
+    """Measure the time of a step, of a measurement on held-out images and of a checkpoint on this machine."""
     with join_processes(job.device) as world:
         data = open_training_data(job.train_set, job.recipe, scale=job.scale, root=job.data_root)
         form = resolve_form(job.form, None) if job.start is None and job.init is None else (job.form or "unit")
@@ -150,7 +150,7 @@ def measure(job: Job) -> MeasuredTimes:
 
 
 def steps_within(seconds: float, speed: MeasuredTimes) -> tuple[int, int]:
-    """Return the steps that fit into a training's time, and after how many of them it measures.
+    """Return the number of steps that fit into a training's time, and the number of steps between measurements.
 
     Raises TrainingError where not even a few steps, one measurement and one checkpoint fit.
     """
@@ -173,7 +173,7 @@ def _make_plan(jobs: Sequence[Job], deadline: float, limit: float, workers: int)
     for job in jobs:
         if (job.network, job.scale) not in speeds:
             speeds[job.network, job.scale] = measure(job)
-    # What measuring took is gone; of the rest a share is planned, equal for each training.
+    # The time for measuring is subtracted; a share of the rest is divided equally among the trainings.
     share = (deadline - clock.now() - (1 - PLANNED_SHARE) * limit) / math.ceil(len(jobs) / workers)
     trainings = {}
     for job in jobs:

@@ -1,4 +1,4 @@
-"""How long a step of a training takes on this machine, measured before it begins."""
+"""Measure the time of a training step on this machine, before the training begins."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def seconds_per_step(job: Job, world: DistContext, *, form: Form, precision: str
 
 
 def bf16_warning(job: Job, world: DistContext, *, form: Form) -> str | None:
-    """Say what a recipe in bfloat16 costs on a processor that does not compute in it; None if nothing is to be said."""
+    """Return a warning about a bfloat16 recipe on a processor without bfloat16; None if there is nothing to warn of."""
     if job.recipe.precision != "bf16" or world.device.type != "cpu" or has_native_bf16():
         return None
     low, full = (seconds_per_step(job, world, form=form, precision=precision) for precision in ("bf16", "fp32"))

@@ -1,4 +1,4 @@
-"""The loop: batches in, steps, measurements and checkpoints out; the same for one process and for many."""
+"""The training loop: read batches, make steps, measure and write checkpoints, with one process or several."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ BAD_BATCH = "non-finite.safetensors"
 
 
 def train(job: Job) -> TrainingDocument:
-    """Train, or go on with what the output folder holds, until the recipe's last step; the record of the training.
+    """Train, or resume the training in the output folder, until the recipe's last step; return the record.
 
     A folder that holds this very training finished is left as it is. A job with `pause_at` gives `paused` (the step)
     and `seconds` in place of a record, unless it is finished. Under torchrun every process calls this.
@@ -87,7 +87,7 @@ def _begun(
 
 
 class _Training:
-    """One run of `train`: what it holds between the steps."""
+    """One run of `train`, with its state between steps."""
 
     def __init__(
         self, job: Job, world: DistContext, pairs: Mapping[int, TrainingData], folder: TrainingFolder, start: Start
@@ -151,7 +151,7 @@ class _Training:
         raise KeyboardInterrupt
 
     def _measured_saturation(self, when: str) -> dict[str, object]:
-        """Measure the attention maps with the averaged weights, and say in a line what was found."""
+        """Measure the attention maps with the averaged weights, and print the result in one line."""
         if not self.world.leads:
             return {}
         with self.optimization.averaged() as network:
@@ -166,14 +166,14 @@ class _Training:
         return {"paused": self.step, "seconds": self.seconds}
 
     def _timed_save(self) -> float:
-        """Write a checkpoint and note what it took; returns when it was done."""
+        """Write a checkpoint, note the time that it took, and return when it was finished."""
         begun = clock.now()
         self._save()
         self.save_seconds = clock.now() - begun
         return begun + self.save_seconds
 
     def _require_time(self) -> None:
-        """Raises TrainingError, with a checkpoint, once the time is up before the last step."""
+        """Write a checkpoint and raise TrainingError if the time is over before the last step."""
         deadline = self.job.deadline
         if deadline is not None and clock.now() > deadline and self.step < self.job.last_step:
             self._save()
@@ -191,7 +191,7 @@ class _Training:
         self.step += 1
 
     def _parts(self, feed: PatchFeed, draw: Draw) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process' share of a global batch, in the pieces that are accumulated."""
+        """Return this process's share of a global batch, in the parts that are accumulated."""
         first = self.world.rank * self.share * self.job.speed.accumulate
         for piece in range(self.job.speed.accumulate):
             start = first + piece * self.share
@@ -279,7 +279,7 @@ class _Training:
             torch.cuda.set_rng_state_all(state["random"]["cuda"])
 
     def _checked_losses(self) -> Tensor:
-        """Loss and gradient norm of the steps since the last report, N×2 on the CPU.
+        """Return loss and gradient norm of the steps since the last report, N×2 on the CPU.
 
         Raises DivergedError where one is not finite; the batch is saved first.
         """

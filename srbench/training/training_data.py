@@ -1,4 +1,4 @@
-"""What a training reads: the images named, those held out, and both packed as aligned pairs."""
+"""Prepare the data of a training: its images, the held-out ones, and both packed as aligned pairs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from srbench.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Packed pairs to train on and to measure progress on (None without held-out images), and whose pixels they are.
+    """Packed pairs to train on, and to measure progress on (None without held-out images), with their identity.
 
     `name` is the set's or the folder's, never a path; `fingerprint` is that of all its images, the held-out ones
     included, and `pixels` the hash of each; `images` counts those trained on.
@@ -38,7 +38,7 @@ class TrainingData:
     ranked: tuple[str, ...] = ()
 
     def plan(self, recipe: Recipe, seed: int) -> PatchPlan:
-        """The patches of a training: one stream for all processes, whatever their number.
+        """Return the patches of a training: one stream that all processes share.
 
         Raises DatasetError where an image or its crops are smaller than the recipe's patch.
         """
@@ -55,7 +55,7 @@ class TrainingData:
 
 
 def open_training_data(name: str, recipe: Recipe, *, scale: int, root: Path | None = None) -> TrainingData:
-    """The set `name` under the data root, or the folder of that path, packed for the recipe; packed once, then reused.
+    """Open a training set by its name or path, packed for the recipe. It is packed once and reused afterwards.
 
     Raises:
         TrainingError: a held-out name that the set lacks, or nothing left to train on.
@@ -84,7 +84,7 @@ def open_training_data(name: str, recipe: Recipe, *, scale: int, root: Path | No
 
 
 def find_training_images(name: str, root: Path | None = None) -> ImageSet:
-    """The images that a training set's name or path stands for.
+    """Return the images of a training set, given by name or path.
 
     A set of the catalogue (its training split, where it has one), a folder of that name under the data root, with its
     images in it or in its `HR`, or a path; `folder:DIR` is always a path. Raises DatasetError where there is none.
@@ -140,7 +140,7 @@ def _require_held_out(recipe: Recipe, held_out: Sequence[str], images: ImageSet)
 
 
 def _packed(images: ImageSet, names: Sequence[str], make: PairMaker) -> PatchStore:
-    """The store of these images, in the cache folder under a name that their place and the pairs decide."""
+    """Return the store of these images in the cache folder; its name depends on their folder and on the pairs."""
     identity = "\n".join([make.key, str(images.location.resolve()), *names])
     folder = cache_dir() / "patches" / f"x{make.scale}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
     return build_store({name: StoredImage(images.store, name) for name in names}, folder, make=make)

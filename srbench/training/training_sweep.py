@@ -1,4 +1,4 @@
-"""Many trainings: networks × scales × seeds, one after another or several at once; what is finished is not repeated."""
+"""Carry out many trainings (networks × scales × seeds), in turn or several at once, without repeating finished ones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _DEFAULTS: Mapping[str, Any] = {"seeds": [0], "set": [], "factory_arg": []}
 
 @dataclass(frozen=True)
 class Outcome:
-    """One training of a sweep: its record, or why there is none; `diverged` if its loss did not stay finite."""
+    """The outcome of one training of a sweep: its record, or the problem; `diverged` if its loss became infinite."""
 
     job: Job
     record: TrainingDocument | None
@@ -47,7 +47,7 @@ class Outcome:
 
 
 def read_sweep(path: Path, output: Path, template: Callable[..., Job] = Job) -> list[Job]:
-    """The trainings that a TOML file asks for, each in a folder of its own under `output`.
+    """Return the trainings that a TOML file asks for, each with its own folder in `output`.
 
     Keys: `networks`, `scales`, `seeds` (lists; one seed, 0, by default), `recipe`, `train_set`, `set` (a list of
     KEY=VALUE changes to the recipe), and `factory_arg` (a list of KEY=VALUE for networks of own code). Networks vary
@@ -87,7 +87,7 @@ def read_sweep(path: Path, output: Path, template: Callable[..., Job] = Job) -> 
 
 
 def run_jobs(jobs: Sequence[Job], *, workers: int = 1, told: Callable[[Outcome], None] | None = None) -> list[Outcome]:
-    """Carry out trainings in order, `workers` at a time, each in a process of its own where there are several.
+    """Carry out trainings in order, `workers` at a time; several workers use separate processes.
 
     A training that fails, or whose process dies, does not stop the others. Folders that hold their training finished
     are taken as they are, unfinished ones go on. On the CPU the workers share its cores. Each outcome is `told` as
@@ -120,7 +120,7 @@ def run_jobs(jobs: Sequence[Job], *, workers: int = 1, told: Callable[[Outcome],
 
 
 def require_all(outcomes: Iterable[Outcome]) -> list[TrainingDocument]:
-    """The records of finished trainings. Raises TrainingError naming those that failed."""
+    """Return the records of finished trainings. Raises TrainingError that names the failed ones."""
     outcomes = list(outcomes)
     if failed := [outcome for outcome in outcomes if outcome.record is None]:
         told = "; ".join(f"{outcome.job.output.name}: {outcome.problem}" for outcome in failed[:3])
@@ -176,7 +176,7 @@ def _checked(key: str, value: Any, path: Path) -> Any:
 
 
 def _pack(jobs: Sequence[Job]) -> None:
-    """Pack the training images once, before several processes would."""
+    """Pack the training images once, before several processes start."""
     kinds = {(job.train_set, job.recipe.sha256, job.scale): job for job in jobs}
     for job in kinds.values():
         open_training_data(job.train_set, job.recipe, scale=job.scale, root=job.data_root)
@@ -190,7 +190,7 @@ def _attempt(job: Job) -> Outcome:
 
 
 def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[tuple[int, Outcome]]:
-    # Each worker is a pool of its own: the death of its process breaks that pool alone, and says whose training it was.
+    # Each worker is a separate pool, so that a process that dies breaks only its pool, and its training is known.
     idle: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
     for _ in range(workers):
         idle.put(_worker(workers))
@@ -207,12 +207,12 @@ def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[tuple[int, Outc
 
 
 def _elsewhere(job: Job, idle: SimpleQueue[ProcessPoolExecutor], workers: int) -> Outcome:
-    """What a process that is idle makes of a training."""
+    """Run a training in the worker process, and return its outcome."""
     pool, quiet = idle.get(), replace(job, progress=False)
     try:
         try:
             made = pool.submit(_attempt, quiet)
-        except BrokenProcessPool:  # its process died between two trainings, which is the fault of none
+        except BrokenProcessPool:  # the process died between two trainings, so no training caused it
             pool = _worker(workers)
             made = pool.submit(_attempt, quiet)
         return replace(made.result(), job=job)
@@ -224,7 +224,7 @@ def _elsewhere(job: Job, idle: SimpleQueue[ProcessPoolExecutor], workers: int) -
 
 
 def _worker(workers: int) -> ProcessPoolExecutor:
-    """A process for one training at a time, with its share of the cores; it starts with the first."""
+    """A process that runs one training at a time on its share of the cores; it starts with the first training."""
     # A fork would inherit a CUDA context that no longer works.
     return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin, initargs=(workers,))
 

@@ -1,4 +1,4 @@
-"""How good a network is on the held-out training images, by the protocol that results are ranked under."""
+"""Score a network on the held-out training images under the protocol of the rankings."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ PROTOCOL = "matlab-y"
 
 
 def held_out_psnr(network: SRNetwork, store: PatchStore, device: torch.device, *, most: int | None = None) -> float:
-    """Mean over the images of a store, or the first `most`, of the PSNR in dB that matlab-y gives whole images."""
+    """Return the mean PSNR in dB under matlab-y over the images of a store, or over its first `most` images."""
     return float(np.mean([_image_psnr(network, store, index, device) for index in range(len(store))[:most]]))
 
 
 def _image_psnr(network: SRNetwork, store: PatchStore, index: int, device: torch.device) -> float:
     scoring = get_protocol(PROTOCOL).scoring
     lr, hr = (torch.from_numpy(image) for image in store.image(index))
-    # Far from its goal a network may leave the range that the protocol takes for sensible.
+    # Early in a training the output may be outside of the range that the protocol accepts.
     sr = network(to_float(lr.to(device))[None]).clamp(0, 1)
     border = scoring.border(store.scale)
-    # The protocol's own PSNR without its SSIM, which would double the time.
+    # The PSNR of the protocol without its SSIM, which would double the time.
     pair = (scoring.quantise(sr), hr.permute(1, 2, 0).numpy())
     first, second = (shave(image, border=border) for image in pair)
     return psnr(
