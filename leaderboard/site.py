@@ -30,6 +30,7 @@ from leaderboard import (
 from leaderboard.collection import Collection, collect
 from leaderboard.pages import Page
 from leaderboard.rendering import SITE, SiteLinks
+from leaderboard.writing import write_pages
 from srbench.errors import ResultsError
 from srbench.files import explain
 from srbench.submissions import Problem
@@ -132,13 +133,13 @@ def _write(submissions: Path, target: Path, links: SiteLinks) -> Report:
     collection = collect(submissions)
     SITE.date = max((entry.date for entry in collection), default="")
     SITE.links = links
+    pages = [page for builder in BUILDERS for page in builder(collection)]
     paths: set[str] = set()
-    for builder in BUILDERS:
-        for page in builder(collection):
-            if page.path in paths or not _is_local(page.path):
-                raise ResultsError(f"expected one page per path inside the site, got {page.path!r} again or outside it")
-            paths.add(page.path)
-            _put(target / page.path, page.content())
+    for page in pages:
+        if page.path in paths or not _is_local(page.path):
+            raise ResultsError(f"expected one page per path inside the site, got {page.path!r} again or outside it")
+        paths.add(page.path)
+    write_pages(pages, target)
     (target / MARKER_NAME).write_text("A site built by srbench leaderboard build.\n", encoding="utf-8")
     _, studies = study_pages.read_studies(collection.root)
     return Report(len(collection), len(paths), (*collection.problems, *studies))
@@ -146,8 +147,3 @@ def _write(submissions: Path, target: Path, links: SiteLinks) -> Report:
 
 def _is_local(path: str) -> bool:
     return "\\" not in path and not {"", ".", ".."} & set(path.split("/"))
-
-
-def _put(target: Path, content: str | bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(content.encode() if isinstance(content, str) else content)

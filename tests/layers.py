@@ -57,7 +57,16 @@ BELOW: dict[str, tuple[str, ...]] = {
     "training": ("result", "charts", "workers"),
     "study": ("training", "statistics"),
     "verification": ("evaluation", "submissions", "bounded_process"),
-    "leaderboard": ("submissions", "statistics", "charts", "datasets", "modelcard", "score_tables", "crop_boxes"),
+    "leaderboard": (
+        "submissions",
+        "statistics",
+        "charts",
+        "datasets",
+        "modelcard",
+        "score_tables",
+        "crop_boxes",
+        "workers",
+    ),
     "cli": (
         "sweep",
         "result",

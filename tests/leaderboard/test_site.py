@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from leaderboard import dataset_pages, main_tables
+from leaderboard import dataset_pages, main_tables, writing
 from leaderboard.collection import collect
 from leaderboard.data_commit import commit_of
 from leaderboard.rendering import SiteLinks, with_code
@@ -376,6 +376,14 @@ def test_commit_is_named_only_for_unchanged_entries(tmp_path: Path) -> None:
     assert commit_of(tmp_path) == head[:12]
     (tmp_path / "entry.json").write_text("[]")
     assert commit_of(tmp_path) == ""
+
+
+def test_several_processes_write_the_same_site(
+    submissions: Path, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "PARALLEL_FROM", 1)
+    build(submissions, tmp_path / "site")
+    assert content(tmp_path / "site") == content(site)
 
 
 def test_lists_of_a_dataset_are_paged_without_gaps(submissions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
