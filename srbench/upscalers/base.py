@@ -123,7 +123,7 @@ def chosen_options(options: Options | None, keywords: OptionKeywords) -> Options
 
 @dataclass(frozen=True)
 class Identity:
-    """What an upscaler is, for the record: the spec that opens it again, and the hash of its weights."""
+    """The identity of an upscaler for the record: the spec that opens it again, and the hash of its weights."""
 
     spec: str
     weights_sha256: str | None = None
@@ -157,11 +157,11 @@ class Upscaler(ABC):
         """
 
     def details_of(self, images: Iterable[tuple[str, str]]) -> dict[str, object]:
-        """Return what the record of a run on these images (dataset, name) holds in addition to `identity.details`."""
+        """Return further facts for the record of a run on these images (dataset, name)."""
         return {}
 
     def remarks_on(self, images: Iterable[tuple[str, str]]) -> list[str]:
-        """Return what a reader of the scores on these images (dataset, name) has to know about the upscaler."""
+        """Return warnings about the upscaler for readers of the scores on these images (dataset, name)."""
         return []
 
     def checked(self, lr: Image, *, dataset: str, name: str) -> Image:
@@ -190,7 +190,7 @@ def _require_contract(sr: object, lr_shape: tuple[int, ...], scale: int, where: 
         )
     if sr.dtype not in (np.uint8, np.float32):
         raise UpscalerError(f"{where}: expected uint8, or float32 in [0, 1], got {sr.dtype}")
-    # min() and max() of values with NaN are NaN, so no array of the image's size is needed.
+    # min() and max() are NaN if any value is NaN, so no additional array of the image's size is needed.
     if sr.dtype == np.float32 and not (np.isfinite(sr.min()) and np.isfinite(sr.max())):
         raise UpscalerError(
             f"{where}: expected finite values, got NaN or infinity; check the weights, or use --precision fp32"

@@ -1,4 +1,4 @@
-"""How every model is called: it gets a private copy of the input, and its output is checked."""
+"""Call models: each gets a private copy of its input, and its output is checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Forward = Callable[[Tensor], Tensor]
 
 
 class OutputError(UpscalerError):
-    """A model's output that is no SR image; the message does not name the model."""
+    """The output of a model is not an SR image; the message does not name the model."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class CheckedModel:
         return lr.clone(memory_format=self.memory_format)
 
     def require_image(self, output: object, lr: Tensor) -> Tensor:
-        """Return SR float32 from what the model returned for `lr`. Raise OutputError as a call does."""
+        """Return the output of a model for `lr` as SR float32. Raise OutputError if it is not an SR image."""
         sr = _require_image(_chosen(output, self.output_name), lr.shape, self.scale, self.channels)
         # A copy, because a model may overwrite its output in the next call. Image files have this layout.
         sr = sr.detach().to(lr.device, torch.float32, copy=True, memory_format=torch.channels_last)
@@ -99,7 +99,7 @@ def _require_image(output: object, lr: Sequence[int], scale: int, channels: int)
 
 
 def _advice(got: Sequence[int], lr: Sequence[int], scale: int, channels: int) -> str:
-    """Return what most often helps where an output has this shape."""
+    """Return the advice that usually helps for an output of this shape."""
     if len(got) != 4 or got[0] != lr[0]:
         return "return a batch N×C×H×W with one SR image for each LR image"
     if got[1] != channels:

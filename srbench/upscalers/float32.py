@@ -1,4 +1,4 @@
-"""Full float32 wherever an upscaler runs, whatever the process has set; torch's switches are one for all threads."""
+"""Run upscalers in full float32, whatever the process has set; all threads share torch's switches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import backends
 
 ResultT = TypeVar("ResultT")
 
-# Each by itself: one that has a value of its own does not follow those above it. Before torch 2.9 they do not exist:
+# Each one is set, because a switch with its own value ignores the general one. Before torch 2.9 they do not exist:
 # the older switches in `_set_full` are all there is.
 _NAMES = ("cuda.matmul", "cudnn", "cudnn.conv", "cudnn.rnn", "mkldnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn")
 _SWITCHES = (backends, *attrgetter(*_NAMES)(backends)) if hasattr(backends, "fp32_precision") else ()
@@ -25,7 +25,7 @@ _restore = ExitStack()
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Full float32 inside, on GPUs and on the processor; the first to enter sets it, the last to leave undoes it.
+    """Switch to full float32 on GPUs and processor; the first thread to enter sets it, the last to leave undoes it.
 
     TF32, bfloat16 in place of float32 and cuDNN's search for algorithms would move scores in the fourth decimal.
     """
@@ -44,7 +44,7 @@ def full_float32() -> Iterator[None]:
 
 
 def _set_full() -> Callable[[], None]:
-    """Sets every switch; returns what puts them back."""
+    """Set every switch; return the function that restores them."""
     values = [switch.fp32_precision for switch in _SWITCHES]
     # torch also has older switches for the same settings. Reading one that contradicts the new ones raises an error.
     matmul, tf32 = _readable(torch.get_float32_matmul_precision), _readable(lambda: backends.cudnn.allow_tf32)

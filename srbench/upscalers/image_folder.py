@@ -152,7 +152,7 @@ class ImageFolderUpscaler(Upscaler):
         return stem.startswith(name) and re.fullmatch(endings, stem[len(name) :], re.IGNORECASE) is not None
 
     def _has_common_ending(self, path: Path, name: str) -> bool:
-        """Whether the name is followed by an ending that all images of the folder have, of no other scale."""
+        """Return whether the ending after the name is common to all images of the folder, and not of another scale."""
         stem = _stem(path)
         ending = stem[len(name) :]
         if not stem.startswith(name) or ending[:1] not in {"_", "-", "."}:

@@ -57,7 +57,7 @@ def open_onnx(file: str, scale: int, options: Options) -> Upscaler:
     details = {"runtime": session.get_providers()[0], "weights_file": path.name, **_window_details(source.window)}
     sha256, stored = hashlib.sha256(model).hexdigest(), count_stored_values(read)
     identity = Identity(f"onnx:{recorded_path(file)}", sha256, stored, details)
-    # The name is used up here: what the session returns is one output.
+    # The name selects the output here, so that the session returns only this one.
     upscaler = TensorUpscaler(
         run, identity, scale=scale, options=replace(options, output_name=None), window=source.window
     )
@@ -87,7 +87,7 @@ def _require_plain(spec: str, options: Options) -> None:
 
 
 def _window_details(window: Window) -> dict[str, object]:
-    """What a record says of an input of fixed size."""
+    """Return the facts about an input of fixed size for the record."""
     if window == (None, None):
         return {}
     return {"input_size": list(window), "tile_overlap": [size and window_overlap(size) for size in window]}
@@ -123,7 +123,7 @@ def _session(model: bytes, path: Path, device: torch.device) -> InferenceSession
 
 
 def _newer(message: str, version: str) -> str | None:
-    """onnxruntime's complaint about a model that is newer than itself, in plain words; None for any other."""
+    """Return in plain words onnxruntime's error about a model that is too new; None for other errors."""
     opset = re.search(r"Opset (\d+) is under development.*domain (\S+) is till opset (\d+)", message)
     layout = re.search(r"Unsupported model IR version: (\d+), max supported IR version: (\d+)", message)
     if opset:
@@ -153,7 +153,7 @@ def _parsed(model: bytes, path: Path) -> ModelProto:
 
 
 def _require_one_file(read: ModelProto, path: Path) -> None:
-    """Refuse weights in other files, which could change unnoticed: a run is known by the hash of this file."""
+    """Refuse weights in other files, because the hash of this file, which identifies a run, does not cover them."""
     # Inside the function: onnx is an extra.
     import onnx
 
@@ -167,7 +167,7 @@ def _require_one_file(read: ModelProto, path: Path) -> None:
 
 
 def _parts(message: Message) -> Iterator[Message]:
-    """A protobuf message and all that lie in it."""
+    """Yield a protobuf message and all messages inside it."""
     yield message
     for field, value in message.ListFields():
         if field.message_type is not None:
@@ -176,7 +176,7 @@ def _parts(message: Message) -> Iterator[Message]:
 
 
 def _source(inputs: list[NodeArg], path: Path, options: Options) -> _Source:
-    """The one input, held to the channels that the adapters give it."""
+    """Return the only input, after checking that its channels agree with the adapters."""
     if len(inputs) != 1:
         names = ", ".join(str(each.name) for each in inputs)
         raise UpscalerError(f"onnx:{path}: expected one input, the image, got {names}; export the others as constants")

@@ -1,4 +1,4 @@
-"""Bounds on ONNX models, checked before a session is made: onnxruntime unfolds constants and functions at once."""
+"""Check the size of ONNX models before a session is made, because onnxruntime expands constants and functions."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _fixed_sizes(model: onnx.ModelProto) -> Iterator[tuple[str, int]]:
 
     try:
         inferred = shape_inference.infer_shapes(model, data_prop=True)
-    except (ValueError, RuntimeError, TypeError):  # a model that onnxruntime refuses, too
+    except (ValueError, RuntimeError, TypeError):  # onnxruntime refuses this model, too
         return
     for value in (*inferred.graph.value_info, *inferred.graph.output):
         dimensions = value.type.tensor_type.shape.dim

@@ -19,13 +19,13 @@ from srbench.zoo.wrapping import preferred
 PREFIX = "python:"
 """What the spec of a network in the user's own code starts with."""
 
-# The first colon that a dotted name follows, up to the end or an @: drive letters, and @ in folders, are passed over.
+# The first colon before a dotted name that ends at the end or at an @. Drive letters and @ in folders do not match.
 _SPEC = re.compile(r"(?P<factory>.+?:[A-Za-z_][\w.]*)(?:@(?P<weights>.+))?")
 _FACTS = ("recipe", "recipe_sha256", "steps", "seed")
 
 
 def split_weights(rest: str) -> tuple[str, Path | None]:
-    """Return the factory and the weights file of what follows `python:`; None without a file.
+    """Split the text after `python:` into factory and weights file; the file is None without one.
 
     Examples:
         >>> split_weights("nets/net.py:make@out/weights.safetensors")[0]

@@ -1,4 +1,4 @@
-"""`python:pkg.module:factory` and `python:FILE.py:factory`: code of the user's that builds a model."""
+"""`python:pkg.module:factory` and `python:FILE.py:factory`: the user's code that builds a model."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Factory:
         return model
 
     def source_sha256(self) -> str | None:
-        """The hash of the code that the factory is made of, with what it imports; call it after `build`."""
+        """Return the hash of the factory's code and of everything that it imports; call it after `build`."""
         is_code = inspect.isfunction(self.call) or inspect.isclass(self.call)
         return source_sha256(self.module, self.call.__module__ if is_code else self.module)
 
@@ -73,7 +73,7 @@ class Factory:
         try:
             signature = inspect.signature(self.call)
         except (TypeError, ValueError):
-            return  # built in, or made by C code: the call itself tells
+            return  # built in or written in C: calling it shows whether it works
         parameters = signature.parameters.values()
         named = {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
@@ -134,7 +134,7 @@ def _attribute(spec: str, module: ModuleType, name: str) -> Callable[..., object
 
 def _import(spec: str, name: str) -> ModuleType:
     if "" not in sys.path:
-        sys.path.insert(0, "")  # the user's own modules are in the folder srbench is called from
+        sys.path.insert(0, "")  # the user's modules are in the folder in which srbench is started
     with blaming(spec, f"import {name}"):
         try:
             return importlib.import_module(name)
@@ -146,7 +146,7 @@ def _import(spec: str, name: str) -> ModuleType:
 
 
 def _load_file(spec: str, path: Path) -> ModuleType:
-    """Run a Python file anew, as a module of its own that can import what is next to it, also by relative imports."""
+    """Run a Python file as a new module that can import the files next to it, also with relative imports."""
     if not path.is_file():
         raise UpscalerError(f"{spec}: expected a Python file, found none at {path}; check the path")
     path = path.resolve()
@@ -159,7 +159,7 @@ def _load_file(spec: str, path: Path) -> ModuleType:
             raise UpscalerError(f"{spec}: expected a Python file ending in .py, got {path.name}; rename it")
         module = importlib.util.module_from_spec(found)
         sys.modules[name] = module
-        # From the text, not from bytecode: an edit within a second that keeps the size would leave that in place.
+        # Compiled from the text, because cached bytecode misses an edit within a second that keeps the size.
         exec(compile(path.read_bytes(), str(path), "exec"), vars(module))  # what the spec asks for
     return module
 
@@ -183,7 +183,7 @@ def _package_of(folder: Path) -> tuple[Path, str]:
 
 @contextmanager
 def _neighbours_first(*folders: Path) -> Iterator[None]:
-    """Let absolute imports inside find the modules in these folders first, not those of equal names from elsewhere."""
+    """Make absolute imports find the modules in these folders before other modules with the same names."""
     for folder in folders:
         _forget_others(folder)
         sys.path[:] = [str(folder), *(entry for entry in sys.path if entry != str(folder))]
@@ -198,7 +198,7 @@ def _neighbours_first(*folders: Path) -> Iterator[None]:
 
 
 def _forget_others(folder: Path) -> None:
-    """Take from the loaded modules those that hide one in the folder, and those that an earlier spec brought in."""
+    """Remove loaded modules that hide a module of the folder, and those that an earlier spec imported."""
     own = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()} - {"__main__", "__init__"}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)

@@ -78,7 +78,7 @@ class SpandrelNetwork(nn.Module):
         self.network: nn.Module = descriptor.model
         self.scale = int(descriptor.scale)
         self._sizes = descriptor.size_requirements
-        # For architectures that return several tensors or another range, spandrel has a special call.
+        # spandrel has a special call for architectures that return several tensors or another value range.
         self._call: Callable[[nn.Module, Tensor], Tensor] = getattr(descriptor, "_call_fn", _plain_call)
 
     def forward(self, lr: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from srbench.zoo.building import require_device
 from srbench.zoo.compiling import explained
 from srbench.zoo.optimize import optimized
 
-# Bounds the memory on machines of many cores; there each image has several.
+# Limits the memory on machines with many cores, where each image gets several cores.
 _MOST_IMAGES_AT_ONCE = 8
 
 DEEP_DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -208,7 +208,7 @@ def preserve_module_state(model: object) -> Iterator[None]:
         yield
     finally:
         if training:
-            model.train()  # where a module does more than set a flag, this undoes it
+            model.train()  # also restores modules whose train() does more than set a flag
         for part, mode in modes:
             part.training = mode
         for network, dtype in arithmetic:
@@ -224,7 +224,7 @@ def _optimised(network: SRNetwork, how: str) -> SRNetwork:
 
 
 def _is_want_of_memory(error: Exception) -> bool:
-    # For main memory, torch and onnxruntime have no special exception, only the text of the message.
+    # torch and onnxruntime report a lack of main memory only in the text of a general exception.
     said = ("DefaultCPUAllocator", "alloc_cpu", "bad_alloc", "Failed to allocate memory")
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in str(error) for words in said)
 

@@ -52,7 +52,7 @@ class UpscaleReport:
 
 @dataclass(frozen=True)
 class _Target:
-    """One open model, the folder of its outputs, and the note of each output but for the source's hash."""
+    """An open model, the folder of its outputs, and the note stored in each output, without the hash of the source."""
 
     upscaler: Upscaler
     folder: Path
@@ -156,7 +156,7 @@ def _described(note: UpscaleNote) -> str:
 def _upscale_one(
     file: SourceFile, targets: Sequence[_Target], output: Path, view: bool, report: UpscaleReport, say: Say
 ) -> ViewImage | None:
-    """Upscale one image with every model. Return what the page shows of it, None for an image that failed."""
+    """Upscale one image with every model. Return its entry for the page; None if it failed."""
     try:
         source = read_source(file.path)
         made = [_made_by(target, source, file, report, say) for target in targets]

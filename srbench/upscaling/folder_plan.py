@@ -1,4 +1,4 @@
-"""Which output file belongs to which input file, and which files an output folder may hold."""
+"""Plan the output files of the input files, and check which other files an output folder has."""
 
 from __future__ import annotations
 

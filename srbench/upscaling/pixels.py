@@ -1,4 +1,4 @@
-"""From a decoded image to its upscaled planes: colours by the model, opacity by bicubic."""
+"""Upscale the planes of a decoded image: colours with the model, opacity with bicubic."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _samples(values: Image, top: int) -> NDArray[np.float32]:
 
 
 def model_input(source: SourceImage, *, deep: bool) -> Image:
-    """Return what a model gets: RGB uint8, or float32 in [0, 1] where `deep`.
+    """Return the input of a model: RGB uint8, or float32 in [0, 1] if `deep`.
 
     Pixels that are fully transparent get the colour of the nearest visible pixel: what files store there is arbitrary,
     and would shine through at the edges.

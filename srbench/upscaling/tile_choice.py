@@ -13,7 +13,7 @@ from srbench.upscalers.tiling import TILE_OVERLAP
 SMALL_SIDE = 256
 """An image with up to as many pixels as a square of this side is never cut into tiles."""
 _PROBE_SIDE = 96
-_SHARE = 0.6  # of the free memory: other programs need some, too
+_SHARE = 0.6  # share of the free memory to use; other programs need some, too
 _FALLBACK_TILE, _LEAST_TILE, _STEP = 512, 64, 32
 _OUTPUT_BYTES = 3 * 4 + 2 * 4
 """Bytes per output pixel that are needed outside the model: three channels of float32, and four of 16 bits."""
@@ -53,7 +53,7 @@ class TileChooser:
 
 
 def tile_side(height: int, width: int, *, pixels: float) -> int | None:
-    """Return the side of tiles of which each, with its overlap, has at most `pixels` pixels; None for the whole image.
+    """Return the side of tiles that have at most `pixels` pixels including overlap; None for the whole image.
 
     Sides are multiples of 32 pixels, and at least 64, whatever the memory.
     """

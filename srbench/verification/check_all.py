@@ -147,7 +147,7 @@ def _psnr_means(entry: Submission) -> Iterator[tuple[tuple[object, ...], float]]
 
 
 def _means(entry: Submission) -> list[str]:
-    """Return each mean of the entry as one text; no two models agree in one of them by chance."""
+    """Return each mean of the entry as text; two different models practically never have one in common."""
     return [
         json.dumps([run.scale, mean.dataset, mean.protocol, str(mean.psnr), str(mean.ssim)])
         for run in entry.record.runs
@@ -156,13 +156,13 @@ def _means(entry: Submission) -> list[str]:
 
 
 def _differ_by_options(entry: Submission, other: Submission) -> bool:
-    """Return whether two entries are one model with different options, which may not change the scores of some sets."""
+    """Return whether two entries are one model with different options. Such entries may have some equal scores."""
     one, two = entry.record, other.record
     return one.model.spec == two.model.spec and one.options != two.options
 
 
 def _check_base(root: Path, base: Path) -> Iterator[CheckFinding]:
-    """Yield what a submitted change modifies apart from the one entry that it adds or changes."""
+    """Yield the files that a submitted change modifies outside of the entry that it adds or changes."""
     if not base.is_dir():
         raise SubmissionError(f"{base}: expected the submissions folder of the base branch, got none; check --base")
     before, after = _files(base), _files(root)
@@ -193,7 +193,7 @@ def _check_base(root: Path, base: Path) -> Iterator[CheckFinding]:
 
 
 def _files(folder: Path) -> dict[str, str]:
-    """Return a folder's content by path: the hash of a plain file, the target of a link. A submitter wrote both."""
+    """Return the content of an untrusted folder by path: the hash of a plain file, the target of a link."""
     found: dict[str, str] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()

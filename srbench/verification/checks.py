@@ -38,7 +38,7 @@ ROW = ["dataset", "scale", "protocol", "image"]
 
 
 def check_entry(entry: Submission, baseline: pd.DataFrame) -> EntryFindings:
-    """Yield what is wrong or remarkable about one entry; `baseline` is the result of `bicubic_scores`."""
+    """Yield errors and remarks about one entry; `baseline` is the result of `bicubic_scores`."""
     scores = entry.scores
     pixels = pixels_of(scores[["dataset", "image", "hr_sha256"]].itertuples(index=False, name=None))
     protocols = {name: get_protocol(name) for name in scores["protocol"].unique() if name in protocol_names()}
@@ -51,7 +51,7 @@ def check_entry(entry: Submission, baseline: pd.DataFrame) -> EntryFindings:
 
 
 def bicubic_scores(entries: Sequence[Submission]) -> pd.DataFrame:
-    """Return the scores of the highest verified `bicubic` entry by dataset, scale, protocol and image; else none."""
+    """Return the scores of the `bicubic` entry with the highest verification; empty without such an entry."""
     candidates = [entry for entry in entries if entry.record.model.spec == "bicubic"]
     candidates.sort(key=lambda entry: (entry.level == "claimed", entry.id != "bicubic", entry.id))
     if not candidates:
@@ -92,7 +92,7 @@ def _check_pixels(scores: pd.DataFrame, protocols: Mapping[str, Protocol], pixel
 
 
 def _check_lr(scores: pd.DataFrame, baseline: pd.DataFrame) -> EntryFindings:
-    """Compare LR that is said to be the protocol's own with the LR of the bicubic entry on the same HR.
+    """Compare LR that an entry calls made by the protocol with the LR of the bicubic entry on the same HR.
 
     MATLAB's given LR with mirrored border equals made LR. Given LR of an entry from before the column `lr_origin` may
     have the replicated border, so it is only reviewed.
@@ -109,7 +109,7 @@ def _check_lr(scores: pd.DataFrame, baseline: pd.DataFrame) -> EntryFindings:
 
 
 def _check_costs(record: SubmissionRecord) -> EntryFindings:
-    """Count the costs that no table has. A spec without a known network is reported elsewhere."""
+    """Count the costs of a network that is not in the table of costs; other checks report unknown networks."""
     model = record.model
     try:
         facts = model_facts(model.spec, sorted({run.scale for run in record.runs}))

@@ -1,4 +1,4 @@
-"""Compare an entry's sample crops with reproduced ones, or with the photographs where nobody reproduced them."""
+"""Compare an entry's sample crops with reproduced ones, or, without reproduced ones, with the photographs."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _spectrum(image: NDArray[np.uint8]) -> NDArray[np.complex128]:
 
 
 def _correlation(one: NDArray[np.complex128], other: NDArray[np.complex128], band: tuple[float, float]) -> float:
-    """Return the correlation of two pictures in a band of frequencies; 0 where one of them has nothing in it."""
+    """Return the correlation of two pictures in a band of frequencies; 0 if one of them is empty in this band."""
     steps = np.abs(np.fft.fftfreq(len(one)))
     frequency = np.maximum(steps[:, None], steps)
     one, other = (spectrum[(frequency >= band[0]) & (frequency < band[1])] for spectrum in (one, other))

@@ -58,7 +58,7 @@ BOUNDS: Mapping[str, Bound] = {
 
 @dataclass(frozen=True)
 class Change:
-    """One changed copy of an HR image, and the way back.
+    """A changed copy of an HR image, and the function that undoes the change.
 
     `apply` makes the copy, whose sides are multiples of the scale. `restore` puts an SR image of the copy back into the
     orientation of the original. `top` and `left` say where the restored image begins in the original.
@@ -169,7 +169,7 @@ def largest_drops(drops: Sequence[Drop]) -> dict[str, dict[str, float]]:
 
 
 def not_applicable(upscaler: Upscaler) -> str | None:
-    """Return why the probe says nothing about a model; None where it applies.
+    """Return the reason why the probe does not apply to a model; None if it applies.
 
     A model of fixed input size gets different tiles of a changed copy; a stochastic one gives a new score each time.
     """
@@ -215,7 +215,7 @@ def _psnr(first: Image, second: Image) -> float:
 
 
 def main() -> None:
-    """Probe the model that the JSON file named on the command line describes, and write the report to a second file."""
+    """Probe the model described in a JSON file, and write the report to a second file; both are arguments."""
     request, target = (Path(word) for word in sys.argv[1:3])
     asked = json.loads(request.read_text(encoding="utf-8"))
     upscaler = open_upscaler(asked["model"], scale=asked["scale"], options=Options(**asked["options"]))

@@ -49,7 +49,7 @@ _PROBE = (sys.executable, "-P", "-m", "srbench.verification.memorisation")
 _PACKAGES = Path(__file__).parents[2]
 _MAX_WRITTEN = 4 << 30
 _WATCH_SECONDS = 1.0
-_IMPORTS = 16 << 30  # addresses that torch with its CUDA libraries and ONNX Runtime map without using the memory
+_IMPORTS = 16 << 30  # address space that torch, its CUDA libraries and ONNX Runtime reserve without using memory
 _FILE_KINDS = ("onnx", "spandrel")
 
 
@@ -61,7 +61,7 @@ def rerun(
     device: str = "auto",
     timeout: float = TIMEOUT,
 ) -> Reproduction:
-    """Evaluate the entry's model again, scale by scale, and compare every score; then its crops and changed images.
+    """Evaluate the entry's model again at each scale and compare every score; then reproduce its crops and probe it.
 
     Args:
         weights: the file or a folder of files of weights that the catalogue does not have; they are found by hash.
@@ -101,7 +101,7 @@ def rerun(
 def rerun_crops(
     entry: Submission, *, weights: Path | None = None, device: str = "auto", timeout: float = TIMEOUT
 ) -> Reproduction:
-    """Make only the sample crops of an entry again, whose scores were reproduced before. Arguments as for `rerun`.
+    """Reproduce only the sample crops of an entry whose scores were reproduced before. Arguments as for `rerun`.
 
     Raises:
         SubmissionError: an entry without crops or whose weights were not run again, or a run that fails.
@@ -163,7 +163,7 @@ def _with_probe(
 def _probe_request(
     options: SubmittedOptions, facts: SubmittedRun, spec: str, device: str, data_root: Path | None
 ) -> dict[str, JsonValue]:
-    """Return what `srbench.verification.memorisation` reads: the model, its options and the datasets."""
+    """Return the input of `srbench.verification.memorisation`: the model, its options and the datasets."""
     adapters: dict[str, JsonValue] = options.adapters.plain() if options.adapters else {}
     if "factory_args" in adapters:
         adapters["factory_arg"] = adapters.pop("factory_args")
@@ -299,7 +299,7 @@ def _call(command: list[str], folder: Path, timeout: float) -> None:
 
 
 def _wait(process: subprocess.Popen[bytes], timeout: float) -> int:
-    """Return the exit code of a process that leads its session, while the session's memory is watched.
+    """Wait for a process and limit the memory of its session; return its exit code.
 
     Raises:
         SubmissionError: it takes most of the memory of this machine.
@@ -320,7 +320,7 @@ def _wait(process: subprocess.Popen[bytes], timeout: float) -> int:
 
 
 def _limits(command: list[str]) -> Callable[[], None]:
-    """Return what limits a new process: no core dumps, no endless files, no more addresses than there is memory.
+    """Return a function that limits a new process: no core dumps, limited file size and address space.
 
     The last is for runs without CUDA on Linux: drivers of CUDA reserve more addresses than the machine has memory.
     """
@@ -345,7 +345,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _require_parameters(run: Run, stated: int | None) -> None:
-    """Refuse a stated size that is not the size of the file."""
+    """Refuse a file whose size differs from the stated size."""
     counted = run.facts.model.parameters
     if stated is None or counted is None:
         return

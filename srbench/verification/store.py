@@ -50,7 +50,7 @@ def record_verification(
 
 
 def record_crops(entry: Submission, outcome: Reproduction) -> Submission:
-    """Write that a re-run entry's sample crops were reproduced, and return the entry; nothing else in it changes.
+    """Record that the sample crops of a re-run entry were reproduced, and return the entry with this fact only changed.
 
     Date and environment stay those of the run that reproduced the scores. Raises as `record_verification`.
     """

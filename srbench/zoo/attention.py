@@ -107,7 +107,8 @@ class CCA(CA):
         mean = x.mean((2, 3), keepdim=True)
         variance = (x - mean).square().mean((2, 3), keepdim=True)
         if self.training:
-            # A constant channel has contrast 0, where the root's slope is infinite; in training it counts as flat.
+            # A constant channel has contrast 0, where the slope of the root is infinite; in training the slope is set
+            # to 0.
             flat = variance == 0
             return variance.masked_fill(flat, 1).sqrt().masked_fill(flat, 0) + mean
         return variance.sqrt() + mean
@@ -136,7 +137,7 @@ class CBAM(Gate):
         return channel * self.spatial.map(x * channel)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x times the channel map, then times the spatial map; this order gives the rounding of the equation."""
+        """Return x times the channel map, then times the spatial map; this order gives the authors' rounding."""
         refined: Tensor = self.spatial(x * self._channel_map(x))
         return refined
 
@@ -279,7 +280,7 @@ ATTENTION_KEYS: Mapping[str, tuple[Row, ...]] = {
     "spa": (),
     "safm": _SAFM,
     "safm-ntire2023": _SAFM,
-    # No checkpoint with SE is public: it keeps our names.
+    # There is no public checkpoint with SE, so its keys have the names of this module.
     "se": (("squeeze", "squeeze"), ("excite", "excite")),
 }
 """For each kind, (path in published checkpoints, path in our part), both below the slot."""

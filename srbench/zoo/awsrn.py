@@ -195,7 +195,7 @@ def _norm(weight: Tensor) -> Tensor:
 
 
 def _each_channel(x: Tensor, factor: float, offsets: list[float]) -> Tensor:
-    # Plain numbers rather than a buffer: a buffer outside the state would stay on `meta` when weights are assigned.
+    # Plain numbers instead of a buffer, which would stay on `meta` when weights are assigned.
     return torch.cat([x[:, c : c + 1] * factor + offset for c, offset in enumerate(offsets)], 1)
 
 

@@ -33,7 +33,7 @@ class SRNetwork(nn.Module, ABC):
         self.output_range = self.value_range
 
     def __repr__(self) -> str:
-        """Return the size of the network and of its direct parts; `nn.Module.__repr__(network)` has every layer."""
+        """Return the sizes of the network and of its direct parts; `nn.Module.__repr__(network)` shows every layer."""
         devices = sorted({parameter.device.type for parameter in self.parameters()})
         parts = (f"  {name}: {type(part).__name__}, {_size(part)}" for name, part in self.named_children())
         facts = f"×{self.scale}, {_size(self)}, values 0…{self.value_range:g}, on {' and '.join(devices) or 'cpu'}"
@@ -98,7 +98,7 @@ def run_all(layers: nn.ModuleList, x: Tensor) -> Tensor:
 
 
 class MeanShift(nn.Conv2d):
-    """Adds `sign` × `peak` × the DIV2K mean: an ordinary 1×1 convolution, because published checkpoints have moved it.
+    """Adds `sign` × `peak` × the DIV2K mean: a 1×1 convolution, because some published checkpoints trained its values.
 
     `frozen` leaves it out of training; in the EDSR lineage it is trained, in CARN and DRLN it is not.
     """
@@ -111,7 +111,7 @@ class MeanShift(nn.Conv2d):
 
 
 class MeanShiftedNetwork(SRNetwork):
-    """A network that takes the mean off the input of its `first` convolution and adds it to the output of its `last`.
+    """A network that subtracts the mean before its `first` convolution and adds it after its `last` one.
 
     `mean_shift=False` keeps the two convolutions in the state and leaves them out of the computation, as the BAM
     paper's code does.

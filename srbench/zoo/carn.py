@@ -17,7 +17,8 @@ def _fusions(channels: int) -> nn.ModuleList:
 
 
 class CascadingBlock(nn.Module):
-    """Three residual blocks, each followed by a 1×1 fusion of all before it; `mobile` applies one block thrice."""
+    """Three residual blocks, each followed by a 1×1 fusion of all earlier outputs; `mobile` uses one block three
+    times."""
 
     def __init__(self, channels: int, groups: int, *, mobile: bool) -> None:
         super().__init__()

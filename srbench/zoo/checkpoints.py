@@ -1,4 +1,4 @@
-"""From a name, a tag and a scale, or from a file, to a network with its weights in it."""
+"""Load networks with their weights: by name, tag and scale, or from a file."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ FILE_TAG = "file"
 RECORD_KEY = "srbench"
 """Where a safetensors file that srbench wrote keeps its record, as JSON."""
 
-# Larger than any option of a listed network; a record must not ask for a network that fills the memory.
+# Larger than any option of a listed network, so that a record cannot request a network that fills the memory.
 _LARGEST_OPTION, _LARGEST_SCALE = 4096, 16
 
 
 @dataclass(frozen=True)
 class LoadedNetwork:
-    """A network in evaluation mode on the CPU, float32, with where its weights came from.
+    """A network in evaluation mode on the CPU, float32, and the origin of its weights.
 
     `network` is the name that was asked for, `tag` the weights tag or `file`, `weights_sha256` the file's hash.
     """
@@ -62,7 +62,8 @@ class LoadedNetwork:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network, a scale, and the options that differ from its authors' form: what a checkpoint may belong to."""
+    """An architecture that a checkpoint may belong to: network, scale, and options that differ from the authors'
+    form."""
 
     network: str
     scale: int
@@ -85,7 +86,7 @@ class Architecture:
         return Architecture(self.network, self.scale, tuple({**size, **network.form_options(form)}.items()))
 
     def build(self, device: torch.device | str = "cpu") -> SRNetwork:
-        """The untrained network; on `meta` it has shapes alone."""
+        """Return the untrained network; on `meta` it has only shapes."""
         return build(self.network, scale=self.scale, device=device, form="authors", **dict(self.options))
 
 
@@ -98,7 +99,7 @@ def load(
     form: Form | None = None,
     allow_unpinned: bool = False,
 ) -> LoadedNetwork:
-    """The network `name` with the weights tagged `tag` (default `srbench`) for `scale`, or with those in `file`.
+    """Return the network `name` with the weights `tag` (default `srbench`) for `scale`, or with the weights in `file`.
 
     A tag that names a file (see `names_file`) is taken as `file`. Weights of a training form are merged. `form` is that
     of a file which does not name its own.
@@ -120,7 +121,7 @@ def load(
 
 
 def fetch_weights(entry: WeightsEntry, *, allow_unpinned: bool = False) -> Path:
-    """The path of an entry's file with the right bytes: in the package or checkout, else fetched where it is missing.
+    """Return the path of an entry's file: in the package or the checkout, or else downloaded.
 
     An unpinned file is fetched only when `allow_unpinned`; its hash is kept beside it and enforced from then on.
     Raises FetchError where no source has the right bytes, WeightsError where the known part of the hash is not met.
@@ -150,7 +151,7 @@ def fetch_weights(entry: WeightsEntry, *, allow_unpinned: bool = False) -> Path:
 
 
 def fill(fit: Architecture, checkpoint: Checkpoint) -> SRNetwork:
-    """The network with the checkpoint's tensors in it, strictly, under whichever of its key families fits.
+    """Return the network with the tensors of the checkpoint, loaded strictly with the key family that fits.
 
     In evaluation mode, without gradients, on the CPU. Where none fits, raises WeightsError with the mismatch report of
     the closest family and with what the checkpoint would fit.
@@ -159,14 +160,14 @@ def fill(fit: Architecture, checkpoint: Checkpoint) -> SRNetwork:
     if reading.mismatch:
         raise WeightsError(_misfit(checkpoint, fit, reading.mismatch))
     module = fit.build()
-    # What a family keeps in its code, such as the mean of DIV2K, is what the module is built with.
+    # Values that a family of checkpoints has in its code, such as the mean of DIV2K, come from the built module.
     module.load_state_dict({**module.state_dict(), **reading.state}, strict=True)
     return module.eval().requires_grad_(False)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A checkpoint read as one network: tensors under our names, what was taken off their keys, what does not fit.
+    """A checkpoint read as one network: renamed tensors, removed prefixes of their keys, and mismatches.
 
     `needs` are the settings that the key family belongs to.
     """
@@ -178,7 +179,8 @@ class Reading:
 
 
 def closest(checkpoint: Checkpoint, fit: Architecture) -> Reading:
-    """The reading of the checkpoint that fits `fit` best: over its wrappers, prefixes and key families."""
+    """Return the reading of the checkpoint that fits an architecture best, over its wrappers, prefixes and key
+    families."""
     expected = expected_shapes(fit)
     own = KeyTable(())
     readings = (_read_as(view, table, expected) for view in checkpoint.views for table in (*_tables(fit), own))
@@ -194,7 +196,7 @@ def closest(checkpoint: Checkpoint, fit: Architecture) -> Reading:
 
 
 def families(network: str) -> tuple[KeyTable, ...]:
-    """The rename tables of a network: those of its authors, then super-image's.
+    """Return the rename tables of a network: those of its authors, then those of super-image.
 
     super-image keeps the authors' names, but its CARN holds the mean shift as a convolution of its own.
     """
@@ -204,12 +206,12 @@ def families(network: str) -> tuple[KeyTable, ...]:
 
 
 def expected_shapes(fit: Architecture) -> dict[str, Tensor]:
-    """The tensors that a network expects, by key: shapes without values."""
+    """Return the tensors that a network expects, by key, as shapes without values."""
     return fit.build("meta").state_dict()
 
 
 def detect(checkpoint: Checkpoint) -> tuple[Architecture, ...]:
-    """Every network, scale and set of hyper-parameters that the checkpoint's keys and shapes fit; may be empty."""
+    """Return every network, scale and set of hyper-parameters that keys and shapes of a checkpoint fit."""
     if fits := recorded(checkpoint):
         return fits
     known = [fit for fit in known_architectures() if any(_knows(fit, view.state) for view in checkpoint.views)]
@@ -217,7 +219,7 @@ def detect(checkpoint: Checkpoint) -> tuple[Architecture, ...]:
 
 
 def recorded(checkpoint: Checkpoint) -> tuple[Architecture, ...]:
-    """What a safetensors file that srbench wrote says of itself, one fit per scale; empty for any other file."""
+    """Return the architectures in the record of a safetensors file that srbench wrote; empty for other files."""
     text = checkpoint.metadata.get(RECORD_KEY)
     if text is None:
         return ()
@@ -240,14 +242,14 @@ def _no_constant(name: str) -> float:
 
 
 def _plain_option(value: object) -> Option:
-    """Return an option of a network; raise ValueError for one that no network has, such as a width of a million."""
+    """Return an option of a network; raise ValueError for an impossible one, such as a width of a million."""
     if isinstance(value, int | float) and abs(value) <= _LARGEST_OPTION:
         return value
     raise ValueError(f"expected true, false or a number of at most {_LARGEST_OPTION} as option")
 
 
 def candidate_architectures(name: str) -> tuple[tuple[str, tuple[Setting, ...]], ...]:
-    """The networks and hyper-parameters that a name stands for: the paper's size, then its published weights'."""
+    """Return the networks and hyper-parameters of a name: those of the paper, then those of published weights."""
     published = [(entry.network, entry.options) for entry in entries_of(name)]
     listed = any(variant.name == name for variant in listed_variants())
     if listed:
@@ -257,7 +259,7 @@ def candidate_architectures(name: str) -> tuple[tuple[str, tuple[Setting, ...]],
 
 
 def known_architectures() -> Iterator[Architecture]:
-    """Every listed variant and every published form, at each of its scales."""
+    """Return every listed variant and every published size, at each of its scales."""
     names = dict.fromkeys((*(variant.name for variant in listed_variants()), *(entry.name for entry in CATALOGUE)))
     for network, options in dict.fromkeys(form for name in names for form in candidate_architectures(name)):
         for scale in find_variant(network).network.scales:
@@ -265,8 +267,8 @@ def known_architectures() -> Iterator[Architecture]:
 
 
 def with_record(state: Mapping[str, Tensor], record: Mapping[str, object]) -> bytes:
-    """A safetensors file of tensors and a record, which `recorded` and `load` read; equal ones make equal bytes."""
-    # One key alone: safetensors writes several in an order that changes from run to run, and with it the file.
+    """Return a safetensors file of tensors and a record, for `recorded` and `load`; equal content gives equal bytes."""
+    # Only one key, because safetensors writes several keys in a random order, which changes the file.
     return save(dict(state), metadata={RECORD_KEY: json.dumps(record, sort_keys=True)})
 
 
@@ -298,7 +300,7 @@ def _load_file(name: str, scale: int, file: Path, form: Form | None) -> LoadedNe
 
 
 def _require_one_form(file: Path, fit: Architecture, needs: Mapping[str, float | bool]) -> None:
-    """Raises WeightsError if the network has several forms and the file's key family does not tell which one it is.
+    """Raise WeightsError if the network has several forms and the keys of the file do not determine which one it is.
 
     The same tensors give different images in another form.
     """
@@ -322,7 +324,7 @@ def _require_form(what: str, fit: Architecture, form: Form | None) -> None:
 
 
 def _tables(fit: Architecture) -> tuple[KeyTable, ...]:
-    """The key families of a network whose code computes the same as this fit."""
+    """Return the key families of a network whose code computes the same as this architecture."""
     settings = fit.settings
     return tuple(
         table
@@ -343,13 +345,13 @@ def _rename(state: State, table: KeyTable) -> State:
         if table.leaves_out(key):
             continue
         ours = table.ours(key)
-        # A key that no row knows, or that lands on a taken name, keeps its own and is reported as unexpected.
+        # A key that is in no row, or whose new name is taken, keeps its name and is reported as unexpected.
         result[key if ours is None or ours in result else ours] = tensor
     return result
 
 
 def _knows(fit: Architecture, state: State) -> bool:
-    """Whether a key family has a name for each key; far cheaper than building the network."""
+    """Return whether a key family has a name for each key; this is much faster than building the network."""
     tables = [table.for_keys(state) for table in _tables(fit)]
     return any(
         all(table.ours(key) is not None or table.leaves_out(key) for key in state)

@@ -12,11 +12,11 @@ _MOST_KINDS = 256
 
 
 def allow_many_networks() -> None:
-    """Let torch compile as many networks in one process as anyone names.
+    """Let torch compile any number of networks in one process.
 
     They share one `forward`, and of one function it compiles eight kinds: it runs others as they are, with a warning.
     """
-    # Inside the function: importing it takes seconds, and who compiles does so anyway.
+    # Inside the function: the import takes seconds, and only compiling needs it.
     import torch._dynamo.config as settings
 
     settings.recompile_limit = max(settings.recompile_limit, _MOST_KINDS)
@@ -24,11 +24,11 @@ def allow_many_networks() -> None:
 
 @contextmanager
 def explained(error: type[SrbenchError], option: str) -> Iterator[None]:
-    """Raises `error` in place of what torch raises when it cannot compile a network inside; `option` asked for it."""
+    """Raise `error` instead of torch's exception if a network cannot be compiled; `option` is the option to name."""
     try:
         yield
     except RuntimeError as problem:
-        # Importing this module of torch takes seconds, and who compiles has done so.
+        # Importing this module of torch takes seconds, and compiling has already imported it.
         compiler = sys.modules.get("torch._dynamo.exc")
         if compiler is None or not isinstance(problem, compiler.TorchDynamoException):
             raise

@@ -1,4 +1,4 @@
-"""Published checkpoints as safetensors under our names, with the record of what they are in the file's metadata."""
+"""Convert published checkpoints to safetensors with srbench's keys and a record in the metadata."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from srbench.zoo.weights_catalogue import Setting, WeightsEntry, times
 
 
 class ConvertedFacts(TypedDict, total=False):
-    """The record of a converted checkpoint; the last six fields are there where they are known."""
+    """Return the record of a converted checkpoint; the last six fields are only there if they are known."""
 
     network: Required[str]
     scales: Required[list[int]]
@@ -49,13 +49,13 @@ def convert(
     scale: int | None = None,
     options: tuple[Setting, ...] | None = None,
 ) -> Conversion:
-    """Write `source` to `target` (default: beside it, as `.safetensors`) under our names, strictly fitted.
+    """Write `source` to `target` (default: next to it, as `.safetensors`) with srbench's keys, after a strict check.
 
     Branches of a training form are merged into the convolutions of the deployed form.
     Network, scale and hyper-parameters are detected from keys and shapes, or from the hash of a file that the catalogue
     knows; `network`, `scale` and `options` choose where several fit. Raises WeightsError where none does, or several.
     """
-    # `.pth.tar` is one ending of two parts.
+    # `.pth.tar` is one ending with two dots.
     target = Path(str(source).removesuffix(".tar")).with_suffix(".safetensors") if target is None else target
     if target.resolve() == source.resolve():
         raise WeightsError(f"{source} would be overwritten by its own conversion; name another file with --output")
@@ -78,7 +78,7 @@ def _chosen(
 ) -> tuple[Architecture, ...]:
     """Return the architecture that fits, or one per scale if the file serves several scales."""
     if network is not None and scale is not None:
-        # Both are named: fit exactly that, so that a mismatch is reported key by key.
+        # Network and scale are given: use only these, so that a mismatch is reported key by key.
         fits: tuple[Architecture, ...] = (Architecture(network, scale, options or ()),)
         fill(fits[0], checkpoint)
         return fits
@@ -107,7 +107,8 @@ def _chosen(
 
 
 def _one_file(fits: tuple[Architecture, ...]) -> bool:
-    """Whether there is one fit, or one for each scale of one network: then its shapes hold the heads of all scales."""
+    """Return whether there is one architecture, or one per scale of a network whose file has the heads of all
+    scales."""
     if len({(fit.network, fit.options) for fit in fits}) > 1:
         return False
     return len(fits) == 1 or len(fits) == len(find_variant(fits[0].network).network.scales)
@@ -133,7 +134,7 @@ def _record(checkpoint: Checkpoint, sha256: str, fits: tuple[Architecture, ...])
 
 
 def describe(conversion: Conversion) -> str:
-    """What was found and written, in one line."""
+    """Return in one line what was found and written."""
     record = conversion.record
     options = "".join(f", {key}={value}" for key, value in record["options"].items())
     found = f"{record['network']} {times(record['scales'])}{options}: {record['tensors']} tensors"

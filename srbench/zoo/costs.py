@@ -76,7 +76,7 @@ _TABLE: Mapping[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
     "safmn-ntire2023-bam": ((215_068, 219_943, 226_768), (48_985_807_104, 22_269_135_104, 12_918_299_904)),
 }
 
-# Published weights whose hyper-parameters are not those of the paper's size, by model spec; columns as above.
+# Published weights whose hyper-parameters differ from those of the paper, by model spec; columns as above.
 _TABLE_OF_WEIGHTS: Mapping[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
     "zoo:carn-m@authors": ((414_811, 414_811, 414_811), (91_182_412_800, 46_133_452_800, 32_489_683_200)),
     "zoo:edsr@super-image": (

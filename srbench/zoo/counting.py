@@ -30,7 +30,7 @@ def count_macs(module: nn.Module, *, height: int, width: int) -> int:
 
 @dataclass(frozen=True)
 class ChallengeCost:
-    """What the NTIRE challenges on efficient SR list of a network, at ×4 for an LR image of 256×256 pixels.
+    """The counts of a network in the NTIRE challenges on efficient SR, at ×4 for an LR image of 256×256 pixels.
 
     `activations` are the values in the outputs of all convolutions, `convolutions` is how many of them run.
     """
@@ -42,7 +42,7 @@ class ChallengeCost:
 
 
 def challenge_cost(module: nn.Module, *, height: int = 256, width: int = 256) -> ChallengeCost:
-    """Count a network as the NTIRE challenges on efficient SR do; nothing is computed.
+    """Count a network as the NTIRE challenges on efficient SR do, on meta tensors without computing.
 
     The reports of the challenges agree: to 0.2 % in MACs, to the printed digit in activations.
     """
@@ -56,14 +56,14 @@ def _counted(module: nn.Module, *, height: int, width: int) -> _Counter:
     if isinstance(ghost, SRNetwork):
         ghost.deep_dtype = None  # meta tensors do not support autocast; the count is the same in every precision
     counter = _Counter()
-    # Not under inference_mode: there a convolution would come as one of several names that call each other.
+    # Not under inference_mode, where a convolution is reported under several names that call each other.
     with torch.no_grad(), counter:
         ghost(torch.empty(1, 3, height, width, device="meta"))
     return counter
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch left this class untyped
-    """Adds up the FLOPs of every product that runs, by torch's own formulas (those of its `FlopCounterMode`).
+    """Adds up the FLOPs of every executed product with the formulas of torch's `FlopCounterMode`.
 
     Pointwise operations have none, and only hand on a tensor of the right shape: on `meta` they would take most of
     the time.
@@ -80,7 +80,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch lef
         args: Sequence[object] = (),
         kwargs: Mapping[str, object] | None = None,
     ) -> object:
-        # Keywords may ask for another type or order in memory: clone is pointwise, too.
+        # Keywords may request another type or memory layout; clone counts as pointwise, too.
         pointwise = torch.Tag.pointwise in func.tags and not func._schema.is_mutable and not kwargs
         largest = _largest(args) if pointwise else None
         if largest is not None:

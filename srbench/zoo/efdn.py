@@ -13,7 +13,7 @@ from srbench.zoo.reparam import EdgeConv
 
 
 class SlopedConv(nn.Module):
-    """A convolution and PReLU with one slope per channel; `layer` is any that keeps the number of channels."""
+    """A convolution and PReLU with one slope per channel; `layer` must keep the number of channels."""
 
     def __init__(self, layer: nn.Module, channels: int) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class SlopedConv(nn.Module):
 
 
 class EdgeCell(nn.Module):
-    """A 1×1 and two 3×3 convolutions in a chain; half the channels of the input and of each are fused and attended."""
+    """A chain of a 1×1 and two 3×3 convolutions; half of the channels of each output pass fusion and attention."""
 
     def __init__(self, channels: int, attention: AttentionFactory, *, training_form: bool) -> None:
         super().__init__()
@@ -75,12 +75,12 @@ class EFDN(SRNetwork):
         return features
 
     def deep_features(self, shallow: Tensor) -> Tensor:
-        """All cells, each after the first on the fused outputs of the two before it."""
+        """Apply all cells; each after the first gets the fused outputs of the two before it."""
         outputs: list[Tensor] = [self.cells[0](shallow)]
         features = outputs[0]
         for number, join in enumerate(self.joins, 1):
             outputs.append(self.cells[number](features))
-            # The author's code fuses the second output twice, with the first and the third, and then with the fourth.
+            # The author's code uses the second output twice: fused with the first and third, and then with the fourth.
             partner = outputs[min(number - 1, 1)]
             features = join(torch.cat((partner, outputs[number]), 1))
         return features

@@ -1,4 +1,4 @@
-"""Networks as ONNX files for any input size, checked against the network's own output before they are kept."""
+"""Export networks as ONNX files for any input size, and check their output against the network's."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def export_onnx(module: nn.Module, path: Path) -> float:
 
 def _write(module: nn.Module, path: Path) -> None:
     batch, height, width = (torch.export.Dim(name) for name in ("batch", "height", "width"))
-    # Two images, so that the exporter does not take a batch of one for a constant.
+    # Two images, because the exporter treats a batch size of one as a constant.
     example = torch.rand(2, 3, *_TRACED_SIZE)
     try:
         with warnings.catch_warnings(), _quiet(logging.getLogger("torch.onnx")):
-            # The exporter's notes on itself and on torchvision are nothing that a user of srbench can act on.
+            # The exporter prints notes about itself and torchvision that do not help users of srbench.
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 module,
@@ -102,7 +102,7 @@ def _difference(module: nn.Module, session: object, lr: Tensor) -> float:
         expected = module(lr)
     try:
         (found,) = session.run([OUTPUT_NAME], {INPUT_NAME: lr.numpy()})  # type: ignore[attr-defined]  # it ships no types
-    except Exception as error:  # onnxruntime has an exception of its own for each kind of failure
+    except Exception as error:  # onnxruntime has a different exception for each kind of failure
         size, name = "×".join(map(str, lr.shape[-2:])), type(module).__name__
         raise UpscalerError(
             f"expected an ONNX file for every input size, got one that fails at {size}; {name} cannot be exported"

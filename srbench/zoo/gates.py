@@ -29,7 +29,7 @@ class Gate(nn.Module, ABC):
 
 
 class FixedGain(Gate):
-    """A control for studies of attention: the map is one constant, so it damps as an attention does on average."""
+    """A control for studies of attention: the map is a constant, which damps like the mean of an attention."""
 
     def __init__(self, gain: float) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class SAFM(Gate):
 
 
 def _require_sides(x: Tensor, smallest: int, part: str) -> None:
-    # A compiler or exporter traces the sizes themselves; a comparison would fix them.
+    # A compiler or exporter traces sizes as variables; a comparison would make them constants.
     if not torch.compiler.is_compiling() and min(x.shape[-2:]) < smallest:
         height, width = x.shape[-2:]
         raise UpscalerError(

@@ -61,7 +61,7 @@ class IMDN(SRNetwork):
         return features
 
     def deep_features(self, shallow: Tensor) -> Tensor:
-        """All blocks, gathered; the global skip comes later, in full precision."""
+        """Apply all blocks and fuse their outputs; the global skip is added later, in full precision."""
         outputs = [shallow]
         for block in self.blocks:
             outputs.append(block(outputs[-1]))

@@ -127,7 +127,7 @@ class StoredArray(Buildable):
 
 
 class Builder(Buildable):
-    """One function of this module as a pickle may call it; nothing can be set on it."""
+    """A wrapper of a function that pickles may call; a pickle cannot set attributes on it."""
 
     __slots__ = ("_function",)
 

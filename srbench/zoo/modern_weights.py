@@ -1,4 +1,4 @@
-"""Weights of RLFN, EFDN, SPAN and SAFMN that their authors published; scores are measured with these very files."""
+"""Weights of RLFN, EFDN, SPAN and SAFMN that their authors published; scores are measured with these files."""
 
 from __future__ import annotations
 

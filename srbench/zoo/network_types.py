@@ -112,7 +112,7 @@ class Network:
 
     @property
     def form_keys(self) -> frozenset[str]:
-        """The options that tell the forms apart."""
+        """The options in which the forms differ."""
         return frozenset(("value_range", *self.paper_form, *self.unit_form))
 
     def _authors_value(self, option: str) -> Option:

@@ -169,7 +169,7 @@ _ENTRIES = (
         module="srbench.zoo.drln:DRLN",
         source="saeed-anwar/DRLN",
         citation="Anwar and Barnes, Densely Residual Laplacian Super-Resolution, IEEE TPAMI 2020",
-        # The authors' scripts feed 0…255 to a mean shift made for 0…1; their checkpoints were trained so.
+        # The authors' scripts give 0…255 to a mean shift for 0…1; their checkpoints were trained in this way.
         value_range=255.0,
         attention="la",
         slot="last in each dense block",

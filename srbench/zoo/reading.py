@@ -22,7 +22,7 @@ from srbench.zoo.wrapping import CheckpointView, State, preferred, tensors_of, u
 
 _SHOWN = 6
 _SAFE_DTYPES = frozenset({"BOOL", "U8", "I8", "I16", "I32", "I64", "F16", "BF16", "F32", "F64"})
-# What the readers were seen to raise on truncated and altered bytes, in addition to UnpicklingError.
+# Exceptions that the readers raised for truncated and changed bytes, in addition to UnpicklingError.
 _DAMAGE = (
     AssertionError,
     AttributeError,
@@ -46,7 +46,7 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The tensors of one file by key, on the CPU, in every way that its wrappers and prefixes can be taken off.
+    """The tensors of one file by key, on the CPU, once for each way to remove its wrappers and prefixes.
 
     `views` are those ways, the preferred one first; the last one has the keys as they are stored. `metadata` is the
     text record of a safetensors file; empty for every other kind.
@@ -58,18 +58,18 @@ class Checkpoint:
 
     @property
     def state(self) -> State:
-        """The tensors by key, every known wrapper and prefix taken off."""
+        """The tensors by key, without any known wrapper or prefix."""
         return preferred(self.views).state
 
     @property
     def wrapping(self) -> tuple[str, ...]:
-        """What was taken off for `state`, outermost first."""
+        """The wrappers and prefixes that were removed for `state`, outermost first."""
         return preferred(self.views).wrapping
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """How the keys and shapes of a checkpoint differ from those of a network; the keys are in the network's terms."""
+    """The differences between keys and shapes of a checkpoint and of a network; keys are the network's."""
 
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
@@ -124,7 +124,7 @@ def unwrap(content: object, path: Path) -> tuple[State, tuple[str, ...]]:
 
 
 def compare(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Mismatch:
-    """How `state` differs from the tensors that a network expects, by key and shape."""
+    """Return how `state` differs from the tensors that a network expects, by key and shape."""
     misshapen = [
         f"{key} {_shape(state[key])} for {_shape(tensor)}"
         for key, tensor in expected.items()
@@ -158,13 +158,13 @@ def _read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
 
 
 def read_pickled(path: Path) -> object:
-    """Return what `torch.save` or `pickle.dump` wrote, on the CPU, without running any of it; checksums are compared.
+    """Return the content of a file of `torch.save` or `pickle.dump`, on the CPU, without running its code.
 
     Raises WeightsError for a file that is damaged, cut short, something else, or would run code.
     """
     try:
         with warnings.catch_warnings():
-            # Damaged texts in a pickle make its disassembler warn of their escapes.
+            # The disassembler warns about escapes in damaged texts of a pickle.
             warnings.simplefilter("ignore")
             return load_content(path)
     except CodeError as error:
@@ -210,5 +210,5 @@ def _some(names: list[str] | tuple[str, ...]) -> str:
 
 
 def _plain(text: str) -> str:
-    """A stranger's text as a terminal may show it."""
+    """Return untrusted text in a form that is safe in a terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]

@@ -15,7 +15,7 @@ _SLOPE = 0.05
 
 
 class LocalFeatureBlock(nn.Module):
-    """Three convolutions, each with LeakyReLU, plus the input; then a 1×1 convolution and the attention slot."""
+    """Three convolutions with LeakyReLU, plus the input; then a 1×1 convolution and the attention slot."""
 
     def __init__(self, channels: int, hidden: int, attention: AttentionFactory) -> None:
         super().__init__()

@@ -18,12 +18,12 @@ _FRAME_BYTES = 9
 _PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 # Python hashes integers modulo 2**61 - 1; larger ones can be chosen to collide.
 _LARGEST_KEY = 1 << 60
-# The factor by which calls may copy what the pickle holds, and what small pickles may copy in any case.
+# Calls may copy values of at most this multiple of the pickle's size; small pickles may copy this much.
 _COPIES, _FREE_BYTES = 8, 1 << 20
 
 
 class BoundedPickle(pickle._Unpickler):
-    """Unpickle bytes whose opcodes `pickles_in` has checked; `find_class` decides what names stand for.
+    """Unpickle bytes whose opcodes `pickles_in` has checked; `find_class` maps names to objects.
 
     Dicts keep items with texts, small integers, booleans and None as keys; other items are dropped without being
     hashed. Sets become tuples. Raises UnpicklingError where the values that calls make outgrow the pickle.
@@ -39,7 +39,7 @@ class BoundedPickle(pickle._Unpickler):
         self._left = _COPIES * len(data) + _FREE_BYTES
 
     def spend(self, value: object) -> None:
-        """Count a copied value; raise UnpicklingError once all of them are larger than a real file needs."""
+        """Count a copied value; raise UnpicklingError if the total size exceeds what real files need."""
         self._left -= 64 + (len(value) if isinstance(value, bytes | str | list | tuple | dict) else 0)
         if self._left < 0:
             raise pickle.UnpicklingError("it copies its values too often")
@@ -105,7 +105,7 @@ class BoundedPickle(pickle._Unpickler):
 
 
 class Buildable:
-    """Base of the stand-ins that a pickle may give a state to."""
+    """The base class of stand-ins whose state a pickle may set."""
 
     __slots__ = ()
 
@@ -167,13 +167,13 @@ def pickles_in(stream: BinaryIO) -> Iterator[bytes]:
         for count, (opcode, argument, place) in enumerate(pickletools.genops(source)):
             if opcode.name in _REFUSED_OPCODES:
                 raise pickle.UnpicklingError(f"the opcode {opcode.name}")
-            # The memo grows to the largest index, which needs no more entries than there are opcodes.
+            # The memo has as many entries as its largest index, which never needs to exceed the number of opcodes.
             if opcode.name in _PUTS and int(cast(int, argument)) > count:
                 raise pickle.UnpicklingError("a memo index beyond its entries")
             if opcode.name == "FRAME":
                 frames.append(int(cast(int, place)))
         end = stream.tell()
-        # Frames only announce sizes. Without them a wrong one cannot end a value early inside Python's own reader.
+        # Frames only announce sizes; they are removed, because a wrong one could end a value early in Python's reader.
         yield b"".join(_piece(stream, *piece) for piece in _between(frames, start, end))
         stream.seek(end)
 

@@ -14,7 +14,7 @@ from srbench.zoo.weights_catalogue import WeightsEntry
 
 def cost_of(entry: WeightsEntry, scale: int) -> Cost | None:
     """Return the cost of the network of these weights at a scale; None if it is not on record."""
-    # The value range costs nothing; any other option may change the cost.
+    # The value range does not change the cost; any other option may change it.
     if any(key != "value_range" for key, _ in entry.options):
         return COSTS_OF_WEIGHTS.get((entry.spec, scale))
     return COSTS.get((entry.network, scale))

@@ -59,7 +59,7 @@ class SPAN(SRNetwork):
 
     def shallow_features(self, x: Tensor) -> Tensor:
         """The first convolution, on the input without its mean, times the gain."""
-        # Plain numbers and no buffer: a buffer outside the state would stay on `meta` when weights are assigned.
+        # Plain numbers instead of a buffer, which would stay on `meta` when weights are assigned.
         means = [self.value_range * mean for mean in DIV2K_MEAN]
         centred = torch.cat([x[:, c : c + 1] - mean for c, mean in enumerate(means)], 1)
         features: Tensor = self.first(centred * self.gain)

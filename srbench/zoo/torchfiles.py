@@ -40,7 +40,7 @@ _PLAIN_ARRAY = re.compile("[biufc][0-9]{1,2}")
 
 
 class CodeError(Exception):
-    """A pickle that names functions or classes which are more than data; `names` are those."""
+    """A pickle that names functions or classes other than plain data; `names` lists them."""
 
     def __init__(self, names: set[str]) -> None:
         super().__init__(", ".join(sorted(names)))
@@ -72,7 +72,7 @@ def _load_zip(path: Path) -> object:
         names = archive.namelist()
         if any(name.endswith("/constants.pkl") for name in names):
             raise ProgramError
-        # torch stores without compression: what is unpacked is never larger than the file.
+        # torch stores files without compression, so unpacked data is never larger than the file.
         if any(item.compress_type != zipfile.ZIP_STORED for item in archive.infolist()):
             raise ValueError("its archive is compressed, which torch.save never does")
         if sum(item.file_size for item in archive.infolist()) > path.stat().st_size:
@@ -128,7 +128,7 @@ def _unpickled(data: bytes, *, nested: bool = False) -> object:
 
 
 class _TreeSize:
-    """Counts the values of a tree as if shared ones were copied, and refuses what later steps could not walk.
+    """Counts the values of a tree, shared ones repeatedly, and refuses trees that are too large or too deep.
 
     Each container is visited once. Raises ValueError for one that contains itself, is nested too deep, or unfolds into
     too many values.

@@ -120,7 +120,7 @@ def _pan(scale: int, size: int, sha256: str, scores: tuple[ExpectedScore, ...]) 
     )
 
 
-# Scores measured under matlab-y with these very files; what the authors print agrees to every digit on Set5 and Set14.
+# Scores measured under matlab-y with these files; on Set5 and Set14 they equal the authors' to all digits.
 _IMDN = (
     _imdn(
         2,
@@ -264,7 +264,7 @@ _EDSR = (_edsr(2, "0edfb8a3"), _edsr(3, "ea3ef2c6"), _edsr(4, "4f62e9ef"))
 
 
 def _super_image(name: str, options: Mapping[str, float | bool]) -> tuple[WeightsEntry, ...]:
-    """The hub files of one super-image network; that package feeds 0…1 throughout, whatever a network's authors do."""
+    """Return the hub files of one super-image network; that package always uses values 0…1."""
     return tuple(
         WeightsEntry(
             name=name,
@@ -273,7 +273,7 @@ def _super_image(name: str, options: Mapping[str, float | bool]) -> tuple[Weight
             network=name,
             options=tuple(options.items()),
             keys="super-image",
-            # The hub calls every network's file alike; a cache and a mirror need names that tell them apart.
+            # On the hub all networks have the same file name; cache and mirror need different names.
             file=RemoteFile(
                 f"super-image_{name}_x{scale}.pt",
                 (f"https://huggingface.co/eugenesiow/{name}/resolve/main/pytorch_model_{scale}x.pt",),
@@ -301,7 +301,7 @@ _SUPER_IMAGE = (
     *_super_image("pan-bam", {}),
     *_super_image("drln", {"value_range": 1.0}),
     *_super_image("drln-bam", {"value_range": 1.0}),
-    # Its mean shift is made for 0…255 and fed 0…1; being a matrix in the file, it is loaded as it is.
+    # Its mean shift is for values 0…255 but gets 0…1; it is stored in the file and loaded without a change.
     *_super_image("rcan-bam", {"value_range": 1.0}),
 )
 

@@ -1,4 +1,4 @@
-"""Find the weights inside what a checkpoint holds: below wrappers, behind key prefixes, next to other records."""
+"""Find the weights in the content of a checkpoint: inside wrappers, under key prefixes, next to other records."""
 
 from __future__ import annotations
 
@@ -47,14 +47,15 @@ _COUNTERS = ("n_averaged", "step_counter", "initted", "step", "num_updates", "de
 
 @dataclass(frozen=True)
 class CheckpointView:
-    """One way to read a checkpoint: tensors by key, and the wrappers and prefixes taken off, outermost first."""
+    """One way to read a checkpoint: tensors by key, and the wrappers and prefixes that were removed, outermost
+    first."""
 
     state: State
     wrapping: tuple[str, ...]
 
 
 def unwrapped(content: object) -> tuple[object, tuple[str, ...]]:
-    """Return the innermost dict that directly holds tensors, or what is there instead, and the wrappers' names.
+    """Return the innermost dict that directly holds tensors, or the content instead of it, and the wrappers' names.
 
     Where no wrapper has a known name, the only dict with tensors below is taken.
     """
@@ -77,7 +78,7 @@ def tensors_of(content: Mapping[object, object]) -> State:
 
 
 def views_of(state: State, wrapping: tuple[str, ...]) -> tuple[CheckpointView, ...]:
-    """Return every way to read the keys: without their common prefixes, with fewer taken off, and as they are.
+    """Return every way to read the keys: without their common prefixes, without some of them, and unchanged.
 
     A prefix is taken off where all keys have it, or where it is a wrapper's name and the other keys belong to other
     parts, such as a loss or a discriminator. The preferred reading comes first: averaged weights, then a generator's.
@@ -115,7 +116,7 @@ def _wrapper(content: object) -> str | None:
 
 
 def _holds_tensors(value: object, depth: int = 0) -> bool:
-    """Whether a value is a dict with tensors (or NumPy arrays) under text keys, or has one below."""
+    """Return whether a value is a dict with tensors or NumPy arrays under text keys, or contains such a dict."""
     if not isinstance(value, Mapping) or depth > _DEPTH:
         return False
     named = [item for key, item in value.items() if isinstance(key, str)]
