@@ -103,6 +103,24 @@ class ArmGroup(RecordModel):
     contrasts: Annotated[Items[Contrast], Once]
 
 
+class RateSearch(RecordModel):
+    """How each arm's learning rate is chosen from several seeds, which are not seeds of the study.
+
+    Attributes:
+        seeds: with each of them, every arm is trained at every rate.
+        broken_db: a rate is unstable for an arm if the training of one seed diverges, or ends this many dB on the
+            held-out images below the arm's best training.
+        factor: the rate taken is at least this factor below every unstable rate; among those, it is the one with the
+            highest mean over the seeds.
+        shared: also train all arms at one rate: the one that is stable for all, with the highest mean over all arms.
+    """
+
+    seeds: Annotated[Items[Seed], Field(min_length=2), Once]
+    broken_db: Rate = 1.0
+    factor: Rate = 2
+    shared: bool = True
+
+
 class StudyPlan(RecordModel):
     """A controlled comparison of ways to train, decided before its results are known.
 
@@ -111,6 +129,9 @@ class StudyPlan(RecordModel):
         recipe_sha256: the hash that the recipe must have, since a name does not pin it; None takes any.
         learning_rates, search_seed: each arm takes the rate that is best on the held-out training images with this
             seed, which is not one of the study's seeds.
+        search: several search seeds in place of `search_seed`, and the rule for the choice.
+        correction: "holm" also gives p-values that are corrected by Holm, for all contrasts of a group on one
+            endpoint but the study's question; None leaves them uncorrected.
         percentages: the shares of the steps at which the differences are shown; 100 is the result.
         protocol, margin_db: how results are scored, and the difference below which arms count as equivalent.
         endpoints, groups: the first contrast of the first group on the first endpoint is the study's question.
@@ -124,7 +145,7 @@ class StudyPlan(RecordModel):
     recipe: Words
     train_set: Words
     learning_rates: Annotated[Items[Rate], Field(min_length=1), AfterValidator(_require_different_rates)]
-    search_seed: Seed
+    search_seed: Seed | None = None
     percentages: Annotated[Items[Annotated[int, Whole(1, 100)]], Once, AfterValidator(_require_complete)]
     protocol: Words
     margin_db: Rate
@@ -132,13 +153,19 @@ class StudyPlan(RecordModel):
     groups: Annotated[Items[ArmGroup], Field(min_length=1)]
     recipe_sha256: Annotated[str, Pattern(SHA256.pattern, "the 64 hexadecimal digits of a hash")] | None = None
     form: Annotated[Literal["authors", "paper", "unit"], OneOf(FORM_NAMES)] | None = None
-
+    search: RateSearch | None = None
+    correction: Annotated[Literal["holm"], OneOf(("holm",))] | None = None
     factory_args: dict[str, Scalar] | None = None
 
     @property
     def arms(self) -> tuple[str, ...]:
         """Every arm of every group, once."""
         return tuple(dict.fromkeys(arm for group in self.groups for arm in group.arms))
+
+    @property
+    def search_seeds(self) -> tuple[int, ...]:
+        """The seeds of the search for learning rates."""
+        return self.search.seeds if self.search else () if self.search_seed is None else (self.search_seed,)
 
     @cached_property
     def sha256(self) -> str:
@@ -172,10 +199,14 @@ class TrainSetSummary(RecordModel):
 
 
 class ChosenRate(RecordModel):
-    """The learning rate of an arm, and the held-out PSNR of each rate that was tried; None where it diverged."""
+    """The learning rate of an arm, and the held-out PSNR of each rate that was tried; None where it diverged.
+
+    With several search seeds, `tried` has the mean over them, None for an unstable rate, and `by_seed` each PSNR.
+    """
 
     chosen: Annotated[int | float, Real(0, above=True)]
     tried: dict[str, float | None]
+    by_seed: dict[str, Items[float | None]] | None = None
 
 
 class MeasuredDifference(RecordModel):
@@ -193,7 +224,10 @@ class MeasuredDifference(RecordModel):
 
 
 class ContrastResult(RecordModel):
-    """One contrast on one endpoint. `by_percentage` is missing where fewer than two seeds are left to compare."""
+    """One contrast on one endpoint. `by_percentage` is missing where fewer than two seeds are left to compare.
+
+    `p_holm` is the p-value after all steps, corrected as the plan's `correction` says.
+    """
 
     a: str
     b: str
@@ -202,6 +236,7 @@ class ContrastResult(RecordModel):
     is_the_question: bool
     diverged: dict[str, Items[int]] | None = None
     by_percentage: dict[str, MeasuredDifference] | None = None
+    p_holm: float | None = None
 
     @property
     def final(self) -> MeasuredDifference | None:
@@ -216,8 +251,20 @@ class MeasuredEndpoint(RecordModel):
     role: Annotated[str, OneOf(ENDPOINT_ROLES)]
 
 
+class SiteGain(RecordModel):
+    """The mean value of one attention map, over fixed patches and the seeds, at initialisation and after training."""
+
+    arm: str
+    site: str
+    start: float
+    end: float
+
+
 class GroupResult(RecordModel):
-    """The results of one group. `means` are by arm, endpoint and percentage: one per seed, None where it diverged."""
+    """The results of one group. `means` are by arm, endpoint and percentage: one per seed, None where it diverged.
+
+    `rate` is the learning rate of all its arms, where they share one that the plan's search has chosen for all.
+    """
 
     name: str
     arms: Items[str]
@@ -227,6 +274,7 @@ class GroupResult(RecordModel):
     means: dict[str, dict[str, dict[str, Items[float | None]]]]
     differences: Items[ContrastResult]
     unmeasured: Items[ContrastResult] = ()
+    rate: float | None = None
 
 
 class StudyResults(RecordModel):
@@ -241,3 +289,4 @@ class StudyResults(RecordModel):
     hours: float
     devices: Items[str]
     groups: Annotated[Items[GroupResult], Field(min_length=1)]
+    gains: Items[SiteGain] | None = None

@@ -12,6 +12,7 @@ from srbench.records.study import (
     GroupResult,
     MeasuredDifference,
     MeasuredEndpoint,
+    StudyPlan,
     StudyResults,
 )
 from srbench.statistics import far_apart
@@ -22,16 +23,55 @@ def report(results: StudyResults) -> str:
     """Return the complete report of the results that `collect` returns."""
     parts = [_head(results), _plan(results)]
     parts += [part for group in results.groups for part in _group(results, group)]
+    parts += _gains(results)
     return "\n\n".join([*parts, _reach(results)]) + "\n"
 
 
 def answer(results: StudyResults) -> str:
-    """Return the outcome of the study's question in one sentence."""
+    """Return the outcome of the study's question in one sentence.
+
+    If the plan also trains all arms at one rate, the arms are better, worse or equivalent only where both outcomes say
+    so; else the answer is that it depends on the learning rate.
+    """
     asked = next(
         one for group in results.groups for one in (*group.differences, *group.unmeasured) if one.is_the_question
     )
-    where = f"on {asked.endpoint}, {results.study.protocol}"
-    found = asked.final
+    again = _at_one_rate(results, asked)
+    if again is None or _outcome(again[1]) == _outcome(asked):
+        return _sentence(results, asked)
+    rate, other = again
+    own, shared = (f"{_difference(one.final)}, {_outcome(one)}" if one.final else "undecided" for one in (asked, other))
+    return (
+        f"Whether {asked.a} is better than {asked.b} depends on the learning rate, {_where(results, asked)}: {own} "
+        f"with {_training(results, asked)}; {shared} with both arms at {rate:g}."
+    )
+
+
+def _at_one_rate(results: StudyResults, asked: ContrastResult) -> tuple[float, ContrastResult] | None:
+    """Return the shared learning rate and the contrast of the question at it; None if the plan has none."""
+    wanted = (asked.a, asked.b, asked.endpoint)
+    return next(
+        (
+            (group.rate, one)
+            for group in results.groups
+            if group.rate is not None
+            for one in (*group.differences, *group.unmeasured)
+            if (one.a, one.b, one.endpoint) == wanted
+        ),
+        None,
+    )
+
+
+def _outcome(one: ContrastResult) -> str:
+    return one.final.outcome if one.final and not one.diverged else "undecided"
+
+
+def _where(results: StudyResults, asked: ContrastResult) -> str:
+    return f"on {asked.endpoint}, {results.study.protocol}"
+
+
+def _sentence(results: StudyResults, asked: ContrastResult) -> str:
+    where, found = _where(results, asked), asked.final
     if asked.diverged or found is None:
         verdict = f"Undecided between {asked.a} and {asked.b}, since {_lost(asked.diverged or {})}"
         if found is None:
@@ -65,7 +105,7 @@ def _plan(results: StudyResults) -> str:
         f"All arms ×{study.scale}, recipe `{recipe.name}` (sha256 `{recipe.sha256[:12]}…`): "
         f"{recipe.steps:,} steps, {recipe.patches:,} patches of {images.images} images of "
         f"{images.name}. Learning rate by arm: the best of {len(study.learning_rates)} on the held-out "
-        f"training images with seed {study.search_seed}, then frozen."
+        f"training images with {_seeds_of_search(study)}, then frozen.{_rule(results)}"
     )
     parts = ["## Plan", text, table_of_markdown(["arm", "learning rate", "held-out PSNR by rate"], tried)]
     if edge := _at_the_edge(results):
@@ -81,10 +121,28 @@ def _plan(results: StudyResults) -> str:
     return "\n\n".join(parts)
 
 
-def _tried(rates: ChosenRate) -> str:
-    return "; ".join(
-        f"{rate}: {'diverged' if psnr is None else f'{psnr:.3f} dB'}" for rate, psnr in rates.tried.items()
+def _seeds_of_search(study: StudyPlan) -> str:
+    return f"the mean of seeds {_listed(study.search.seeds)}" if study.search else f"seed {study.search_seed}"
+
+
+def _rule(results: StudyResults) -> str:
+    """Return how the rates are chosen from several seeds, and which one all arms share; empty for a single seed."""
+    rule = results.study.search
+    if rule is None:
+        return ""
+    text = (
+        f" A rate is unstable for an arm if one seed diverges or ends {rule.broken_db:g} dB below the arm's best "
+        f"training; the rate taken is at least a factor of {rule.factor:g} below every unstable one."
     )
+    shared = next((group.rate for group in results.groups if group.rate is not None), None)
+    return (
+        text if shared is None else f"{text} The rate with the best mean over all arms, for all of them, is {shared:g}."
+    )
+
+
+def _tried(rates: ChosenRate) -> str:
+    lost = "diverged" if rates.by_seed is None else "unstable"
+    return "; ".join(f"{rate}: {lost if psnr is None else f'{psnr:.3f} dB'}" for rate, psnr in rates.tried.items())
 
 
 def _at_the_edge(results: StudyResults) -> list[str]:
@@ -97,7 +155,8 @@ def _at_the_edge(results: StudyResults) -> list[str]:
 
 
 def _group(results: StudyResults, group: GroupResult) -> Iterator[str]:
-    yield f"## {_upper(group.name)}: {len(group.seeds)} seeds each"
+    rate = "" if group.rate is None else f" ({group.rate:g})"
+    yield f"## {_upper(group.name)}{rate}: {len(group.seeds)} seeds each"
     names = [endpoint.name for endpoint in group.endpoints]
     means = [[f"`{arm}`", *(_spread(group.means[arm][name]["100"]) for name in names)] for arm in group.arms]
     if lost := group.diverged:
@@ -122,9 +181,11 @@ def _group(results: StudyResults, group: GroupResult) -> Iterator[str]:
             f"Far apart lie the seeds of {', '.join(apart)}, as where some trainings break down: a mean and "
             "Student's interval say little of such an arm, its seeds one by one say more."
         )
+    corrected = any(one.p_holm is not None for one in group.differences)
+    head = ["A - B", "endpoint", "difference, 95 % interval", "p", *(["p (Holm)"] if corrected else [])]
     yield table_of_markdown(
-        ["A - B", "endpoint", "difference, 95 % interval", "p", "p (equivalent)", "detectable", "outcome"],
-        map(_row, (*group.differences, *group.unmeasured)),
+        [*head, "p (equivalent)", "detectable", "outcome"],
+        (_row(one, corrected=corrected) for one in (*group.differences, *group.unmeasured)),
     )
     if not group.differences:
         return
@@ -140,16 +201,29 @@ def _group(results: StudyResults, group: GroupResult) -> Iterator[str]:
     )
 
 
-def _row(one: ContrastResult) -> list[str]:
+def _gains(results: StudyResults) -> list[str]:
+    if not results.gains:
+        return []
+    rows = [[f"`{one.arm}`", f"`{one.site}`", f"{one.start:.3f}", f"{one.end:.3f}"] for one in results.gains]
+    return [
+        "## Mean gain of each attention",
+        "What the values of an attention map are on average, over 8 fixed patches and the seeds: 1 leaves the features "
+        "as they are, less damps them.",
+        table_of_markdown(["arm", "attention", "at initialisation", "after training"], rows),
+    ]
+
+
+def _row(one: ContrastResult, *, corrected: bool) -> list[str]:
     mark = "**" if one.is_the_question else ""
     found = one.final
     if found is None:
-        return [_pair(one), _label_of(one), *["-"] * 4, f"{mark}undecided{mark}"]
+        return [_pair(one), _label_of(one), *["-"] * (4 + corrected), f"{mark}undecided{mark}"]
     return [
         _pair(one),
         _label_of(one),
         _difference(found),
         _p(found.p_value),
+        *(["-" if one.p_holm is None else _p(one.p_holm)] if corrected else []),
         _p(found.p_equivalent),
         f"{found.detectable:.3f}",
         f"{mark}{found.outcome}{mark}",
@@ -206,11 +280,17 @@ def _reach(results: StudyResults) -> str:
         'fixes the order of the patches. The interval and p are Student\'s paired t; "p (equivalent)" is the larger '
         f'of two one-sided tests against ±{margin:g} dB, and below 0.05 the outcome is "equivalent"; "detectable" '
         "is the true difference in dB that this many seeds would find in four studies of five. Only the outcome in "
-        "bold answers the study's question; the other p-values are not corrected for their number.\n\n"
+        f"bold answers the study's question; {_correction(results)}\n\n"
         f"All of it holds for this budget: {recipe.steps:,} steps of `{recipe.name}`. A longer training may "
         f"turn it round. {results.hours:g} hours of training on {', '.join(results.devices)}; plan "
         f"`{results.sha256[:12]}…`."
     )
+
+
+def _correction(results: StudyResults) -> str:
+    if results.study.correction is None:
+        return "the other p-values are not corrected for their number."
+    return 'the other p-values are corrected by Holm as "p (Holm)", all contrasts of a group on one endpoint together.'
 
 
 def _upper(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -14,18 +15,19 @@ from srbench.records.record_model import PlainRecord, validate
 from srbench.records.study import STUDY_VERSION, ArmGroup, Endpoint, StudyPlan, StudyResults
 from srbench.records.training import TrainingRecord, TrainSetFacts
 from srbench.scores import Run, mean, read_run
-from srbench.statistics import SeedDifference, seed_difference
+from srbench.statistics import SeedDifference, holm, seed_difference
+from srbench.study.rates import Frozen, shared_rate
 from srbench.study.running import (
     CLAIM,
-    Frozen,
+    PlannedTraining,
+    at_rate,
     has_diverged,
+    planned_trainings,
     read_document,
     read_frozen,
     require_facts,
-    run_folder,
     score_folder,
     training_facts,
-    trainings,
     tuned,
 )
 from srbench.study.study_plan import study_from
@@ -34,6 +36,9 @@ from srbench.training.records import RECORD
 
 Runs = dict[tuple[str, int, int], Run]
 """The scored runs by arm, seed and percentage of the steps."""
+
+ScoredTrainings = dict[tuple[PlannedTraining, int], Run]
+"""The scored runs of all planned trainings by percentage of the steps."""
 
 Means = dict[str, dict[str, dict[str, list[float | None]]]]
 """Arm, endpoint, percentage of the steps: one mean over images per seed, in dB; None where the training diverged."""
@@ -57,13 +62,13 @@ def collect(output: Path, plan: StudyPlan | None = None) -> StudyResults:
     trained = [record for record in records.values() if record]
     if not trained:
         raise StudyError(f"{output}: expected a training whose loss stayed finite, got none; plan lower learning rates")
-    runs = {
-        (arm, seed, percent): read_run(score_folder(run_folder(output, arm, seed), percent))
-        for (arm, seed), record in records.items()
+    scored = {
+        (one, percent): read_run(score_folder(one.folder(output), percent))
+        for one, record in records.items()
         if record
         for percent in study.percentages
     }
-    _require_alike(trained, runs)
+    _require_alike(trained, scored)
     document = {
         "schema_version": STUDY_VERSION,
         "study": study.document(),
@@ -79,7 +84,8 @@ def collect(output: Path, plan: StudyPlan | None = None) -> StudyResults:
         "learning_rates": {arm: rate.plain() for arm, rate in frozen.items()},
         "hours": round(sum(record.seconds for record in trained) / 3600, 2),
         "devices": sorted({str(record.environment.device) for record in trained}),
-        "groups": [_group(study, group, runs) for group in study.groups],
+        "groups": list(_groups(study, frozen, scored)),
+        **({"gains": gains} if (gains := _gains(study, records)) else {}),
     }
     return validate(StudyResults, document, f"results of {output}", error=StudyError)
 
@@ -89,7 +95,39 @@ def _named(train_set: TrainSetFacts) -> PlainRecord:
     return {**train_set.plain(), "name": Path(train_set.name.removeprefix("folder:")).name}
 
 
-def _group(study: StudyPlan, group: ArmGroup, runs: Runs) -> dict[str, object]:
+def _groups(study: StudyPlan, frozen: Frozen, scored: ScoredTrainings) -> Iterator[dict[str, object]]:
+    """Yield each group with its arms at their own rates, then, if planned, each with its arms at the shared rate."""
+    own = {(one.arm, one.seed, percent): run for (one, percent), run in scored.items() if not one.shared}
+    yield from (_group(study, group, own) for group in study.groups)
+    if (rate := shared_rate(study, frozen)) is None:
+        return
+    runs = {
+        (one.arm, one.seed, percent): run
+        for (one, percent), run in scored.items()
+        if one == at_rate(one.arm, one.seed, rate, frozen)
+    }
+    for group in study.groups:
+        yield {**_group(study, group, runs, asks=False), "name": f"{group.name} at one rate", "rate": rate}
+
+
+def _gains(study: StudyPlan, records: Mapping[PlannedTraining, TrainingRecord | None]) -> list[dict[str, object]]:
+    """Return the mean of each attention map before and after the trainings at the arms' own rates, over the seeds.
+
+    Only plans with several search seeds report it: the results of earlier ones stay as they were published.
+    """
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for one, record in records.items():
+        if study.search and not one.shared and record and record.saturation:
+            for site, start in record.saturation.start.items():
+                found.setdefault((one.arm, site), []).append((start.mean, record.saturation.end[site].mean))
+    return [
+        {"arm": arm, "site": site, "start": fmean(start for start, _ in means), "end": fmean(end for _, end in means)}
+        for (arm, site), means in found.items()
+    ]
+
+
+def _group(study: StudyPlan, group: ArmGroup, runs: Runs, *, asks: bool = True) -> dict[str, object]:
+    """Return the results of a group; `asks` says whether it may have the contrast that is the study's question."""
     endpoints = [endpoint for endpoint in study.endpoints if _measured(endpoint, group, runs)]
     means: Means = {
         arm: {
@@ -103,7 +141,7 @@ def _group(study: StudyPlan, group: ArmGroup, runs: Runs) -> dict[str, object]:
     }
     lost = {arm: [seed for seed in group.seeds if (arm, seed, 100) not in runs] for arm in group.arms}
     diverged = {arm: seeds for arm, seeds in lost.items() if seeds}
-    differences = list(_differences(study, group, endpoints, means, diverged))
+    differences = _corrected(study, list(_differences(study, group, endpoints, means, diverged, asks=asks)))
     unmeasured = [
         {key: value for key, value in one.items() if key != "by_percentage"}
         for one in differences
@@ -121,8 +159,30 @@ def _group(study: StudyPlan, group: ArmGroup, runs: Runs) -> dict[str, object]:
     }
 
 
+def _corrected(study: StudyPlan, differences: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Add `p_holm` to the contrasts of a group but the question's, each endpoint a family, if the plan asks for it."""
+    if study.correction is None:
+        return differences
+    families: dict[object, list[tuple[dict[str, object], float]]] = {}
+    asked = study.groups[0].contrasts[0]
+    for one in differences:
+        found = one["by_percentage"]
+        if isinstance(found, dict) and found and (one["a"], one["b"]) != asked:
+            families.setdefault(one["endpoint"], []).append((one, found["100"]["p_value"]))
+    for family in families.values():
+        for (one, _), p_value in zip(family, holm([p for _, p in family]), strict=True):
+            one["p_holm"] = p_value
+    return differences
+
+
 def _differences(
-    study: StudyPlan, group: ArmGroup, endpoints: list[Endpoint], means: Means, diverged: dict[str, list[int]]
+    study: StudyPlan,
+    group: ArmGroup,
+    endpoints: list[Endpoint],
+    means: Means,
+    diverged: dict[str, list[int]],
+    *,
+    asks: bool,
 ) -> Iterator[dict[str, object]]:
     """Yield every contrast on every endpoint; `by_percentage` is empty if fewer than two seeds are left to compare."""
     question = (study.groups[0], study.groups[0].contrasts[0], study.endpoints[0])
@@ -140,7 +200,7 @@ def _differences(
                 "b": b,
                 "endpoint": endpoint.name,
                 "role": endpoint.role,
-                "is_the_question": (group, (a, b), endpoint) == question,
+                "is_the_question": asks and (group, (a, b), endpoint) == question,
                 **({"diverged": lost} if lost else {}),
                 "by_percentage": {percent: asdict(difference) for percent, difference in found.items() if difference},
             }
@@ -173,27 +233,27 @@ def _claimed(output: Path) -> tuple[StudyPlan, Recipe]:
 
 def _trainings(
     study: StudyPlan, recipe: Recipe, frozen: Frozen, output: Path
-) -> Iterator[tuple[tuple[str, int], TrainingRecord | None]]:
-    """Return by arm and seed the record of each training, checked against the plan; None for one that diverged."""
-    for arm, seed in trainings(study):
-        folder = run_folder(output, arm, seed)
-        wanted = training_facts(arm, study.scale, seed, tuned(recipe, frozen[arm].chosen))
+) -> Iterator[tuple[PlannedTraining, TrainingRecord | None]]:
+    """Return the record of each training, checked against the plan; None for one that diverged."""
+    for one in planned_trainings(study, frozen):
+        folder = one.folder(output)
+        wanted = training_facts(one.arm, study.scale, one.seed, tuned(recipe, one.rate))
         if has_diverged(folder, wanted):
-            yield (arm, seed), None
+            yield one, None
             continue
         record = read_document(folder / RECORD)
         require_facts(folder, record, {**wanted, "steps": recipe.steps})
-        yield (arm, seed), validate(TrainingRecord, record, str(folder / RECORD), error=StudyError)
+        yield one, validate(TrainingRecord, record, str(folder / RECORD), error=StudyError)
 
 
-def _require_alike(trained: list[TrainingRecord], runs: Runs) -> None:
+def _require_alike(trained: list[TrainingRecord], scored: ScoredTrainings) -> None:
     """Require equal training images, and scores on equal pixels under one version of the protocol."""
     first_set = trained[0].train_set.plain()
     for record in trained:
         _require_same(first_set, record.train_set.plain(), f"the training images of {record.network}")
-    first, *others = runs.items()
-    for (arm, seed, percent), run in others:
-        _require_same(_inputs(first[1]), _inputs(run), f"what scored {arm}, seed {seed}, at {percent} %")
+    first, *others = scored.items()
+    for (one, percent), run in others:
+        _require_same(_inputs(first[1]), _inputs(run), f"what scored {one.arm}, seed {one.seed}, at {percent} %")
 
 
 def _inputs(run: Run) -> dict[str, object]:

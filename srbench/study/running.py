@@ -1,7 +1,8 @@
 """Run a study: find and freeze each arm's learning rate, then train and score every arm with every seed.
 
-The folder of a study: `study.json` (the plan it belongs to), `search/ARM/lr-RATE/`, `frozen.json`, and
-`runs/ARM/seed-N/` with a training and its scores in `scores-PERCENT/`; a scored training no longer needs its weights. A
+The folder of a study: `study.json` (the plan it belongs to), `search/ARM/lr-RATE/` (with `seed-N/` for several search
+seeds), `frozen.json`, and `runs/ARM/seed-N/` with a training and its scores in `scores-PERCENT/`; a scored training no
+longer needs its weights. `shared/ARM/seed-N/` has the trainings at the rate that all arms share, if it is planned. A
 training whose loss did not stay finite has `diverged.json`, which is an outcome, too. Repeating the command resumes an
 interrupted study.
 """
@@ -9,7 +10,7 @@ interrupted study.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from srbench.records.record_model import PlainRecord, validate
 from srbench.records.study import ChosenRate, StudyPlan
 from srbench.runs import execute
 from srbench.scores import RECORD_NAME, read_run
+from srbench.study.rates import Frozen, freeze, shared_rate
 from srbench.training.job import Job
 from srbench.training.optimization import PerfOptions
 from srbench.training.own_networks import folder_name, is_own, recorded_name
@@ -39,9 +41,6 @@ from srbench.zoo.networks import TRAINED_FORM
 CLAIM, FROZEN, DIVERGED = "study.json", "frozen.json", "diverged.json"
 """The plan that a folder belongs to, the learning rates that its search has found, and, in a training's folder, that
 its loss did not stay finite."""
-
-Frozen = dict[str, ChosenRate]
-"""The learning rate of each arm, with the rates that were tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +82,8 @@ def run_study(study: StudyPlan, output: Path, machine: Machine) -> None:
     claim(study, recipe, output)
     frozen = _search(study, recipe, output, machine)
     jobs = [
-        _job(study, arm, seed, tuned(recipe, frozen[arm].chosen), run_folder(output, arm, seed), machine)
-        for arm, seed in trainings(study)
+        _job(study, one.arm, one.seed, tuned(recipe, one.rate), one.folder(output), machine)
+        for one in planned_trainings(study, frozen)
     ]
 
     def told(outcome: Outcome) -> None:
@@ -111,9 +110,35 @@ def _note_if_diverged(outcome: Outcome) -> None:
         write_atomic(outcome.job.output / DIVERGED, note + "\n", error=StudyError)
 
 
-def trainings(study: StudyPlan) -> list[tuple[str, int]]:
-    """Return every arm and seed of the study's runs once; arms that are compared follow each other."""
-    return list(dict.fromkeys((arm, seed) for group in study.groups for seed in group.seeds for arm in group.arms))
+@dataclass(frozen=True)
+class PlannedTraining:
+    """One training of a study: `shared` says that all arms have this rate, which is not the arm's own."""
+
+    arm: str
+    seed: int
+    rate: float
+    shared: bool = False
+
+    def folder(self, output: Path) -> Path:
+        """Return the folder of this training in the folder of the study."""
+        return output / ("shared" if self.shared else "runs") / folder_name(self.arm) / f"seed-{self.seed}"
+
+
+def planned_trainings(study: StudyPlan, frozen: Frozen) -> list[PlannedTraining]:
+    """Return every training of the study once: at the rates of the arms, then at the one that they share, if planned.
+
+    Arms that are compared follow each other. An arm whose own rate is the shared one is trained once.
+    """
+    places = list(dict.fromkeys((arm, seed) for group in study.groups for seed in group.seeds for arm in group.arms))
+    own = [PlannedTraining(arm, seed, frozen[arm].chosen) for arm, seed in places]
+    if (rate := shared_rate(study, frozen)) is None:
+        return own
+    return own + [at_rate(arm, seed, rate, frozen) for arm, seed in places if frozen[arm].chosen != rate]
+
+
+def at_rate(arm: str, seed: int, rate: float, frozen: Frozen) -> PlannedTraining:
+    """Return the training of an arm at a rate, which is its own or the one that all arms share."""
+    return PlannedTraining(arm, seed, rate, shared=frozen[arm].chosen != rate)
 
 
 def has_diverged(folder: Path, wanted: Mapping[str, object]) -> bool:
@@ -189,48 +214,34 @@ def tuned(recipe: Recipe, rate: float) -> Recipe:
     return recipe.changed([f"learning_rate={rate!r}"])
 
 
-def run_folder(output: Path, arm: str, seed: int) -> Path:
-    """Return the folder of an arm's training with a seed."""
-    return output / "runs" / folder_name(arm) / f"seed-{seed}"
-
-
 def score_folder(training: Path, percent: int) -> Path:
     """Return the folder with the scores of a training after a percentage of its steps."""
     return training / f"scores-{percent}"
-
-
-def choose(tried: Iterable[tuple[float, float | None]]) -> float:
-    """Return the learning rate with the highest held-out PSNR among (rate, PSNR or None); the lowest of equals.
-
-    Raises StudyError where no rate has a PSNR.
-    """
-    measured = [(-psnr, rate) for rate, psnr in tried if psnr is not None]
-    if not measured:
-        raise StudyError("expected a learning rate at which the training stays finite, got none; plan lower ones")
-    return min(measured)[1]
 
 
 def _search(study: StudyPlan, recipe: Recipe, output: Path, machine: Machine) -> Frozen:
     path = output / FROZEN
     if path.exists():
         return read_frozen(study, output)
-    places = [(arm, rate) for rate in study.learning_rates for arm in study.arms]
-    home, seed = output / "search", study.search_seed
+    places = [(arm, rate, seed) for rate in study.learning_rates for arm in study.arms for seed in study.search_seeds]
     jobs = [
-        _job(study, arm, seed, tuned(recipe, rate), home / folder_name(arm) / f"lr-{rate:g}", machine)
-        for arm, rate in places
+        _job(study, arm, seed, tuned(recipe, rate), _search_folder(study, output, arm, rate, seed), machine)
+        for arm, rate, seed in places
     ]
     finished = _trained(jobs, machine, _note_if_diverged)
     # A learning rate that is too high for an arm is a result of the search, not an error.
-    found = [(arm, rate, finished.get(job.output)) for (arm, rate), job in zip(places, jobs, strict=True)]
-    frozen: Frozen = {}
-    for arm in study.arms:
-        tried = [(rate, psnr) for name, rate, psnr in found if name == arm]
-        frozen[arm] = ChosenRate(chosen=choose(tried), tried={f"{rate:g}": psnr for rate, psnr in tried})
-    write_atomic(
-        path, json.dumps({arm: rate.plain() for arm, rate in frozen.items()}, indent=1) + "\n", error=StudyError
-    )
+    found: dict[str, dict[float, list[float | None]]] = {arm: {} for arm in study.arms}
+    for (arm, rate, _), job in zip(places, jobs, strict=True):
+        found[arm].setdefault(rate, []).append(finished.get(job.output))
+    frozen = freeze(study, found)
+    document = {arm: rate.plain() for arm, rate in frozen.items()}
+    write_atomic(path, json.dumps(document, indent=1) + "\n", error=StudyError)
     return frozen
+
+
+def _search_folder(study: StudyPlan, output: Path, arm: str, rate: float, seed: int) -> Path:
+    folder = output / "search" / folder_name(arm) / f"lr-{rate:g}"
+    return folder / f"seed-{seed}" if study.search else folder
 
 
 def read_frozen(study: StudyPlan, output: Path) -> Frozen:

@@ -64,6 +64,8 @@ def _require_known(kind: str, name: str, known: Iterable[str]) -> None:
 
 
 def _problems(study: StudyPlan) -> Iterator[str]:
+    if (study.search is None) == (study.search_seed is None):
+        yield "either search_seed or [search], not both or none"
     yield from (f"[[endpoints]] {name} once" for name in _repeated(endpoint.name for endpoint in study.endpoints))
     yield from (f"[[groups]] {name} once" for name in _repeated(group.name for group in study.groups))
     for arm in study.arms:
@@ -72,7 +74,7 @@ def _problems(study: StudyPlan) -> Iterator[str]:
     for group in study.groups:
         if strange := {arm for pair in group.contrasts for arm in pair} - set(group.arms):
             yield f"contrasts of {group.name} between its arms, not {', '.join(sorted(strange))}"
-        if study.search_seed in group.seeds:
+        if set(study.search_seeds) & set(group.seeds):
             yield f"a search_seed that is no seed of {group.name}"
     if not study.endpoints[0].needed:
         yield "a first endpoint that is needed: it is the question's"

@@ -19,10 +19,13 @@ from leaderboard.study_pages import parse
 from srbench.cli import main
 from srbench.errors import DatasetError, DivergedError, ProtocolError, StudyError, UnknownNameError
 from srbench.images import save_png
+from srbench.records.record_model import validate
+from srbench.records.study import StudyResults
 from srbench.scores import read_run
-from srbench.study.report import report
+from srbench.study.rates import choose
+from srbench.study.report import answer, report
 from srbench.study.results import collect, read_results
-from srbench.study.running import Machine, choose, run_study
+from srbench.study.running import Machine, run_study
 from srbench.study.study_plan import load_study, study_from
 from srbench.training import training_sweep
 from srbench.training.job import Job
@@ -141,6 +144,75 @@ def test_each_arm_is_trained_at_its_best_rate(place: Path, done: str) -> None:
     assert "1e+30: diverged" in done
     with pytest.raises(StudyError, match="at which the training stays finite, got none"):
         choose([(1e30, None)])
+
+
+SEARCH = """
+correction = "holm"
+[search]
+seeds = [8, 9]
+broken_db = 100
+"""
+
+
+def test_arms_are_compared_at_own_rates_and_at_one_rate(place: Path, tmp_path: Path) -> None:
+    text = (place / "plan.toml").read_text().replace("search_seed = 9", "").replace("[50, 100]", "[100]")
+    text = text.replace("seeds = [1, 2, 3]", "seeds = [1, 2]").replace("1e-2, 1e30", "1e-2")
+    text = text.replace('"pan-bam"]', '"pan-bam", "pan-none"]').replace(
+        '[["pan-bam", "pan"]]', '[["pan-bam", "pan"], ["pan-bam", "pan-none"], ["pan", "pan-none"]]'
+    )
+    (tmp_path / "plan.toml").write_text(text.replace("[[endpoints]]", SEARCH + "[[endpoints]]", 1))
+    study = load_study(tmp_path / "plan.toml")
+    run_study(study, tmp_path / "out", Machine(data_root=place / "data", device="cpu"))
+    found = collect(tmp_path / "out", study)
+    own, shared = found.groups
+    for arm, rate in found.learning_rates.items():
+        assert rate.by_seed is not None and set(rate.by_seed) == {"0.0001", "0.01"}
+        assert rate.tried == {name: pytest.approx(np.mean(values)) for name, values in rate.by_seed.items()}
+        folder = tmp_path / "out" / ("runs" if rate.chosen == shared.rate else "shared") / arm / "seed-2"
+        trained = json.loads((folder / "training.json").read_text())
+        assert trained["recipe"]["learning_rate"] == shared.rate
+        assert shared.means[arm]["Set5 psnr_y"]["100"][1] == read_run(folder / "scores-100").scores["psnr_y"].mean()
+    over_arms = {
+        name: np.mean([rate.tried[name] for rate in found.learning_rates.values()]) for name in ("0.0001", "0.01")
+    }
+    assert f"{shared.rate:g}" == max(over_arms, key=lambda name: over_arms[name])
+    assert [one.is_the_question for one in own.differences + shared.differences] == [True] + [False] * 5
+    question, *others = own.differences
+    assert question.p_holm is None
+    raw = [one.final.p_value for one in others if one.final]
+    assert [one.p_holm for one in others] == [
+        min(1, 2 * p) if p == min(raw) else max(min(1, 2 * min(raw)), p) for p in raw
+    ]
+    assert {one.arm for one in found.gains or ()} == {"pan-bam"}
+    told = report(found)
+    assert f"primary at one rate ({shared.rate:g}): 2 seeds each" in told.lower() and "| p (Holm) |" in told
+    assert parse(json.dumps(found.plain()).encode(), "tiny").question.asked
+
+
+@pytest.mark.parametrize(
+    ("at_one_rate", "words"),
+    [
+        ("better", "pan-bam is better than pan: "),
+        (
+            "worse",
+            "depends on the learning rate, on Set5 psnr_y, matlab-y: +1.000 dB (+0.900 to +1.100), better with both",
+        ),
+    ],
+)
+def test_verdict_needs_equal_outcomes_at_both_kinds_of_rates(
+    place: Path, done: str, at_one_rate: str, words: str
+) -> None:
+    document = results(place)
+    (group,) = document["groups"]
+    asked = group["differences"][0]
+    asked["by_percentage"]["100"] |= {"mean": 1.0, "interval": [0.9, 1.1], "outcome": "better"}
+    again = json.loads(json.dumps({**group, "name": "primary at one rate", "rate": 0.01}))
+    again["differences"][0]["is_the_question"] = False
+    again["differences"][0]["by_percentage"]["100"]["outcome"] = at_one_rate
+    document["groups"].append(again)
+    for rate in document["learning_rates"].values():
+        rate["chosen"] = 0.0001
+    assert words in answer(validate(StudyResults, document, "results", error=StudyError))
 
 
 def test_one_command_rebuilds_the_same_report_from_the_stored_runs(place: Path, done: str) -> None:
@@ -392,6 +464,7 @@ GROUP: dict[str, Any] = {"name": "a", "arms": ["pan", "pan-bam"], "seeds": [1, 2
             r"contrasts\[0\]: expected at most 2 entries, got 3$",
         ),
         ({"search_seed": 2}, "a search_seed that is no seed of primary"),
+        ({"search": {"seeds": [8, 9]}}, r"either search_seed or \[search\], not both or none"),
         ({"endpoints": []}, "endpoints: expected at least 1 entry, got none"),
         (
             {"endpoints": [{"dataset": "Set5", "metric": "ssim_y"}]},
