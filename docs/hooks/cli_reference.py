@@ -11,9 +11,22 @@ from srbench.cli import COMMANDS, main
 
 INDEX = """# Command line
 
-Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed with a message, 2 misuse.
-`srbench --debug COMMAND …` shows the traceback of an error. The [environment variables](../index.md#environment) apply
-to every command.
+Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed with a message, 2 misuse,
+130 interrupted. `srbench --debug COMMAND …` shows the traceback of an error,
+`srbench --quiet COMMAND …` prints results,
+warnings and errors only. The [environment variables](../index.md#environment) apply to every command.
+
+## Shell completion
+
+The Tab key completes commands and options after one of these lines was added to the start-up file of your shell:
+
+```sh
+eval "$(_SRBENCH_COMPLETE=bash_source srbench)"                # ~/.bashrc (bash 4.4 or newer)
+eval "$(_SRBENCH_COMPLETE=zsh_source srbench)"                 # ~/.zshrc
+_SRBENCH_COMPLETE=fish_source srbench | source                 # ~/.config/fish/config.fish
+```
+
+## Commands
 
 | command | what it does |
 |---|---|
