@@ -34,6 +34,6 @@ def test_unknown_names_in_the_address_are_left_out(site: Path, visit: Visit) -> 
 
 def test_without_scripts_every_image_has_its_crops(site: Path, visit: Visit) -> None:
     page = visit(site, "gallery.html", scripts=False)
-    assert page.locator("#gallery-static section").count() == 7
+    assert page.locator("#gallery-static section").count() == 10
     captions = page.locator("#gallery-static section").first.locator("figcaption").all_text_contents()
     assert captions[:3] == ["HR", "HR", "LR"] and " dB" in captions[3]
