@@ -21,4 +21,4 @@ def rerun_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
             patched.setattr("sys.argv", command[-3:])
             memorisation.main()
 
-    monkeypatch.setattr("srbench.verification.rerun._call", call)
+    monkeypatch.setattr("srbench.verification.rerun.run_limited", call)

@@ -228,13 +228,18 @@ def test_a_rerun_also_reproduces_the_crops(sample: Path, tmp_path: Path, monkeyp
         srbench("submit", sample / "run-matlab-y", "--id", "net", "--submissions", root, "--samples", crops).exit_code
         == 0
     )
-    result = srbench("leaderboard", "check", "net", "--rerun", "--submissions", root, "--device", "cpu")
+    save_png(tmp_path / "own" / "new.png", decode(sample / "images" / "matlab-y" / "Sample" / "coffee.png")[::-1])
+    thorough = ("--thorough", tmp_path / "own")
+    result = srbench("leaderboard", "check", "net", "--rerun", "--submissions", root, "--device", "cpu", *thorough)
+    assert "net ×4: +0.00 dB compared with bicubic on 1 unpublished image, +0.00 dB on Sample" in result.stderr
     assert "net: 7 scores and 10 sample crops reproduced, at most 0 dB" in result.stderr
     entry = read_submission(root / "net")
     assert (entry.level, entry.samples_verified) == ("model-rerun", True) and entry.verification
     [probe] = entry.verification.memorisation or ()
     assert (probe.scale, probe.status, probe.images) == (4, "passed", 7)
     assert "net ×4: memorisation probe passed" in result.stderr
+    [gains] = entry.verification.unpublished
+    assert (gains.scale, gains.images, gains.benchmark, gains.gain, gains.benchmark_gain) == (4, 1, "Sample", 0, 0)
 
     old = entry.verification.plain() | {"schema_version": 1}
     del old["samples_sha256"]  # as it was written before crops were made again

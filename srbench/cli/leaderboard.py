@@ -98,6 +98,12 @@ def build_command(submissions: Path, output: Path, repository: str, docs: str, s
     help="With --rescore or --rerun: part of the message of a review that you looked at; may be repeated.",
 )
 @click.option("--by", metavar="NAME", help="With --accept: who accepts the reviews; recorded.")
+@click.option(
+    "--thorough",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="With --rerun: also score a folder of HR images that nobody has published, and compare with bicubic.",
+)
 @click.option("--strict", is_flag=True, help="Fail also where a person should look.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Also write DIR/check.json.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -114,6 +120,7 @@ def check_command(
     timeout: float,
     accept: tuple[str, ...],
     by: str | None,
+    thorough: Path | None,
     strict: bool,
     output: Path | None,
     form: str,
@@ -145,6 +152,7 @@ def check_command(
             data_root=data_root,
             device=device,
             timeout=timeout,
+            thorough=thorough,
             accepted=accepted_reviews(checked, accept, by),
         )
         checked = check_submissions(submissions, ids, base=base)
@@ -165,6 +173,7 @@ def check_command(
 def _require_their_use(context: click.Context, *, rescore: bool, rerun: bool, crops: bool) -> None:
     """Refuse options that the requested check does not use."""
     unused = {} if rerun or crops else dict.fromkeys(("weights", "device", "timeout"), "--rerun or --rerun-crops")
+    unused |= {} if rerun else {"thorough": "--rerun"}
     unused |= {} if rescore or rerun else dict.fromkeys(("data_root", "accept", "by"), "--rescore or --rerun")
     for name, needed in unused.items():
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:

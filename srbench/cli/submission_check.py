@@ -48,6 +48,7 @@ def verify(
     data_root: Path | None,
     device: str,
     timeout: float,
+    thorough: Path | None = None,
     accepted: Sequence[AcceptedReview] = (),
 ) -> None:
     """Re-score and re-run an entry as asked, and report on stderr how much the scores differ."""
@@ -58,7 +59,9 @@ def verify(
             outcome = worker.call(entry, images, data_root=data_root)
         _announce(record_verification(entry, outcome, "images-rescored", accepted=accepted), outcome)
     if rerun:
-        outcome = run_again(entry, weights=weights, data_root=data_root, device=device, timeout=timeout)
+        outcome = run_again(
+            entry, weights=weights, data_root=data_root, device=device, timeout=timeout, thorough=thorough
+        )
         _announce(record_verification(entry, outcome, "model-rerun", device=device, accepted=accepted), outcome)
 
 
@@ -100,6 +103,12 @@ def _announce(entry: Submission, outcome: Reproduction) -> None:
     crops = f" and {counted(outcome.crops, 'sample crop')}" if outcome.crops else ""
     for facts in outcome.memorisation:
         click.echo(f"{entry.id} ×{facts.scale}: memorisation probe {facts.status}", err=True)
+    for gains in outcome.unpublished:
+        click.echo(
+            f"{entry.id} ×{gains.scale}: {gains.gain:+.2f} dB compared with bicubic on "
+            f"{counted(gains.images, 'unpublished image')}, {gains.benchmark_gain:+.2f} dB on {gains.benchmark}",
+            err=True,
+        )
     click.echo(
         f"{entry.id}: {counted(outcome.rows, 'score')}{crops} reproduced, at most {outcome.psnr:.2g} dB and "
         f"{outcome.ssim:.2g} SSIM away ({outcome.tolerance}); level {entry.level}",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from srbench.records.fields import Count, Day, EntryId, Number, OneOf, ScaleFactor, Sha256, Text, Whole
+from srbench.records.fields import Count, Day, EntryId, Name, Number, OneOf, ScaleFactor, Sha256, Text, Whole
 from srbench.records.record_model import Items, RecordModel
 from srbench.records.shared import EnvironmentFacts
 
@@ -48,6 +48,19 @@ class MemorisationFacts(RecordModel):
     drops: dict[Annotated[str, OneOf(("crop", "flip", "shift"))], DropFacts]
 
 
+class UnpublishedFacts(RecordModel):
+    """How much better than bicubic a model is, in dB of PSNR: on unpublished images, and on one benchmark.
+
+    A model that is far better on the benchmark alone was made for its images. There is no bound: a maintainer judges.
+    """
+
+    scale: ScaleFactor
+    images: Count
+    gain: Annotated[float, Number(-1e3, 1e3)]
+    benchmark: Name
+    benchmark_gain: Annotated[float, Number(-1e3, 1e3)]
+
+
 class AcceptedReview(RecordModel):
     """A review that a maintainer looked at and accepted."""
 
@@ -73,6 +86,7 @@ class VerificationRecord(RecordModel):
     environment: EnvironmentFacts
     memorisation: Items[MemorisationFacts] | None = None
     accepted: Items[AcceptedReview] = ()
+    unpublished: Items[UnpublishedFacts] = ()
 
 
 class ListedVerification(RecordModel):

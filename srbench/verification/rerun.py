@@ -3,53 +3,44 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 from pydantic import JsonValue
 
-from srbench.bounded_process import physical_memory, session_memory
 from srbench.errors import SubmissionError, counted, listed
 from srbench.files import sha256_of
 from srbench.records.record_model import validate
 from srbench.records.shared import AdapterFacts
 from srbench.records.submission import SubmittedOptions, SubmittedRun
-from srbench.records.verification import MemorisationFacts
+from srbench.records.verification import MemorisationFacts, UnpublishedFacts
 from srbench.scores import Run, read_run
 from srbench.submissions import LEVELS, Submission
 from srbench.submissions.catalogue_checks import BASELINES
 from srbench.submissions.crops import sample_scales
 from srbench.verification.crop_checks import LARGEST_CHANGE, compare_crops
+from srbench.verification.limited_run import run_limited
+from srbench.verification.memorisation import SMALL_SETS
 from srbench.verification.rescoring import open_same_datasets
 from srbench.verification.tolerances import Reproduction, compare_scores, rerun_bounds
 from srbench.zoo.weights_catalogue import TAGS
 
-if sys.platform != "win32":
-    import resource
-
 TIMEOUT = 3600.0
 """The time in seconds that one run may take by default."""
-
-MEMORY_SHARE = 0.75
-"""The share of the machine's memory that a run and its processes may take together."""
 
 SIZE_TOLERANCE = 0.05
 """By how much the stated number of parameters may differ from the file's: an export folds or unfolds some layers."""
 
+PROTOCOL = "matlab-y"
+"""The protocol for unpublished images."""
+
+_PLAIN = SubmittedOptions(precision="fp32", tile=None, self_ensemble=False, optimise="none", lr_source="made")
 _SRBENCH = (sys.executable, "-P", "-m", "srbench")
 _PROBE = (sys.executable, "-P", "-m", "srbench.verification.memorisation")
-_PACKAGES = Path(__file__).parents[2]
-_MAX_WRITTEN = 4 << 30
-_WATCH_SECONDS = 1.0
-_IMPORTS = 16 << 30  # address space that torch, its CUDA libraries and ONNX Runtime reserve without using memory
 _FILE_KINDS = ("onnx", "spandrel")
 
 
@@ -60,10 +51,12 @@ def rerun(
     data_root: Path | None = None,
     device: str = "auto",
     timeout: float = TIMEOUT,
+    thorough: Path | None = None,
 ) -> Reproduction:
     """Evaluate the entry's model again at each scale and compare every score; then reproduce its crops and probe it.
 
     Args:
+        thorough: a folder of HR images that nobody has published; the model is scored on them, too.
         weights: the file or a folder of files of weights that the catalogue does not have; they are found by hash.
         timeout: the time in seconds after which a run is stopped.
 
@@ -79,7 +72,7 @@ def rerun(
         spec = specs[facts.scale] = _runnable(record.model.spec, facts.weights_sha256, weights)
         with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
             command = _command(spec, facts, record.options, device, data_root)
-            _call([*command, "--output", f"{folder}/run"], Path(folder), timeout)
+            run_limited([*command, "--output", f"{folder}/run"], Path(folder), timeout)
             run = _require_weights(read_run(Path(folder) / "run"), facts)
             _require_parameters(run, (record.model.parameters or {}).get(str(facts.scale)))
             frames.append(run.scores)
@@ -93,6 +86,12 @@ def rerun(
     )
     if not outcome.failures:
         outcome = _with_probe(outcome, entry, specs, device, data_root, timeout)
+    if not outcome.failures and thorough is not None:
+        found = [
+            _unpublished(facts, specs, entry.record.options, device, data_root, thorough, timeout)
+            for facts in record.runs
+        ]
+        outcome = replace(outcome, unpublished=tuple(found))
     if outcome.failures or not entry.samples:
         return outcome
     return _with_crops(outcome, entry, specs, device, timeout)
@@ -147,7 +146,7 @@ def _with_probe(
             request, report = Path(folder) / "request.json", Path(folder) / "report.json"
             asked = _probe_request(entry.record.options, facts, specs[facts.scale], device, data_root)
             request.write_text(json.dumps(asked), encoding="utf-8")
-            _call([*_PROBE, str(request), str(report)], Path(folder), timeout)
+            run_limited([*_PROBE, str(request), str(report)], Path(folder), timeout)
             result = json.loads(report.read_text(encoding="utf-8"))
         exceeded = result.pop("exceeded")
         if exceeded:
@@ -158,6 +157,43 @@ def _with_probe(
         document = {"scale": facts.scale, **result}
         found.append(validate(MemorisationFacts, document, "memorisation probe", error=SubmissionError))
     return replace(outcome, memorisation=tuple(found))
+
+
+def _unpublished(
+    facts: SubmittedRun,
+    specs: Mapping[int, str],
+    options: SubmittedOptions,
+    device: str,
+    data_root: Path | None,
+    images: Path,
+    timeout: float,
+) -> UnpublishedFacts:
+    """Return how much better than bicubic the model is on unpublished images, and on the smallest set of its entry.
+
+    Both are scored under the protocol `matlab-y`, whatever protocols the entry has.
+    """
+    benchmark = min(facts.datasets, key=lambda name: (name not in SMALL_SETS, facts.datasets[name].n, name))
+    asked = facts.model_copy(
+        update={
+            "datasets": {f"folder:{images.resolve()}": facts.datasets[benchmark], benchmark: facts.datasets[benchmark]},
+            "protocols": {PROTOCOL: next(iter(facts.protocols.values()))},
+        }
+    )
+    means: list[pd.DataFrame] = []
+    for spec, settings in ((specs[facts.scale], options.model_copy(update={"lr_source": "made"})), ("bicubic", _PLAIN)):
+        with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
+            command = _command(spec, asked, settings, device, data_root)
+            run_limited([*command, "--output", f"{folder}/run"], Path(folder), timeout)
+            scores = read_run(Path(folder) / "run").scores
+            means.append(scores.groupby(scores["dataset"] == benchmark)["psnr_y"].agg(["mean", "size"]))
+    gain = means[0]["mean"] - means[1]["mean"]
+    return UnpublishedFacts(
+        scale=facts.scale,
+        images=int(means[0]["size"][False]),
+        gain=float(gain[False]),
+        benchmark=benchmark,
+        benchmark_gain=float(gain[True]),
+    )
 
 
 def _probe_request(
@@ -191,7 +227,7 @@ def _with_crops(
         for scale in sample_scales(entry.samples):
             command = [*_SRBENCH, "samples", "--model", specs[scale], "--scale", str(scale), "--device", device]
             command += ["--self-ensemble"] if entry.record.options.self_ensemble else []
-            _call([*command, "--output", f"{folder}/crops"], Path(folder), timeout)
+            run_limited([*command, "--output", f"{folder}/crops"], Path(folder), timeout)
         wrong = compare_crops(entry, Path(folder) / "crops")
     return replace(
         outcome,
@@ -263,85 +299,6 @@ def _adapter_options(adapters: AdapterFacts) -> list[str]:
         *(["--output-name", adapters.output_name] if adapters.output_name else []),
         *(part for name, value in adapters.factory_args.items() for part in ("--factory-arg", f"{name}={value}")),
     ]
-
-
-def _call(command: list[str], folder: Path, timeout: float) -> None:
-    """Run a command in `folder` as the leader of its own process group, and stop the group with it."""
-    paths = [str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    messages = folder / "messages.txt"
-    with (
-        messages.open("wb") as errors,
-        subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            start_new_session=True,
-            preexec_fn=_limits(command) if sys.platform != "win32" else None,
-        ) as process,
-    ):
-        try:
-            code = _wait(process, timeout)
-        except subprocess.TimeoutExpired as error:
-            raise SubmissionError(
-                f"expected the run to end within {timeout:g} s, got no end; allow more with --timeout, "
-                "or use a faster --device"
-            ) from error
-        finally:
-            _end(process)
-    if code != 0:
-        said = messages.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        reason = said[-1] if said else "no message"
-        raise SubmissionError(f"expected the run to succeed, got exit code {code}: {reason}")
-
-
-def _wait(process: subprocess.Popen[bytes], timeout: float) -> int:
-    """Wait for a process and limit the memory of its session; return its exit code.
-
-    Raises:
-        SubmissionError: it takes most of the memory of this machine.
-        TimeoutExpired: it takes longer than `timeout` seconds.
-    """
-    end, memory = time.monotonic() + timeout, physical_memory()
-    while True:
-        try:
-            return process.wait(max(0.0, min(_WATCH_SECONDS, end - time.monotonic())))
-        except subprocess.TimeoutExpired:
-            if time.monotonic() >= end:
-                raise
-        if memory is not None and session_memory(process.pid) > MEMORY_SHARE * memory:
-            raise SubmissionError(
-                f"expected a run that takes at most {MEMORY_SHARE:.0%} of this machine's memory, got one that takes "
-                "more; use a machine with more memory"
-            )
-
-
-def _limits(command: list[str]) -> Callable[[], None]:
-    """Return a function that limits a new process: no core dumps, limited file size and address space.
-
-    The last is for runs without CUDA on Linux: drivers of CUDA reserve more addresses than the machine has memory.
-    """
-    memory = physical_memory()
-    cuda = Path("/dev/nvidiactl").exists() and "cpu" not in command
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (_MAX_WRITTEN, _MAX_WRITTEN))
-        if sys.platform == "linux" and memory is not None and not cuda:
-            resource.setrlimit(resource.RLIMIT_AS, (memory + _IMPORTS, memory + _IMPORTS))
-
-    return limit
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        if sys.platform == "win32":
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _require_parameters(run: Run, stated: int | None) -> None:

@@ -102,6 +102,8 @@ def _verification(
     }
     if outcome.memorisation:
         document["memorisation"] = [facts.plain() for facts in outcome.memorisation]
+    if outcome.unpublished:
+        document["unpublished"] = [facts.plain() for facts in outcome.unpublished]
     if accepted:
         document["accepted"] = [review.plain() for review in accepted]
     return validate(VerificationRecord, document, VERIFICATION_NAME, error=SubmissionError).plain()
