@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from fuzz.attacks import ATTACKS, checkpoints, pictures, tables
+from fuzz.attacks import ATTACKS, checkpoints, documents, pictures, tables
 from fuzz.readers import READERS
 from srbench.errors import SrbenchError
 
@@ -40,6 +40,7 @@ def good_files() -> dict[str, list[bytes]]:
         "table": [tables.packed(tables.good_table(), compression=name) for name in ("none", "snappy")],
         "picture": [pictures.saved(kind) for kind in ("PNG", "JPEG", "BMP")],
         "sample": [pictures.saved(kind) for kind in ("PNG", "WEBP")],
+        "unpacking": [documents.zipped({"a/b.txt": b"text", "c": bytes(1000)})],
     }
 
 

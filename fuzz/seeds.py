@@ -21,7 +21,7 @@ def main() -> None:
         folder = generate(Path(scratch), 1)[0]
         files = (folder / "submission.json").read_bytes(), (folder / "scores.parquet").read_bytes()
         (CORPUS / "submission" / "whole").write_bytes(SEPARATOR.join(files))
-    for kind in ("table", "picture", "sample"):
+    for kind in ("table", "picture", "sample", "unpacking"):
         (CORPUS / kind).mkdir(exist_ok=True)
         for number, data in enumerate(good_files()[kind]):
             (CORPUS / kind / f"good{number}").write_bytes(data)

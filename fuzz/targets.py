@@ -68,6 +68,6 @@ def _of_kind(kind: str) -> Callable[[bytes], None]:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "submission": submission,
     "checkpoint": checkpoint,
-    **{kind: _of_kind(kind) for kind in ("table", "picture", "sample")},
+    **{kind: _of_kind(kind) for kind in ("table", "picture", "sample", "run", "entry", "study", "unpacking")},
 }
 """By the name of the corpus folder."""

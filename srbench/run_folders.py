@@ -111,7 +111,7 @@ def _folders_of_sweep(folder: Path) -> list[Path]:
     try:
         listed = json.loads((folder / SUMMARY_NAME).read_text(encoding="utf-8"))["combinations"]
         return list(dict.fromkeys(folder / str(one["run"]) for one in listed))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ResultsError(
             f"{folder / SUMMARY_NAME}: expected the list of a sweep's runs, got {error}; repeat the sweep"
         ) from error

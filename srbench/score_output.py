@@ -170,7 +170,7 @@ def _title(document: ProtocolSummary) -> str:
     if model.get("training_data"):  # files of other programs lack this value
         facts.append(f"trained on {model['training_data']}")
     if model.get("recipe"):
-        facts.append(f"recipe {model['recipe']} ({model['steps']} steps, seed {model['seed']})")
+        facts.append(f"recipe {model['recipe']} ({model.get('steps', '?')} steps, seed {model.get('seed', '?')})")
     if model.get("input_size"):
         sides = "×".join(str(side or "any") for side in model["input_size"])
         facts.append(f"in tiles of {sides}, the size of its input")

@@ -195,9 +195,11 @@ def read_run(path: Path | str) -> Run:
         if not isinstance(document, dict):
             raise ValueError("not a JSON object")
         metrics = tuple(document.get("metrics") or ())
+        if not all(isinstance(name, str) for name in metrics):
+            raise ValueError("metrics are not named by texts")
         frame = read_table(scores, version=document.get("schema_version"), metrics=metrics)
         _require_checksum(document)
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, pa.ArrowException) as error:
         raise ResultsError(f"{folder}: expected a whole run, got damaged files ({error}); run it again") from error
     if document.get("scores_sha256") != sha256_of(scores):
         raise ResultsError(f"{folder}: {SCORES_NAME} is not the table that {RECORD_NAME} was written for; run it again")

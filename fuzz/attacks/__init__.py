@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from fuzz.attacks import checkpoints, pictures, tables
+from fuzz.attacks import checkpoints, documents, pictures, tables
 
 ATTACKS: dict[str, Callable[[], Iterator[tuple[str, bytes]]]] = {
     "pickle": checkpoints.pickles,
@@ -14,5 +14,7 @@ ATTACKS: dict[str, Callable[[], Iterator[tuple[str, bytes]]]] = {
     "table": tables.tables,
     "picture": pictures.bombs,
     "sample": pictures.samples,
+    **dict.fromkeys(("run", "entry", "study"), documents.documents),
+    "unpacking": documents.containers,
 }
 """By kind: name and bytes of each attack."""

@@ -164,10 +164,13 @@ def check_command(
         findings = [CheckFinding(problem.id, "error", problem.message) for problem in damaged]
         checked = replace(checked, findings=[*checked.findings, *findings])
     click.echo(report(checked, form, output))
+    _require_passing([finding.severity for finding in checked.findings], strict)
+
+
+def _require_passing(severities: Sequence[str], strict: bool) -> None:
     failing = {"error", "review"} if strict else {"error"}
-    grave = [finding for finding in checked.findings if finding.severity in failing]
-    if grave:
-        raise SubmissionError(f"expected entries that pass, got {counted(len(grave), 'finding')} against them")
+    if grave := sum(severity in failing for severity in severities):
+        raise SubmissionError(f"expected entries that pass, got {counted(grave, 'finding')} against them")
 
 
 def _require_their_use(context: click.Context, *, rescore: bool, rerun: bool, crops: bool) -> None:

@@ -69,7 +69,7 @@ def read_header(folder: Path) -> StoreHeader:
         header = json.loads((folder / HEADER).read_text())
         if not isinstance(header, dict):
             raise ValueError("not a JSON object")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(
             f"{folder}: expected a packed store, got no readable {HEADER} ({error}); make one with build_store"
         ) from error

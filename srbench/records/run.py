@@ -55,6 +55,17 @@ class RunModel(RecordModel):
     tag: str | None = None
 
 
+class StatedTraining(RecordModel):
+    """What the record in a weights file may state about its training, as it appears in the record of a run."""
+
+    training_data: str | None = None
+    init: TransferFacts | None = None
+    recipe: str | None = None
+    recipe_sha256: str | None = None
+    steps: Natural | None = None
+    seed: Natural | None = None
+
+
 class RunProtocol(RecordModel):
     """A protocol of a run: its version, what it does in a sentence, and which LR it got."""
 

@@ -199,7 +199,7 @@ def read_document(path: Path) -> PlainRecord:
     """Return a JSON object from a study's folder. Raises StudyError where it is missing or damaged."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StudyError(
             f"{path}: expected a file of a study's folder, got none or a damaged one ({error}); "
             "carry the study out with srbench study run"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import nn
@@ -20,12 +20,12 @@ from srbench.upscalers.base import Identity, Options, Upscaler, blaming, require
 from srbench.upscalers.bicubic import MatlabBicubic, PillowBicubic
 from srbench.upscalers.image_folder import ImageFolderUpscaler
 from srbench.upscalers.onnx import open_onnx
-from srbench.upscalers.own_weights import load_weights, split_weights
+from srbench.upscalers.own_weights import load_weights, read_record, split_weights, stated_training
 from srbench.upscalers.python_factory import find_factory
 from srbench.upscalers.spandrel import open_spandrel
 from srbench.upscalers.tensors import TensorUpscaler, network_upscaler, pick_device
 from srbench.zoo import load
-from srbench.zoo.checkpoints import FILE_TAG, RECORD_KEY
+from srbench.zoo.checkpoints import FILE_TAG
 from srbench.zoo.counting import count_parameters
 from srbench.zoo.networks import Variant, find_variant, listed_variants
 from srbench.zoo.reading import read_checkpoint
@@ -171,7 +171,7 @@ def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
     loaded = load(name, tag=tag if at else None, scale=scale, form=options.form)
     if loaded.tag == FILE_TAG:
         spec = f"zoo:{name}@{recorded_path(tag)}"
-        told = _told_by_file(name, read_checkpoint(loaded.weights_file).metadata)
+        told = _told_by_file(name, loaded.weights_file)
         told |= {"form": options.form} if options.form else {}
     else:
         spec, told = f"zoo:{name}@{loaded.tag}", {}
@@ -204,15 +204,20 @@ def _provenance(entry: WeightsEntry) -> dict[str, object]:
     }
 
 
-def _told_by_file(name: str, metadata: Mapping[str, str]) -> dict[str, object]:
-    """Return the facts that a user's weights file states about its training, with the names of `_provenance`."""
-    variant = find_variant(name)
-    record = json.loads(metadata.get(RECORD_KEY, "{}"))
-    data = record.get("train_set") or record.get("training_data") or "data that its file does not name"
-    told = {"network": variant.network.name, "attention": variant.attention, "training_data": data}
-    told |= _form(variant, record.get("options", {}))
-    told |= {"init": _start(record["init"])} if record.get("init") else {}
-    return told | {key: record[key] for key in ("recipe", "recipe_sha256", "steps", "seed") if key in record}
+def _told_by_file(name: str, path: Path) -> dict[str, object]:
+    """Return the facts that a user's weights file states about its training, with the names of `_provenance`.
+
+    Raises:
+        WeightsError: a record that srbench would not have written.
+    """
+    variant, record = find_variant(name), read_record(path, read_checkpoint(path).metadata)
+    return {
+        "network": variant.network.name,
+        "attention": variant.attention,
+        "training_data": "data that its file does not name",
+        **_form(variant, cast(dict[str, int | float | bool], record.get("options") or {})),
+        **stated_training(record, path),
+    }
 
 
 def _start(init: Mapping[str, object]) -> dict[str, str]:

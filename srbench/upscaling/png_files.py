@@ -58,7 +58,7 @@ def read_note(path: Path) -> UpscaleNote | None:
     try:
         with Image.open(path, formats=("PNG",)) as image:
             return UpscaleNote(**json.loads(getattr(image, "text", {})[_KEYWORD]))
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError):
+    except (OSError, SyntaxError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -50,7 +50,7 @@ def from_pretrained(folder: Path | str) -> LoadedNetwork:
     try:
         config = json.loads(path.read_text("utf-8"))
         name, scale = config["network"], config["scale"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(
             f"{path}: expected a JSON object with network and scale, got {type(error).__name__}: {error}; "
             "write the folder with srbench.zoo.save_pretrained"
