@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -188,3 +189,12 @@ def test_large_images_are_prepared_band_by_band_to_the_same_pixels(monkeypatch: 
     after = [get_protocol(name).prepare(original, scale=3) for name in names]
     for first, second in zip(before, after, strict=True):
         assert all(np.array_equal(*images) for images in zip(first, second, strict=True))
+
+
+def test_protocols_take_the_scales_two_three_four_and_eight() -> None:
+    protocol, taken = get_protocol("matlab-y"), []
+    for scale in range(2, 17):
+        with suppress(ProtocolError):
+            protocol.prepare(np.zeros((48, 48, 3), np.uint8), scale=scale)
+            taken.append(scale)
+    assert taken == [2, 3, 4, 8]

@@ -16,6 +16,7 @@ from srbench.statistics import (
     smallest_detectable,
     student_interval,
     student_intervals,
+    top_tier,
 )
 
 # Student (1908), as R's `sleep`: extra hours with two drugs; the ten people are the pairs.
@@ -131,4 +132,21 @@ def test_seeds_that_cannot_be_compared() -> None:
 def test_p_values_of_rows_equal_those_of_single_rows(images: int) -> None:
     rows = np.random.default_rng(images).normal(0.05, 0.3, (9, images))
     rows[0, :5], rows[1], rows[2, :2], rows[3], rows[4] = 0, 0.1, np.inf, 0, np.round(rows[4], 1)
+    rows[5, 0] = 0
     assert signed_rank_ps(rows) == [signed_rank_p(row) for row in rows]
+
+
+@pytest.mark.parametrize(("images", "tier"), [(20, [True, True, False, True]), (9, [True, False, False, True])])
+def test_models_share_a_tier_unless_significantly_below(images: int, tier: list[bool]) -> None:
+    noise = np.random.default_rng(3).normal(0, 1, images)
+    best = np.full(images, 30.0)
+    rows = np.stack([best, best - 0.02 + noise - noise.mean(), best - 0.5, best - 0.01])
+    assert signed_rank_p(best - rows[1]) > 0.05
+    assert top_tier(list(rows.mean(1)), lambda chosen: rows[chosen], n=images, tie=0.01) == tier
+
+
+def test_scores_are_not_read_if_all_models_tie() -> None:
+    def unread(chosen: object) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        raise AssertionError(chosen)
+
+    assert top_tier([30.0, 29.995], unread, n=100, tie=0.01) == [True, True]

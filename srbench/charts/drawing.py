@@ -98,7 +98,7 @@ def histogram_chart(
     for low, high, count in zip(edges, edges[1:], counts, strict=False):
         parts += _bar(across(low), across(high), bottom, upward(count), f"{x.form(low)} to {x.form(high)}: {count}")
     ticks_of_values = "".join(f"M{across(value):.1f} {bottom - 7}v7" for value in values)
-    parts.append(f'<path class="rug axis" d="{ticks_of_values}"/>')  # one path, since a page may have a thousand
+    parts.append(f'<path class="rug axis" d="{ticks_of_values}"/>')  # one path for up to a thousand values
     return "\n".join([*parts, vertical("mean axis", middle, layout.top, bottom, "mean"), "</svg>", ""])
 
 

@@ -58,8 +58,11 @@ class Audit:
         return min(self.findings, key=lambda finding: finding.distance_db, default=None)
 
     def document(self) -> dict[str, object]:
-        """`best` and `protocols`, ready for JSON. Where nothing fits, `best` names no protocol and how near one came;
-        where nothing could be measured it is null."""
+        """Return `best` and `protocols` for JSON.
+
+        If nothing fits, the protocol of `best` is null, and its distance is the smallest one. If nothing could be
+        measured, `best` is null.
+        """
         return {"best": self._best(), "protocols": [_entry(finding) for finding in self.findings]}
 
     def __repr__(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Hashable, Iterable
 from functools import cached_property
 from typing import Annotated, Literal
@@ -45,7 +44,8 @@ class NonBlank(Rule):
 
 
 def _repeated(values: Iterable[Hashable]) -> bool:
-    return max(Counter(values).values(), default=0) > 1
+    found = list(values)
+    return len(set(found)) < len(found)
 
 
 def _require_once(values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:

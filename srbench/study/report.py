@@ -110,13 +110,13 @@ def _plan(results: StudyResults) -> str:
     parts = ["## Plan", text, table_of_markdown(["arm", "learning rate", "held-out PSNR by rate"], tried)]
     if edge := _at_the_edge(results):
         parts.append(
-            f"The best rate of {' and of '.join(edge)} lies at the end of those tried: a wider search might "
-            "find a better one."
+            f"The best rate of {' and of '.join(edge)} is the lowest or the highest one that was tried, so a "
+            "wider search might find a better one."
         )
     if len({found.chosen for found in results.learning_rates.values()}) > 1:
         parts.append(
-            "The arms took different rates: a difference between such arms is that of the network together "
-            "with the rate that it bears, and not of the network alone."
+            "The arms were trained at different learning rates. A difference between them belongs to the network "
+            "together with its rate, not to the network alone."
         )
     return "\n\n".join(parts)
 
@@ -164,8 +164,8 @@ def _group(results: StudyResults, group: GroupResult) -> Iterator[str]:
             f"`{arm}` with {len(seeds)} of {len(group.seeds)} seeds ({_listed(seeds)})" for arm, seeds in lost.items()
         )
         yield (
-            f"Diverged, their loss no longer finite, and so without a score: {told}. A contrast that needs them is "
-            "undecided: its numbers are those of the other seeds, which are a selection."
+            f"Diverged (the loss did not stay finite) and therefore not scored: {told}. A contrast that needs these "
+            "seeds is undecided. Its numbers are those of the remaining seeds, which are not a random sample."
         )
     yield table_of_markdown(["mean ± standard deviation over seeds, dB", *map(_label, group.endpoints)], means)
     seeds = {arm: group.means[arm][names[0]]["100"] for arm in group.arms}
@@ -178,8 +178,8 @@ def _group(results: StudyResults, group: GroupResult) -> Iterator[str]:
     )
     if apart := [f"`{arm}` ({np.ptp(_finished(values)):.2f} dB)" for arm, values in seeds.items() if far_apart(values)]:
         yield (
-            f"Far apart lie the seeds of {', '.join(apart)}, as where some trainings break down: a mean and "
-            "Student's interval say little of such an arm, its seeds one by one say more."
+            f"The seeds of {', '.join(apart)} are far apart, as if some trainings had failed. A mean and Student's "
+            "interval say little about such an arm; look at its single seeds."
         )
     corrected = any(one.p_holm is not None for one in group.differences)
     head = ["A - B", "endpoint", "difference, 95 % interval", "p", *(["p (Holm)"] if corrected else [])]
@@ -189,7 +189,7 @@ def _group(results: StudyResults, group: GroupResult) -> Iterator[str]:
     )
     if not group.differences:
         return
-    yield "The difference on the way, dB:"
+    yield "The difference during the training, dB:"
     shares = [str(percent) for percent in results.study.percentages]
     yield table_of_markdown(
         ["A - B", "endpoint", *(f"{share} % of the steps" for share in shares)],

@@ -24,7 +24,7 @@ _PLACEHOLDER = re.compile(r"\\\{(\w)(?:\\\+(\d+))?\\\}")
 
 
 class KeyTable:
-    """A two-way rename table of module paths; the parameter's own name (the last part of a key) is carried over.
+    """A two-way rename table of module paths; the last part of a key, the parameter's name, stays.
 
     A row `("IMDB{i+1}.c1", "blocks.{i}.split.0")` maps `IMDB3.c1.weight` to `blocks.2.split.0.weight` and back.
     `in_code` names our modules whose values this family's authors keep in their code and not in their files; `needs`

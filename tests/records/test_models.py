@@ -17,7 +17,7 @@ from srbench.records.run import RunRecord
 from srbench.records.study import FORM_NAMES, StudyPlan, StudyResults
 from srbench.records.submission import SubmissionRecord
 from srbench.records.training import TrainingRecord, WeightsRecord
-from srbench.records.verification import VerificationRecord, VerifiedList
+from srbench.records.verification import DeviationFacts, VerificationRecord, VerifiedList
 from srbench.zoo.networks import FORMS
 from srbench.zoo.trained import FOLDER
 from tests.records.complete import run_record
@@ -102,3 +102,13 @@ def test_numbers_of_a_plan_keep_their_spelling() -> None:
 
 def test_forms_of_plans_are_those_of_networks() -> None:
     assert set(FORM_NAMES) == set(FORMS)
+
+
+@pytest.mark.parametrize(("psnr", "fits"), [(0.0, True), (1e6, True), (1e6 + 1, False), (-1e-9, False)])
+def test_deviations_are_between_zero_and_a_million(psnr: float, fits: bool) -> None:
+    values = {"psnr": psnr, "ssim": 0.0}
+    if fits:
+        assert validate(DeviationFacts, values, "largest", error=ResultsError).psnr == psnr
+    else:
+        with pytest.raises(ResultsError, match=r"largest\.psnr"):
+            validate(DeviationFacts, values, "largest", error=ResultsError)

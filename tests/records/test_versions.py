@@ -35,6 +35,8 @@ def test_runs_of_all_versions_are_readable(name: str) -> None:
     assert list(run.scores) == SCHEMA.names
     assert set(run.scores["image"]) == {"baby", "bird"}
     assert run.scores["psnr_lr"].notna().all()
+    # Fields that older versions lack have these values.
+    assert (run.facts.images_at_once, run.facts.processes) == (stored.get("images_at_once", 1), 1)
 
 
 def test_columns_newer_than_a_run_are_null() -> None:
