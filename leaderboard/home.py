@@ -8,7 +8,7 @@ from leaderboard.addresses import INDEX
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry
 from leaderboard.pages import Page
-from leaderboard.rendering import LEVELS, render
+from leaderboard.rendering import LEVELS, NOT_FOUND, render
 from srbench.statistics import MIN_IMAGES
 
 _NEWEST = 8
@@ -17,7 +17,7 @@ _NEWEST = 8
 def pages(collection: Collection) -> Iterator[Page]:
     """Return `about.html`, `submit.html` and `404.html`, and `index.html` where no main table can be the home page."""
     yield Page("submit.html", lambda: render("submit.html.j2", path="submit.html", example=_example(collection)))
-    yield Page("404.html", lambda: render("404.html.j2", path="404.html"))
+    yield Page(NOT_FOUND, lambda: render("404.html.j2", path=NOT_FOUND))
     levels = {level: sum(entry.level == level for entry in collection) for level in LEVELS}
     yield Page(
         "about.html",

@@ -57,6 +57,10 @@ NAVIGATION: list[tuple[str, str]] = [
 """The main menu: label and address from the root. Each must exist for every build."""
 
 
+NOT_FOUND = "404.html"
+"""The page that a host shows for wrong addresses."""
+
+
 @dataclass(frozen=True)
 class SiteLinks:
     """Addresses outside the site that its pages link to. Links with an empty address are left out.
@@ -139,8 +143,14 @@ def render(template: str, *, path: str, **context: object) -> str:
     return (
         environment()
         .get_template(template)
-        .render(path=path, root=way_up(path), page_address=_page_address(path), **context)
+        .render(path=path, root=_root(path), page_address=_page_address(path), **context)
     )
+
+
+def _root(path: str) -> str:
+    """Return the way up to the root; the site's address on the page of wrong addresses, which is shown at any depth."""
+    address = SITE.links.address
+    return f"{address.rstrip('/')}/" if path == NOT_FOUND and address else way_up(path)
 
 
 def _page_address(path: str) -> str:

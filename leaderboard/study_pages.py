@@ -78,10 +78,8 @@ class Study:
 
     @property
     def short_title(self) -> str:
-        """What was compared, with the learning rates of both arms, as charts name it: `PAN ×4 (0.004 / 0.002)`."""
-        return (
-            f"{self.question.b.upper()} ×{self.results.study.scale} ({' / '.join(self._rates) or 'rates not stated'})"
-        )
+        """What was compared, with the learning rates of both arms, as charts name it: `PAN ×4 (0.004/0.002)`."""
+        return f"{self.question.b.upper()} ×{self.results.study.scale} ({'/'.join(self._rates) or 'rates not stated'})"
 
     @property
     def title(self) -> str:

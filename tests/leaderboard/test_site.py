@@ -359,6 +359,8 @@ def test_links_outside_the_site_are_only_those_given(submissions: Path, site: Pa
     assert '<link rel="canonical" href="https://example.org/board/models/net-00001.html">' in page
     assert page.count('href="https://example.org/code"') == page.count('href="https://example.org/docs"') == 2
     assert "commit <code>c0ffee</code>" in page
+    assert '<meta property="og:description" content="Net 1: ' in page
+    assert 'href="https://example.org/board/static/site.css"' in (tmp_path / "out/404.html").read_text()
 
 
 def test_commit_is_named_only_for_unchanged_entries(tmp_path: Path) -> None:
