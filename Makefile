@@ -89,7 +89,7 @@ $(FUZZ)/.installed: $(STAMP)
 	@touch $@
 
 fuzz: $(FUZZ)/.installed
-	for target in submission table checkpoint picture sample; do $(FUZZ)/bin/python -m fuzz $$target $(FUZZ_SECONDS) || exit 1; done
+	for target in submission table checkpoint picture sample run entry study unpacking; do $(FUZZ)/bin/python -m fuzz $$target $(FUZZ_SECONDS) || exit 1; done
 
 clean:
 	rm -rf $(VENV) $(FUZZ) $(CACHES)

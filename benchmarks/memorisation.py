@@ -6,7 +6,6 @@ answers. Rows that the page has already are kept: delete a row to measure it aga
 
 from __future__ import annotations
 
-import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.report import test_data
+from benchmarks.report import test_data, write_measured
 from fuzz.attacks.memorising import KEYS, Key, Pair, memorising_model
 from srbench.datasets.imageset import ImageSet, open_dataset
 from srbench.errors import SrbenchError
@@ -128,19 +127,12 @@ def _tensor(image: NDArray[np.uint8]) -> torch.Tensor:
 
 def _update(name: str, head: Cells, measure: Callable[[list[str]], Iterator[Cells]]) -> None:
     """Add new rows to a table of the page, which is written after each row."""
-    mark = re.compile(rf"(?<=<!-- measured: {name} -->\n).*?(?=<!-- end of {name} -->)", re.DOTALL)
-    found = mark.search(PAGE.read_text(encoding="utf-8"))
-    if found is None:
-        raise SystemExit(f"{PAGE}: expected the marks of the table {name}, got none")
-    rows = [line for line in found.group().splitlines() if line.startswith("| ")][1:]
-    known = [row.split(" | ")[0].removeprefix("| ") for row in rows]
-    for cells in measure(known):
+    table = PAGE.read_text(encoding="utf-8").partition(f"<!-- measured: {name} -->")[2].partition("<!-- end of")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    for cells in measure([row.split(" | ")[0].removeprefix("| ") for row in rows]):
         rows.append(f"| {' | '.join(cells)} |")
         print(rows[-1], flush=True)
-        table = "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *rows])
-        page = PAGE.read_text(encoding="utf-8")
-        start, end = mark.search(page).span()  # type: ignore[union-attr]  # it was found above
-        PAGE.write_text(f"{page[:start]}\n{table}\n\n{page[end:]}", encoding="utf-8")
+        write_measured(PAGE, name, [f"| {' | '.join(head)} |", "|" + "---|" * len(head), *rows])
 
 
 def main() -> None:

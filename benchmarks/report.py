@@ -160,3 +160,18 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def write_measured(page: Path, name: str, lines: Iterable[str]) -> None:
+    """Put lines between `<!-- measured: NAME -->` and `<!-- end of NAME -->` in a page.
+
+    Raises:
+        SystemExit: the page has no such marks.
+    """
+    start, end = f"<!-- measured: {name} -->\n", f"<!-- end of {name} -->"
+    text = page.read_text(encoding="utf-8")
+    if start not in text or end not in text:
+        raise SystemExit(f"{page}: expected the marks of the table {name}, got none; write them where it belongs")
+    before, _, rest = text.partition(start)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{start}\n" + "\n".join(lines) + f"\n\n{end}{after}", encoding="utf-8")

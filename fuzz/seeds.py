@@ -10,9 +10,11 @@ from safetensors.torch import save_file
 
 from fuzz.run_attacks import good_files
 from fuzz.targets import SEPARATOR
+from srbench.result import evaluate
 from tests.submissions.generated import generate
 
 CORPUS = Path(__file__).parent / "corpus"
+_SUBMISSIONS = Path(__file__).parents[1] / "submissions"
 
 
 def main() -> None:
@@ -21,6 +23,21 @@ def main() -> None:
         folder = generate(Path(scratch), 1)[0]
         files = (folder / "submission.json").read_bytes(), (folder / "scores.parquet").read_bytes()
         (CORPUS / "submission" / "whole").write_bytes(SEPARATOR.join(files))
+        run = Path(scratch) / "run"
+        evaluate("bicubic", "Sample", scale=4, device="cpu").save(run)
+        record = (run / "run.json").read_bytes()
+    for kind, name, data in (
+        ("entry", "submission.json", files[0]),
+        ("entry", "verification.json", (_SUBMISSIONS / "bicubic" / "verification.json").read_bytes()),
+        ("run", "run.json", record),
+        (
+            "study",
+            "results.json",
+            min(_SUBMISSIONS.glob("*.study.json"), key=lambda path: path.stat().st_size).read_bytes(),
+        ),
+    ):
+        (CORPUS / kind).mkdir(exist_ok=True)
+        (CORPUS / kind / name).write_bytes(data)
     for kind in ("table", "picture", "sample", "unpacking"):
         (CORPUS / kind).mkdir(exist_ok=True)
         for number, data in enumerate(good_files()[kind]):
