@@ -1,8 +1,9 @@
-"""Building the site of 10 to 10,000 generated submissions: time, memory and page sizes."""
+"""Building the site of 10 to 10,000 generated submissions: time, memory, page sizes, and the front table in use."""
 
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import multiprocessing
 import resource
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.report import BenchRow, milliseconds
 from leaderboard.site import build
+from tests.leaderboard.browser.conftest import find_browser
 from tests.submissions.generated import generate
 
 SIZES = (10, 100, 1_000, 10_000)
@@ -23,6 +25,26 @@ SIZES = (10, 100, 1_000, 10_000)
 _LIMITS = {100: 30.0, 1_000: 300.0}
 """The longest time in seconds that a site of so many entries may take."""
 _LARGEST_PAGE = 300_000
+_FRONT_BYTES, _PAGE_BYTES = 400_000, 150_000
+_FEW, _MANY = 20, 500
+_SETS = ("Set5", "Set14", "BSD100", "Urban100", "Manga109")
+_RESPONSE = 0.3
+_ACTIONS = ("sort", "filter")
+# Milliseconds from the action to the last change of the table, with its layout.
+_TIMED = """(action) => new Promise((done) => {
+  const start = performance.now();
+  let last = start;
+  new MutationObserver(() => { document.body.offsetHeight; last = performance.now(); })
+    .observe(document.querySelector("#scores"), { childList: true, subtree: true, attributes: true });
+  if (action === "filter") {
+    const field = document.querySelector("#controls [name=name]");
+    field.value = "7";
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  } else {
+    document.querySelectorAll("button.sort")[4].click();
+  }
+  setTimeout(() => done(last - start), 2000);
+})"""
 # Up to here what does not depend on the number of entries outweighs what does.
 _LINEAR_FROM = 100
 
@@ -40,6 +62,7 @@ def rows() -> list[BenchRow]:
     """Each size, against ten times the one before and its limit; the largest page, in 300 kB."""
     with tempfile.TemporaryDirectory() as folder:
         built = {size: _alone(Path(folder), size) for size in SIZES}
+        pages = _page_rows(Path(folder))
     growth = [_growth(built, before, size) for before, size in pairwise(SIZES)]
     largest = max(one.page for one in built.values())
     return [
@@ -53,6 +76,53 @@ def rows() -> list[BenchRow]:
             "≤ 1",
         ),
         *(_limit(size, limit, built[size].seconds) for size, limit in _LIMITS.items()),
+        *pages,
+    ]
+
+
+def _page_rows(folder: Path) -> list[BenchRow]:
+    """Bytes of pages as they are, and how long the front table takes to sort and to filter."""
+    small, large = folder / "small", folder / "large"
+    for path, size, datasets in ((small, _FEW, _SETS[:3]), (large, _MANY, _SETS)):
+        generate(path, size, datasets=datasets)
+        build(path, path.with_name(f"{path.name}-site"))
+    site = folder / "small-site"
+    other = max(path.stat().st_size for path in site.rglob("*.html") if path.name != "index.html")
+    front = folder / "large-site" / "index.html"
+    return [
+        _bytes_row(f"front table of {_MANY} submissions on {len(_SETS)} sets", front.stat().st_size, _FRONT_BYTES),
+        _bytes_row(f"largest other page at {_FEW} submissions", other, _PAGE_BYTES),
+        *_browser_rows(front),
+    ]
+
+
+def _bytes_row(name: str, size: int, limit: int) -> BenchRow:
+    return BenchRow(name, f"{size / 1000:.0f} kB", f"{limit / 1000:.0f} kB", size / limit, "≤ 1")
+
+
+def _browser_rows(front: Path) -> list[BenchRow]:
+    """Sort and filter the front table; no rows where there is no browser."""
+    path = find_browser()
+    if path is None or importlib.util.find_spec("playwright") is None:
+        return []
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(front.as_uri())
+        page.wait_for_selector("button.sort")
+        found = {name: page.evaluate(_TIMED, name) / 1000 for name in _ACTIONS}
+        browser.close()
+    return [
+        BenchRow(
+            f"{name} {_MANY} rows in the browser",
+            milliseconds(seconds),
+            milliseconds(_RESPONSE),
+            seconds / _RESPONSE,
+            "≤ 1",
+        )
+        for name, seconds in found.items()
     ]
 
 

@@ -11,6 +11,7 @@ from leaderboard.addresses import address_safe, link, model_path
 from leaderboard.boards import front_board
 from leaderboard.collection import Collection
 from leaderboard.entries import Entry, Group, Mean, Values
+from leaderboard.further_metrics import further_metrics
 from leaderboard.matching import matched_pairs, partners
 from leaderboard.models import small_crops
 from leaderboard.pages import Page
@@ -93,6 +94,7 @@ def _entry_script(collection: Collection, entry: Entry) -> str:
         "facts": _facts(entry),
         "images": [json.loads(listed) for listed in names],
         "groups": groups,
+        "metrics": _metrics(entry),
         "samples": {stem: link(path) for stem, path in small_crops(entry)},
     }
     return _script("entry", document)
@@ -117,6 +119,17 @@ def _group(values: Values, mean: Mean, images: list[str], names: dict[str, int])
         "ssim_mean": json_number(mean.ssim),
         **metrics,
     }
+
+
+def _metrics(entry: Entry) -> list[dict[str, object]]:
+    """Return the further metrics of an entry: name with version, arrow, and means as text by group."""
+    return [
+        {
+            "name": f"{one.title} (version {one.version}) {one.arrow}",
+            "means": {" ".join(map(str, group)): one.shown(group) for group in sorted(one.means, key=group_rank)},
+        }
+        for one in further_metrics(entry)
+    ]
 
 
 def _facts(entry: Entry) -> dict[str, str]:

@@ -155,6 +155,21 @@ globalThis.srbenchCompare = (() => {
     unlike.hidden = names.length === 0;
   };
 
+  // The further metrics of both under the view that is shown, a row for each dataset and metric.
+  const showMetrics = (a, b, view) => {
+    const meansOf = (model) => new Map(model.metrics.flatMap((metric) => Object.entries(metric.means)
+      .filter(([key]) => viewOf(key) === view)
+      .map(([key, text]) => [`${key.split(" ").slice(2).join(" ")}: ${metric.name}`, text])));
+    const [left, right] = [meansOf(a), meansOf(b)];
+    const section = document.getElementById("further");
+    const body = section.querySelector("tbody");
+    body.replaceChildren();
+    for (const name of new Set([...left.keys(), ...right.keys()])) {
+      cells(body.insertRow(), [name, left.get(name) ?? "–", right.get(name) ?? "–"]);
+    }
+    section.hidden = left.size + right.size === 0;
+  };
+
   const showPictures = (a, b) => {
     const absolute = (model) => ({
       name: titles.get(model.id),
@@ -203,6 +218,7 @@ globalThis.srbenchCompare = (() => {
         outcome.hidden = true;
         state.append(" They share no scale, protocol and dataset, so their scores are not compared.");
       }
+      showMetrics(a, b, form.view.value);
       showFacts(a, b);
       showPictures(a, b);
       keep();

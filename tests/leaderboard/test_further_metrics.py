@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leaderboard import data_files, main_tables, models
+from leaderboard import comparison, data_files, main_tables, models
 from leaderboard.collection import Collection, collect
 from leaderboard.entries import Entry
 from leaderboard.further_metrics import further_metrics
@@ -80,6 +80,15 @@ def test_the_main_table_lists_further_metrics_unranked(entries: Collection, entr
     section = str(pages["x4/matlab-y.html"].content()).partition('<h2 id="metrics">')[2].partition("</section>")[0]
     assert 'class="level claimed"' in section and "NIQE</abbr> ↓" in section
     assert section.count('<th scope="row">') == 1 and f">{entry.title}</a>" in section
+
+
+def test_comparison_data_have_means_of_further_metrics(entries: Collection, entry: Entry) -> None:
+    pages = {page.path: page for page in comparison.pages(entries)}
+    script = str(pages[f"data/compare/{entry.id}.js"].content())
+    document = json.loads(script.removeprefix("srbenchCompare.entry(").removesuffix(");\n"))
+    names = [one["name"] for one in document["metrics"]]
+    assert names == ["NIQE (version 1) ↓", "sharpness (version 3) ↑", "lpips_alex (version 9) ↓"]
+    assert document["metrics"][1]["means"] == {"4 matlab-y Set5": "0.5000", "4 bam2021 Set5": "–"}
 
 
 def test_the_data_files_have_each_mean_of_further_metrics(entries: Collection, entry: Entry) -> None:
