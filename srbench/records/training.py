@@ -124,7 +124,8 @@ class TimeLimitFacts(RecordModel):
 class TrainingRecord(RecordModel):
     """`training.json`. Fields with a default are missing in records of earlier versions of srbench.
 
-    `float32_sha256` is the hash of the weights before they were packed in float16.
+    `float32_sha256` is the hash of the weights before they were packed in float16, `log_sha256` the hash of
+    `log.jsonl`, and `record_sha256` the hash of all other fields of this record.
     """
 
     network: str
@@ -159,6 +160,8 @@ class TrainingRecord(RecordModel):
     time_limit: TimeLimitFacts | None = None
     own_network: OwnNetworkFacts | None = None
     float32_sha256: str | None = None
+    log_sha256: str | None = None
+    record_sha256: str | None = None
 
 
 class PublishedStage(RecordModel):

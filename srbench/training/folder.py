@@ -6,6 +6,7 @@ running anything that it might contain.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
@@ -25,13 +26,13 @@ from srbench.records.training_documents import TrainingDocument
 from srbench.training.curves import Line, curves
 from srbench.training.feeds import FeedsState
 from srbench.training.optimization import OptimizationState
-from srbench.training.records import RECORD, WEIGHTS, require_own_weights, whole_record
+from srbench.training.records import LOG, RECORD, WEIGHTS, require_own_files, whole_record, with_checksum
 from srbench.zoo.checkpoints import with_record
 from srbench.zoo.networks import Option
-from srbench.zoo.reading import read_pickled
+from srbench.zoo.reading import CHECKSUM_KEY, read_pickled, tensors_sha256
 
-LOG, CURVES, CHECKPOINT = "log.jsonl", "curves.svg", "checkpoint.pt"
-"""The files of a training beside weights and record; the checkpoint is there only while it is unfinished."""
+CURVES, CHECKPOINT = "curves.svg", "checkpoint.pt"
+"""Further files of a training; the checkpoint is there only while it is unfinished."""
 
 
 class RandomState(TypedDict):
@@ -47,6 +48,8 @@ class CheckpointState(TypedDict, total=False):
     format: int
     key: Key
     recipe: Mapping[str, object]
+    log_size: int
+    log_sha256: str
     step: int
     seconds: float
     losses: Tensor
@@ -111,7 +114,7 @@ class TrainingFolder:
         self._require_same(record["key"], record["recipe"])
         if not (self.path / WEIGHTS).exists():
             return None
-        require_own_weights(self.path, record)
+        require_own_files(self.path, record)
         return record
 
     def checkpoint(self) -> CheckpointState | None:
@@ -128,23 +131,43 @@ class TrainingFolder:
             ) from error
         if not isinstance(state, dict) or state.get("format") != FORMAT:
             raise TrainingError(f"{path}: expected a checkpoint of format {FORMAT}; delete it to start anew")
-        # Older checkpoints have only the hash of the recipe.
-        self._require_same(state["key"], state.get("recipe", {}))
+        with readable_checkpoint(self.path):
+            # Older checkpoints have only the hash of the recipe.
+            self._require_same(state["key"], state.get("recipe", {}))
         return cast(CheckpointState, state)
 
     def keep(self, state: Mapping[str, object]) -> None:
         """Replace the checkpoint. If that fails (a full disk), the old one is kept."""
         # Saved to memory first, because torch reports failed writes without the system's reason.
         buffer = io.BytesIO()
-        torch.save({"format": FORMAT, "key": self.key, "recipe": dict(self.recipe), **state}, buffer)
+        data = (self.path / LOG).read_bytes() if (self.path / LOG).exists() else b""
+        log = {"log_size": len(data), "log_sha256": hashlib.sha256(data).hexdigest()}
+        torch.save({"format": FORMAT, "key": self.key, "recipe": dict(self.recipe), **log, **state}, buffer)
         with atomic_path(self.path / CHECKPOINT, error=TrainingError) as temporary:
             temporary.write_bytes(buffer.getbuffer())
 
-    def rewind(self, step: int) -> None:
-        """Remove the lines of the log after `step`."""
-        kept = [line for line in read_lines(self.path) if line["step"] <= step]
-        text = "".join(json.dumps(line) + "\n" for line in kept)
-        write_atomic(self.path / LOG, text, error=TrainingError)
+    def rewind(self, state: CheckpointState | None) -> None:
+        """Reduce the log to what it was at a checkpoint; None empties it.
+
+        Raises TrainingError for a log that differs from the one that the checkpoint describes.
+        """
+        if state is None:
+            write_atomic(self.path / LOG, "", error=TrainingError)
+        elif "log_size" in state:
+            self._cut_log(state["log_size"], state["log_sha256"])
+        else:  # checkpoints of earlier versions
+            lines = (json.dumps(line) + "\n" for line in read_lines(self.path) if line["step"] <= state["step"])
+            write_atomic(self.path / LOG, "".join(lines), error=TrainingError)
+
+    def _cut_log(self, size: int, sha256: str) -> None:
+        path = self.path / LOG
+        data = path.read_bytes()[:size] if path.exists() else b""
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise TrainingError(
+                f"{path}: expected the log that {CHECKPOINT} next to it describes, got different content; restore it, "
+                f"or delete {CHECKPOINT} to start anew"
+            )
+        write_atomic(path, data, error=TrainingError)
 
     def log(self, line: Line) -> None:
         """Append a line to the log."""
@@ -153,6 +176,10 @@ class TrainingFolder:
                 stream.write(json.dumps(line) + "\n")
         except OSError as error:
             raise TrainingError(f"{explain(error, self.path / LOG)}: it goes on from the last checkpoint") from error
+
+    def keep_snapshot(self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
+        """Write weights with a checksum in them, because no record has the hash of their file."""
+        self.keep_weights(name, tensors, {**facts, CHECKSUM_KEY: tensors_sha256(tensors)})
 
     def keep_weights(self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
         """Write weights as safetensors that `srbench zoo` reads, `facts` in their record."""
@@ -165,8 +192,10 @@ class TrainingFolder:
         self.keep_weights(WEIGHTS, tensors, facts)
         drawn = curves({str(self.key["network"]): read_lines(self.path)}, title=self.path.name)
         write_atomic(self.path / CURVES, drawn, error=TrainingError)
-        told = {**record, "weights_sha256": sha256_of(self.path / WEIGHTS), "key": self.key}
-        text = json.dumps(told, indent=1, ensure_ascii=False)
+        hashes = {"weights_sha256": sha256_of(self.path / WEIGHTS), "log_sha256": sha256_of(self.path / LOG)}
+        # As it is read again: tuples are lists in JSON.
+        plain = json.loads(json.dumps({**record, **hashes, "key": self.key}))
+        text = json.dumps(with_checksum(plain), indent=1, ensure_ascii=False)
         write_atomic(self.path / RECORD, text + "\n", error=TrainingError)
         (self.path / CHECKPOINT).unlink(missing_ok=True)
 
@@ -185,11 +214,44 @@ def _differences(there: Mapping[str, object], wanted: Mapping[str, object]) -> l
 
 
 def read_lines(folder: Path) -> list[Line]:
-    """Return the lines of a training's log; an incomplete last line is left out."""
-    path, lines = folder / LOG, []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            break
+    """Return the lines of a training's log. A last line that was cut off when the process was killed is left out.
+
+    Raises TrainingError for a damaged log.
+    """
+    path = folder / LOG
+    try:
+        texts = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{path}: expected the log of a training, got {error}; restore it or train anew") from error
+    found = [_line(text) for text in texts]
+    if found and found[-1] is None:
+        found.pop()
+    lines = [line for line in found if line is not None]
+    if len(lines) < len(found):
+        number = found.index(None) + 1
+        raise TrainingError(
+            f"{path}, line {number}: expected a JSON object with a step, got {texts[number - 1][:60]!r}; restore the "
+            "log or train anew in another folder"
+        )
     return lines
+
+
+def _line(text: str) -> Line | None:
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    numbers = isinstance(line, dict) and all(isinstance(value, int | float) for value in line.values())
+    return line if numbers and type(line.get("step")) is int else None
+
+
+@contextmanager
+def readable_checkpoint(folder: Path) -> Iterator[None]:
+    """Report what a checkpoint with missing or wrong parts raises as TrainingError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        raise TrainingError(
+            f"{folder / CHECKPOINT}: expected the complete state of a training, got one with missing or wrong parts "
+            f"({type(error).__name__}: {error}); delete it to start anew"
+        ) from error

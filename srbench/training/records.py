@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from srbench.errors import TrainingError, WeightsError
@@ -11,11 +12,13 @@ from srbench.files import sha256_of
 from srbench.records.record_model import validate
 from srbench.records.training import TrainingRecord
 from srbench.records.training_documents import StageDocument, StagesTotal, TrainingDocument
-from srbench.zoo.checkpoints import RECORD_KEY
-from srbench.zoo.reading import read_checkpoint
+from srbench.zoo.reading import RECORD_KEY, read_checkpoint
 
-WEIGHTS, RECORD = "weights.safetensors", "training.json"
-"""The files of a finished training: its weights, and the record of how they were made."""
+WEIGHTS, RECORD, LOG = "weights.safetensors", "training.json", "log.jsonl"
+"""The files of a finished training: its weights, the record of how they were made, and its log."""
+
+RECORD_CHECKSUM = "record_sha256"
+"""The field with the hash of all other fields of a record."""
 
 
 def snapshot_name(percent: int) -> str:
@@ -32,7 +35,7 @@ def read_training(folder: Path) -> TrainingDocument:
             f"{folder}: expected the folder of a finished training, got no readable {RECORD} "
             f"({error}); finish it by repeating its srbench train"
         ) from error
-    require_own_weights(folder, record)
+    require_own_files(folder, record)
     return record
 
 
@@ -43,12 +46,31 @@ def whole_record(folder: Path) -> TrainingDocument:
         validate(TrainingRecord, record, RECORD, error=TrainingError)
     except TrainingError as error:
         raise ValueError(str(error)) from None
+    if RECORD_CHECKSUM in record and record != with_checksum(record):
+        raise ValueError(f"{RECORD_CHECKSUM}: expected the hash of its other fields; the record was changed")
     checked: TrainingDocument = record
     return checked
 
 
-def require_own_weights(folder: Path, record: TrainingDocument) -> None:
-    """Raise TrainingError unless the folder has the weights that its record describes."""
+def with_checksum(record: Mapping[str, object]) -> dict[str, object]:
+    """Return a record with the hash of its fields. Records of earlier versions have none."""
+    fields = {key: value for key, value in record.items() if key != RECORD_CHECKSUM}
+    text = json.dumps(fields, sort_keys=True, ensure_ascii=False)
+    return {**fields, RECORD_CHECKSUM: hashlib.sha256(text.encode()).hexdigest()}
+
+
+def require_own_files(folder: Path, record: TrainingDocument) -> None:
+    """Raise TrainingError unless the folder has the weights and, if there is one, the log that its record describes."""
+    _require_own_weights(folder, record)
+    path = folder / LOG
+    if "log_sha256" in record and path.exists() and sha256_of(path) != record["log_sha256"]:
+        raise TrainingError(
+            f"{path}: expected the log that {RECORD} next to it describes, got different content; restore it, or train "
+            "again in another folder"
+        )
+
+
+def _require_own_weights(folder: Path, record: TrainingDocument) -> None:
     path = folder / WEIGHTS
     try:
         own = (

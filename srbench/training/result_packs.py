@@ -21,12 +21,12 @@ from srbench.errors import TrainingError
 from srbench.files import sha256_of, write_atomic
 from srbench.records.fields import AtLeast, OneOf
 from srbench.records.record_model import Items, RecordModel, validate
-from srbench.training.folder import CHECKPOINT, CURVES, LOG
+from srbench.training.folder import CHECKPOINT, CURVES
 from srbench.training.job import Job
 from srbench.training.own_networks import build_network
-from srbench.training.records import RECORD, WEIGHTS
-from srbench.zoo.checkpoints import RECORD_KEY, with_record
-from srbench.zoo.reading import read_checkpoint
+from srbench.training.records import LOG, RECORD, WEIGHTS, with_checksum
+from srbench.zoo.checkpoints import with_record
+from srbench.zoo.reading import RECORD_KEY, read_checkpoint
 
 MANIFEST = "pack.json"
 """The list of archives and pieces in the folder of a pack."""
@@ -245,7 +245,7 @@ def _small_files(training: Path) -> dict[str, bytes]:
     files[WEIGHTS] = with_record({key: value.contiguous() for key, value in halves.items()}, facts)
     record |= {"float32_sha256": sha256_of(training / WEIGHTS)}
     record["weights_sha256"] = hashlib.sha256(files[WEIGHTS]).hexdigest()
-    files[RECORD] = (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode()
+    files[RECORD] = (json.dumps(with_checksum(record), indent=1, ensure_ascii=False) + "\n").encode()
     return files
 
 

@@ -21,7 +21,7 @@ from srbench.records.training_documents import TrainingDocument
 from srbench.training import clock
 from srbench.training.curves import Line
 from srbench.training.feeds import Feeds
-from srbench.training.folder import TrainingFolder
+from srbench.training.folder import CheckpointState, TrainingFolder, readable_checkpoint
 from srbench.training.job import Job, require_snapshots, share_of, step_of
 from srbench.training.memory import enough_memory, too_large, too_little_for
 from srbench.training.optimization import Optimization, learning_rate
@@ -241,7 +241,7 @@ class _Training:
         for percent in self.job.snapshots:
             if self.step == step_of(percent, self.job) and self.world.leads:
                 self._checked_losses()
-                self.folder.keep_weights(snapshot_name(percent), self._result(), {"steps": self.step, **self._own()})
+                self.folder.keep_snapshot(snapshot_name(percent), self._result(), {"steps": self.step, **self._own()})
 
     def _save(self) -> None:
         losses = self._checked_losses()
@@ -263,11 +263,14 @@ class _Training:
 
     def _resume(self) -> None:
         state = self.folder.checkpoint()
-        self.world.require_same(state["step"] if state else 0, "checkpoint")
-        if self.world.leads:
-            self.folder.rewind(state["step"] if state else 0)
-        if state is None:
-            return
+        self.world.require_same(state.get("step", 0) if state else 0, "checkpoint")
+        with readable_checkpoint(self.job.output):
+            if self.world.leads:
+                self.folder.rewind(state)
+            if state is not None:
+                self._restore(state)
+
+    def _restore(self, state: CheckpointState) -> None:
         self.step, self.seconds, self.started = state["step"], state["seconds"], state["started"]
         self.losses = list(state["losses"].to(self.world.device))
         self.history, self.saturation = state["history"], state.get("saturation", {})

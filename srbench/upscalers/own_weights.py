@@ -14,8 +14,7 @@ from srbench.errors import UpscalerError, WeightsError
 from srbench.records.record_model import validate
 from srbench.records.run import StatedTraining, TransferFacts
 from srbench.upscalers.factory_args import FactoryArgs, describe_factory_args, published_args
-from srbench.zoo.checkpoints import RECORD_KEY
-from srbench.zoo.reading import read_checkpoint
+from srbench.zoo.reading import RECORD_KEY, read_checkpoint
 from srbench.zoo.wrapping import preferred
 
 PREFIX = "python:"

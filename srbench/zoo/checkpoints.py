@@ -19,7 +19,7 @@ from srbench.zoo.building import build, key_tables
 from srbench.zoo.keys import KeyTable
 from srbench.zoo.network_types import Option
 from srbench.zoo.networks import Form, find_variant, listed_variants
-from srbench.zoo.reading import Checkpoint, Mismatch, compare, read_checkpoint
+from srbench.zoo.reading import RECORD_KEY, Checkpoint, Mismatch, compare, read_checkpoint
 from srbench.zoo.reparam import merge
 from srbench.zoo.trained import kept_path
 from srbench.zoo.weights_catalogue import (
@@ -36,9 +36,6 @@ from srbench.zoo.wrapping import CheckpointView, State
 
 FILE_TAG = "file"
 """The tag of weights that came from a file of the user's."""
-
-RECORD_KEY = "srbench"
-"""Where a safetensors file that srbench wrote keeps its record, as JSON."""
 
 # Larger than any option of a listed network, so that a record cannot request a network that fills the memory.
 _LARGEST_OPTION, _LARGEST_SCALE = 4096, 16

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import pickle
 import struct
 import warnings
@@ -10,6 +12,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,6 +22,12 @@ from srbench.errors import WeightsError, listed
 from srbench.fetch import is_page
 from srbench.zoo.torchfiles import MOST_DIMENSIONS, MOST_TENSORS, CodeError, ProgramError, load_content
 from srbench.zoo.wrapping import CheckpointView, State, preferred, tensors_of, unwrapped, views_of
+
+CHECKSUM_KEY = "tensors_sha256"
+"""The entry of a safetensors file's metadata record with the hash of its tensors; most files have none."""
+
+RECORD_KEY = "srbench"
+"""The entry of a safetensors file's metadata that holds srbench's record as JSON."""
 
 _SHOWN = 6
 _SAFE_DTYPES = frozenset({"BOOL", "U8", "I8", "I16", "I32", "I64", "F16", "BF16", "F32", "F64"})
@@ -104,9 +113,20 @@ def read_checkpoint(path: Path) -> Checkpoint:
     state, wrapping = unwrap(content, path)
     try:
         _check_values(state, path)
+        _check_hash(content, metadata, path)
         return Checkpoint(path, views_of(state, wrapping), metadata)
     except _DAMAGE as error:
         raise _damaged(path, error) from error
+
+
+def tensors_sha256(state: Mapping[str, Tensor]) -> str:
+    """Return the hash of names, types, shapes and bytes of tensors on the CPU, independent of their order."""
+    found = hashlib.sha256()
+    for key in sorted(state):
+        tensor = state[key]
+        found.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        found.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def unwrap(content: object, path: Path) -> tuple[State, tuple[str, ...]]:
@@ -121,6 +141,16 @@ def unwrap(content: object, path: Path) -> tuple[State, tuple[str, ...]]:
             "several sets of weights in it; save the network's model.state_dict() alone"
         )
     return state, wrapping
+
+
+def _check_hash(content: object, metadata: Mapping[str, str], path: Path) -> None:
+    try:
+        record = json.loads(metadata.get(RECORD_KEY, "{}"))
+    except (ValueError, RecursionError):
+        return  # reported by the reader of the record
+    expected = record.get(CHECKSUM_KEY) if isinstance(record, dict) else None
+    if expected is not None and expected != tensors_sha256(cast(Mapping[str, Tensor], content)):
+        raise WeightsError(f"{path}: expected the tensors that its checksum describes, got others; copy the file again")
 
 
 def compare(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Mismatch:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from scipy.stats import ttest_rel
 
 from leaderboard.study_pages import parse
@@ -31,6 +31,8 @@ from srbench.training import training_sweep
 from srbench.training.job import Job
 from srbench.training.recipe import load_recipe
 from srbench.training.trainer import train
+from srbench.zoo.checkpoints import with_record
+from srbench.zoo.reading import tensors_sha256
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "studies").glob("*.toml"))
@@ -328,9 +330,10 @@ def _break_down(run: Path) -> Path:
     """Spoil a training's weights at half its steps; where their scores are missing now."""
     weights = load_file(run / "weights-50.safetensors")
     with safe_open(run / "weights-50.safetensors", "pt") as file:
-        told = file.metadata()
+        record = json.loads(file.metadata()["srbench"])
     weights["last.bias"] += 9
-    save_file(weights, run / "weights-50.safetensors", told)
+    record["tensors_sha256"] = tensors_sha256(weights)
+    (run / "weights-50.safetensors").write_bytes(with_record(weights, record))
     shutil.rmtree(run / "scores-50")
     return run / "scores-50"
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from srbench.images import save_png
 from srbench.resize import imresize
 from srbench.training.job import Job
 from srbench.training.recipe import Recipe, recipe_from
+from srbench.training.records import with_checksum
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -57,6 +59,13 @@ def small_job(images: Path, output: Path, **changes: Any) -> Job:
         "progress": False,
     }
     return Job(**{**plain, "train_set": f"folder:{images}", "output": output, **changes})
+
+
+def rewrite_record(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the record of a finished training, and make its checksum fit again."""
+    record = json.loads((folder / "training.json").read_text())
+    change(record)
+    (folder / "training.json").write_text(json.dumps(with_checksum(record)))
 
 
 def losses(folder: Path) -> list[float]:
