@@ -88,7 +88,7 @@ def test_the_papers_claims(
 
 
 def test_document_is_the_contract() -> None:
-    document = audit_claim(claim("34.05/0.9259"), Table(IMDN_BSD100_X2)).document()
+    document: dict[str, Any] = audit_claim(claim("34.05/0.9259"), Table(IMDN_BSD100_X2)).document()
     assert list(document) == ["best", "protocols"]
     assert document["best"] == {"protocol": "bam2021", "distance_db": pytest.approx(0.058), "margin_db": 0.15}
     assert [entry["protocol"] for entry in document["protocols"]] == list(IMDN_BSD100_X2)
@@ -239,7 +239,8 @@ def test_printed_bicubic_is_a_resized_luma_alone(test_data: Path, scale: int, pr
     audit = audit_claim(Claim(parse_printed(printed), scale, "Set5", "bicubic"), evaluator)
     assert answer(audit) == "matlab-y, luma-only"
     assert [str(one.measured.config) for one in audit.findings if one.fits] == ["matlab-y, luma-only"]
-    assert audit.document()["best"]["protocol"] == "matlab-y"
+    document: dict[str, Any] = audit.document()
+    assert document["best"]["protocol"] == "matlab-y"
 
 
 def test_own_bicubic_is_matlab_y_at_every_scale(test_data: Path) -> None:

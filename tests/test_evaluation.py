@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -201,7 +202,8 @@ def test_hr_as_sr_is_infinite_and_faithful_to_its_lr(small_set: ImageSet, tmp_pa
 def test_a_module_is_scored_like_its_spec(test_data: Path, mirror: Path) -> None:
     root = test_data / "data"
     module = srbench.load_model("zoo:pan@authors", scale=4)
-    by_module = srbench.evaluate(module, srbench.datasets.Set5(scale=4, data_root=root), scale=4).scores
+    view: Any = srbench.datasets.Set5(scale=4, data_root=root)
+    by_module = srbench.evaluate(module, view, scale=4).scores
     by_spec = srbench.evaluate("zoo:pan@authors", "Set5", scale=4, data_root=root).scores
     assert by_module.drop(columns=["model", "seconds"]).equals(by_spec.drop(columns=["model", "seconds"]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Hashable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,11 +19,11 @@ from srbench.verification.memorisation import changes, exceeded, image_drops, no
 
 SCALE = 4
 NAMES = ("coffee", "chelsea")
-Key = Callable[[NDArray[np.uint8]], Hashable]
+Key = Callable[[Image], Hashable]
 
 
-def corner(lr: NDArray[np.uint8]) -> Hashable:
-    return hashlib.sha256(np.ascontiguousarray(lr[:8, :8])).hexdigest()
+def corner(lr: Image) -> Hashable:
+    return hashlib.sha256(lr[:8, :8].tobytes()).hexdigest()
 
 
 def mean_colour(lr: NDArray[np.uint8]) -> Hashable:
@@ -33,7 +34,7 @@ def turned(image: NDArray[np.uint8], turns: int, flipped: bool) -> NDArray[np.ui
     return np.ascontiguousarray(np.rot90(image[:, ::-1] if flipped else image, turns))
 
 
-KEYS: dict[str, Key] = {
+KEYS: dict[str, Callable[[Any], Hashable]] = {
     "shape": lambda lr: lr.shape,
     "first 8×8 pixels": corner,
     "mean colour": mean_colour,

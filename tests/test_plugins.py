@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def test_environment_variable_keeps_plugins_out(site: Path) -> None:
 @pytest.fixture
 def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Register the entries of the example in this process, and restore the registries."""
-    registries = (NETWORKS, METRICS, PROTOCOLS, CATALOGUE, UPSCALERS)
+    registries: tuple[Any, ...] = (NETWORKS, METRICS, PROTOCOLS, CATALOGUE, UPSCALERS)
     before = [registry.snapshot() for registry in registries]
     monkeypatch.syspath_prepend(str(EXAMPLE))
     importlib.import_module("srbench_example")

@@ -95,7 +95,7 @@ def test_an_unfinished_run_is_compared_too(folder: Path) -> None:
     assert execute(plan, folder / "run", shard=Shard(1, 2)) is None
     journal = folder / "run" / JOURNAL_NAME.replace(".", "-1.")
     head = json.loads(journal.read_text().splitlines()[0])
-    assert head["probe"]["sha256"] == take_probe(plan.upscaler).sha256
+    assert head["probe"]["sha256"] == getattr(take_probe(plan.upscaler), "sha256", None)
 
     class Other(MatlabBicubic):
         def upscale(self, lr: np.ndarray, *, dataset: str, name: str) -> np.ndarray:  # type: ignore[type-arg,override]

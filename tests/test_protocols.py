@@ -29,7 +29,7 @@ def test_bicubic_baseline_on_set5(test_data: Path, scale: int) -> None:
     for path in sorted((test_data / "data/Set5/HR").iterdir()):
         hr, lr = protocol.prepare(decode(path), scale=scale)
         scores.append(list(protocol.score(imresize(lr, scale), hr, scale=scale).values()))
-    psnr, ssim, _ = np.mean(scores, axis=0)
+    psnr, ssim, _ = np.mean(np.array(scores, dtype=np.float64), axis=0)
     assert (round(psnr, 3), round(ssim, 4)) == BICUBIC_SET5[scale]
 
 
@@ -109,7 +109,7 @@ def test_quantisation_rounds_half_to_even_and_bam2021_does_not_round() -> None:
     sr = np.array([[[0.5 / 255, 1.5 / 255, 2.5 / 255], [-0.3, 1.7, 1.0]]])
     assert get_protocol("matlab-y").scoring.quantise(sr).tolist() == [[[0, 2, 2], [0, 255, 255]]]
     kept = get_protocol("bam2021").scoring.quantise(sr)
-    assert np.allclose(kept, [[[0.5, 1.5, 2.5], [0, 255, 255]]], rtol=1e-6)
+    assert np.allclose(kept, np.array([[[0.5, 1.5, 2.5], [0, 255, 255]]]), rtol=1e-6)
 
 
 def test_tensor_and_array_score_alike(random_image: NDArray[np.uint8]) -> None:

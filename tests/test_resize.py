@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def matlab_pass(image: NDArray[np.float64], scale: float, border: str) -> NDArra
 
 @pytest.mark.parametrize("border", ["symmetric", "replicate"])
 @pytest.mark.parametrize("ratio", RATIOS, ids=str)
-def test_float_follows_matlabs_algorithm(ratio: Fraction, border: str) -> None:
+def test_float_follows_matlabs_algorithm(ratio: Fraction, border: Literal["symmetric", "replicate"]) -> None:
     image = np.random.default_rng(1).uniform(-1, 2, (31, 18))
     expected = matlab_pass(matlab_pass(image, float(ratio), border).T, float(ratio), border).T
     resized = imresize(image, ratio, border=border)
@@ -108,8 +109,8 @@ def test_other_input_is_refused() -> None:
     with pytest.raises(TypeError, match="int32"):
         imresize(np.zeros((4, 4), np.int32), 2)
     with pytest.raises(TypeError, match="expected a NumPy array or a torch tensor, got list"):
-        imresize([[1, 2], [3, 4]], scale=2)  # type: ignore[type-var]
+        imresize([[1, 2], [3, 4]], scale=2)  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="border"):
-        imresize(np.zeros((4, 4), np.uint8), 2, border="reflect")  # type: ignore[arg-type]
+        imresize(np.zeros((4, 4), np.uint8), 2, border="reflect")  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="non-empty"):
         imresize(np.zeros((0, 4), np.uint8), 2)

@@ -33,7 +33,7 @@ from srbench.verification.tolerances import images_bound
 from tests.in_process_runs import rerun_in_process
 from tests.submissions.generated import SPEC, generate, rewrite
 
-Edit = Callable[[list[dict[str, Any]], dict[str, Any]], None]
+Edit = Callable[[list[dict[str, Any]], dict[str, Any]], object]
 
 
 def srbench(*arguments: object) -> Result:

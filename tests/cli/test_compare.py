@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,8 @@ This holds for two checkpoints on these images, not for their architectures.
 """
 
 
-def write_run(folder: Path, spec: str, scores: dict[str, list[float]], *, protocol: str = "matlab-y") -> Path:
-    return runs_with_scores.write_run(folder, spec, scores, protocol=protocol, ssim=0.9)
+def write_run(folder: Path, spec: str, scores: Mapping[str, Sequence[float]], *, protocol: str = "matlab-y") -> Path:
+    return runs_with_scores.write_run(folder, spec, dict(scores), protocol=protocol, ssim=0.9)
 
 
 @pytest.fixture

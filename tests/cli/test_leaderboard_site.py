@@ -123,7 +123,7 @@ def test_the_server_that_is_interrupted_is_done(tmp_path: Path, monkeypatch: pyt
 def test_study_of_any_content_stops_no_build(tmp_path: Path) -> None:
     good = next((Path(__file__).parents[2] / "submissions").glob(f"*{SUFFIX}")).read_text(encoding="utf-8")
     for number, value in enumerate(["1" + "0" * 400, "1e999", "NaN", '"\\ud800"', "[" * 500 + "]" * 500, "{}", "null"]):
-        (tmp_path / f"s{number}{SUFFIX}").write_text(re.sub(r"-?\d+\.\d+", lambda _, value=value: value, good))
+        (tmp_path / f"s{number}{SUFFIX}").write_text(re.sub(r"-?\d+\.\d+", value.replace("\\", r"\\"), good))
     studies, problems = read_studies(tmp_path)
     assert len(studies) + len(problems) == 7
     assert problems

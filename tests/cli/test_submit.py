@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from srbench.cli import main
 from srbench.records.submission import AUTHOR_FIELDS
 from srbench.submissions import json_schema, read_submission
+from tests.submissions.generated import plain_document
 from tests.submissions.runs import write_run
 from tests.test_docs import blocks
 
@@ -38,8 +39,8 @@ def test_submit_and_check(run: Path, tmp_path: Path) -> None:
     )
     assert sorted(path.name for path in (root / "my-net").iterdir()) == ["scores.parquet", "submission.json"]
     entry = read_submission(root / "my-net")
-    assert (entry.title, entry.document["license"]) == ("My net", "MIT")
-    assert entry.document["model"]["parameters"] == {"4": 1000}
+    assert (entry.title, plain_document(entry)["license"]) == ("My net", "MIT")
+    assert plain_document(entry)["model"]["parameters"] == {"4": 1000}
     result = srbench("leaderboard", "check", "--submissions", root, "--output", tmp_path / "out")
     assert result.exit_code == 0
     assert result.stdout == (
@@ -61,7 +62,7 @@ def test_the_example_of_the_readme_is_taken_and_whole(run: Path, tmp_path: Path)
     (tmp_path / "about.toml").write_text(readme_example(), encoding="utf-8")
     result = srbench("submit", run, "--id", "net", "--about", tmp_path / "about.toml", "--submissions", tmp_path)
     assert result.exit_code == 0, result.output
-    document = read_submission(tmp_path / "net").document
+    document = plain_document(read_submission(tmp_path / "net"))
     said = tomllib.loads(readme_example())
     assert said.keys() == set(AUTHOR_FIELDS)
     assert {name: document[name] for name in said} == said | {"date": "2026-01-31"}
@@ -125,7 +126,7 @@ def test_what_toml_cannot_say_may_be_left_out(
     about.write_text(text)
     result = srbench("submit", run, "--id", "net", "--about", about, "--submissions", tmp_path)
     assert result.exit_code == 0, result.output
-    document = read_submission(tmp_path / "net").document
+    document = plain_document(read_submission(tmp_path / "net"))
     assert document[field] == expected
     assert json.dumps(document[field]) == json.dumps(expected), "in the order of the schema"
 

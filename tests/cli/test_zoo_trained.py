@@ -27,7 +27,8 @@ def test_publish_prints_what_was_measured(tmp_path: Path, monkeypatch: pytest.Mo
     def stand_in(folder: Path, **options: Any) -> Published:
         asked.update(options, folder=folder)
         bicubic = {"Set5": {"psnr_y": 28.429, "ssim_y": 0.8111, "images": 5}}
-        return Published(weights, {**RECORD, "bicubic": bicubic, "half_precision": {"psnr_y_change": {"Set5": -1e-05}}})
+        record: Any = {**RECORD, "bicubic": bicubic, "half_precision": {"psnr_y_change": {"Set5": -1e-05}}}
+        return Published(weights, record)
 
     monkeypatch.setattr(publishing, "publish", stand_in)
     result = CliRunner().invoke(main, ["zoo", "publish", str(tmp_path), "--licence", "MIT", "--replace"])

@@ -7,7 +7,7 @@ import struct
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ _HR, _LR = content("Set5")
 _HUB_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
-def _parquet(path: Path, columns: dict[str, list[object]], types: dict[str, pa.DataType] | None = None) -> None:
+def _parquet(path: Path, columns: Mapping[str, object], types: dict[str, pa.DataType] | None = None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fields = [pa.field(name, (types or {}).get(name, _HUB_IMAGE)) for name in columns]
     pq.write_table(pa.table(columns, schema=pa.schema(fields)), path, row_group_size=2)
@@ -254,7 +254,7 @@ def test_downloads_read_no_further_formats(tmp_path: Path) -> None:
     ],
 )
 def test_parquet_without_images_says_what_it_has(
-    columns: dict[str, list[object]], types: dict[str, pa.DataType], message: str, tmp_path: Path
+    columns: Mapping[str, object], types: dict[str, pa.DataType], message: str, tmp_path: Path
 ) -> None:
     _parquet(tmp_path / "t.parquet", columns, types)
     with pytest.raises(DatasetError, match=message):

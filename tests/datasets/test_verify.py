@@ -7,10 +7,12 @@ import shutil
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from srbench.datasets.catalogue import known_images
@@ -154,14 +156,14 @@ def test_crops_and_gray_levels_of_bsd100_are_known_variants(
     hashes = {}
     for path in (test_data / "data/BSD100/HR").iterdir():
         pixels = edsr_levels(decode(path)) if levels else decode(path)
-        hashes[path.stem] = pixel_sha256(crop_to(pixels, *cropped_size(*pixels.shape[:2], multiple)))
+        hashes[path.stem] = pixel_sha256(crop_to(pixels, *cropped_size(pixels.shape[0], pixels.shape[1], multiple)))
     # 481×321: the crops to multiples of 2, 4 and 8 are the same image.
     assert identify_variant("BSD100", hashes) == f"{levels}mod{2 if multiple in (4, 8) else multiple}"
     assert f"{levels}mod{multiple}" in KINDS
 
 
 def test_a_set_cropped_to_multiples_of_12_is_a_known_variant(set5: Path) -> None:
-    rewrite(set5, lambda image: crop_to(image, *cropped_size(*image.shape[:2], 12)))
+    rewrite(set5, lambda image: crop_to(image, *cropped_size(image.shape[0], image.shape[1], 12)))
     report = verify_dataset("Set5", data_root=set5.parents[1])
     assert (report.status, report.variant, len(report.lines)) == ("variant", "mod12", 1)
 
@@ -198,6 +200,7 @@ def test_originals_larger_than_their_canonical_crop_are_proven_by_their_pixels(s
 HR = np.clip(cv2.GaussianBlur(np.random.default_rng(0).normal(128, 160, (97, 121, 3)), (0, 0), 1.2), 0, 255)
 HR = HR.round().astype(np.uint8)
 CROPPED = HR[:96, :120]
+HR_PIXELS: NDArray[np.uint8] = np.asarray(HR, dtype=np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -217,8 +220,8 @@ CROPPED = HR[:96, :120]
     ],
     ids=["symmetric", "replicate", "whole", "one-rounding", "pillow", "opencv", "jpeg", "none"],
 )
-def test_given_lr_is_recognised(lr: np.ndarray, label: str) -> None:
-    origin = lr_origin(HR, lr, scale=4)
+def test_given_lr_is_recognised(lr: NDArray[np.uint8], label: str) -> None:
+    origin = lr_origin(HR_PIXELS, lr, scale=4)
     assert origin.kind.startswith(label)
     assert origin.exact == (not label.startswith(("JPEG", "none")))
     assert origin.is_matlab == label.startswith("MATLAB bicubic,")
@@ -239,9 +242,11 @@ def test_bicubic_without_antialiasing_is_recognised_at_every_scale(scale: int) -
             taken = lr.take(np.clip(first + k, 0, lr.shape[axis] - 1), axis=axis)
             total = total + taken * np.expand_dims(weight, [a for a in range(3) if a != axis])
         lr = total
-    made = np.clip(np.floor(lr + 0.5), 0, 255).astype(np.uint8)
-    assert "no antialiasing" in (label := lr_origin(HR, made, scale=scale).kind) or "without antialiasing" in label
-    assert lr_origin(HR, made, scale=scale).exact
+    made: Any = np.clip(np.floor(lr + 0.5), 0, 255).astype(np.uint8)
+    assert (
+        "no antialiasing" in (label := lr_origin(HR_PIXELS, made, scale=scale).kind) or "without antialiasing" in label
+    )
+    assert lr_origin(HR_PIXELS, made, scale=scale).exact
 
 
 def test_given_lr_of_another_make_is_reported_with_the_odd_image(test_data: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ class Artifact:
     """
 
     name: str
-    write: Callable[[Path], None]
+    write: Callable[[Path], object]
     read: Callable[[Path], Any]
     source: bool = False
 
@@ -156,7 +156,7 @@ def _write_training(folder: Path) -> None:
 
 
 def _read_training(folder: Path) -> Any:
-    state = _training(folder).checkpoint() or {}
+    state: Any = _training(folder).checkpoint() or {}
     return sorted(state.get("tensors", {})), [tensor.tolist() for tensor in state.get("tensors", {}).values()]
 
 
@@ -190,7 +190,7 @@ def _write_folder(folder: Path) -> None:
         save_png(folder / "set" / f"i{number}.png", pixels(number))
 
 
-def _save(name: str, **options: Any) -> Callable[[Path], None]:
+def _save(name: str, **options: Any) -> Callable[[Path], object]:
     def write(folder: Path) -> None:
         Image.fromarray(pixels()).save(folder / name, **options)
 

@@ -138,7 +138,7 @@ def test_any_spec_is_an_upscaler_or_a_message(spec: str, scale: int) -> None:
 @given(st.dictionaries(st.sampled_from(SCHEMA.names), NUMBERS, max_size=6), DOCUMENTS)
 def test_any_journal_line_is_read_as_it_was_written_or_refused(row: dict[str, Any], other: Any) -> None:
     with TemporaryDirectory() as scratch:
-        key = {"model": "x"}
+        key: dict[str, object] = {"model": "x"}
         journal = Journal(Path(scratch), key, versions=(3,), columns=SCHEMA.names)
         try:
             journal.append([row])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_damage_is_refused_or_known(artifact: Artifact, tmp_path: Path) -> None:
         path.write_bytes(data)
 
 
-def _judge(artifact: Artifact, whole: Path, path: Path, data: bytes, expected: object, label: str) -> None:
+def _judge(artifact: Artifact, whole: Path, path: Path, data: bytes, expected: Any, label: str) -> None:
     before = hashlib.sha256(path.read_bytes()).digest()
     path.write_bytes(data)
     try:

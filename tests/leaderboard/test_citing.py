@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import pytest
 
 from leaderboard.citing import bibtex, commands
@@ -34,7 +35,7 @@ def test_commands_name_every_set_and_protocol_of_a_run(entries: Collection) -> N
 
 
 def test_commands_of_all_entries_are_accepted_by_the_parser(entries: Collection) -> None:
-    command = main.get_command(None, "evaluate")
+    command = main.get_command(click.Context(main), "evaluate")
     assert command is not None
     for entry in entries:
         for line in commands(entry)[:-1]:

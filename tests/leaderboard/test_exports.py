@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # no stubs are installed
 from click.testing import CliRunner
 from huggingface_hub import ModelCardData, parse_eval_result_entries
 

@@ -48,7 +48,7 @@ def entry(entries: Collection) -> Entry:
 def test_a_known_metric_has_its_entrys_title(entry: Entry) -> None:
     niqe, *_ = further_metrics(entry)
     assert (niqe.title, niqe.known, niqe.arrow, niqe.digits) == ("NIQE", True, "↓", 3)
-    values = [row["niqe"] for row in entry.rows()[GROUP]]
+    values = [float(str(row["niqe"])) for row in entry.rows()[GROUP]]
     assert niqe.means[GROUP] == pytest.approx(sum(values) / 5)
 
 

@@ -77,7 +77,7 @@ def test_without_measured_speed_the_scoring_run_tells(collection: Collection) ->
     chart = charts(view, "Set5", entries)[-1]
     assert chart.measure.title == "speed of the scoring run on a processor, 2 threads"
     for point in chart.points:
-        seconds = [row["seconds"] for row in point.entry.rows()[4, "matlab-y", "Set5"]]
+        seconds = [float(str(row["seconds"])) for row in point.entry.rows()[4, "matlab-y", "Set5"]]
         assert point.x == pytest.approx(len(seconds) / sum(seconds))
 
 

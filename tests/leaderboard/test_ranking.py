@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,14 @@ def entry(
     spec: str = "onnx:a.onnx",
     **options: Any,
 ) -> Entry:
-    document = {"date": "2026-01-01", "model": {"spec": spec}, "options": {**OPTIONS, **options}}
+    document: dict[str, Any] = {"date": "2026-01-01", "model": {"spec": spec}, "options": {**OPTIONS, **options}}
     record = SubmissionRecord.model_construct(id=name, title=name, date="2026-01-01")
     submission = Submission(record, document, Path(name), level, None, "", name)
     mean = Mean(len(psnr), len(psnr), float(np.mean(psnr)), 0.9, None, inputs, True)
     return Entry(submission, {GROUP: mean})
 
 
-def ranked(scores: dict[str, Sequence[float]], **entries: Entry) -> dict[str, str]:
+def ranked(scores: Mapping[str, Sequence[float]], **entries: Entry) -> dict[str, str]:
     made = [entries.get(name) or entry(name, psnr) for name, psnr in scores.items()]
     values = {name: np.array([psnr, [0.9] * len(psnr)]) for name, psnr in scores.items()}
     scored = {name: {GROUP: both} for name, both in values.items()}
@@ -88,7 +88,8 @@ def test_rank_is_one_plus_entries_in_higher_tiers() -> None:
 
 
 def test_rows_made_otherwise_are_not_ranked() -> None:
-    plain, others = [30.0] * 5, {"tile": 64, "self_ensemble": True, "precision": "bf16", "lr_source": "given"}
+    plain = [30.0] * 5
+    others: dict[str, Any] = {"tile": 64, "self_ensemble": True, "precision": "bf16", "lr_source": "given"}
     for option, value in others.items():
         marks = ranked({"x": [40.0] * 5, "plain": plain}, x=entry("x", [40.0] * 5, **{option: value}))
         assert marks == {"plain": "first"}, option

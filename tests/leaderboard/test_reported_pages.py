@@ -28,7 +28,7 @@ def made(**changes: Any) -> dict[str, Any]:
         "fits": True,
         "differs_from_matlab_y": ["HR resized"],
     }
-    far = {
+    far: dict[str, Any] = {
         **FORM,
         "protocol": "matlab-y",
         "psnr": 32.2,

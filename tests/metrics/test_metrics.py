@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from skimage.metrics import structural_similarity
 
 from srbench.metrics import luma, luma_rounded, psnr, shave, ssim
 
-MATLAB = {"coefficients": (65.481, 128.553, 24.966), "divisor": 255}
-WANG = {"data_range": 255, "window": 11, "sigma": 1.5, "k1": 0.01, "k2": 0.03, "clip_contrast": False}
+MATLAB: dict[str, Any] = {"coefficients": (65.481, 128.553, 24.966), "divisor": 255}
+WANG: dict[str, Any] = {"data_range": 255, "window": 11, "sigma": 1.5, "k1": 0.01, "k2": 0.03, "clip_contrast": False}
 
 
 def pair(shape: tuple[int, ...], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from srbench.run_comparison import compare_runs
 from srbench.scores import Run, read_run
 from srbench.submissions.create import draft_submission, write_submission
 from srbench.submissions.read import read_submission
+from tests.submissions.generated import plain_document
 
 
 def _constant(function: str) -> Metric:
@@ -53,4 +54,4 @@ def test_submission_keeps_metrics_this_srbench_does_not_know(monkeypatch: pytest
     write_submission(tmp_path, draft_submission([run], id="net-00001"))
     entry = read_submission(tmp_path / "net-00001")
     assert entry.scores["constant"].tolist() == [1.0] * 7
-    assert entry.document["runs"][0]["metrics"] == {"constant": {"version": 1, "direction": "lower"}}
+    assert plain_document(entry)["runs"][0]["metrics"] == {"constant": {"version": 1, "direction": "lower"}}

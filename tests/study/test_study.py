@@ -21,6 +21,7 @@ from srbench.errors import DatasetError, DivergedError, ProtocolError, StudyErro
 from srbench.images import save_png
 from srbench.records.record_model import validate
 from srbench.records.study import StudyResults
+from srbench.records.training_documents import TrainingDocument
 from srbench.scores import read_run
 from srbench.study.rates import choose
 from srbench.study.report import answer, report
@@ -169,7 +170,9 @@ def test_arms_are_compared_at_own_rates_and_at_one_rate(place: Path, tmp_path: P
     own, shared = found.groups
     for arm, rate in found.learning_rates.items():
         assert rate.by_seed is not None and set(rate.by_seed) == {"0.0001", "0.01"}
-        assert rate.tried == {name: pytest.approx(np.mean(values)) for name, values in rate.by_seed.items()}
+        assert rate.tried == {
+            name: pytest.approx(np.mean(np.array(values, dtype=np.float64))) for name, values in rate.by_seed.items()
+        }
         folder = tmp_path / "out" / ("runs" if rate.chosen == shared.rate else "shared") / arm / "seed-2"
         trained = json.loads((folder / "training.json").read_text())
         assert trained["recipe"]["learning_rate"] == shared.rate
@@ -278,7 +281,7 @@ def test_a_diverged_training_leaves_its_contrast_undecided(
     shutil.copytree(place / "out", output)
     whole, lost, kills = results(place)["groups"][0], [], [KeyboardInterrupt()]
 
-    def diverges(job: Job) -> dict[str, Any]:
+    def diverges(job: Job) -> TrainingDocument:
         assert not (job.output / "diverged.json").exists(), "what has diverged is not repeated"
         if job.network == "pan-bam" and job.seed in lost:
             raise DivergedError("expected a finite loss")

@@ -18,6 +18,8 @@ from srbench.datasets.catalogue import known_images
 from srbench.images import fingerprint
 from srbench.protocols import get_protocol
 from srbench.scores import SCHEMA, schema_with
+from srbench.submissions import Submission
+from srbench.submissions.create import Draft
 from srbench.submissions.score_rows import dataset_means
 
 SPEC = "python:example:network"
@@ -173,7 +175,7 @@ def _run(frame: Any, scale: int) -> Document:
 
 
 def rewrite(
-    folder: Path, edit: Callable[[list[dict[str, Any]], Document], None], *, metrics: Sequence[str] = ()
+    folder: Path, edit: Callable[[list[dict[str, Any]], Document], object], *, metrics: Sequence[str] = ()
 ) -> Path:
     """Edit an entry's rows and document by hand, then make hash and means fit again, as a careful forger would.
 
@@ -191,3 +193,8 @@ def rewrite(
     document["scores_sha256"] = hashlib.sha256(data).hexdigest()
     (folder / "submission.json").write_text(json.dumps(document), encoding="utf-8")
     return folder
+
+
+def plain_document(submission: Submission | Draft) -> Any:
+    """Return `submission.json` for tests that look into it by key."""
+    return submission.document

@@ -26,7 +26,7 @@ from srbench.submissions import (
 from srbench.submissions.confusables import skeleton
 from srbench.submissions.create import public_spec
 from srbench.submissions.crops import SIDE
-from tests.submissions.generated import generate
+from tests.submissions.generated import generate, plain_document
 from tests.submissions.runs import write_run
 
 
@@ -43,15 +43,15 @@ def test_runs_of_several_scales_become_one_entry(tmp_path: Path) -> None:
     ]
     entry = read_submission(submit(tmp_path, *runs, title="Net ×2 and ×4", authors=["A. Author"]))
     assert (entry.id, entry.title, entry.level, entry.verification) == ("net", "Net ×2 and ×4", "claimed", None)
-    assert entry.document["training"]["data"] == "DIV2K"
-    assert entry.document["training"]["recipe"] == "long (×2); short (×4)"
+    assert plain_document(entry)["training"]["data"] == "DIV2K"
+    assert plain_document(entry)["training"]["recipe"] == "long (×2); short (×4)"
     long, short = (hashlib.sha256(name).hexdigest() for name in (b"long", b"short"))
     both = hashlib.sha256(f"x2 {long}\nx4 {short}".encode()).hexdigest()
-    assert entry.document["training"]["recipe_sha256"] == both
-    alone = draft_submission([read_run(run) for run in runs[1:]], id="net").document["training"]
+    assert plain_document(entry)["training"]["recipe_sha256"] == both
+    alone = plain_document(draft_submission([read_run(run) for run in runs[1:]], id="net"))["training"]
     assert (alone["recipe"], alone["recipe_sha256"]) == ("short", short)
-    assert [run["scale"] for run in entry.document["runs"]] == [2, 4, 4]
-    assert entry.document["options"] == {
+    assert [run["scale"] for run in plain_document(entry)["runs"]] == [2, 4, 4]
+    assert plain_document(entry)["options"] == {
         "precision": "fp32",
         "tile": None,
         "self_ensemble": False,
@@ -64,7 +64,7 @@ def test_runs_of_several_scales_become_one_entry(tmp_path: Path) -> None:
         (4, "matlab-y"): 5,
         (4, "bam2021"): 5,
     }
-    [mean] = entry.document["runs"][0]["means"]
+    [mean] = plain_document(entry)["runs"][0]["means"]
     assert mean["psnr"] == pytest.approx(scores[scores["scale"] == 2]["psnr_y"].mean(), abs=1e-12)
     assert "not for the public" not in json.dumps(entry.document)
 
@@ -107,7 +107,7 @@ def test_images_of_a_folder_need_a_title(tmp_path: Path) -> None:
     with pytest.raises(SubmissionError, match=r"^title: expected one, since .*; give --title, or title in the file"):
         submit(tmp_path, run)
     title = "My model, " + "long " * 20 + "title"
-    document = read_submission(submit(tmp_path, run, title=title)).document
+    document = plain_document(read_submission(submit(tmp_path, run, title=title)))
     assert (document["title"], document["model"]["spec"]) == (title, "images:matlab-y")
     assert document["model"]["name"] == title[:100].rstrip()
 
@@ -135,8 +135,8 @@ def test_each_scale_may_have_its_own_file(tmp_path: Path, specs: tuple[str, str]
             draft_submission(runs, id="net")
         return
     draft = draft_submission(runs, id="net", about={"title": "Net"})
-    assert draft.document["model"]["spec"] == spec
-    assert read_submission(write_submission(tmp_path, draft)).document["model"]["name"]
+    assert plain_document(draft)["model"]["spec"] == spec
+    assert plain_document(read_submission(write_submission(tmp_path, draft)))["model"]["name"]
 
 
 def test_an_entry_with_a_verification_is_not_overwritten(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -82,7 +83,7 @@ def test_replayed_steps_are_the_plain_ones(monkeypatch: pytest.MonkeyPatch) -> N
     ):
         monkeypatch.setattr(torch.cuda, name, stand_in)
     collected: list[bool] = []
-    monkeypatch.setattr(optimization.gc, "collect", lambda: collected.append(True))
+    monkeypatch.setattr(gc, "collect", lambda: collected.append(True))
 
     def learned(graphs: bool) -> Optimization:
         torch.manual_seed(0)
@@ -103,4 +104,5 @@ def test_replayed_steps_are_the_plain_ones(monkeypatch: pytest.MonkeyPatch) -> N
         assert torch.equal(plain.step(parts, number), replayed.step(parts, number))
         with plain.averaged() as one, replayed.averaged() as other:  # a validation moves values, and puts them back
             assert torch.equal(one(parts[0][0]), other(parts[0][0]))
-    assert replayed._backward._graph is not None and replayed._backward._graph.done
+    backward: Any = replayed._backward
+    assert backward._graph is not None and backward._graph.done

@@ -37,7 +37,7 @@ def test_another_scale_takes_all_but_the_upsampler(images: Path, tmp_path: Path)
     assert set(init["fresh"]) == set(init["unused"]) == {"last.weight", "last.bias"}
     assert all(torch.equal(first[key], second[key]) for key in first if key not in init["fresh"])
     assert init["sha256"] == told(tmp_path / "x3")["key"]["init"] == told(tmp_path / "x2")["weights_sha256"]
-    details = open_upscaler(f"zoo:imdn@{tmp_path / 'x3' / 'weights.safetensors'}", scale=3).identity.details
+    details: Any = open_upscaler(f"zoo:imdn@{tmp_path / 'x3' / 'weights.safetensors'}", scale=3).identity.details
     assert details["init"]["origin"] == init["origin"]
 
 

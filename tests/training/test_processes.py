@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -134,7 +135,7 @@ def test_two_processes_with_few_packages_learn_what_one_learns_from_the_same_glo
     train(small_job(images, tmp_path / "one", recipe=recipe))
     two, one = (load_file(tmp_path / name / "weights.safetensors") for name in ("two", "one"))
     for key, weights in one.items():
-        torch.testing.assert_close(two[key], weights, rtol=0, atol=1e-6, msg=lambda text, key=key: f"{key}: {text}")
+        torch.testing.assert_close(two[key], weights, rtol=0, atol=1e-6, msg=partial("{}: {}".format, key))
 
 
 @pytest.mark.long

@@ -54,9 +54,9 @@ def slowed(monkeypatch: pytest.MonkeyPatch) -> SlowedClock:
     return kept
 
 
-def options(**given: object) -> dict[str, Any]:
+def options(**given: object) -> Any:
     plain = {option.key: () if option.many else False if option.flag else option.default for option in OPTIONS}
-    values = {**plain, "device": "cpu", **given}
+    values: Any = {**plain, "device": "cpu", **given}
     assert misuse(values) == ""
     return values
 

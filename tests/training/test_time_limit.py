@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ class SlowClock:
 
 
 @pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowClock]:
+def slow(monkeypatch: pytest.MonkeyPatch) -> SlowClock:
     kept, plain = SlowClock(), Optimization.step
 
     def step(optimization: Optimization, *values: Any) -> Tensor:

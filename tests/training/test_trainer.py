@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -126,7 +127,7 @@ def test_a_training_is_the_plain_loop_of_the_papers_code(images: Path, tmp_path:
     assert losses(tmp_path / "ours") == pytest.approx(told, rel=1e-5)
     kept = load_file(tmp_path / "ours" / "weights.safetensors")
     for key, weights in average.items():
-        torch.testing.assert_close(kept[key], weights, rtol=0, atol=1e-5, msg=lambda text, key=key: f"{key}: {text}")
+        torch.testing.assert_close(kept[key], weights, rtol=0, atol=1e-5, msg=partial("{}: {}".format, key))
 
 
 def test_a_batch_in_parts_teaches_the_same(images: Path, trained: Path, tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def resize(source: str = "lr", target: str = "sr", factors: str = "twice") -> An
     )
 
 
-TWICE = {"twice": np.array([1, 1, 2, 2], np.float32)}
+TWICE: Any = {"twice": np.array([1, 1, 2, 2], np.float32)}
 
 
 def onnx_model(case: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -102,7 +102,8 @@ def test_wrong_scales_and_models_are_named(scale: Any) -> None:
     for model in ("bicubic", torch.nn.Identity(), open_upscaler("bicubic", scale=4)):
         with pytest.raises(UpscalerError, match=f"expected an integer such as 4, got {scale!r}"):
             as_upscaler(model, scale=scale)
-    for model, name in ((None, "NoneType"), (lambda lr: lr, "function"), (3, "int")):
+    wrong: tuple[tuple[Any, str], ...] = ((None, "NoneType"), (lambda lr: lr, "function"), (3, "int"))
+    for model, name in wrong:
         with pytest.raises(UpscalerError, match=rf"got {name}; wrap a function .* python:pkg\.module:factory"):
             as_upscaler(model, scale=4)  # type: ignore[arg-type]  # the mistake
 
@@ -138,10 +139,10 @@ def test_unknown_specs_are_srbench_errors(spec: str) -> None:
 
 def test_close_matches_are_offered() -> None:
     for options, named in (
-        (Options(tile=48.5), "got 48.5"),
+        (Options(tile=cast(Any, 48.5)), "got 48.5"),
         (Options(tile=True), "got True"),
         ({"tile": 48}, "Options, got dict"),
-        (Options(device=None), "got None"),
+        (Options(device=cast(Any, None)), "got None"),
     ):
         with pytest.raises(UpscalerError, match=named):
             as_upscaler(torch.nn.Identity(), scale=2, options=options)  # type: ignore[arg-type]  # what it is about

@@ -38,7 +38,7 @@ def test_record_that_srbench_would_not_write_is_refused(record: dict[str, JsonVa
 
 
 def test_facts_of_a_training_are_kept() -> None:
-    record = {
+    record: dict[str, JsonValue] = {
         "train_set": "DIV2K",
         "steps": 5,
         "seed": 1,

@@ -139,7 +139,7 @@ def test_self_ensemble_averages_outputs_that_are_not_clamped(lr: torch.Tensor, t
         views = [torch.rot90(view, turns, (2, 3)) for view in (lr, lr.flip(3)) for turns in range(4)]
         outputs = [torch.rot90(network(view), -(number % 4), (2, 3)) for number, view in enumerate(views)]
         assert max(float(output.max()) for output in outputs) > 1, "some output has to exceed the range"
-        expected = sum(output if number < 4 else output.flip(3) for number, output in enumerate(outputs)) / 8
+        expected: Any = sum(output if number < 4 else output.flip(3) for number, output in enumerate(outputs)) / 8
     torch.testing.assert_close(_sr(path, lr, self_ensemble=True), expected.clamp(0, 1), atol=1e-6, rtol=0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,8 +76,9 @@ def _set_switches() -> None:
 def _set_newer_switches() -> None:
     if not float32._SWITCHES:
         pytest.skip("this torch has only the older switches")
-    torch.backends.fp32_precision = "tf32"
-    torch.backends.mkldnn.conv.fp32_precision = "bf16"
+    backends: Any = torch.backends
+    backends.fp32_precision = "tf32"
+    backends.mkldnn.conv.fp32_precision = "bf16"
 
 
 @pytest.fixture

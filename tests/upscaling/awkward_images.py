@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -60,7 +61,7 @@ def write_awkward(folder: Path) -> None:
     """Write all images of `UPSCALED` and `REFUSED`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, image, options in _images():
-        image.save(folder / name, **options)
+        image.save(folder / name, **cast(Any, options))
     deep = deep_photo()
     for name, planes in (("gray16.png", deep[..., 0]), ("rgb16.png", deep[..., ::-1]), ("rgb16.tif", deep[..., ::-1])):
         _write_deep(folder / name, planes)

@@ -85,6 +85,7 @@ def test_icc_profiles_are_kept_byte_by_byte(awkward: tuple[Path, Path, UpscaleRe
 @pytest.mark.parametrize("name", ["rgb16.png.png", "rgb16.tif.png", "gray16.png"])
 def test_sixteen_bits_are_kept(awkward: tuple[Path, Path, UpscaleReport, list[str]], name: str) -> None:
     planes = cv2.imdecode(np.frombuffer((awkward[1] / name).read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert planes is not None
     exact = imresize(deep_photo().astype(np.float64) / 65535, _SCALE) * 65535
     expected = exact[..., 0] if planes.ndim == 2 else exact[..., ::-1]
     assert planes.dtype == np.uint16
@@ -183,8 +184,8 @@ def test_chosen_tiles_are_said_and_change_nothing_local(tmp_path: Path, monkeypa
     said: list[str] = []
     upscale(spec, tmp_path / "a.png", scale=_SCALE, output=tmp_path / "tiled", say=said.append)
     assert said[0].endswith("150×200 pixels do not fit into memory, computed in tiles of 64 pixels (--tile)")
-    images = [np.array(_open(tmp_path / folder / "a.png")) for folder in ("plain", "tiled")]
-    assert np.array_equal(*images)
+    plain, tiled = (np.array(_open(tmp_path / folder / "a.png")) for folder in ("plain", "tiled"))
+    assert np.array_equal(plain, tiled)
 
 
 @pytest.mark.parametrize(("pixels", "side"), [(1e6, None), (640 * 480, None), (300_000, 480), (20_000, 64), (-5, 64)])

@@ -62,7 +62,8 @@ def test_unit_equals_authors_where_the_range_cancels(name: str) -> None:
 
 def test_the_mean_shift_follows_the_range() -> None:
     for name in ("edsr", "msrn", "s-lwsr32", "rcan"):
-        for form, peak in (("authors", 255.0), ("unit", 1.0)):
+        peaks: dict[Form, float] = {"authors": 255.0, "unit": 1.0}
+        for form, peak in peaks.items():
             bias = build(name, scale=2, form=form, **SMALL[name]).get_parameter("sub_mean.bias").tolist()
             assert bias == pytest.approx([-peak * mean for mean in DIV2K_MEAN])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -225,7 +226,7 @@ def test_build_refuses_unknown_options_scales_and_reductions() -> None:
         ("edsr", "mean_shift", 1, "true or false, got 1"),
     ):
         with pytest.raises(UpscalerError, match=rf"option {option} of {name.upper()}: expected {expected}"):
-            build(name, scale=4, device="meta", **{option: value})
+            build(name, scale=4, device="meta", **cast(Any, {option: value}))
     for name, option, value, expected in (
         ("carn", "groups", 3, "channels of CARN: expected a multiple of groups, 3, got 64"),
         ("carn-m-bam", "channels", 50, "channels of CARN-M: expected a multiple of groups, 4, got 50"),
@@ -233,7 +234,12 @@ def test_build_refuses_unknown_options_scales_and_reductions() -> None:
         ("pan", "channels", 5, "channels of PAN: expected a multiple of 2, got 5"),
     ):
         with pytest.raises(UpscalerError, match=expected):
-            build(name, scale=4, device="meta", **{"groups": 4} if name == "carn-m-bam" else {}, **{option: value})
+            build(
+                name,
+                scale=4,
+                device="meta",
+                **cast(Any, {**({"groups": 4} if name == "carn-m-bam" else {}), option: value}),
+            )
     with pytest.raises(UpscalerError, match=r"EDSR cannot be built with channels=1000000000000: .*overflow"):
         build("edsr", scale=4, device="meta", channels=10**12)
     with pytest.raises(UpscalerError, match="a device of this machine such as cpu or cuda, or meta, got 'foo'"):

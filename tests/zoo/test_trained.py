@@ -32,7 +32,7 @@ TRAINING = {
     "device": "cpu",
     "more": "stays in the record",
 }
-RECORD: dict[str, Any] = {
+RECORD: Any = {
     "schema_version": 1,
     "network": "imdn-bam",
     "scale": 4,
