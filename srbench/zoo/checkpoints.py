@@ -132,8 +132,9 @@ def fetch_weights(entry: WeightsEntry, *, allow_unpinned: bool = False) -> Path:
     except FetchError as error:
         if entry.tag == DEFAULT_TAG:
             raise FetchError(
-                f"{error}: files of this size lie in the folder weights of a checkout of srbench, in no "
-                "installed package"
+                f"expected {entry.file.name}, which is too large for the installed package, got none; set "
+                "$SRBENCH_MIRROR to the folder weights/ of a clone of the srbench repository, or copy the file from "
+                f"there into the folder that $SRBENCH_MIRROR names (sha256 {entry.file.sha256})"
             ) from error
         if entry.pinned or allow_unpinned:
             raise
