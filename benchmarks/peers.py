@@ -12,8 +12,12 @@ import subprocess
 import sys
 import tarfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
+
+import torch
+from torch.library import Library
 
 from benchmarks.report import cache_dir
 
@@ -52,12 +56,22 @@ TORCHMETRICS = Archive(
     "bfdcbff3dd1d96b3374bb2496eb39f23c4b28b8a845b6a18c313688e0d2d9ca1",
 )
 """Metrics of the Lightning family."""
+LPIPS = Archive(
+    "lpips 0.1.4", "lpips-0.1.4-py3-none-any.whl", "fd537af5828b69d2e6ffc0a397bd506dbc28ca183543617690844c08e102ec5e"
+)
+"""LPIPS of its authors."""
 LIGHTNING_UTILITIES = Archive(
     "lightning-utilities 0.15.3",
     "lightning_utilities-0.15.3-py3-none-any.whl",
     "6c55f1bee70084a1cbeaa41ada96e4b3a0fea5909e844dd335bd80f5a73c5f91",
 )
 """What torchmetrics imports at every door."""
+
+
+_TORCHVISION_OPERATORS = {
+    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+}
 
 
 class PeerMissing(Exception):
@@ -90,6 +104,19 @@ def importable(archive: Archive) -> None:
     path = str(_unpacked(archive))
     if path not in sys.path:
         sys.path.append(path)
+
+
+@cache
+def allow_torchvision() -> Library:
+    """Declare the operators that torchvision needs when it is imported, if it was built for another torch.
+
+    Its networks call none of them. The declaration lasts as long as the returned object, which is kept.
+    """
+    library = Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    for name, schema in _TORCHVISION_OPERATORS.items():
+        if not hasattr(torch.ops.torchvision, name):
+            library.define(schema)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    return library
 
 
 def _unpacked(archive: Archive) -> Path:

@@ -32,7 +32,7 @@ def perceptual_rows(material: Path) -> Iterator[tuple[list[str], bool]]:
     Args:
         material: the folder of `$SRBENCH_TEST_DATA`, with data, checkpoints and reference.
     """
-    with _mirror(material / "checkpoints/perceptual"):
+    with mirrored(material / "checkpoints/perceptual"):
         metrics = {name: get_metric(name).load(torch.device("cpu")) for name in _COMPUTED}
     with (material / "reference/osediff_log6.csv").open(newline="") as file:
         logged = list(csv.DictReader(file))
@@ -48,7 +48,7 @@ def perceptual_rows(material: Path) -> Iterator[tuple[list[str], bool]]:
 
 
 @contextmanager
-def _mirror(folder: Path) -> Iterator[None]:
+def mirrored(folder: Path) -> Iterator[None]:
     """Search weights in a folder in which they are for certain, then restore `$SRBENCH_MIRROR`."""
     before = os.environ.get("SRBENCH_MIRROR")
     os.environ["SRBENCH_MIRROR"] = str(folder)
