@@ -179,8 +179,9 @@ def _find(backbone: Backbone) -> tuple[Path, RemoteFile]:
         except FetchError as error:
             failures.append(f"{file.name}: {error}")
     raise MetricError(
-        f"expected the ImageNet weights of {backbone.name}, got no file: {'; '.join(failures)}. Put "
-        f"{' or '.join(file.name for file in backbone.files)} into a folder and set SRBENCH_MIRROR to it"
+        f"expected the ImageNet weights of {backbone.name}, got no file; put "
+        f"{' or '.join(file.name for file in backbone.files)} into a folder and set SRBENCH_MIRROR to it "
+        f"({'; '.join(failures)})"
     )
 
 

@@ -97,7 +97,7 @@ def test_larger_weights_come_from_the_mirror_by_hash(tmp_path: Path, monkeypatch
     entry = trained_entry(RECORD | {"file": {"name": path.name, "size": 3, "sha256": sha256_of(path)}})
     assert fetch_weights(entry).read_bytes() == b"xyz"
     absent = trained_entry(RECORD | {"file": {"name": "absent.safetensors", "size": 3, "sha256": "d" * 64}})
-    with pytest.raises(FetchError, match=r"named by \$SRBENCH_MIRROR: .* in the folder weights of a checkout"):
+    with pytest.raises(FetchError, match=r"set \$SRBENCH_MIRROR to the folder weights/ of a clone"):
         fetch_weights(absent)
     assert trained.kept_path(RemoteFile("absent.safetensors", (), 3, "c" * 64)) is None
 
