@@ -160,6 +160,7 @@ class TrainingRecord(RecordModel):
     time_limit: TimeLimitFacts | None = None
     own_network: OwnNetworkFacts | None = None
     float32_sha256: str | None = None
+    ssim: float | None = None
     log_sha256: str | None = None
     record_sha256: str | None = None
 

@@ -79,6 +79,7 @@ class TrainingDocument(StageDocument, total=False):
     spikes: list[Mapping[str, float]]
     time_limit: Mapping[str, float]
     key: dict[str, object]
+    ssim: float
     float32_sha256: str
     log_sha256: str
     record_sha256: str

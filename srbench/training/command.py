@@ -72,6 +72,7 @@ def _job_with(values: TrainValues) -> partial[Job]:
         speed=speed,
         checkpoint_every=values["checkpoint_every"],
         print_every=values["log_every"],
+        track=values["track"],
         snapshots=tuple(values["snapshot"] or ()),
     )
 
@@ -101,11 +102,13 @@ def run_command(values: TrainValues) -> str:
     images = counted(len(record["held_out"]), "held-out image")
     held_out = f"{record['psnr']:.3f} dB on {images}" if record["held_out"] else "-"
     scales = times(record.get("scales") or [record["scale"]])
+    begun = record["history"][0] if record["history"] else {}
+    before = f"before the first step: {begun['psnr']:.3f} dB\n" if begun.get("step") == 0 else ""
     return (
         f"{record['network']} {scales}, recipe {record['recipe']['name']} (sha256 "
         f"{record['recipe_sha256'][:12]}…), seed {record['seed']}: {record['steps']} steps on "
         f"{counted(record['train_set']['images'], 'image')} in {record['seconds'] / 60:.1f} min\n"
-        f"PSNR under {record['protocol']}: {held_out}\n"
+        f"PSNR under {record['protocol']}: {held_out}\n{before}"
         + (f"{describe(record['init'])}\n" if "init" in record else "")
         + f"score it: {evaluation_command(job)}"
         + (f"\nwarning: {broken}" if broken else "")

@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from srbench.datasets.patch_store import locked
 from srbench.errors import TrainingError, WeightsError
 from srbench.files import atomic_path, explain, sha256_of, write_atomic
+from srbench.images import encode_png
 from srbench.journal import differing
 from srbench.records.training_documents import TrainingDocument
 from srbench.training.curves import Line, curves
@@ -31,8 +34,8 @@ from srbench.zoo.checkpoints import with_record
 from srbench.zoo.networks import Option
 from srbench.zoo.reading import CHECKSUM_KEY, read_pickled, tensors_sha256
 
-CURVES, CHECKPOINT = "curves.svg", "checkpoint.pt"
-"""Further files of a training; the checkpoint is there only while it is unfinished."""
+CURVES, CHECKPOINT, CROPS = "curves.svg", "checkpoint.pt", "held-out"
+"""Further files of a training: its curves, the checkpoint while it is unfinished, and a folder of held-out crops."""
 
 
 class RandomState(TypedDict):
@@ -176,6 +179,16 @@ class TrainingFolder:
                 stream.write(json.dumps(line) + "\n")
         except OSError as error:
             raise TrainingError(f"{explain(error, self.path / LOG)}: it goes on from the last checkpoint") from error
+
+    def last_ssim(self) -> TrainingDocument:
+        """Return the SSIM on the held-out images after the last step, from the log; empty where there is none."""
+        found = [line["ssim"] for line in read_lines(self.path) if "ssim" in line]
+        return {"ssim": found[-1]} if found else {}
+
+    def keep_crops(self, crops: Mapping[str, NDArray[np.uint8]]) -> None:
+        """Write crops of held-out images as PNG, in place of earlier ones."""
+        for name, image in crops.items():
+            write_atomic(self.path / CROPS / f"{name}.png", encode_png(image), error=TrainingError)
 
     def keep_snapshot(self, name: str, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
         """Write weights with a checksum in them, because no record has the hash of their file."""

@@ -47,6 +47,7 @@ class Job:
         log_every: steps between two lines of the log.
         print_every: steps between two printed lines; None prints one a minute outside a terminal.
         snapshots: percentages of the steps at which the weights so far are kept as `weights-25.safetensors` and so on.
+        track: `tensorboard` shows the log there; None for nothing.
         pause_at: the step after which to stop with a checkpoint; None trains to the end.
         shortening: how the rest of the schedule is shortened.
         deadline: the time on `srbench.training.clock` after which to stop with a checkpoint.
@@ -75,6 +76,7 @@ class Job:
     print_every: int | None = None
     snapshots: tuple[int, ...] = ()
     progress: bool = True
+    track: str | None = None
     pause_at: int | None = None
     shortening: Shortening | None = None
     deadline: float | None = None

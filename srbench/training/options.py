@@ -61,6 +61,7 @@ class TrainValues(TypedDict):
     checkpoint_every: int | None
     recipe_help: bool
     log_every: int | None
+    track: str | None
     sweep: Path | None
     jobs: int
     pack: Path | None
@@ -171,6 +172,11 @@ OPTIONS = (
     Option(name="--recipe-help", help="Print the keys of a recipe, and train nothing.", flag=True),
     Option(
         name="--log-every", help="Steps between two printed lines; default: one line a minute.", kind=int, metavar="N"
+    ),
+    Option(
+        name="--track",
+        help="Also show loss, held-out scores and images there (extra tracking).",
+        choices=("tensorboard",),
     ),
     Option(
         name="--sweep",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from statistics import fmean
 from typing import NoReturn
 
 import torch
@@ -33,9 +32,9 @@ from srbench.training.saturation import describe, measure
 from srbench.training.starting import Start, key_of
 from srbench.training.stopping import StopRequest, stop_on_signal
 from srbench.training.timing import bf16_warning
+from srbench.training.tracking import Tracker, require_tracker, tracked
 from srbench.training.training_data import TrainingData, open_training_data
-from srbench.training.validation import PROTOCOL, held_out_psnr
-from srbench.zoo.blocks import SRNetwork
+from srbench.training.validation import PROTOCOL, held_out_scores
 from srbench.zoo.compiling import explained
 from srbench.zoo.weights_catalogue import times
 
@@ -59,6 +58,7 @@ def train(job: Job) -> TrainingDocument:
         DivergedError: a loss that is not finite; the batch is saved.
         DatasetError: images that are missing or smaller than the patch.
     """
+    require_tracker(job.track)
     start = Start.of(job)
     with join_processes(job.device) as world:
         pairs = {
@@ -103,6 +103,7 @@ class _Training:
             self.optimization = Optimization(network, job.recipe, world, job.speed)
             self.feeds = Feeds(pairs, job.recipe, job.seed, world.device)
         self.step, self.seconds, self.psnr, self.save_seconds = 0, 0.0, float("nan"), 0.0
+        self.tracker: Tracker | None = None
         self.losses: list[Tensor] = []
         self.history: list[Line] = []
         self.saturation: dict[str, object] = {}
@@ -116,7 +117,10 @@ class _Training:
         recipe, begun = self.job.recipe, clock.now()
         saved, before = begun, self.seconds
         lines = self._progress_lines()
-        with self._bar() as bar, stop_on_signal() as request:
+        tracker = tracked(self.job.track if self.world.leads else None, self.job.output, self.step)
+        with self._bar() as bar, stop_on_signal() as request, tracker as self.tracker:
+            if self.step == 0 and self.start.transfer and recipe.held_out:
+                self._validate()
             while self.step < (self.job.pause_at or self.job.last_step):
                 self._learn()
                 self.seconds = before + clock.now() - begun
@@ -228,14 +232,14 @@ class _Training:
             return
         images = "a whole held-out image at a time", "hold out smaller ones with --set held_out=NAME,NAME or "
         with enough_memory(lambda: too_little_for(self.world, *images)), self.optimization.averaged() as network:
-            self.psnr = fmean(self._psnr_at(network, scale) for scale in self.pairs)
+            last = self.step == self.job.last_step
+            scores = held_out_scores(network, self.pairs.values(), self.world.device, with_ssim=last)
+        self.psnr = scores.psnr
         self.history.append({"step": self.step, "psnr": self.psnr})
-        self._log(self.history[-1])
-
-    def _psnr_at(self, network: SRNetwork, scale: int) -> float:
-        store = self.pairs[scale].held_out
-        network.scale = scale
-        return held_out_psnr(network, store, self.world.device) if store else float("nan")
+        self._log({**self.history[-1], **({} if scores.ssim is None else {"ssim": scores.ssim})})
+        self.folder.keep_crops(scores.crops)
+        if self.tracker:
+            self.tracker.images(self.step, scores.crops)
 
     def _snapshot(self) -> None:
         for percent in self.job.snapshots:
@@ -306,6 +310,8 @@ class _Training:
     def _log(self, line: Line) -> None:
         if self.world.leads:
             self.folder.log(line)
+            if self.tracker:
+                self.tracker.line(line)
 
     def _bar(self) -> tqdm[NoReturn]:
         recipe, shown = self.job.recipe, self.job.progress and self.world.leads
@@ -359,6 +365,7 @@ class _Training:
             "protocol": PROTOCOL,
             "history": self.history,
             "psnr": self.history[-1]["psnr"] if self.history else None,
+            **self.folder.last_ssim(),
             "started": self.started,
             "seconds": round(self.seconds, 1),
             "pixels": list(self.data.pixels),

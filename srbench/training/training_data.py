@@ -86,10 +86,11 @@ def open_training_data(name: str, recipe: Recipe, *, scale: int, root: Path | No
 def find_training_images(name: str, root: Path | None = None) -> ImageSet:
     """Return the images of a training set, given by name or path.
 
-    A set of the catalogue (its training split, where it has one), a folder of that name under the data root, with its
-    images in it or in its `HR`, or a path; `folder:DIR` is always a path. Raises DatasetError where there is none.
+    A set of the catalogue (its training split, where it has one), the embedded `Sample`, a folder of that name under
+    the data root, with its images in it or in its `HR`, or a path; `folder:DIR` is always a path. Raises DatasetError
+    where there is none.
     """
-    if name.startswith("folder:"):
+    if name == "Sample" or name.startswith("folder:"):
         return open_dataset(name)
     if images := _catalogued(name, root):
         return images
@@ -122,8 +123,16 @@ def _catalogued(name: str, root: Path | None) -> ImageSet | None:
 
 
 def held_out_names(recipe: RecipeRecord, ranked: Sequence[str]) -> tuple[str, ...]:
-    """Return the images that a recipe holds out: those it names, or the first ones of all names ranked by hash."""
-    return tuple(ranked[: recipe.held_out]) if isinstance(recipe.held_out, int) else recipe.held_out
+    """Return the images that a recipe holds out: those it names, or the first ones of all names ranked by hash.
+
+    A recipe that names images of a different training set holds out as many by hash, at most a tenth of the images.
+    """
+    wanted = recipe.held_out
+    if isinstance(wanted, int):
+        return tuple(ranked[:wanted])
+    if not wanted or set(wanted) & set(ranked):
+        return wanted
+    return tuple(ranked[: min(len(wanted), max(len(ranked) // 10, 1), len(ranked) - 1)])
 
 
 def _require_held_out(recipe: Recipe, held_out: Sequence[str], images: ImageSet) -> None:

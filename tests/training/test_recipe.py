@@ -143,3 +143,9 @@ def test_recipe_help_explains_every_key_once() -> None:
     keys = [row[0] for row in recipe_rows()]
     assert sorted(keys) == sorted(set(RecipeRecord.model_fields) - {"name", "summary"})
     assert recipe_help().splitlines()[1].split(maxsplit=4)[:4] == ["steps", "integer", "≥", "1"]
+
+
+def test_recipe_for_other_images_holds_out_a_tenth_by_hash(images: Path) -> None:
+    found = open_dataset(f"folder:{images}")
+    first = min(found.names, key=lambda name: found.pixel_hashes[name])
+    assert open_training_data(f"folder:{images}", load_recipe("cpu"), scale=2).held_out_names == (first,)

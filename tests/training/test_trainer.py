@@ -50,6 +50,7 @@ def trained(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_folder_holds_weights_record_log_and_curves(trained: Path) -> None:
     assert sorted(path.name for path in trained.iterdir()) == [
         "curves.svg",
+        "held-out",
         "log.jsonl",
         "training.json",
         "weights-50.safetensors",
@@ -271,7 +272,7 @@ def test_a_full_disk_ends_with_a_message_and_the_last_checkpoint_goes_on(
     job = small_job(images, output, checkpoint_every=2)
     with _disk_full_after(2), pytest.raises(TrainingError, match="the disk is full"):
         train(job)
-    assert sorted(path.name for path in output.iterdir()) == ["checkpoint.pt", "log.jsonl"]
+    assert sorted(path.name for path in output.iterdir()) == ["checkpoint.pt", "held-out", "log.jsonl"]
     train(job)
     assert losses(output) == losses(trained)
 
@@ -293,7 +294,7 @@ def test_too_little_memory_is_told_with_what_needs_less(
 
     job = small_job(images, tmp_path, network="pan", recipe=small_recipe(validate_every=1))
     places = {
-        (trainer, "held_out_psnr"): "for a whole held-out image at a time, got too little; hold out smaller ones",
+        (trainer, "held_out_scores"): "for a whole held-out image at a time, got too little; hold out smaller ones",
         (Optimization, "step"): "try --accumulate 2",
         (trainer, "build_network"): "for pan and what is kept to train it, got too little; use a device with more",
     }
