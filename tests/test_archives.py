@@ -96,7 +96,7 @@ def test_tricks_are_refused_and_the_disk_stays_untouched(trick: str, tmp_path: P
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_an_honest_archive_arrives_whole(kind: str, tmp_path: Path) -> None:
+def test_a_valid_archive_is_unpacked_completely(kind: str, tmp_path: Path) -> None:
     content = {"set/a.png": b"first", "./set/b.png": os.urandom(3 << 20)}
     if kind == "zip":
         archive = _zip(tmp_path / "archive", content)

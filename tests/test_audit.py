@@ -98,7 +98,7 @@ def test_document_is_the_contract() -> None:
 
 
 @pytest.mark.parametrize(("printed", "margin"), [("32.19", 0.01), ("32.2", 0.055), ("32", 0.505), ("32.189", 0.0055)])
-def test_own_weights_may_miss_by_the_rounding_of_what_is_printed(printed: str, margin: float) -> None:
+def test_own_weights_may_differ_by_the_rounding_of_the_claim(printed: str, margin: float) -> None:
     assert claim(printed, own=True).margin == pytest.approx(margin)
     assert claim(printed).margin == 0.15
     just = {"matlab-y": (float(printed) + margin, 0.9)}
@@ -107,7 +107,7 @@ def test_own_weights_may_miss_by_the_rounding_of_what_is_printed(printed: str, m
     assert answer(audit_claim(claim(printed, own=True), Table(beyond))) is None
 
 
-def test_variants_and_self_ensemble_are_asked_only_when_nothing_simpler_fits() -> None:
+def test_variants_are_measured_only_if_no_protocol_fits() -> None:
     two = {"matlab-y": (32.189, 0.8996), "bam2021": (34.108, 0.9263)}
     fits = Table(two, edsr=32.19)
     assert answer(audit_claim(claim("32.19", own=True), fits)) == "matlab-y"
@@ -135,7 +135,7 @@ def test_own_weights_have_to_meet_a_printed_ssim_too() -> None:
     assert answer(audit_claim(claim("34.05/0.8269"), Table(IMDN_BSD100_X2))) == "bam2021"
 
 
-def test_what_differs_is_told() -> None:
+def test_differences_from_matlab_y_are_named() -> None:
     assert ScoringConfig(get_protocol("matlab-y")).differences() == []
     assert len(ScoringConfig(get_protocol("bam2021")).differences()) == 3
     assert ScoringConfig(get_protocol("matlab-rgb")).differences() == ["R, G and B together, not Y"]

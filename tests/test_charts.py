@@ -89,7 +89,7 @@ def test_low_outliers_are_shown_in_an_overview_alone() -> None:
     assert least_shown(values[1:]) is None
 
 
-def test_the_last_tick_ends_with_the_drawing_where_half_of_it_would_be_cut() -> None:
+def test_the_last_tick_label_stays_inside_the_drawing() -> None:
     x = Axis("MACs", logarithmic=True, form=lambda value: f"{value / 1e9:g} G")
     root = ElementTree.fromstring(
         scatter_chart([Series("a", ((2.1e10, 1.0), (9e10, 2.0)))], title="t", x=x, y=_Y, layout=INLINE)
@@ -124,7 +124,7 @@ def test_a_histogram_of_equal_values_is_one_bar() -> None:
     assert len(list(root.iter(f"{_SVG}rect"))) == 1
 
 
-def test_only_a_title_or_name_that_would_be_cut_is_pressed_into_its_drawing() -> None:
+def test_only_texts_that_would_be_cut_are_squeezed() -> None:
     for title, length in (("PSNR: Set5 ×4", None), ("PSNR against " * 9, f"{STANDALONE.width - STANDALONE.left - 2}")):
         root = ElementTree.fromstring(histogram_chart([30.0], title=title, x=Axis("dB")))
         shown = next(text for text in root.iter(f"{_SVG}text") if text.get("class") == "title")
@@ -135,7 +135,7 @@ def test_only_a_title_or_name_that_would_be_cut_is_pressed_into_its_drawing() ->
     assert [named[one.name] for one in series] == [None, f"{STANDALONE.right - 16 - 34 - 2}"]
 
 
-def test_intervals_lie_where_the_axis_says_and_the_band_is_the_margin() -> None:
+def test_intervals_are_drawn_at_their_values_on_the_axis() -> None:
     found = [Interval("a < b", -0.02, 0.01, 0.04, strong=True), Interval("c", 0.0, 0.02, 0.04)]
     root = ElementTree.fromstring(interval_chart(found, title="t", x=_Y, margin=0.02))
     band = next(rect for rect in root.iter(f"{_SVG}rect"))
@@ -151,7 +151,7 @@ def test_intervals_lie_where_the_axis_says_and_the_band_is_the_margin() -> None:
     assert [text.text for text in root.iter(f"{_SVG}text") if text.get("class") == "strong"] == ["a < b"]
 
 
-def test_intervals_of_a_group_stand_below_its_name_with_room_for_their_labels() -> None:
+def test_intervals_of_a_group_are_below_its_name() -> None:
     found = [
         Interval("short", 0, 1, 2, group="p − q"),
         Interval("a longer label", 0, 1, 2, strong=True, group="p − q"),

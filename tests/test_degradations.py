@@ -49,7 +49,7 @@ def test_noise_is_the_same_on_every_machine() -> None:
     )
 
 
-def test_noise_lies_on_matlabs_lr() -> None:
+def test_noise_is_added_to_matlabs_lr() -> None:
     many = np.mean([noisy_downsample(IMAGE // 2 + 64, scale=3, name=str(n)).astype(float) for n in range(400)], axis=0)
     assert np.abs(many - imresize(IMAGE // 2 + 64, 1 / 3)).max() < 8
 

@@ -208,7 +208,7 @@ def test_a_module_is_scored_like_its_spec(test_data: Path, mirror: Path) -> None
     assert by_module.drop(columns=["model", "seconds"]).equals(by_spec.drop(columns=["model", "seconds"]))
 
 
-def test_a_network_in_training_is_given_back_as_it_was(small_set: ImageSet) -> None:
+def test_evaluation_restores_a_network_in_training_mode(small_set: ImageSet) -> None:
     network = srbench.zoo.build("imdn-bam", scale=2, channels=16, blocks=1, reduction=4)
     frozen = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
     frozen.eval().requires_grad_(False)

@@ -124,7 +124,7 @@ def test_right_bytes_arrive_from_a_source_that_recovers(path: str, server: _Serv
 
 
 @pytest.mark.parametrize("path", ["/truncates-once", "/stalls-once"])
-def test_a_broken_transfer_goes_on_where_it_stopped(path: str, server: _Server, tmp_path: Path) -> None:
+def test_an_interrupted_download_resumes_at_the_missing_byte(path: str, server: _Server, tmp_path: Path) -> None:
     fetch(_file(server, path), folder=tmp_path)
     asked = _seen(server)[1][1]
     assert asked is not None

@@ -117,7 +117,7 @@ def test_warnings_reach_json_and_stderr(test_data: Path, tmp_path: Path) -> None
     assert warning.startswith("5 SR images are JPEG, which loses quality: baby, bird, butterfly, head, woman;")
 
 
-def test_infinite_and_missing_scores_are_named_with_the_mean_of_the_others(tmp_path: Path) -> None:
+def test_infinite_and_missing_scores_are_named_in_a_note(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for name, side in (("a", 40), ("b", 40), ("black", 40), ("small", 9)):
         image = (

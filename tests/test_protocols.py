@@ -198,3 +198,26 @@ def test_protocols_take_the_scales_two_three_four_and_eight() -> None:
             protocol.prepare(np.zeros((48, 48, 3), np.uint8), scale=scale)
             taken.append(scale)
     assert taken == [2, 3, 4, 8]
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_single_value_that_is_not_finite_is_refused(value: float) -> None:
+    sr = np.full((24, 24, 3), 0.5)
+    sr[3, 4, 1] = value
+    with pytest.raises(ProtocolError, match="expected finite values"):
+        get_protocol("matlab-y").score(sr, np.zeros((24, 24, 3), np.uint8), scale=4)
+
+
+def test_8_bit_images_are_not_copied() -> None:
+    image = np.zeros((4, 4, 3), np.uint8)
+    assert np.shares_memory(arrays.to_8bit(image), image)
+
+
+@pytest.mark.parametrize("name", [name for name in protocol_names() if name != "bam2021"])
+def test_all_protocols_but_bam2021_round_the_output(name: str) -> None:
+    sr = np.full((1, 1, 3), 100.4 / 255)
+    assert get_protocol(name).scoring.quantise(sr).tolist() == [[[100, 100, 100]]]
+
+
+def test_rounded_luma_keeps_the_score_of_aliased_texture() -> None:
+    assert get_protocol("matlab-y-rounded").columns == get_protocol("matlab-y").columns

@@ -109,7 +109,7 @@ def test_a_damaged_journal_says_which_line(tmp_path: Path) -> None:
         RunFolder(tmp_path, KEY)
 
 
-def test_a_table_from_before_the_aliasing_score_is_read_with_nulls(tmp_path: Path) -> None:
+def test_older_tables_have_null_as_aliasing_score(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run", KEY)
     folder.append([row("baby")])
     folder.finish({**RECORD, "schema_version": 1})

@@ -58,7 +58,7 @@ def readme_example() -> str:
     return example.body
 
 
-def test_the_example_of_the_readme_is_taken_and_whole(run: Path, tmp_path: Path) -> None:
+def test_the_example_of_the_readme_fills_every_field(run: Path, tmp_path: Path) -> None:
     (tmp_path / "about.toml").write_text(readme_example(), encoding="utf-8")
     result = srbench("submit", run, "--id", "net", "--about", tmp_path / "about.toml", "--submissions", tmp_path)
     assert result.exit_code == 0, result.output
@@ -157,7 +157,7 @@ def test_what_toml_cannot_say_may_be_left_out(
         ("a = " + "[" * 9999, ": expected TOML or JSON, got a file that does not parse ("),
     ],
 )
-def test_what_is_wrong_in_the_file_is_said_of_the_file(run: Path, tmp_path: Path, text: str, reason: str) -> None:
+def test_errors_in_the_about_file_name_the_file(run: Path, tmp_path: Path, text: str, reason: str) -> None:
     about = tmp_path / "about.toml"
     about.write_text(text)
     result = srbench("submit", run, "--id", "net", "--about", about, "--submissions", tmp_path / "s")
@@ -193,9 +193,7 @@ def test_what_is_wrong_in_the_file_is_said_of_the_file(run: Path, tmp_path: Path
         ("--license", " ", "--license: expected text of 1 to 100 characters without blanks around it, got ' '"),
     ],
 )
-def test_what_is_wrong_with_a_flag_is_said_of_the_flag(
-    run: Path, tmp_path: Path, flag: str, value: str, reason: str
-) -> None:
+def test_errors_in_an_option_name_the_option(run: Path, tmp_path: Path, flag: str, value: str, reason: str) -> None:
     given = {"--id": "net", flag: value}
     result = srbench("submit", run, *chain.from_iterable(given.items()), "--submissions", tmp_path / "s")
     assert result.exit_code == 1
@@ -212,7 +210,7 @@ def test_images_without_a_title_are_refused(tmp_path: Path) -> None:
     assert srbench(*arguments, "--title", "My net").exit_code == 0
 
 
-def test_what_is_refused_is_said(run: Path, tmp_path: Path) -> None:
+def test_a_refused_submission_gives_the_reason(run: Path, tmp_path: Path) -> None:
     result = srbench("submit", run, run, "--id", "net", "--submissions", tmp_path / "s")
     assert (result.exit_code, result.stderr) == (1, "Error: runs[1]: Set5 ×4 under matlab-y is in two runs\n")
     result = srbench("submit", run, "--id", "Net", "--submissions", tmp_path / "s")
@@ -262,9 +260,7 @@ NEEDS_RERUN = "needs --rerun or --rerun-crops: add that, or leave it out"
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_an_option_that_a_check_would_not_look_at_is_refused(
-    tmp_path: Path, options: tuple[str, ...], reason: str
-) -> None:
+def test_options_that_a_check_does_not_use_are_refused(tmp_path: Path, options: tuple[str, ...], reason: str) -> None:
     result = srbench("leaderboard", "check", "net", *options, "--submissions", tmp_path)
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, f"Error: {reason}")
 

@@ -23,7 +23,7 @@ def srbench(arguments: list[str]) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
-def test_training_says_what_came_of_it_and_the_same_command_again_keeps_it(images: Path, tmp_path: Path) -> None:
+def test_repeating_a_finished_training_changes_nothing(images: Path, tmp_path: Path) -> None:
     output, recipe = tmp_path / "run", small_recipe(steps=2)
     arguments = [*command_line(images, output, recipe, tmp_path), "--seed", "3", "--set", "batch=2"]
     done = srbench(arguments)
@@ -38,7 +38,7 @@ def test_training_says_what_came_of_it_and_the_same_command_again_keeps_it(image
     assert srbench(arguments).stdout == done.stdout
 
 
-def test_a_loss_that_breaks_out_and_stays_finite_is_told(images: Path, tmp_path: Path) -> None:
+def test_a_finite_loss_spike_gives_a_warning(images: Path, tmp_path: Path) -> None:
     recipe = small_recipe(learning_rate=0.02)
     train(small_job(images, tmp_path / "run", recipe=recipe))
     warning = srbench(command_line(images, tmp_path / "run", recipe, tmp_path)).stdout.splitlines()[-1]
@@ -62,7 +62,7 @@ def test_a_loss_that_breaks_out_and_stays_finite_is_told(images: Path, tmp_path:
         (["--layout", "sideways"], 2, "'sideways' is not one of"),
     ],
 )
-def test_mistakes_are_told(
+def test_mistakes_give_an_error_with_the_next_step(
     change: list[str], code: int, message: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As on a machine with a GPU, which is not always what trains there.

@@ -21,7 +21,7 @@ FINGERPRINTS = {
 
 
 @pytest.mark.parametrize("entry", CATALOGUE.values(), ids=list(CATALOGUE))
-def test_every_entry_is_whole(entry: DatasetEntry) -> None:
+def test_every_entry_is_complete(entry: DatasetEntry) -> None:
     assert all((entry.title, entry.citation, entry.licence, entry.access))
     assert entry.split().name == entry.default_split
     assert all(find_entry(alias.upper()) is entry for alias in (entry.name, *entry.aliases))

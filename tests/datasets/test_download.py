@@ -61,7 +61,7 @@ def test_what_cannot_be_downloaded_says_why(name: str, reason: str) -> None:
     assert reason in result.stderr
 
 
-def test_import_tells_what_it_took_and_what_not(tmp_path: Path) -> None:
+def test_import_reports_used_and_skipped_files(tmp_path: Path) -> None:
     hr, _ = content("Set5")
     flat(tmp_path / "given", dict(list(hr.items())[:4]), {}, "Set5")
     (tmp_path / "given" / "notes.txt").write_text("")
@@ -109,7 +109,7 @@ def test_verify_exits_0_only_for_what_is_known(test_data: Path, tmp_path: Path) 
     assert "found none" in nothing.stderr
 
 
-def test_a_set_that_is_not_there_leaves_the_others_their_verdicts(tmp_path: Path) -> None:
+def test_a_missing_set_does_not_stop_the_check_of_others(tmp_path: Path) -> None:
     flat(tmp_path / "RealSR7" / "HR", content("RealSR7")[0], {}, "RealSR7")
     result = _run("verify", "Urban100", "RealSR7", "--data-root", str(tmp_path))
     assert result.exit_code == 1

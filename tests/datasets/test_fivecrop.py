@@ -40,7 +40,7 @@ def test_the_eight_symmetries_are_the_flips_and_rotations() -> None:
     assert {apply_symmetry(image, symmetry).tobytes() for symmetry in range(SYMMETRIES)} == expected
 
 
-def test_matlab_mode_makes_one_pair_of_the_whole_image() -> None:
+def test_matlab_mode_makes_one_pair_per_image() -> None:
     image = _image(41, 61)
     [(hr, lr)] = pair_maker("matlab", scale=4)(image, "a")
     assert np.array_equal(hr, image[:40, :60])

@@ -113,7 +113,7 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
         open_dataset("Set5", data_root=root)
 
 
-def test_a_part_that_was_imported_does_not_stand_for_the_whole_folder(tmp_path: Path) -> None:
+def test_an_incomplete_import_does_not_hide_a_complete_folder(tmp_path: Path) -> None:
     root = _root(tmp_path)
     for names, refused in ((["baby"], True), (["baby", "bird"], False)):
         with ImageWriter(root / "Set5/test.parquet") as writer:

@@ -126,7 +126,7 @@ def test_the_file_is_what_the_datasets_library_reads(tmp_path: Path) -> None:
     assert table[4]["lr_x4"].size == (4, 3)
 
 
-def test_a_set_without_known_pixels_keeps_the_fingerprint_of_what_was_given(tmp_path: Path) -> None:
+def test_a_set_without_known_pixels_keeps_its_fingerprint(tmp_path: Path) -> None:
     flat(tmp_path / "given", content("RealSR7")[0], {}, "RealSR7")
     (report,) = import_dataset("RealSR7", [tmp_path / "given"], data_root=tmp_path / "root")
     facts = json.loads(pq.read_metadata(report.path).metadata[b"srbench"])
@@ -147,7 +147,7 @@ def test_half_size_urban100_is_refused(tmp_path: Path) -> None:
         import_dataset("Urban100", [tmp_path / "image_SRF_2"], data_root=tmp_path / "root")
 
 
-def test_lr_that_does_not_pair_is_left_out_and_told(tmp_path: Path) -> None:
+def test_lr_that_does_not_pair_is_skipped_and_reported(tmp_path: Path) -> None:
     hr, lr = content("Set5")
     LAYOUTS["edsr"][0](tmp_path / "given", hr, {2: lr[4], 4: lr[4]}, "Set5")
     (report,) = import_dataset("Set5", [tmp_path / "given"], data_root=tmp_path / "root")
@@ -222,7 +222,7 @@ def test_canonical_pixels_are_not_replaced_by_others_unasked(tmp_path: Path, mon
     import_dataset("Set5", [tmp_path / "right"], data_root=tmp_path)
 
 
-def test_an_imported_set_that_was_damaged_is_mended_by_importing_it_again(tmp_path: Path) -> None:
+def test_importing_again_repairs_a_damaged_set(tmp_path: Path) -> None:
     hr, _ = content("RealSR7")
     flat(tmp_path / "given", hr, {}, "RealSR7")
     (report,) = import_dataset("RealSR7", [tmp_path / "given"], data_root=tmp_path)

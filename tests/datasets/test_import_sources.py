@@ -185,7 +185,7 @@ def _cut_zip(path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("inside", [False, True])
-def test_what_is_no_whole_archive_is_named(
+def test_a_damaged_archive_is_named(
     inside: bool, write: Callable[[Path], object], message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "given").mkdir()

@@ -104,7 +104,7 @@ def test_the_stream_is_the_same_on_every_machine(store: PatchStore) -> None:
 
 
 @pytest.mark.parametrize("resident", [False, True])
-def test_a_resumed_feed_goes_on_where_it_stopped(store: PatchStore, resident: bool) -> None:
+def test_a_resumed_feed_gives_the_next_patches(store: PatchStore, resident: bool) -> None:
     plan = PatchPlan(store, patch=6, seed=2, five_crop=True)
     feed = PatchFeed(plan, batch=4, resident=resident)
     for _ in range(5):
@@ -217,7 +217,7 @@ def _start_build(images: Path, target: Path, *, seconds_an_image: float, workers
     return subprocess.Popen([sys.executable, "-c", _BUILD, *arguments])
 
 
-def test_a_killed_build_goes_on_from_the_last_whole_image(tmp_path: Path) -> None:
+def test_a_killed_build_resumes_after_the_last_complete_image(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for number in range(30):
         save_png(tmp_path / "in" / f"{number:02}.png", random.integers(0, 256, (64, 48, 3), dtype=np.uint8))

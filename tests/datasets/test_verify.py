@@ -182,7 +182,7 @@ def test_selfexsr_numbers_in_their_order_are_canonical(set5: Path) -> None:
     assert verify_dataset("Set5", data_root=set5.parents[1]).status == "canonical"
 
 
-def test_half_size_is_known_and_said_to_be_judged_by_size(tmp_path: Path) -> None:
+def test_half_size_images_are_detected_by_their_size(tmp_path: Path) -> None:
     for image in known_images("Urban100"):
         save_png(
             tmp_path / f"Urban100/HR/{image.name}.png", np.full((image.height // 2, image.width // 2, 3), 9, np.uint8)
@@ -249,7 +249,7 @@ def test_bicubic_without_antialiasing_is_recognised_at_every_scale(scale: int) -
     assert lr_origin(HR_PIXELS, made, scale=scale).exact
 
 
-def test_given_lr_of_another_make_is_reported_with_the_odd_image(test_data: Path, tmp_path: Path) -> None:
+def test_lr_of_a_different_origin_is_reported_with_its_image(test_data: Path, tmp_path: Path) -> None:
     shutil.copytree(test_data / "data/Set5", tmp_path / "Set5")
     path = tmp_path / "Set5/LR_bicubic/X4/headx4.png"
     hr = Image.fromarray(decode(tmp_path / "Set5/HR/head.png"))

@@ -136,7 +136,7 @@ def test_any_spec_is_an_upscaler_or_a_message(spec: str, scale: int) -> None:
 
 @QUICK
 @given(st.dictionaries(st.sampled_from(SCHEMA.names), NUMBERS, max_size=6), DOCUMENTS)
-def test_any_journal_line_is_read_as_it_was_written_or_refused(row: dict[str, Any], other: Any) -> None:
+def test_any_journal_line_is_read_unchanged_or_refused(row: dict[str, Any], other: Any) -> None:
     with TemporaryDirectory() as scratch:
         key: dict[str, object] = {"model": "x"}
         journal = Journal(Path(scratch), key, versions=(3,), columns=SCHEMA.names)

@@ -113,7 +113,7 @@ class _Writer:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc to see which file is synced")
 @pytest.mark.parametrize("artifact", WRITTEN, ids=str)
-def test_an_interrupted_write_is_never_read_as_whole(
+def test_an_interrupted_write_is_never_read_as_complete(
     artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SRBENCH_MIRROR", str(tmp_path / "mirror"))

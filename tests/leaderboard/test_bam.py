@@ -48,7 +48,7 @@ def test_the_verdict_is_what_all_studies_agree_on(gains: tuple[float, ...], shor
     assert bam_verdict([study(gain) for gain in gains]).short == short
 
 
-def test_a_study_of_four_seeds_has_no_part_in_the_verdict() -> None:
+def test_studies_of_few_seeds_do_not_count_in_the_verdict() -> None:
     assert bam_verdict([study(0.1, seeds=4)]).outcomes == ()
     assert bam_verdict([study(0.1, seeds=4), study(-0.1)]).sentence.startswith("Of 1 study with at least 5 seeds, 1 ")
 

@@ -170,7 +170,7 @@ def test_numbers_are_the_means_of_the_rows(written: Path) -> None:
     assert found == pytest.approx(expected)
 
 
-def test_a_broken_entry_is_left_out_and_told(tmp_path: Path) -> None:
+def test_a_broken_entry_is_left_out_and_reported(tmp_path: Path) -> None:
     good, bad = generate(tmp_path / "in", 2)
     (bad / "scores.parquet").write_bytes(b"PAR1")
     result = CliRunner().invoke(

@@ -100,7 +100,7 @@ def test_the_panel_is_the_paired_difference_of_the_rows(collected: Collect) -> N
     assert f"{found[group].mean:+.3f}".replace("-", "−") in html
 
 
-def test_of_sr_images_nothing_is_said_that_nobody_knows(collected: Collect) -> None:
+def test_entries_from_images_state_no_unknown_facts(collected: Collect) -> None:
     def edit(document: dict[str, Any]) -> None:
         document["model"].update(spec="images:SR")
         document["runs"][0].update(weights_sha256=None, images_sha256="b" * 64)
@@ -112,7 +112,7 @@ def test_of_sr_images_nothing_is_said_that_nobody_knows(collected: Collect) -> N
     assert "Not ranked with the others: from images." in html
 
 
-def test_a_claim_stands_beside_every_protocol_the_nearest_first(collected: Collect) -> None:
+def test_a_claim_is_compared_with_every_protocol_nearest_first(collected: Collect) -> None:
     claim = {"scale": 4, "dataset": "Set5", "psnr": 30.1, "ssim": 0.79, "source": "a paper"}
     collection = collected(lambda document: document.update(claims=[claim]))
     (found,) = compared_claims(collection.entries[0])
@@ -200,7 +200,7 @@ def rerun_entry(entry: Entry, *, probed: bool) -> Entry:
     return replace(entry, submission=replace(entry.submission, level="model-rerun", verification=record))
 
 
-def test_entries_of_one_title_are_told_apart_where_two_are_chosen(collected: Collect) -> None:
+def test_entries_with_equal_titles_get_their_id_in_the_chooser(collected: Collect) -> None:
     collection = collected(*(lambda document, title=title: document.update(title=title) for title in ("A", "B", "A")))
     made = {page.path: str(page.content()) for page in comparison.pages(collection)}
     names = ["A (net-00000)", "B", "A (net-00002)"]

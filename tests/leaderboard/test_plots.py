@@ -69,7 +69,7 @@ def test_speeds_of_two_devices_are_two_charts(collection: Collection) -> None:
     ]
 
 
-def test_without_measured_speed_the_scoring_run_tells(collection: Collection) -> None:
+def test_without_measured_speed_charts_use_the_scoring_run(collection: Collection) -> None:
     view = views(collection)[0]
     entries = [entry for entry in collection if entry.id < "net-00003"]
     for entry in entries:

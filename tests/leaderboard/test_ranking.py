@@ -97,7 +97,7 @@ def test_rows_made_otherwise_are_not_ranked() -> None:
     assert ranked({"x": [40.0] * 5, "plain": plain}, x=entry("x", [40.0] * 5, spec="images:SR")) == {"plain": "first"}
 
 
-def test_what_is_only_claimed_moves_no_mark_of_a_verified_entry() -> None:
+def test_claimed_entries_do_not_change_marks_of_verified_ones() -> None:
     claims = {name: entry(name, [40.0] * 5, inputs="invented", level="claimed") for name in "xyz"}
     scores = {**dict.fromkeys(claims, [40.0] * 5), "p": [30.0] * 5, "q": [29.0] * 5}
     assert ranked(scores, **claims) == {"p": "first", "q": "second"}

@@ -47,7 +47,7 @@ def test_equals_the_definition_written_with_scipy(scale: int) -> None:
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_zone_plate_is_weighed_from_the_nyquist_radius_on_to_two_pixels(scale: int) -> None:
+def test_zone_plate_has_weight_from_the_nyquist_radius_on(scale: int) -> None:
     """cos(πr²/n) has the local frequency r/n: the LR's limit 1/(2·scale) lies at r = n/(2·scale) along an axis."""
     n, amplitude = 512, 100.0
     x = np.arange(n) - n // 2
@@ -94,7 +94,7 @@ def test_only_the_matlab_y_protocols_have_it(random_image: NDArray[np.uint8]) ->
     assert having == ["matlab-y", "matlab-y-rounded"]
 
 
-def test_score_is_of_the_shaved_area_with_the_weight_of_the_whole(random_image: NDArray[np.uint8]) -> None:
+def test_aliased_score_uses_weights_computed_before_the_shave(random_image: NDArray[np.uint8]) -> None:
     protocol = get_protocol("matlab-y")
     hr, _ = protocol.prepare(random_image, scale=3)
     luma = protocol.scoring.luma

@@ -98,7 +98,7 @@ with join_processes("cpu") as world:
 """
 
 
-def test_a_killed_training_goes_on_to_the_same_losses_and_weights(images: Path, tmp_path: Path) -> None:
+def test_a_killed_training_resumes_to_identical_losses_and_weights(images: Path, tmp_path: Path) -> None:
     recipe = small_recipe(steps=24, validate_every=24)
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     run = start([*command_line(images, killed, recipe, tmp_path), "--checkpoint-every", "4"])
@@ -113,9 +113,7 @@ def test_a_killed_training_goes_on_to_the_same_losses_and_weights(images: Path, 
 
 
 @pytest.mark.long
-def test_two_processes_with_few_packages_learn_what_one_learns_from_the_same_global_batch(
-    images: Path, tmp_path: Path
-) -> None:
+def test_two_processes_give_the_weights_of_one(images: Path, tmp_path: Path) -> None:
     # Adam turns gradients near zero into steps of full length; a large epsilon leaves only rounding to compare.
     recipe = small_recipe(epsilon=1e-3)
     run = start(
@@ -162,7 +160,7 @@ def test_when_one_process_dies_the_other_stops_and_says_so() -> None:
     assert message.startswith("expected all processes of this run to answer, but one has ended")
 
 
-def test_the_gpu_of_a_training_is_the_current_one_and_under_torchrun_each_process_has_its_own(
+def test_each_process_of_torchrun_trains_on_a_different_gpu(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     current: list[torch.device] = []

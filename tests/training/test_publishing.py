@@ -148,7 +148,7 @@ def test_records_that_are_damaged_or_of_other_weights_are_refused(
         publish(tmp_path, packaged=tmp_path)
 
 
-def test_the_card_is_the_hubs_format_and_says_what_the_record_says(published: Published) -> None:
+def test_the_card_has_the_hubs_format_and_the_records_facts(published: Published) -> None:
     yaml: Any = pytest.importorskip("yaml", reason="PyYAML reads the card's head")
     _, head, body = model_card(published.record).split("---\n", 2)
     values = yaml.safe_load(head)
@@ -168,9 +168,7 @@ def test_the_card_is_the_hubs_format_and_says_what_the_record_says(published: Pu
     assert f"| others | 2 | {' | '.join(means)} |" in body
 
 
-def test_compare_takes_a_base_and_its_bam_only_as_they_were_trained_alike(
-    folder: Path, images: Path, tmp_path: Path
-) -> None:
+def test_compare_pairs_base_and_bam_only_if_trained_equally(folder: Path, images: Path, tmp_path: Path) -> None:
     base, longer = tmp_path / "imdn", tmp_path / "imdn-longer"
     for output, steps in ((base, 2), (longer, 3)):
         recipe = small_recipe(steps=steps, validate_every=2)

@@ -15,7 +15,7 @@ from srbench.zoo.networks import FORMS
 from tests.training.small import ROOT, small_job, small_recipe
 
 
-def test_closed_open_and_even_maps_are_told_apart() -> None:
+def test_saturation_distinguishes_closed_open_and_even_maps() -> None:
     torch.manual_seed(0)
     network = build("imdn-bam", scale=2, channels=16, blocks=3, reduction=4)
     # The maxima of one channel at least are positive, so the sign of the convolution decides.

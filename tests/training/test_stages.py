@@ -50,7 +50,7 @@ def test_a_stage_begins_with_the_weights_of_the_one_before(first: Path, second: 
         torch.testing.assert_close(after[key], value, rtol=0, atol=1e-10)
 
 
-def test_the_record_tells_all_stages_as_one_training(
+def test_the_record_sums_all_stages_of_a_training(
     images: Path, first: Path, second: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What is scored does not matter here, and the embedded photographs take long.

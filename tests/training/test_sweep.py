@@ -77,7 +77,7 @@ class Deadly:
 
 
 @pytest.mark.long
-def test_several_at_once_give_what_one_after_another_gives_though_a_process_dies(images: Path, tmp_path: Path) -> None:
+def test_parallel_trainings_equal_serial_ones_even_if_a_process_dies(images: Path, tmp_path: Path) -> None:
     jobs = [small_job(images, tmp_path / f"together-{seed}", network="pan", seed=seed) for seed in (1, 3, 2)]
     jobs[1] = replace(jobs[1], data_root=cast(Path, Deadly()))
     first, dead, last = run_jobs(jobs, workers=2)

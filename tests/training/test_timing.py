@@ -17,7 +17,7 @@ from tests.training.small import small_job, small_recipe
 _CPU = DistContext(0, 1, torch.device("cpu"))
 
 
-def test_bf16_is_refused_no_processor_but_its_cost_is_said(
+def test_slow_bf16_processors_give_a_warning(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(timing, "has_native_bf16", lambda: False)

@@ -136,7 +136,7 @@ def test_a_batch_in_parts_teaches_the_same(images: Path, trained: Path, tmp_path
     assert losses(tmp_path / "parts") == pytest.approx(losses(trained), rel=1e-5)
 
 
-def test_what_the_optimiser_keeps_follows_the_layout_and_the_device_that_it_goes_on_with() -> None:
+def test_optimiser_state_follows_layout_and_device_on_resume() -> None:
     recipe, parts = small_recipe(), [(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 16, 16))]
     first, other = (
         Optimization(
@@ -159,7 +159,7 @@ def test_what_the_optimiser_keeps_follows_the_layout_and_the_device_that_it_goes
 
 
 @pytest.mark.parametrize("network", ["carn", "imdn-bam"])
-def test_networks_of_a_pair_see_the_same_patches_and_parts_without_use_stay(
+def test_networks_of_a_pair_train_on_the_same_patches(
     network: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Tensor] = []
@@ -265,9 +265,7 @@ def _disk_full_after(checkpoints: int) -> Iterator[None]:
         yield
 
 
-def test_a_full_disk_ends_with_a_message_and_the_last_checkpoint_goes_on(
-    images: Path, trained: Path, tmp_path: Path
-) -> None:
+def test_after_a_full_disk_the_last_checkpoint_resumes(images: Path, trained: Path, tmp_path: Path) -> None:
     output = tmp_path / "run"
     job = small_job(images, output, checkpoint_every=2)
     with _disk_full_after(2), pytest.raises(TrainingError, match="the disk is full"):
@@ -286,7 +284,7 @@ def test_a_full_disk_ends_with_a_message_and_the_last_checkpoint_goes_on(
     ],
     ids=["gpu", "python", "cpu"],
 )
-def test_too_little_memory_is_told_with_what_needs_less(
+def test_too_little_memory_gives_options_that_need_less(
     error: Exception, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*values: object) -> Tensor:

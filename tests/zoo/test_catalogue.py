@@ -20,7 +20,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @_BY_SPEC
-def test_entry_is_whole_and_found_by_its_spec(entry: WeightsEntry) -> None:
+def test_entry_is_complete_and_found_by_its_spec(entry: WeightsEntry) -> None:
     for scale in entry.scales:
         assert find_weights(entry.name, tag=entry.tag, scale=scale) is entry
         Architecture(entry.network, scale, entry.options).build("meta")

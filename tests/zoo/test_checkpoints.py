@@ -58,7 +58,7 @@ def test_a_mirrored_file_with_other_bytes_is_refused(tmp_path: Path, monkeypatch
         load("imdn", tag="authors", scale=4)
 
 
-def test_unpinned_weights_need_to_be_asked_for_and_are_pinned_then(
+def test_unpinned_weights_need_consent_and_are_pinned_afterwards(
     state: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SRBENCH_MIRROR", str(tmp_path))

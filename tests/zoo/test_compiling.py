@@ -24,7 +24,7 @@ def _without_compiler(graph: object, inputs: object) -> None:
 
 
 @pytest.mark.long
-def test_a_machine_without_a_compiler_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_compiler_is_named_in_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # torch's own backend fails in the same way, after seconds of imports.
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=_without_compiler))
     network = build("imdn", scale=2, **SMALL["imdn"])

@@ -78,7 +78,7 @@ def test_a_source_is_never_overwritten(tmp_path: Path) -> None:
         convert(source)
 
 
-def test_what_was_asked_for_is_told_with_its_options(tmp_path: Path) -> None:
+def test_a_mismatch_names_the_requested_network_and_options(tmp_path: Path) -> None:
     record = {"network": "imdn", "scales": [4], "options": {}}
     save_file({"x": torch.zeros(1)}, tmp_path / "imdn.safetensors", metadata={RECORD_KEY: json.dumps(record)})
     options = (("channels", 32), ("blocks", 2))

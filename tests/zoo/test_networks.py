@@ -190,7 +190,7 @@ def test_a_hosted_attention_runs(name: str, kind: str) -> None:
     assert sr.isfinite().all()
 
 
-def test_an_attention_of_its_own_is_the_plain_network() -> None:
+def test_a_networks_own_attention_gives_the_plain_network() -> None:
     assert find_variant("imdn-cca") == find_variant("imdn")
     assert find_variant("carn-none").name == "carn"
     assert find_variant("carn-m-bam").network.name == "carn-m"

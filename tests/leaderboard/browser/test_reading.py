@@ -73,7 +73,7 @@ def _violations(page: Any, options: str) -> list[str]:
     ]
 
 
-def test_the_means_of_the_rows_stand_in_the_html_without_scripts(site: Path, visit: Visit) -> None:
+def test_means_are_in_the_html_without_scripts(site: Path, visit: Visit) -> None:
     folders = sorted(path.parent for path in (ROOT / "submissions").glob("*/scores.parquet"))
     expected = {}
     for folder in folders:
