@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -43,15 +44,25 @@ class Exported:
     problems: tuple[Problem, ...]
 
 
-def export(submissions: Path, output: Path, names: Iterable[str]) -> Exported:
+def export(submissions: Path, output: Path, names: Iterable[str], *, site_url: str = "") -> Exported:
     """Write the leaderboard of a folder of submissions in the formats named (`FORMATS`).
+
+    Args:
+        submissions: the folder of the entries.
+        output: where the files go.
+        names: the formats.
+        site_url: the address of the published site; `eval-results` then name the entry's page as their source.
 
     Raises:
         SubmissionError: no such folder of submissions.
         SrbenchError: an output folder that cannot be written.
     """
     collection = collect(submissions)
-    files = {output / path: text for name in names for path, text in FORMATS[name](collection)}
+    formats: dict[str, Callable[[Collection], Files]] = {
+        **FORMATS,
+        "eval-results": partial(eval_results_files, site_url=site_url),
+    }
+    files = {output / path: text for name in names for path, text in formats[name](collection)}
     for path, text in files.items():
         write_atomic(path, text)
     return Exported(tuple(files), collection.problems)
@@ -87,13 +98,16 @@ def model_index_files(collection: Collection) -> Files:
         yield f"model-index/{entry.id}.yaml", yaml_head({"model-index": model_index(one_line(entry.title), results)})
 
 
-def eval_results_files(collection: Collection) -> Files:
+def eval_results_files(collection: Collection, *, site_url: str = "") -> Files:
     """`eval-results/ID/.eval_results/xSCALE-PROTOCOL.yaml`: one item per set and metric, for the sets on the hub.
 
+    `source` is the entry's page of the site at `site_url`; without an address it is left out, as the format asks.
     The format is that of https://github.com/huggingface/hub-docs, eval_results.yaml; JSON's notation is YAML too.
     """
     for entry in collection:
         found: dict[str, list[str]] = {}
+        page = f"{site_url.rstrip('/')}/models/{entry.id}.html"
+        source = {"source": {"url": page, "name": "srbench leaderboard"}} if site_url else {}
         for (scale, protocol, dataset), mean in entry.means.items():
             for column, value in _values(mean, protocol).items() if dataset in HUB_DATASETS else ():
                 task = {"id": HUB_DATASETS[dataset], "task_id": f"x{scale}-{protocol}-{column}"}
@@ -104,7 +118,7 @@ def eval_results_files(collection: Collection) -> Files:
                         f"scores {entry.level}",
                     ]
                 )
-                item = {"dataset": task, "value": value, "date": entry.date, "notes": notes}
+                item = {"dataset": task, "value": value, "date": entry.date, **source, "notes": notes}
                 found.setdefault(f"x{scale}-{protocol}", []).append(f"- {json.dumps(item, ensure_ascii=False)}\n")
         for name, lines in found.items():
             yield f"eval-results/{entry.id}/.eval_results/{name}.yaml", "".join(lines)

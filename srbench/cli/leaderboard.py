@@ -201,11 +201,14 @@ def _require_their_use(context: click.Context, *, rescore: bool, rerun: bool, cr
     type=click.Choice(["latex", "markdown", "csv", "model-index", "eval-results"]),
     help="latex, markdown, csv, model-index or eval-results; may be repeated. Default: all.",
 )
-def export_command(submissions: Path, output: Path, forms: tuple[str, ...]) -> None:
+@click.option(
+    "--site-url", default="", metavar="URL", help="Address of the published site: the source that eval-results name."
+)
+def export_command(submissions: Path, output: Path, forms: tuple[str, ...], site_url: str) -> None:
     """Write the tables for papers (LaTeX), Markdown and CSV, and results in the hub's two formats."""
     from leaderboard.exports import FORMATS, export
 
-    exported = export(submissions, output, forms or FORMATS)
+    exported = export(submissions, output, forms or FORMATS, site_url=site_url)
     for problem in exported.problems:
         click.echo(f"left out {problem.id}: {problem.message}", err=True)
     for path in exported.files:

@@ -155,7 +155,14 @@ def test_eval_results_are_what_the_hub_reads(written: Path) -> None:
         for name in ("Set5", "Set14")
         for column in ("psnr_y", "ssim_y", "psnr_y_aliased")
     }
-    assert all(item.date and isinstance(item.value, float) for item in items)
+    assert all(item.date and isinstance(item.value, float) and item.source_url is None for item in items)
+
+
+def test_eval_results_name_the_page_of_the_entry_as_source(written: Path, tmp_path: Path) -> None:
+    export(written.parent / "in", tmp_path, ["eval-results"], site_url="https://sr.example/board/")
+    text = (tmp_path / "eval-results/net-00000/.eval_results/x4-matlab-y.yaml").read_text()
+    found = {(item.source_url, item.source_name) for item in parse_eval_result_entries(yaml.safe_load(text))}
+    assert found == {("https://sr.example/board/models/net-00000.html", "srbench leaderboard")}
 
 
 def test_numbers_are_the_means_of_the_rows(written: Path) -> None:
