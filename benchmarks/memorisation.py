@@ -65,6 +65,9 @@ def cheat_rows(images: ImageSet, known: Sequence[str], root: Path) -> Iterator[C
         cases[f"{share * 100:g} % of the stored HR blended in"] = partial(_stored, pairs, key=corner, share=share)
     cases["IMDN fine-tuned on Set5 itself, without augmentation"] = partial(_tuned, pairs, augmented=False)
     cases["IMDN fine-tuned on Set5 itself, with flips and transposes"] = partial(_tuned, pairs, augmented=True)
+    cases["IMDN fine-tuned on Set5 itself, with flips, transposes and shifts"] = lambda: _tuned(
+        list(_shifted(images)), augmented=True
+    )
     for case, make in cases.items():
         if case in known:
             continue
@@ -105,6 +108,13 @@ def _tuned(pairs: Sequence[Pair], *, augmented: bool) -> Upscaler:
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         optimiser.step()
     return as_upscaler(network, scale=SCALE, options=_CPU)
+
+
+def _shifted(images: ImageSet) -> Iterator[Pair]:
+    """Yield every image without some HR pixels at the top and the left, so that its LR has other pixels."""
+    for name in images.names:
+        for top, left in np.ndindex(SCALE, SCALE):
+            yield MATLAB_PREPARATION.prepare(images.hr(name)[top:, left:], scale=SCALE, name=name)
 
 
 def _patch(pair: Pair, luck: np.random.Generator, augmented: bool) -> Pair:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import secrets
 import shutil
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +34,16 @@ MAX_RATIO = 200
 """Images hardly compress: an archive that grows more than this while unpacking is a bomb."""
 _RATIO_FREE_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 20
-_BAD = (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError)
+_BAD = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True)

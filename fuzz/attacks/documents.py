@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -64,6 +67,13 @@ def containers() -> Files:
     huge.size = 1 << 50
     yield "tar of 1 PiB", huge.tobuf(tarfile.GNU_FORMAT)
     yield "zip that ends early", zipped({"a": b"x" * 1000})[:-30]
+    packed = bytearray(zipped({"a": b"x" * 1000}))
+    packed[31:36] = b"\x01\x05\x00\x00\x00"  # a stored block whose two lengths differ
+    yield "zip with a damaged stream", bytes(packed)
+    for name, compress in (("gzip", gzip.compress), ("bzip2", bz2.compress), ("xz", lzma.compress)):
+        packed = bytearray(compress(tarred(tarfile.TarInfo("a")) + bytes(range(256)) * 20))
+        packed[len(packed) // 2] ^= 0xFF
+        yield f"{name} with a damaged stream", bytes(packed)
     yield "gzip that ends early", b"\x1f\x8b\x08\x00" + bytes(20)
 
 
