@@ -53,7 +53,7 @@ BOUNDS: Mapping[str, Bound] = {
     "flip": Bound(0.15, 0.45),
     "shift": Bound(0.15, 0.60),
 }
-"""By kind of change: about twice the largest drop over the networks of the zoo, which docs/memorisation.md lists."""
+"""By kind of change: 1.5 to 2 times the largest drop over the networks of the zoo, which docs/memorisation.md lists."""
 
 
 @dataclass(frozen=True)
