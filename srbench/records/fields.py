@@ -196,6 +196,22 @@ class Number(Rule):
 
 
 @dataclass(frozen=True)
+class NamesOrCount(Rule):
+    """A list of names, or an integer of at least 1."""
+
+    def check(self, value: object) -> object:
+        if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
+            return tuple(value)
+        if type(value) is not int or value < 1:
+            raise refusal("a list of names or an integer of at least 1", value)
+        return value
+
+    def schema(self) -> JsonSchemaValue:
+        names = {"type": "array", "items": {"type": "string"}}
+        return {"anyOf": [names, {"type": "integer", "minimum": 1}]}
+
+
+@dataclass(frozen=True)
 class AtLeast(Rule):
     """An integer of at least a bound."""
 

@@ -10,8 +10,8 @@ from typing import Annotated, Self
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from srbench.records.fields import AtLeast, OneOf, Real
-from srbench.records.record_model import Items, PlainRecord, RecordModel
+from srbench.records.fields import AtLeast, NamesOrCount, OneOf, Real
+from srbench.records.record_model import PlainRecord, RecordModel
 
 PATCH_SOURCES = ("whole", "five")
 """Where a patch may come from: anywhere in an image, or from one of its five crops."""
@@ -64,7 +64,7 @@ class RecipeRecord(RecordModel):
     lr: Annotated[str, OneOf(LR_MODES)] = "matlab"
     symmetries: bool = True
     repeat: Positive = 1
-    held_out: Items[str] | Positive = ()
+    held_out: Annotated[tuple[str, ...] | int, NamesOrCount()] = ()
     loss: Annotated[str, OneOf(LOSSES)] = "l1"
     optimiser: Annotated[str, OneOf(OPTIMISERS)] = "adam"
     beta1: Share = 0.9

@@ -122,7 +122,8 @@ def transfer(source: TransferSource, expected: State, *, strict: bool) -> Transf
     unused = tuple(key for key in source.weights if key not in taken)
     if not taken:
         raise TrainingError(
-            f"--init {source.name}: expected tensors that fit by name and shape, got none ({source.fit})"
+            f"--init {source.name}: expected tensors that fit by name and shape, got none ({source.fit}); choose "
+            "weights of the same network or of a similar one"
         )
     if strict and (fresh or unused):
         raise TrainingError(

@@ -166,7 +166,8 @@ def _read_manifest(folder: Path) -> PackManifest:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TrainingError(f"{path}: expected the list of a pack, got {error}; copy the complete folder") from error
+        found = "no file" if isinstance(error, FileNotFoundError) else str(error)
+        raise TrainingError(f"{path}: expected the list of a pack, got {found}; copy the complete folder") from error
     manifest = validate(PackManifest, content, str(path), error=TrainingError)
     for one in manifest.trainings:
         for piece in one.pieces:

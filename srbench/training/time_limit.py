@@ -162,7 +162,8 @@ def steps_within(seconds: float, speed: MeasuredTimes) -> tuple[int, int]:
         least = _FEWEST_STEPS * speed.step + speed.validation + 2 * speed.checkpoint
         raise TrainingError(
             f"--time-limit: expected time for {_FEWEST_STEPS} steps, one measurement and the checkpoints of each "
-            f"training, about {least:.1f} s each, got {seconds:.1f} s; give a longer one, or fewer held-out images"
+            f"training, about {least:.1f} s each, got {max(seconds, 0):.1f} s after measuring; give a longer one, or "
+            "fewer held-out images"
         )
     steps = int(left / speed.step)
     return steps, max(1, math.ceil(steps / count))

@@ -68,7 +68,8 @@ def open_training_data(name: str, recipe: Recipe, *, scale: int, root: Path | No
     train = [stem for stem in images.names if stem not in held_out]
     if not train:
         raise TrainingError(
-            f"{images.location}: expected images besides the {len(held_out)} held out, got none; hold out fewer"
+            f"{images.location}: expected images to train on, got {len(images)}, all of them held out; hold out fewer "
+            "with --set held_out=1"
         )
     whole = pair_maker("matlab", scale=scale)
     return TrainingData(

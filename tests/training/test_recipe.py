@@ -149,3 +149,16 @@ def test_recipe_for_other_images_holds_out_a_tenth_by_hash(images: Path) -> None
     found = open_dataset(f"folder:{images}")
     first = min(found.names, key=lambda name: found.pixel_hashes[name])
     assert open_training_data(f"folder:{images}", load_recipe("cpu"), scale=2).held_out_names == (first,)
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, [1]])
+def test_held_out_is_a_list_of_names_or_a_count(value: object) -> None:
+    with pytest.raises(TrainingError, match=r"held_out: expected a list of names or an integer of at least 1, got "):
+        small_recipe(held_out=value)
+
+
+def test_holding_out_every_image_is_refused(images: Path) -> None:
+    with pytest.raises(
+        TrainingError, match=r"expected images to train on, got 6, all of them held out; hold out fewer"
+    ):
+        open_training_data(f"folder:{images}", small_recipe(held_out=99), scale=2)
