@@ -150,3 +150,15 @@ def test_scores_are_not_read_if_all_models_tie() -> None:
         raise AssertionError(chosen)
 
     assert top_tier([30.0, 29.995], unread, n=100, tie=0.01) == [True, True]
+
+
+def test_equivalence_does_not_depend_on_the_order_of_arms() -> None:
+    a, b = np.random.default_rng(5).normal(30, 0.01, (2, 6))
+    one, other = seed_difference(a, b, margin=0.02), seed_difference(b, a, margin=0.02)
+    assert one.p_equivalent == pytest.approx(other.p_equivalent, rel=1e-12)
+    assert one.mean == -other.mean != 0
+
+
+def test_equal_differences_beyond_the_margin_are_certain() -> None:
+    found = seed_difference(np.full(3, 30.25), np.full(3, 30.0), margin=0.125)
+    assert (found.outcome, found.p_equivalent, found.p_value) == ("better", 1.0, 0.0)
