@@ -132,7 +132,7 @@ def unpack(archive: Path, target: Path, *, max_bytes: int = MAX_BYTES) -> list[P
         partial.mkdir(parents=True, exist_ok=True)
         partial.rename(target)
     except _BAD as error:
-        raise FetchError(f"{archive}: expected a whole zip or tar archive, got a damaged one ({error})") from error
+        raise FetchError(f"{archive}: expected a complete zip or tar archive, got a damaged one ({error})") from error
     except OSError as error:
         raise FetchError(explain(error, target)) from error
     finally:

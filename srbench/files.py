@@ -25,8 +25,8 @@ _HINTS = {
     errno.EROFS: "the file system is read-only; choose a writable folder",
     errno.EACCES: "this folder may not be written; choose a writable folder",
     errno.EPERM: "this folder may not be written; choose a writable folder",
-    errno.ENOTDIR: "a file stands where a folder is needed; choose another folder",
-    errno.EEXIST: "a file stands where a folder is needed; choose another folder",
+    errno.ENOTDIR: "there is a file where a folder is needed; choose another folder",
+    errno.EEXIST: "there is a file where a folder is needed; choose another folder",
     errno.ENOENT: "the folder is gone or takes no new files; choose another folder",
     errno.ENAMETOOLONG: "the name is longer than this file system takes; choose a shorter one",
 }

@@ -145,7 +145,7 @@ def _opened(data: bytes, label: str, formats: tuple[str, ...] = _FORMATS) -> Ite
         # Pillow's message for unknown bytes names the Python object instead of the file.
         reason = "its bytes are of no such format" if isinstance(error, UnidentifiedImageError) else error
         raise ImageError(
-            f"{label}: expected a whole {_named(formats)} image, got one that does not decode "
+            f"{label}: expected a complete {_named(formats)} image, got one that does not decode "
             f"({reason}); fetch or copy it again"
         ) from error
 
@@ -173,7 +173,7 @@ def _refuse(image: Image.Image, data: bytes, label: str) -> None:
     if found:
         raise ImageError(
             f"{label}: expected 8-bit gray or RGB, got {found}; convert it to 8-bit RGB PNG, "
-            "and say so beside the scores"
+            "and state this with the scores"
         )
 
 
@@ -182,7 +182,7 @@ def _require_held(image: Image.Image, size: int, label: str) -> None:
     most = _FREE_PIXELS + size * _PIXELS_PER_BYTE.get(image.format or "", MAX_PIXELS)
     if image.width * image.height > most:
         raise ImageError(
-            f"{label}: expected a whole image, got {size} bytes that announce {image.width}×{image.height} pixels; "
+            f"{label}: expected a complete image, got {size} bytes that announce {image.width}×{image.height} pixels; "
             "fetch or copy it again"
         )
 

@@ -179,7 +179,7 @@ def _parse(line: bytes, number: int, path: Path) -> dict[str, object]:
         if found is None:
             raise ValueError("it has no checksum: its end is lost, or another version of srbench wrote it")
         if found != checksum(document):
-            raise ValueError("its checksum is another")
+            raise ValueError("its checksum does not match")
     except (ValueError, RecursionError) as error:
         raise ResultsError(f"{path}: line {number} is damaged ({error}); remove the folder and run again") from error
     return document

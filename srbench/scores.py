@@ -200,7 +200,7 @@ def read_run(path: Path | str) -> Run:
         frame = read_table(scores, version=document.get("schema_version"), metrics=metrics)
         _require_checksum(document)
     except (OSError, ValueError, KeyError, TypeError, RecursionError, pa.ArrowException) as error:
-        raise ResultsError(f"{folder}: expected a whole run, got damaged files ({error}); run it again") from error
+        raise ResultsError(f"{folder}: expected a complete run, got damaged files ({error}); run it again") from error
     if document.get("scores_sha256") != sha256_of(scores):
         raise ResultsError(f"{folder}: {SCORES_NAME} is not the table that {RECORD_NAME} was written for; run it again")
     run = Run(frame, document, folder)
@@ -287,7 +287,7 @@ def _require_checksum(document: Record) -> None:
     if document.get("schema_version", 0) in range(_CHECKED_SINCE) and rest == document:
         return
     if document.get("crc32") != checksum(rest):
-        raise ValueError(f"the checksum of {RECORD_NAME} is another")
+        raise ValueError(f"the checksum of {RECORD_NAME} does not match")
 
 
 @contextmanager

@@ -263,9 +263,9 @@ def test_a_failed_write_keeps_the_old_file_and_nothing_else(tmp_path: Path) -> N
 
 def test_a_folder_that_cannot_be_made_is_explained(server: _Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResultsError, match="a file stands where a folder is needed"):
+    with pytest.raises(ResultsError, match="there is a file where a folder is needed"):
         write_atomic(tmp_path / "file" / "deep" / "result", "", error=ResultsError)
-    with pytest.raises(FetchError, match="a file stands where a folder is needed"):
+    with pytest.raises(FetchError, match="there is a file where a folder is needed"):
         fetch(_file(server, "/good"), folder=tmp_path / "file")
 
 

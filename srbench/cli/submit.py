@@ -48,7 +48,7 @@ def _print_schema(context: click.Context, _: click.Parameter, asked: bool) -> No
     default=Path("submissions"),
     show_default=True,
     metavar="DIR",
-    help="Where entries lie.",
+    help="Folder of the entries.",
 )
 @click.option("--replace", is_flag=True, help="Replace an existing entry of this id, its samples included.")
 @click.option(

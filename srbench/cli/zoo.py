@@ -297,7 +297,7 @@ def _form_settings(network: str | None, form: Form | None) -> tuple[Setting, ...
 def _setting(network: str | None, text: str) -> Setting:
     key, equals, value = text.partition("=")
     if network is None or not equals:
-        raise click.UsageError(f"--option {text}: expected KEY=VALUE beside --network")
+        raise click.UsageError(f"--option {text}: expected KEY=VALUE together with --network")
     try:
         return key, json.loads(value.lower())
     except ValueError as error:

@@ -253,9 +253,9 @@ def _fullest(store: ParquetStore, split: Split) -> Store:
     for folder in (store.location.parent / name for name in split.hr_folders):
         if len(store.names) != split.count and folder.is_dir() and len(images_in(folder)) > len(store.names):
             raise DatasetError(
-                f"{store.location}: expected the whole set, got {len(store.names)} images while "
+                f"{store.location}: expected the complete set, got {len(store.names)} images while "
                 f"{folder} beside it has {len(images_in(folder))}; move away the one that is not meant, "
-                "or import the whole set"
+                "or import the complete set"
             )
     return store
 

@@ -23,7 +23,7 @@ from srbench.files import atomic_path, explain
 from srbench.images import decode, fingerprint, pixel_sha256, size_of
 
 _MANGA109_PAGES = (
-    "this is the page-level release of Manga109 (whole volumes); the benchmark is another thing: 109 PNGs, one page of "
+    "this is the page-level release of Manga109 (whole volumes); the benchmark is different: 109 PNGs, one page of "
     "each volume. Import the folder that holds those"
 )
 

@@ -151,7 +151,7 @@ class ParquetStore:
             yield
         except self._damage as error:
             raise DatasetError(
-                f"{self.location}: expected an imported dataset, got a file that is not whole "
+                f"{self.location}: expected an imported dataset, got a damaged file "
                 f"({type(error).__name__}: {error}); import it again"
             ) from error
 
@@ -187,7 +187,7 @@ class ParquetStore:
                 if not isinstance(name, str):
                     raise TypeError("a row has no name")
                 if name in rows:
-                    raise DatasetError(f"{self.location}: the name {name!r} stands in two rows; import the set again")
+                    raise DatasetError(f"{self.location}: the name {name!r} is in two rows; import the set again")
                 rows[name] = (group, row)
         return rows
 

@@ -56,7 +56,7 @@ def collect(output: Path, plan: StudyPlan | None = None) -> StudyResults:
     """
     study, recipe = _claimed(output)
     if plan is not None and plan.sha256 != study.sha256:
-        raise StudyError(f"{output} holds the runs of another plan than the one given; name the folder of this one")
+        raise StudyError(f"{output} holds the runs of a different plan than the given one; name the folder of this one")
     frozen = read_frozen(study, output)
     records = dict(_trainings(study, recipe, frozen, output))
     trained = [record for record in records.values() if record]

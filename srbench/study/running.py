@@ -190,7 +190,7 @@ def claim(study: StudyPlan, recipe: Recipe, output: Path) -> None:
         there = found.get(key)
         if names := differing(there if isinstance(there, dict) else {}, now):
             raise StudyError(
-                f"{output} holds the runs of another {key}: {', '.join(names)} differ; a plan is "
+                f"{output} holds the runs of a different {key}: {', '.join(names)} differ; a plan is "
                 "fixed before its results: choose another --output for this one"
             )
 
@@ -299,7 +299,9 @@ def _sets(study: StudyPlan, root: Path | None) -> list[ImageSet]:
     wanted |= {endpoint.dataset: True for endpoint in study.endpoints if endpoint.needed}
     sets = [open_dataset(name, data_root=root) for name, needed in wanted.items() if needed or name in found]
     if partial := [images.name for images in sets if len(images) < images.n_expected]:
-        raise StudyError(f"expected whole benchmark sets, got {', '.join(partial)} with images missing; complete them")
+        raise StudyError(
+            f"expected complete benchmark sets, got {', '.join(partial)} with images missing; complete them"
+        )
     return sets
 
 

@@ -108,7 +108,7 @@ def read_table(data: bytes, *, rows: int, metrics: Sequence[str] = ()) -> pa.Tab
         return with_all_columns(table, version=version, metrics=metrics)
     except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError, RuntimeError) as error:
         raise SubmissionError(
-            f"scores.parquet: expected a whole score table, got one that does not read ({shown(str(error))})"
+            f"scores.parquet: expected a complete score table, got one that cannot be read ({shown(str(error))})"
         ) from error
 
 

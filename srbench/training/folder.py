@@ -74,9 +74,9 @@ Key = dict[str, object]
 class TrainingFolder:
     """The folder of the training with this `key` (network, form, scale, recipe, data, seed).
 
-    `recipe` has the values behind the key's hash, to report in what another one differs; `options` are those of the
-    network's form, for the weights' metadata. Raises TrainingError where the folder holds another training, or cannot
-    be read or written.
+    `recipe` has the values behind the key's hash, for messages about differences; `options` are those of the network's
+    form, for the weights' metadata. Raises TrainingError if the folder holds a different training, or cannot be read or
+    written.
     """
 
     path: Path
@@ -111,7 +111,7 @@ class TrainingFolder:
             record = whole_record(self.path)
         except (OSError, ValueError) as error:
             raise TrainingError(
-                f"{self.path / RECORD}: expected the record of a training, got a file that is none "
+                f"{self.path / RECORD}: expected the record of a training, got a different file "
                 f"({error}); choose another output folder"
             ) from error
         self._require_same(record["key"], record["recipe"])
@@ -129,8 +129,7 @@ class TrainingFolder:
             state = read_pickled(path)
         except WeightsError as error:
             raise TrainingError(
-                f"{path}: expected a checkpoint, got a file that is none or not whole ({error}); "
-                "delete it to start anew"
+                f"{path}: expected a checkpoint, got a damaged or different file ({error}); delete it to start anew"
             ) from error
         if not isinstance(state, dict) or state.get("format") != FORMAT:
             raise TrainingError(f"{path}: expected a checkpoint of format {FORMAT}; delete it to start anew")
@@ -178,7 +177,7 @@ class TrainingFolder:
             with (self.path / LOG).open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise TrainingError(f"{explain(error, self.path / LOG)}: it goes on from the last checkpoint") from error
+            raise TrainingError(f"{explain(error, self.path / LOG)}: it resumes from the last checkpoint") from error
 
     def last_ssim(self) -> TrainingDocument:
         """Return the SSIM on the held-out images after the last step, from the log; empty where there is none."""
@@ -217,8 +216,8 @@ class TrainingFolder:
             values = {name: recipe[name] for name in self.recipe if name in recipe and name not in ("name", "summary")}
             differences += _differences(values, {name: self.recipe[name] for name in values})
             raise TrainingError(
-                f"{self.path} holds another training: {'; '.join(differences)}; choose another output "
-                "folder, or ask for the same training to go on with it"
+                f"{self.path} holds a different training: {'; '.join(differences)}; choose another output "
+                "folder, or ask for the same training to resume it"
             )
 
 

@@ -110,7 +110,7 @@ OPTIONS = (
     ),
     Option(
         name="--output",
-        help="Where weights, record, log and curves go; the same command goes on from there.",
+        help="Folder for weights, record, log and curves; the same command resumes a training.",
         kind=Path,
         metavar="DIR",
         required=True,
@@ -118,7 +118,7 @@ OPTIONS = (
     Option(name="--seed", help="Of the first weights and of the order of patches.", kind=int, default=0, metavar="N"),
     Option(
         name="--start",
-        help="A finished training of the same network: go on from its weights, in a second stage.",
+        help="A finished training of the same network, whose weights a second stage continues.",
         kind=Path,
         metavar="DIR",
     ),
@@ -162,7 +162,7 @@ OPTIONS = (
     ),
     Option(
         name="--layout",
-        help="How tensors lie in memory.",
+        help="Memory layout of tensors.",
         default="channels-last",
         choices=("channels-last", "contiguous"),
     ),

@@ -136,5 +136,5 @@ def _others_alive() -> Iterator[None]:
         raise TrainingError(
             f"expected all processes of this run to answer, but one has ended or hangs "
             f"({str(error).splitlines()[0]}); see its own message, then start the same command again: "
-            "it goes on from the last checkpoint"
+            "it resumes from the last checkpoint"
         ) from error

@@ -160,7 +160,7 @@ def _require_one_file(read: ModelProto, path: Path) -> None:
     if any(getattr(part, "data_location", None) == onnx.TensorProto.EXTERNAL for part in _parts(read)):
         whole = path.with_stem(f"{path.stem}-whole").name
         raise UpscalerError(
-            f"onnx:{path}: expected all weights in this file, whose hash the run is known by, got some "
+            f"onnx:{path}: expected all weights in this file, whose hash identifies the run, got some "
             "in another beside it; put them together with "
             f"python -c \"import onnx; onnx.save(onnx.load('{path.name}'), '{whole}')\""
         )

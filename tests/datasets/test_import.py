@@ -229,7 +229,7 @@ def test_importing_again_repairs_a_damaged_set(tmp_path: Path) -> None:
     data = bytearray(report.path.read_bytes())
     data[len(data) // 2] ^= 255
     report.path.write_bytes(data)
-    with pytest.raises(DatasetError, match=r"not whole .* import it again"):
+    with pytest.raises(DatasetError, match=r"a damaged file .* import it again"):
         verify_dataset("RealSR7", data_root=tmp_path)
     assert import_dataset("RealSR7", [tmp_path / "given"], data_root=tmp_path) == [report]
 

@@ -259,12 +259,12 @@ def test_a_moved_study_is_not_repeated(place: Path, done: str) -> None:
 def test_a_changed_plan_is_refused_for_existing_runs(place: Path, done: str) -> None:
     other = place / "other.toml"
     other.write_text((place / "plan.toml").read_text().replace("margin_db = 0.02", "margin_db = 0.5"))
-    with pytest.raises(StudyError, match="another plan than the one given"):
+    with pytest.raises(StudyError, match="a different plan than the given one"):
         collect(place / "out", load_study(other))
     result = CliRunner().invoke(
         main, ["study", "run", str(other), "--output", str(place / "out"), "--data-root", str(place / "data")]
     )
-    assert result.exit_code == 1 and "runs of another study: margin_db differ" in result.stderr
+    assert result.exit_code == 1 and "runs of a different study: margin_db differ" in result.stderr
 
 
 def test_torchrun_is_refused_for_a_study(place: Path) -> None:

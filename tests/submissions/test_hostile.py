@@ -836,4 +836,4 @@ def test_a_footer_with_a_false_encoding_is_refused(root: Path) -> None:
     data = path.read_bytes()
     assert data.count(honest) == 1
     replace_table(root, data.replace(honest, lie))
-    assert_left_out(root, "scores.parquet: expected a whole score table")
+    assert_left_out(root, "scores.parquet: expected a complete score table")

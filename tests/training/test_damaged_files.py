@@ -75,7 +75,7 @@ def test_damaged_file_of_a_finished_training_is_named(
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (_cut(CHECKPOINT), "expected a checkpoint, got a file that is none or not whole"),
+        (_cut(CHECKPOINT), "expected a checkpoint, got a damaged or different file"),
         *((_without(key), rf"missing or wrong parts \(KeyError: '{key}'\); delete it") for key in _PARTS),
         (_edited(LOG, "loss", "lost"), r"the log that checkpoint\.pt next to it describes, got different content"),
         (_cut(LOG), "got different content; restore it, or delete checkpoint.pt to start anew"),

@@ -101,7 +101,7 @@ def test_interrupted_own_training_resumes_with_equal_losses(own_job: Callable[..
 def test_edited_code_is_another_training(own_job: Callable[..., Job], code: Path) -> None:
     train(own_job())
     code.write_text(CODE.replace("nn.ReLU()", "nn.GELU()"))
-    with pytest.raises(TrainingError, match=r"holds another training: source_sha256"):
+    with pytest.raises(TrainingError, match=r"holds a different training: source_sha256"):
         train(own_job())
 
 

@@ -74,7 +74,7 @@ def test_the_record_sums_all_stages_of_a_training(
 
 
 def test_a_start_is_part_of_what_a_folder_holds(images: Path, first: Path, second: Path) -> None:
-    with pytest.raises(TrainingError, match=r"holds another training: start '[0-9a-f]{64}' there, None asked for"):
+    with pytest.raises(TrainingError, match=r"holds a different training: start '[0-9a-f]{64}' there, None asked for"):
         train(small_job(images, second, network="pan", recipe=STILL, seed=1))
 
 

@@ -90,7 +90,7 @@ def test_parallel_trainings_equal_serial_ones_even_if_a_process_dies(images: Pat
 
 def test_one_that_fails_does_not_stop_the_others(images: Path, tmp_path: Path) -> None:
     jobs = [small_job(images, tmp_path / str(seed), network="pan", seed=seed) for seed in (1, 2)]
-    train(small_job(images, tmp_path / "1", network="pan", seed=3))  # the first job's folder holds another training
+    train(small_job(images, tmp_path / "1", network="pan", seed=3))  # the first job's folder holds a different training
     outcomes = run_jobs(jobs)
     assert [outcome.record is None for outcome in outcomes] == [True, False]
     with pytest.raises(TrainingError, match=r"1 of 2 trainings failed \(1: .*seed 3 there, 1 asked for"):

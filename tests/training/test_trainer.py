@@ -92,7 +92,7 @@ def test_a_training_is_finished_only_with_its_own_weights(images: Path, trained:
     train(small_job(images, output))
     assert (output / "weights.safetensors").read_bytes() == (trained / "weights.safetensors").read_bytes()
     (output / "training.json").write_text("{}")
-    with pytest.raises(TrainingError, match="expected the record of a training, got a file that is none"):
+    with pytest.raises(TrainingError, match="expected the record of a training, got a different file"):
         train(small_job(images, output))
 
 
@@ -244,7 +244,7 @@ def test_a_checkpoint_of_other_data_is_refused(images: Path, tmp_path: Path) -> 
     others = write_images(tmp_path / "others", side=44)
     with pytest.raises(TrainingError, match=r"train_set '[0-9a-f]{64}' there"):
         train(small_job(others, tmp_path / "run"))
-    with pytest.raises(TrainingError, match=r"run holds another training: recipe_sha256 .*; steps 8 there, 9 ask"):
+    with pytest.raises(TrainingError, match=r"run holds a different training: recipe_sha256 .*; steps 8 there, 9 ask"):
         train(small_job(images, tmp_path / "run", recipe=small_recipe(steps=9)))
 
 

@@ -26,7 +26,7 @@ def test_weights_bring_the_form_they_were_trained_in(images: Path, tmp_path: Pat
     assert read_stage(tmp_path / "unit", network="s-lwsr32", scale=2, form=None).form == "unit"
     with pytest.raises(TrainingError, match="the form authors, got one in the form unit; leave out --form"):
         read_stage(tmp_path / "unit", network="s-lwsr32", scale=2, form="authors")
-    with pytest.raises(TrainingError, match=r"holds another training: form 'unit' there, None asked for"):
+    with pytest.raises(TrainingError, match=r"holds a different training: form 'unit' there, None asked for"):
         train(small_job(images, tmp_path / "unit", network="s-lwsr32", recipe=recipe, form="authors"))
 
 
