@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import islice
 from statistics import fmean
 
@@ -50,7 +51,12 @@ class HeldOutImage:
         return psnr(scoring.luma(first), scoring.luma(second), data_range=255)
 
     def ssim(self) -> float | None:
-        """Return the protocol's SSIM; None for an image that is too small for it."""
+        """Return the protocol's SSIM; None for an image that is too small for it, or where OpenCV is missing.
+
+        Trainings run on machines with few packages; only SSIM needs OpenCV.
+        """
+        if find_spec("cv2") is None:
+            return None
         return get_protocol(PROTOCOL).score(self.sr, self.hr, scale=self.scale)["ssim_y"]
 
     def crops(self) -> dict[str, Image]:
