@@ -19,7 +19,7 @@ from srbench.images import save_png
 from srbench.upscalers.base import Options
 from srbench.upscalers.loading import as_upscaler, open_upscaler
 from srbench.zoo import build
-from srbench.zoo.checkpoints import RECORD_KEY
+from srbench.zoo.reading import RECORD_KEY
 
 LR = np.random.default_rng(5).integers(0, 256, (12, 10, 3), dtype=np.uint8)
 

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from srbench.errors import WeightsError
 from srbench.upscalers.own_weights import read_record, stated_training
-from srbench.zoo.checkpoints import RECORD_KEY
+from srbench.zoo.reading import RECORD_KEY
 
 FILE = Path("weights.safetensors")
 INIT: dict[str, JsonValue] = {"source": "imdn@authors", "sha256": "a" * 64, "origin": "b"}

@@ -15,9 +15,8 @@ from safetensors.torch import save_file
 from srbench.cli import main
 from srbench.errors import WeightsError
 from srbench.zoo import build, load
-from srbench.zoo.checkpoints import RECORD_KEY
 from srbench.zoo.conversion import convert
-from srbench.zoo.reading import read_checkpoint
+from srbench.zoo.reading import RECORD_KEY, read_checkpoint
 
 
 def _run(*arguments: str) -> Result:
