@@ -15,7 +15,7 @@ from srbench.records.recipe_model import RecipeRecord
 from srbench.records.record_model import RecordModel, validate
 from srbench.records.run import RunRecord
 from srbench.records.study import FORM_NAMES, StudyPlan, StudyResults
-from srbench.records.submission import SubmissionRecord
+from srbench.records.submission import ClaimedMean, SubmissionRecord
 from srbench.records.training import TrainingRecord, WeightsRecord
 from srbench.records.verification import DeviationFacts, VerificationRecord, VerifiedList
 from srbench.zoo.networks import FORMS
@@ -112,3 +112,13 @@ def test_deviations_are_between_zero_and_a_million(psnr: float, fits: bool) -> N
     else:
         with pytest.raises(ResultsError, match=r"largest\.psnr"):
             validate(DeviationFacts, values, "largest", error=ResultsError)
+
+
+@pytest.mark.parametrize(("psnr", "fits"), [(100.0, True), (100.01, False), (0.0, True), (-0.01, False)])
+def test_claimed_means_are_between_zero_and_a_hundred_decibels(psnr: float, fits: bool) -> None:
+    values = {"scale": 4, "dataset": "Set5", "psnr": psnr, "ssim": None, "source": "table 1"}
+    if fits:
+        assert validate(ClaimedMean, values, "claim", error=ResultsError).psnr == psnr
+    else:
+        with pytest.raises(ResultsError, match=r"claim\.psnr"):
+            validate(ClaimedMean, values, "claim", error=ResultsError)
