@@ -27,7 +27,7 @@ from srbench.zoo.costs import COSTS
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, find_variant
 from srbench.zoo.trained import records, scales_of, scores_at
 from srbench.zoo.weights_catalogue import CATALOGUE as WEIGHTS
-from srbench.zoo.weights_catalogue import WeightsEntry, authors_scores, times
+from srbench.zoo.weights_catalogue import WeightsEntry, authors_scores, gpu_note, times
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +40,10 @@ PAGES = (
     "studies/README.md",
 )
 """The pages with committed tables."""
+
+_PAPER_NETWORKS = ("edsr", "carn", "carn-m", "msrn", "s-lwsr32", "awsrn", "rcan", "imdn", "pan", "drln")
+_SCALES = (2, 3, 4)
+_SCORED = ("Set5", "Set14", "BSD100", "Urban100")
 
 _BLOCK = re.compile(r"(?<=^<!-- table: )(\w+) -->\n.*?(?=^<!-- end of table -->$)", re.MULTILINE | re.DOTALL)
 _LINE = re.compile(r"^(?!<!--).*<!-- table: (\w+) -->$", re.MULTILINE)
@@ -139,20 +143,48 @@ def weights() -> str:
 
 
 def trained() -> str:
-    """What was trained here: how, and its PSNR beside bicubic's and that of the authors' own weights."""
+    """What was trained here: how, and its PSNR next to bicubic's and that of the authors' own weights."""
     rows = (
         [
             f"`{record['network']}` ×{scale}",
+            _start(record),
             f"`{record['training']['recipe']}`",
             f"{record['training']['steps']:,}",
             f"{record['training']['patches']:,}",
             f"{record['training']['psnr']:.3f}",
-            *(_beside(record, scale, name) for name in ("Set5", "Set14", "BSD100")),
+            *(_beside(record, scale, name) for name in _SCORED),
         ]
         for record in _trained_records()
         for scale in scales_of(record)
     )
-    return _table(("weights", "recipe", "steps", "patches", "held out", "Set5", "Set14", "BSD100"), rows)
+    return _table(("weights", "start", "recipe", "steps", "patches", "held out", *_SCORED), rows)
+
+
+def trained_coverage() -> str:
+    """Which of the paper's ten networks, plain and with BAM, have weights of which scale that were trained here."""
+    found = {(record["network"], scale): record for record in _trained_records() for scale in scales_of(record)}
+    names = [
+        variant.name
+        for network in _PAPER_NETWORKS
+        for variant in (find_variant(network), find_variant(f"{network}-bam"))
+    ]
+    rows = [[f"`{name}`", *(_made(found.get((name, scale))) for scale in _SCALES), _instead(name)] for name in names]
+    existing = sum((name, scale) in found for name in names for scale in _SCALES)
+    table = _table(("network", *(f"×{scale}" for scale in _SCALES), "where none is trained here"), rows)
+    return f"{existing} of {len(names) * len(_SCALES)} exist.\n\n{table}"
+
+
+def _start(record: Record) -> str:
+    init = record["training"].get("init")
+    return f"transfer from ×{init['scale']}" if init else "scratch"
+
+
+def _made(record: Record | None) -> str:
+    return f"{_start(record)}, {record['training']['steps']:,} steps" if record else "-"
+
+
+def _instead(name: str) -> str:
+    return gpu_note(find_variant(name).network) if "-bam" not in name else ""
 
 
 def studies() -> str:
@@ -261,6 +293,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "recipe_keys": recipe_keys,
     "studies": studies,
     "trained": trained,
+    "trained_coverage": trained_coverage,
     "weights": weights,
 }
 """The tables by the name that pages use."""

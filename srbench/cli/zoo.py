@@ -33,6 +33,7 @@ from srbench.zoo.weights_catalogue import (
     Setting,
     WeightsEntry,
     entries_of,
+    gpu_note,
     times,
 )
 
@@ -73,6 +74,8 @@ def list_networks(verbose: bool, form: str) -> None:
         )
         click.echo("Every network takes another attention as NAME-ATTENTION: " + ", ".join(ATTENTIONS))
         click.echo("Published weights of other variants and sizes: " + ", ".join(_only_published()))
+        for note in filter(None, map(gpu_note, NETWORKS.values())):
+            click.echo(note)
 
 
 @command.command("info")

@@ -47,7 +47,8 @@ class Network:
     `paper_form` holds the settings, besides the range, that differ in the BAM paper's code of its BAM variant; networks
     that are not in the paper have none. `unit_form` holds the settings, besides the range, that keep values near 1
     inside. `sizes` are further published sizes that a checkpoint may have, as the options that differ; the training
-    form counts as one.
+    form counts as one. `needs_gpu` says that a training on a processor takes days; `smaller` then names a network of
+    the same architecture that does not.
     """
 
     name: str
@@ -67,6 +68,8 @@ class Network:
     unit_form: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
     sizes: tuple[tuple[tuple[str, Option], ...], ...] = ()
     heads_for_all_scales: bool = False
+    needs_gpu: bool = False
+    smaller: str | None = None
 
     def hosts(self, attention: str) -> bool:
         """Return whether the slot can have this kind of attention: its channels must be divisible by the reduction."""

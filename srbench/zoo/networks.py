@@ -46,6 +46,8 @@ _ENTRIES = (
         slot_channels=256,
         options={"channels": 256, "blocks": 32, "residual_scale": 0.1, "mean_shift": True},
         paper_form={"mean_shift": False, "residual_scale": 1.0},
+        needs_gpu=True,
+        smaller="edsr-base",
     ),
     # EDSR-PyTorch's EDSR baseline, BasicSR's EDSR_M.
     Network(
@@ -175,6 +177,7 @@ _ENTRIES = (
         slot="last in each dense block",
         slot_channels=64,
         options={"channels": 64, "mean_shift": True},
+        needs_gpu=True,
     ),
     *MODERN_NETWORKS,
 )

@@ -9,6 +9,8 @@ from srbench.errors import UnknownNameError, WeightsError
 from srbench.fetch import RemoteFile
 from srbench.records.training_documents import WeightsDocument
 from srbench.zoo.modern_weights import MODERN_WEIGHTS
+from srbench.zoo.network_types import Network
+from srbench.zoo.networks import find_variant
 from srbench.zoo.trained import Training, records, scales_of, scores_at
 from srbench.zoo.weights_entry import TAGS, ExpectedScore, Setting, Tag, WeightsEntry, expected_scores, raw_address
 
@@ -71,8 +73,23 @@ def find_weights(name: str, *, tag: str | None, scale: int) -> WeightsEntry:
     raise WeightsError(f"zoo:{name}@{wanted} has no weights for ×{scale}; it has {times(served)}")
 
 
+def gpu_note(network: Network) -> str:
+    """Return in one sentence that this network has to be trained on a GPU, and which weights exist; else an empty text.
+
+    Those that exist are the published ones of the plain network, and a smaller network of the same architecture.
+    """
+    if not network.needs_gpu:
+        return ""
+    names = [network.name, *([network.smaller] if network.smaller else [])]
+    existing = dict.fromkeys(entry.spec for name in names for entry in entries_of(name))
+    return f"{network.title} at full size has to be trained on a GPU; what exists: {', '.join(existing)}"
+
+
 def _no_such_tag(name: str, tag: str, entries: tuple[WeightsEntry, ...]) -> str:
+    network = find_variant(name).network
     existing = sorted({entry.tag for entry in entries})
+    if network.needs_gpu and tag == DEFAULT_TAG:
+        return f"zoo:{name} has no weights tagged @{tag}: {gpu_note(network)}"
     if not existing:
         return f"zoo:{name} has no published weights; train them (srbench train --model {name})"
     specs = " or ".join(f"zoo:{name}@{other}" for other in existing)
