@@ -174,12 +174,12 @@ def trained_coverage() -> str:
     return f"{existing} of {len(names) * len(_SCALES)} exist.\n\n{table}"
 
 
-def _start(record: Record) -> str:
+def _start(record: WeightsDocument) -> str:
     init = record["training"].get("init")
     return f"transfer from ×{init['scale']}" if init else "scratch"
 
 
-def _made(record: Record | None) -> str:
+def _made(record: WeightsDocument | None) -> str:
     return f"{_start(record)}, {record['training']['steps']:,} steps" if record else "-"
 
 
