@@ -85,10 +85,11 @@ def test_the_default_weights_are_the_file_of_the_record(entry: WeightsEntry) -> 
     )
 
 
-def _start_and_course(entry: WeightsEntry) -> Training | None:
-    """The training with the origin that a base and its variant share in place of the file that each started from."""
-    training = entry.training
-    return replace(training, init={"origin": training.init["origin"]}) if training and training.init else training
+def _start_and_course(entry: WeightsEntry) -> tuple[Training, str | None]:
+    """The training without its start, and the origin of the start, which a base and its variant share."""
+    assert entry.training is not None
+    init = entry.training.init
+    return replace(entry.training, init=None), init["origin"] if init else None
 
 
 @_BY_FILE
