@@ -49,7 +49,7 @@ class Bound:
 
 
 BOUNDS: Mapping[str, Bound] = {
-    "crop": Bound(0.05, 0.15),
+    "crop": Bound(0.05, 0.30),
     "flip": Bound(0.15, 0.45),
     "shift": Bound(0.15, 0.60),
 }

@@ -18,6 +18,7 @@ from srbench.training.trainer import train
 from srbench.upscalers.loading import open_upscaler
 from srbench.zoo import build
 from srbench.zoo.checkpoints import Architecture
+from srbench.zoo.conversion import convert
 from tests.training.small import small_job, small_recipe
 
 _STILL = small_recipe(steps=1, batch=1, learning_rate=1e-30, ema=0.0)
@@ -86,9 +87,12 @@ def test_a_start_that_cannot_be_used_is_refused(images: Path, tmp_path: Path) ->
 
 
 def test_the_form_of_the_weights_is_brought_along(images: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s-lwsr32.pth"
+    torch.save(build("s-lwsr32", scale=4, form="authors").state_dict(), path)
+    init = str(convert(path, network="s-lwsr32", scale=4, options=()).path)
     with pytest.raises(TrainingError, match="--form unit: expected the form of the weights in --init, authors"):
-        train(small_job(images, tmp_path, network="s-lwsr32", scale=4, init="zoo:s-lwsr32@srbench", form="unit"))
-    record = train(small_job(images, tmp_path, network="s-lwsr32", scale=4, recipe=_STILL, init="zoo:s-lwsr32@srbench"))
+        train(small_job(images, tmp_path / "a", network="s-lwsr32", scale=4, init=init, form="unit"))
+    record = train(small_job(images, tmp_path / "b", network="s-lwsr32", scale=4, recipe=_STILL, init=init))
     assert record["form"] == "authors"
 
 

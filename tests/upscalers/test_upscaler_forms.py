@@ -33,6 +33,6 @@ def test_a_form_makes_another_run_of_the_same_file(tmp_path: Path) -> None:
 def test_only_zoo_weights_have_a_form(tmp_path: Path) -> None:
     with pytest.raises(UpscalerError, match="expected --form with zoo:NAME@FILE only, got --form unit; leave it out"):
         open_upscaler("python:torch.nn:Identity", scale=4, options=Options("cpu", form="unit"))
-    with pytest.raises(WeightsError, match="zoo:s-lwsr32@srbench: expected weights in the form unit") as error:
-        open_upscaler("zoo:s-lwsr32@srbench", scale=4, options=Options("cpu", form="unit"))
-    assert "got authors; leave out --form" in str(error.value)
+    with pytest.raises(WeightsError, match="zoo:s-lwsr32@srbench: expected weights in the form authors") as error:
+        open_upscaler("zoo:s-lwsr32@srbench", scale=4, options=Options("cpu", form="authors"))
+    assert "got unit; leave out --form" in str(error.value)

@@ -19,6 +19,7 @@ from torch import Tensor
 from srbench.errors import FetchError, WeightsError
 from srbench.zoo import build
 from srbench.zoo.checkpoints import detect, fetch_weights, load
+from srbench.zoo.networks import FORMS
 from srbench.zoo.reading import read_checkpoint
 from srbench.zoo.weights_catalogue import CATALOGUE, WeightsEntry, find_weights
 
@@ -48,7 +49,9 @@ def test_published_weights_load_and_are_detected(entry: WeightsEntry, mirror: Pa
         found = [
             (fit.network, fit.options) for fit in detect(read_checkpoint(loaded.weights_file)) if fit.scale == scale
         ]
-        assert found == [(entry.network, entry.options)]
+        assert (entry.network, entry.options) in found
+        # The tensors of a network are equal in each of its forms; a file without a record fits those of its weights.
+        assert {network for network, _ in found} == {entry.network} and len(found) <= len(FORMS)
 
 
 def test_a_mirrored_file_with_other_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
