@@ -17,11 +17,18 @@ _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
 _PLAIN_ENCODINGS = frozenset({0, 2, 3, 4, 8})
 _MOST_FIELDS, _DEEPEST = 64, 10
 _LARGEST_FOOTER = 1 << 20
+_LARGEST_FIELD = (1 << 15) - 1
 _OPTIONAL = 1
 _KNOWN_CODECS, _KNOWN_ENCODINGS, _KNOWN_TYPES = range(8), range(10), range(8)
 _TRUE, _FALSE, _BYTE, _INTEGERS, _DOUBLE, _BINARY, _LISTS, _STRUCT = 1, 2, 3, {4, 5, 6}, 7, 8, {9, 10}, 12
 
+_INT32 = 5
+
 Struct = dict[int, object]
+
+
+class _OtherWidth(int):
+    """A number of 16 or 64 bits: Thrift passes over it where a field has 32, and takes the field for absent."""
 
 
 @dataclass
@@ -62,7 +69,7 @@ def check_footer(data: bytes) -> None:
     if length > _LARGEST_FOOTER:
         raise ValueError("a footer of more than a megabyte")
     footer = _struct(_Reader(data[: len(data) - 8], len(data) - 8 - length), 0)
-    if any(element.get(3) != _OPTIONAL for element in _structs(footer, 2)[1:]):
+    if any(_number(element, 3) != _OPTIONAL for element in _structs(footer, 2)[1:]):
         raise ValueError("a column that is not optional")
     for group in _structs(footer, 4):
         for column in _structs(group, 1):
@@ -71,8 +78,8 @@ def check_footer(data: bytes) -> None:
                 raise ValueError("a column without a description")
             encodings = facts.get(2)
             known = (
-                _whole(facts, 1) in _KNOWN_TYPES
-                and _whole(facts, 4) in _KNOWN_CODECS
+                _number(facts, 1) in _KNOWN_TYPES
+                and _number(facts, 4) in _KNOWN_CODECS
                 and isinstance(encodings, list)
                 and all(encoding in _KNOWN_ENCODINGS for encoding in encodings)
             )
@@ -158,6 +165,12 @@ def _whole(struct: Struct, field: int) -> int:
     return value
 
 
+def _number(struct: Struct, field: int) -> int | None:
+    """Return a field of 32 bits as Thrift reads it; None if it is absent or has another width."""
+    value = struct.get(field)
+    return value if isinstance(value, int) and not isinstance(value, bool | _OtherWidth) else None
+
+
 def _struct(reader: _Reader, depth: int) -> Struct:
     found: Struct = {}
     field = 0
@@ -167,6 +180,8 @@ def _struct(reader: _Reader, depth: int) -> Struct:
             return found
         kind = byte & 0x0F
         field = field + (byte >> 4) if byte >> 4 else reader.signed()
+        if not 0 < field <= _LARGEST_FIELD:
+            raise ValueError("a field number out of range")
         found[field] = _value(reader, kind, depth)
     raise ValueError("a page header of too many fields")
 
@@ -182,7 +197,7 @@ def _value(reader: _Reader, kind: int, depth: int) -> object:
     if kind == _BYTE:
         return reader.take(1)
     if kind in _INTEGERS:
-        return reader.signed()
+        return reader.signed() if kind == _INT32 else _OtherWidth(reader.signed())
     if kind == _DOUBLE:
         return reader.take(8)
     if kind == _BINARY:

@@ -837,3 +837,12 @@ def test_a_footer_with_a_false_encoding_is_refused(root: Path) -> None:
     assert data.count(honest) == 1
     replace_table(root, data.replace(honest, lie))
     assert_left_out(root, "scores.parquet: expected a complete score table")
+
+
+def test_a_footer_with_a_number_of_another_width_is_refused(root: Path) -> None:
+    """pyarrow passes over a repetition of 64 bits, takes the column for required, and ends the process."""
+    data = (root / "net-00000" / "scores.parquet").read_bytes()
+    optional, wider = b"\x25\x02\x18\x05scale", b"\x26\x02\x18\x05scale"
+    assert data.count(optional) == 1
+    replace_table(root, data.replace(optional, wider))
+    assert_left_out(root, "a column that is not optional")
