@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 FUZZ := .venv-fuzz
 FUZZ_SECONDS := 120
+FUZZ_SEED := 0
 CACHES := build .mypy_cache .pytest_cache .ruff_cache .hypothesis sisr_bench.egg-info
 
 .PHONY: help env demo test lint docs notebook tables bench reproduce attacks fuzz clean
@@ -89,7 +90,7 @@ $(FUZZ)/.installed: $(STAMP)
 	@touch $@
 
 fuzz: $(FUZZ)/.installed
-	for target in submission table checkpoint picture sample run entry study unpacking; do $(FUZZ)/bin/python -m fuzz $$target $(FUZZ_SECONDS) || exit 1; done
+	for target in submission table checkpoint picture sample run entry study unpacking; do $(FUZZ)/bin/python -m fuzz $$target $(FUZZ_SECONDS) $(FUZZ_SEED) || exit 1; done
 
 clean:
 	rm -rf $(VENV) $(FUZZ) $(CACHES)
