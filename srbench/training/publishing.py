@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from srbench.datasets.imageset import ImageSet, available_datasets, open_dataset
@@ -28,7 +27,7 @@ from srbench.training.records import WEIGHTS, as_one, read_training
 from srbench.training.resume_from import end_to_end, form_of, loss_curve
 from srbench.training.training_data import find_training_images
 from srbench.zoo.blocks import SRNetwork
-from srbench.zoo.checkpoints import Architecture, fill, with_record
+from srbench.zoo.checkpoints import Architecture, fill, halved, with_record
 from srbench.zoo.networks import find_variant
 from srbench.zoo.reading import read_checkpoint
 from srbench.zoo.trained import (
@@ -98,7 +97,7 @@ def publish(
     training = _training(told, folder)
     remarks += filter(None, [loss_spike_warning(training["loss"])])
     full = fill(fit, read_checkpoint(folder / WEIGHTS))
-    state = halved(full)
+    state = halved(full.state_dict())
     half = fit.build()
     half.load_state_dict(state, strict=True)
     scores = {scale: _scores(full, half, sets, scale) for scale in scales}
@@ -170,17 +169,6 @@ def _remove(record: Path, packaged: Path, larger: Path, *, keep: str) -> None:
         return
     for path in (record, packaged / weights, larger / weights):
         path.unlink(missing_ok=True)
-
-
-def halved(network: nn.Module) -> dict[str, Tensor]:
-    """Return a network's state with floating tensors in float16. Raises WeightsError if a value does not fit."""
-    state = {key: value.half() if value.is_floating_point() else value for key, value in network.state_dict().items()}
-    if large := [key for key, value in state.items() if not bool(torch.isfinite(value).all())]:
-        raise WeightsError(
-            f"expected weights within ±65504, the range of float16, got larger ones in "
-            f"{', '.join(large)}; the training diverged"
-        )
-    return {key: value.contiguous() for key, value in state.items()}
 
 
 def benchmark_sets(data_root: Path | None) -> list[ImageSet]:

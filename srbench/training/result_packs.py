@@ -25,7 +25,7 @@ from srbench.training.folder import CHECKPOINT, CURVES
 from srbench.training.job import Job
 from srbench.training.own_networks import build_network
 from srbench.training.records import LOG, RECORD, WEIGHTS, with_checksum
-from srbench.zoo.checkpoints import with_record
+from srbench.zoo.checkpoints import halved, with_record
 from srbench.zoo.reading import RECORD_KEY, read_checkpoint
 
 MANIFEST = "pack.json"
@@ -241,9 +241,8 @@ def _small_files(training: Path) -> dict[str, bytes]:
     record = json.loads(files[RECORD])
     if "float32_sha256" in record:
         return files
-    halves = {key: value.half() if value.is_floating_point() else value for key, value in checkpoint.state.items()}
     facts = json.loads(checkpoint.metadata.get(RECORD_KEY, "{}"))
-    files[WEIGHTS] = with_record({key: value.contiguous() for key, value in halves.items()}, facts)
+    files[WEIGHTS] = with_record(halved(checkpoint.state), facts)
     record |= {"float32_sha256": sha256_of(training / WEIGHTS)}
     record["weights_sha256"] = hashlib.sha256(files[WEIGHTS]).hexdigest()
     files[RECORD] = (json.dumps(with_checksum(record), indent=1, ensure_ascii=False) + "\n").encode()

@@ -148,6 +148,17 @@ def fetch_weights(entry: WeightsEntry, *, allow_unpinned: bool = False) -> Path:
     return path
 
 
+def halved(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors with those of floats in float16. Raises WeightsError if a value does not fit."""
+    halves = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+    if large := [key for key, value in halves.items() if not bool(torch.isfinite(value).all())]:
+        raise WeightsError(
+            f"expected weights within ±65504, the range of float16, got larger ones in "
+            f"{', '.join(large)}; the training diverged"
+        )
+    return {key: value.contiguous() for key, value in halves.items()}
+
+
 def fill(fit: Architecture, checkpoint: Checkpoint) -> SRNetwork:
     """Return the network with the tensors of the checkpoint, loaded strictly with the key family that fits.
 

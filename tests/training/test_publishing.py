@@ -17,9 +17,10 @@ from srbench.datasets.imageset import ImageSet
 from srbench.errors import TrainingError, WeightsError
 from srbench.result import evaluate
 from srbench.training import publishing
-from srbench.training.publishing import Published, halved, publish
+from srbench.training.publishing import Published, publish
 from srbench.training.trainer import train
 from srbench.zoo import build, load
+from srbench.zoo.checkpoints import halved
 from srbench.zoo.reading import read_checkpoint
 from srbench.zoo.trained import read_record
 from srbench.zoo.trained_cards import model_card
@@ -95,7 +96,7 @@ def test_weights_that_half_precision_would_change_are_refused(
     with torch.no_grad():
         next(network.parameters()).fill_(1e5)
     with pytest.raises(WeightsError, match="range of float16"):
-        halved(network)
+        halved(network.state_dict())
 
 
 @pytest.mark.parametrize("hashed", [True, False])
