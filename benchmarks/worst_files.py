@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,6 +24,7 @@ from fuzz.attacks.documents import zipped
 from fuzz.attacks.tables import good_table, packed
 from srbench.archives import unpack
 from srbench.images import MAX_PIXELS, decode
+from srbench.process_memory import process_peak
 from srbench.scores import SCHEMA
 from srbench.submissions.untrusted_files import MAX_JSON_BYTES, MAX_ROWS, parse_json, read_table
 from srbench.upscalers.base import Options
@@ -139,14 +138,9 @@ FILES: dict[str, tuple[Callable[[Path], None], Callable[[Path], object]]] = {
 
 def measure(path: Path, read: Callable[[Path], object]) -> tuple[float, int]:
     """Return the seconds that reading takes, and by how many bytes the process grows at its peak."""
-    before, begin = _peak(), time.perf_counter()
+    before, begin = process_peak(), time.perf_counter()
     read(path)
-    return time.perf_counter() - begin, _peak() - before
-
-
-def _peak() -> int:
-    # Linux counts in kilobytes, macOS in bytes.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return time.perf_counter() - begin, process_peak() - before
 
 
 def main() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from types import TracebackType
 from typing import Generic, ParamSpec, TypeVar, cast
 
 from srbench.errors import SrbenchError
+from srbench.process_memory import process_peak
 from srbench.workers import end_with_parent
 
 if sys.platform != "win32":
@@ -142,37 +142,11 @@ def _limit_memory(memory: int) -> None:
         limit = pages * os.sysconf("SC_PAGE_SIZE") + memory
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     elif sys.platform != "win32":
-        Thread(target=_watch_memory, args=(_peak() + memory,), daemon=True).start()
+        Thread(target=_watch_memory, args=(process_peak() + memory,), daemon=True).start()
 
 
 def _watch_memory(limit: int) -> None:
     """End this process once its peak memory in bytes is over the limit."""
-    while _peak() < limit:
+    while process_peak() < limit:
         time.sleep(_POLL_SECONDS)
     os._exit(_OVER_MEMORY)
-
-
-def _peak() -> int:
-    if sys.platform == "win32":
-        return 0
-    # Linux counts in kilobytes, macOS in bytes.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def physical_memory() -> int | None:
-    """Return the memory of this machine in bytes; None where the system does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
-
-
-def session_memory(leader: int) -> int:
-    """Return the resident memory in bytes of all processes of a session; 0 where it cannot be measured."""
-    if sys.platform == "win32":
-        return 0
-    try:
-        listed = subprocess.run(["ps", "-o", "rss=", "-g", str(leader)], capture_output=True, text=True, check=False)
-    except OSError:
-        return 0
-    return sum(int(word) for word in listed.stdout.split() if word.isdecimal()) * 1024

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import nn
+
+from srbench.process_memory import physical_memory
 
 _STATUS, _CLEAR, _MEMORY = Path("/proc/self/status"), Path("/proc/self/clear_refs"), Path("/proc/meminfo")
 _CGROUP_LIMIT, _CGROUP_USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
@@ -50,9 +51,8 @@ def free_memory(device: torch.device) -> int | None:
     try:
         available = _kilobytes(_MEMORY, "MemAvailable") * 1024
     except OSError:
-        names = os.sysconf_names if hasattr(os, "sysconf") else {}
-        known = "SC_PHYS_PAGES" in names and "SC_PAGE_SIZE" in names
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2 if known else None
+        memory = physical_memory()
+        return memory // 2 if memory is not None else None
     return min(available, _free_in_container(available))
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from srbench.bounded_process import BoundedWorker, session_memory
+from srbench.bounded_process import BoundedWorker
 from srbench.errors import SubmissionError, WeightsError
+from srbench.process_memory import session_memory
 
 
 def read(name: str) -> str:

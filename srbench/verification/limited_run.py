@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from srbench.bounded_process import physical_memory, session_memory
 from srbench.errors import SubmissionError
+from srbench.process_memory import physical_memory, session_memory
 
 if sys.platform != "win32":
     import resource
