@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from functools import partial
@@ -24,7 +23,7 @@ from srbench.training.resume_from import loss_curve
 from srbench.training.time_limit import run_within, seconds_of
 from srbench.training.trainer import train
 from srbench.training.training_sweep import Outcome, read_sweep, require_all, run_jobs, sweep_report
-from srbench.upscalers.factory_args import parse_factory_args
+from srbench.upscalers.factory_args import describe_factory_args, parse_factory_args
 from srbench.zoo.networks import find_variant
 from srbench.zoo.weights_catalogue import times
 
@@ -118,7 +117,7 @@ def run_command(values: TrainValues) -> str:
 def evaluation_command(job: Job) -> str:
     """Return the command that scores the weights of a finished training."""
     spec = f"{job.network if is_own(job.network) else f'zoo:{find_variant(job.network).name}'}@{job.output / WEIGHTS}"
-    arguments = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in job.factory_args]
+    arguments = describe_factory_args(dict(job.factory_args))
     words = ["srbench", "evaluate", "--model", spec, *(word for text in arguments for word in ("--factory-arg", text))]
     return f"{shlex.join(words)} --scale {job.scale}"
 

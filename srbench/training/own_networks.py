@@ -15,7 +15,7 @@ from srbench.training.job import Job
 from srbench.upscalers.base import blaming
 from srbench.upscalers.factory_args import published_args
 from srbench.upscalers.own_weights import PREFIX
-from srbench.upscalers.python_factory import find_factory
+from srbench.upscalers.python_factory import Factory, find_factory
 from srbench.zoo.blocks import SRNetwork
 from srbench.zoo.building import build
 from srbench.zoo.counting import count_parameters
@@ -122,7 +122,10 @@ def build_network(job: Job, *, form: Form, device: str = "cpu") -> SRNetwork:
     """
     if not is_own(job.network):
         return build(job.network, scale=job.scale, device=device, form=form)
-    factory = find_factory(job.network.removeprefix(PREFIX))
+    return _built(find_factory(job.network.removeprefix(PREFIX)), job)
+
+
+def _built(factory: Factory, job: Job) -> OwnNetwork:
     module = factory.build(job.scale, job.factory_args)
     if not isinstance(module, nn.Module):
         raise TrainingError(f"{factory.spec}: expected a torch module to train, got {type(module).__name__}")
@@ -139,13 +142,13 @@ def inspect_source(job: Job) -> NetworkSource | None:
     if not is_own(job.network):
         return None
     with torch.random.fork_rng(devices=[]):
-        network = build_network(job, form="authors").eval()
+        factory = find_factory(job.network.removeprefix(PREFIX))
+        network = _built(factory, job).eval()
+        sha256 = factory.source_sha256()
         with torch.inference_mode(), blaming(recorded_name(job.network), "the model"):
             network(torch.rand(2, 3, job.recipe.patch, job.recipe.patch))
-    factory = find_factory(job.network.removeprefix(PREFIX))
-    factory.build(job.scale, job.factory_args)
     arguments: PlainRecord = dict(published_args(job.factory_args))  # type: ignore[arg-type]  # JSON scalars and objects
-    return NetworkSource(recorded_name(job.network), factory.source_sha256(), count_parameters(network), arguments)
+    return NetworkSource(recorded_name(job.network), sha256, count_parameters(network), arguments)
 
 
 def without_prefix(state: dict[str, Tensor], network: SRNetwork) -> dict[str, Tensor]:
