@@ -220,6 +220,14 @@ def test_a_rerun_has_a_time_limit_and_runs_no_foreign_code(root: Path, tmp_path:
     assert not ran.exists()
 
 
+def test_two_runs_of_a_scale_are_probed_together(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rerun_in_process(monkeypatch)
+    entry = read_submission(root / "net")
+    assert [run.scale for run in entry.record.runs] == [4, 4]
+    found = rerun(entry, device="cpu")
+    assert found.rows == 14 and [one.images for one in found.memorisation] == [7]
+
+
 def test_a_rerun_also_reproduces_the_crops(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rerun_in_process(monkeypatch)
     root, crops = tmp_path / "submissions", tmp_path / "crops"

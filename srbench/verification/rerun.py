@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def rerun(
     if not outcome.failures and thorough is not None:
         found = [
             _unpublished(facts, specs, entry.record.options, device, data_root, thorough, timeout)
-            for facts in record.runs
+            for facts in _by_scale(record.runs)
         ]
         outcome = replace(outcome, unpublished=tuple(found))
     if outcome.failures or not entry.samples:
@@ -127,6 +127,18 @@ def _tolerance(psnr: float, ssim: float, precision: str) -> str:
     return f"{psnr:g} dB and {ssim:g} SSIM, for {precision} on any device"
 
 
+def _by_scale(runs: Iterable[SubmittedRun]) -> list[SubmittedRun]:
+    """Return one run per scale, with the datasets of all runs of that scale.
+
+    Their weights are the same, so what is measured of the model itself need not be measured again for each run.
+    """
+    found: dict[int, SubmittedRun] = {}
+    for run in runs:
+        first = found.setdefault(run.scale, run)
+        found[run.scale] = first.model_copy(update={"datasets": {**first.datasets, **run.datasets}})
+    return list(found.values())
+
+
 def _with_probe(
     outcome: Reproduction,
     entry: Submission,
@@ -141,7 +153,7 @@ def _with_probe(
         SubmissionError: the model scores lower on changed copies of the images.
     """
     found: list[MemorisationFacts] = []
-    for facts in entry.record.runs:
+    for facts in _by_scale(entry.record.runs):
         with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
             request, report = Path(folder) / "request.json", Path(folder) / "report.json"
             asked = _probe_request(entry.record.options, facts, specs[facts.scale], device, data_root)
