@@ -101,14 +101,6 @@ class SaturationFacts(RecordModel):
     end: dict[str, SiteSaturation]
 
 
-class LossSpike(RecordModel):
-    """A rise of the loss to many times its lowest value so far."""
-
-    step: Natural
-    before: float
-    after: float
-
-
 class TimeLimitFacts(RecordModel):
     """The time limit of a training in seconds, the steps that were planned for it, and the steps that were done.
 
@@ -156,7 +148,6 @@ class TrainingRecord(RecordModel):
     scales: Items[ScaleFactor] = ()
     init: InitFacts | None = None
     saturation: SaturationFacts | None = None
-    spikes: Items[LossSpike] = ()
     time_limit: TimeLimitFacts | None = None
     own_network: OwnNetworkFacts | None = None
     float32_sha256: str | None = None
@@ -207,7 +198,6 @@ class PublishedTraining(RecordModel):
     scales: Items[ScaleFactor] = ()
     init: InitFacts | None = None
     saturation: SaturationFacts | None = None
-    spikes: Items[LossSpike] = ()
     time_limit: TimeLimitFacts | None = None
 
 

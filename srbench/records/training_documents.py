@@ -76,7 +76,6 @@ class TrainingDocument(StageDocument, total=False):
     graphs: bool
     environment: Environment
     saturation: Mapping[str, object]
-    spikes: list[Mapping[str, float]]
     time_limit: Mapping[str, float]
     key: dict[str, object]
     ssim: float
@@ -118,6 +117,9 @@ class PublishedTrainingDocument(StagesTotal, total=False):
     stages: list[Mapping[str, object]]
     init: InitDocument
     scales: list[int]
+    form: Literal["authors", "paper", "unit"]
+    saturation: Mapping[str, object]
+    time_limit: Mapping[str, float]
 
 
 class HalfPrecisionDocument(TypedDict):

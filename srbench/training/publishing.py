@@ -247,6 +247,12 @@ def _training(told: TrainingDocument, folder: Path) -> PublishedTrainingDocument
         document["init"] = told["init"]
     if told.get("scales"):
         document["scales"] = told["scales"]
+    if "form" in told:
+        document["form"] = told["form"]
+    if "saturation" in told:
+        document["saturation"] = told["saturation"]
+    if "time_limit" in told:
+        document["time_limit"] = told["time_limit"]
     document["stages"] = [_stage(stage) for stage in told.get("stages", ())]
     return document
 

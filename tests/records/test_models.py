@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from srbench.errors import ResultsError
+from srbench.records import training
+from srbench.records import training_documents as documents
 from srbench.records.recipe_model import RecipeRecord
 from srbench.records.record_model import RecordModel, validate
 from srbench.records.run import RunRecord
@@ -122,3 +124,22 @@ def test_claimed_means_are_between_zero_and_a_hundred_decibels(psnr: float, fits
     else:
         with pytest.raises(ResultsError, match=r"claim\.psnr"):
             validate(ClaimedMean, values, "claim", error=ResultsError)
+
+
+@pytest.mark.parametrize(
+    ("model", "document", "further"),
+    [
+        (training.TrainSetFacts, documents.TrainSetDocument, set()),
+        (training.InitFacts, documents.InitDocument, set()),
+        (training.StageRecord, documents.StageDocument, set()),
+        (training.TrainingRecord, documents.TrainingDocument, {"loss", "paused"}),
+        (training.PublishedTraining, documents.PublishedTrainingDocument, set()),
+        (training.ScaleScores, documents.ScoresDocument, set()),
+        (training.WeightsRecord, documents.WeightsDocument, set()),
+    ],
+)
+def test_plain_documents_have_the_fields_of_their_models(
+    model: type[RecordModel], document: Any, further: set[str]
+) -> None:
+    """`further` are the fields of a stage and of a paused training, which no finished training has."""
+    assert document.__required_keys__ | document.__optional_keys__ == {*model.model_fields, *further}
