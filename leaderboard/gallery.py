@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
@@ -105,7 +105,7 @@ def gallery_models(collection: Collection) -> list[GalleryModel]:
 
 def _picture(crop: SampleCrop) -> Picture:
     scales = TEXTURE_SCALES if crop.is_large else (SCALE,)
-    stems = {scale: f"{crop.image}_x{scale}" if crop.is_large else crop.image for scale in scales}
+    stems = {scale: replace(crop, scale=scale).stem for scale in scales}
     return Picture(
         crop.reference,
         _LABELS.get(crop.reference, crop.image),

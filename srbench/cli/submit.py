@@ -40,7 +40,7 @@ def _print_schema(context: click.Context, _: click.Parameter, asked: bool) -> No
     "--samples",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIR",
-    help="SR crops of the Sample set, NAME.png or NAME.webp, at most 100 kB together.",
+    help="SR crops of the Sample set, as `srbench samples` writes them.",
 )
 @click.option(
     "--submissions",

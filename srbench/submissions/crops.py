@@ -74,7 +74,7 @@ class SampleCrop:
     @property
     def stem(self) -> str:
         """The name of its file without the suffix: `brick`, or `brick_x2` of a large crop."""
-        return self.image if self.side == SIDE else f"{self.image}_x{self.scale}"
+        return f"{self.image}_x{self.scale}" if self.is_large else self.image
 
     @property
     def reference(self) -> str:
