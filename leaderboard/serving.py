@@ -9,8 +9,8 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
-from socket import socket
-from threading import BoundedSemaphore
+from socket import SHUT_RDWR, socket
+from threading import BoundedSemaphore, Timer
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
@@ -24,6 +24,8 @@ MAX_CONNECTIONS = 32
 """The most requests that are answered at the same time; later ones wait for a free place."""
 IDLE_SECONDS = 10.0
 """How long a connection may be silent before it is closed."""
+REQUEST_SECONDS = 30.0
+"""How long a connection may take in total: a client that sends a byte now and then is never silent."""
 _NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -40,10 +42,11 @@ class _Handler(SimpleHTTPRequestHandler):
         if not _is_this_machine(self.headers.get_all("Host", [])):
             self.send_error(421, "Not a name of this machine")
             return None
-        if any(part.startswith(".") for part in unquote(self.path.partition("?")[0]).replace("\\", "/").split("/")):
+        path = unquote(self.path.partition("?")[0])
+        if "\0" in path or any(part.startswith(".") for part in path.replace("\\", "/").split("/")):
             self.send_error(404, "No page here")
             return None
-        held = self.memory.get(unquote(self.path.partition("?")[0]).lstrip("/"))
+        held = self.memory.get(path.lstrip("/"))
         return super().send_head() if held is None else self._send_held(held)
 
     def _send_held(self, data: bytes) -> BytesIO:
@@ -79,13 +82,23 @@ class _Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
+        limit = Timer(REQUEST_SECONDS, _end, [request])
+        limit.start()
         try:
             super().process_request_thread(request, client_address)
         finally:
+            limit.cancel()
             self._free.release()
 
     def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
         """Ignore connections that break off."""
+
+
+def _end(request: socket | tuple[bytes, socket]) -> None:
+    """End a connection in both directions; its thread then stops waiting for it."""
+    with suppress(OSError):  # it is closed already
+        if isinstance(request, socket):
+            request.shutdown(SHUT_RDWR)
 
 
 def _is_this_machine(hosts: list[str]) -> bool:

@@ -16,12 +16,12 @@ from leaderboard.collection import Collection
 from leaderboard.pages import Page
 from leaderboard.rendering import render, short_signed
 from srbench.charts import Axis, Interval, interval_chart
-from srbench.errors import ResultsError, SubmissionError
+from srbench.errors import ResultsError, SrbenchError, SubmissionError
 from srbench.records.record_model import validate
 from srbench.records.study import STUDY_VERSION, ContrastResult, GroupResult, MeasuredDifference, StudyResults
 from srbench.statistics import far_apart
 from srbench.submissions import Problem
-from srbench.submissions.untrusted_files import MAX_JSON_BYTES, printable_name, read_bytes
+from srbench.submissions.untrusted_files import MAX_JSON_BYTES, parse_json, printable_name, read_bytes
 
 INDEX = "studies/index.html"
 SUFFIX = ".study.json"
@@ -197,23 +197,19 @@ def study_files(folder: Path) -> list[Path]:
 def parse(data: bytes, name: str) -> Study:
     """Return the study in a `results.json`. Raises ResultsError if it is damaged, incomplete or has another version."""
     try:
-        document = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
+        document = parse_json(data, "the file")
         results = validate(StudyResults, document, "the results", error=ResultsError)
         groups = tuple((group, tuple(map(_difference, group.differences))) for group in results.groups)
         study = Study(address_safe(name.removesuffix(SUFFIX)), results, json.dumps(document, indent=1), groups)
         _ = study.question
         _page(study)  # raises if a group names an arm or endpoint without means
     except Exception as error:
-        found = f"{type(error).__name__}: {error}"[:300]
+        found = (str(error) if isinstance(error, SrbenchError) else f"{type(error).__name__}: {error}")[:300]
         raise ResultsError(
-            f"{name}: expected a study's results.json (schema version {STUDY_VERSION}), got {found}; "
+            f"{printable_name(name)}: expected a study's results.json (schema version {STUDY_VERSION}), got {found}; "
             "write it with srbench study report"
         ) from error
     return study
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _page(study: Study) -> str:

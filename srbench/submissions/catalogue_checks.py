@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
 from srbench.datasets.catalogue import CATALOGUE
@@ -15,6 +13,7 @@ from srbench.images import fingerprint
 from srbench.protocols import get_protocol
 from srbench.records.shared import DatasetFacts
 from srbench.records.submission import SubmissionRecord, SubmittedModel, SubmittedRun
+from srbench.submissions.confusables import badge_in
 from srbench.submissions.create import public_spec
 from srbench.zoo.costs import OUTPUT_SIZE
 from srbench.zoo.networks import find_variant
@@ -31,11 +30,6 @@ BASELINES = {"bicubic": "Bicubic (MATLAB)", "bicubic:pillow": "Bicubic (Pillow)"
 """The titles of models without trained weights, by spec."""
 
 _MACS_TOLERANCE = 1e-3
-# Pages mark verified entries with such words and signs; a title must not imitate a mark.
-_BADGE = re.compile(
-    "[\u2605\u2606\u2611\u2705\u2713\u2714\u221a\U0001f3c6\U0001f5f8\U0001f947]|verified|re-?run|re-?scored",
-    re.IGNORECASE,
-)
 
 
 def pixels_of(rows: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, str]]:
@@ -51,8 +45,12 @@ def catalogue_errors(record: SubmissionRecord, pixels: Pixels) -> Iterator[str]:
 
     Costs are compared with the catalogue. MACs may differ by a thousandth, since the LR has another size there.
     """
-    if badge := _BADGE.search(unicodedata.normalize("NFKC", record.title)):
-        yield f"title: expected a name without the words and signs of badges, got {badge[0]!a}; choose another --title"
+    for option, text in (("title", record.title), *(("author", name) for name in record.authors)):
+        if badge := badge_in(text):
+            yield (
+                f"{option}: expected a name without the words and signs of badges, got {badge!a}; "
+                f"choose another --{option}"
+            )
     for run in record.runs:
         yield from _protocol_errors(run)
         for name, facts in run.datasets.items():

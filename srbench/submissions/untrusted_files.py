@@ -64,13 +64,15 @@ def printable_name(name: str) -> str:
 
 
 def parse_json(data: bytes, name: str) -> JsonValue:
-    """Parse JSON without NaN, infinity or repeated names; nesting that is too deep for Python is an error, too.
+    """Parse JSON without NaN, infinity, repeated names, lone surrogates, or nesting that is too deep for Python.
 
     Raises:
         SubmissionError: anything else; the message starts with `name`.
     """
     try:
         document: JsonValue = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        if b"\\u" in data:  # an escape may name half of a surrogate pair, which no file can hold in UTF-8
+            json.dumps(document, ensure_ascii=False).encode("utf-8")
         return document
     except (ValueError, RecursionError) as error:
         raise SubmissionError(

@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 from http.server import ThreadingHTTPServer
@@ -18,9 +19,10 @@ from click.testing import CliRunner
 
 from leaderboard import serving
 from leaderboard.serving import serve
-from leaderboard.site import Report
+from leaderboard.site import Report, build
 from leaderboard.study_pages import SUFFIX, read_studies
 from srbench.cli import main
+from srbench.submissions.confusables import badge_in
 from tests.submissions.generated import generate
 
 
@@ -92,7 +94,8 @@ def test_server_answers_only_to_names_of_this_machine(site: tuple[str, int], hos
 
 
 @pytest.mark.parametrize(
-    "path", ["/.hidden/key", "/%2ehidden/key", "/x/../.hidden/key", "/.hidden", "/%2e%2e/etc/passwd"]
+    "path",
+    ["/.hidden/key", "/%2ehidden/key", "/x/../.hidden/key", "/.hidden", "/%2e%2e/etc/passwd", "/index.html%00.txt"],
 )
 def test_server_gives_no_hidden_files(site: tuple[str, int], path: str) -> None:
     connection = http.client.HTTPConnection(*site, timeout=5)
@@ -110,6 +113,17 @@ def test_silent_connections_do_not_stop_the_server(site: tuple[str, int], monkey
         one.close()
 
 
+def test_clients_that_send_slowly_do_not_hold_the_server(
+    site: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "REQUEST_SECONDS", 0.3)
+    started = time.monotonic()
+    with socket.create_connection(site, timeout=5) as slow, pytest.raises(OSError, match=r"pipe|reset"):
+        while time.monotonic() - started < 5:
+            slow.sendall(b"G")
+            time.sleep(0.05)
+
+
 def test_the_server_that_is_interrupted_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_: ThreadingHTTPServer) -> None:
         raise KeyboardInterrupt
@@ -124,13 +138,50 @@ def test_study_of_any_content_stops_no_build(tmp_path: Path) -> None:
     good = next((Path(__file__).parents[2] / "submissions").glob(f"*{SUFFIX}")).read_text(encoding="utf-8")
     for number, value in enumerate(["1" + "0" * 400, "1e999", "NaN", '"\\ud800"', "[" * 500 + "]" * 500, "{}", "null"]):
         (tmp_path / f"s{number}{SUFFIX}").write_text(re.sub(r"-?\d+\.\d+", value.replace("\\", r"\\"), good))
+    (tmp_path / f"surrogate{SUFFIX}").write_text(good.replace('"question": "', '"question": "\\ud800'))
+    (tmp_path / f"\x1b[31m{SUFFIX}").write_text("{}")
     studies, problems = read_studies(tmp_path)
-    assert len(studies) + len(problems) == 7
-    assert problems
+    assert not studies
+    assert len(problems) == 9
+    assert all(problem.message.isprintable() for problem in problems)
+    build(tmp_path, tmp_path / "site")
 
 
 @pytest.mark.parametrize(
-    "title", ["Net \u2713 verified", "Net \u2714", "VERIFIED net", "Net (re-run)", "Net \u2705", "\uff36erified"]
+    "title",
+    [
+        "VerifyNet",
+        "Score Run",
+        "RCAN+ (\u00d74)",
+        "\u03b2SR",
+        "\u8d85\u89e3\u50cfNet",
+        "\u0421\u0435\u0442\u044c",
+        "Net\u00ae 3.5",
+    ],
+)
+def test_ordinary_title_is_no_badge(title: str) -> None:
+    assert badge_in(title) is None
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        *("Net \u2713 verified", "Net \u2714", "VERIFIED net", "Net (re-run)", "Net \u2705", "\uff36erified"),
+        *("Net \U0001f5f9", "Net \U0001f948", "Net \u2b50", "Net \U0001f7e2", "Net \u24e5", "Net \U0001f1fb"),
+        *(
+            "Net v\u0435r\u0456f\u0456\u0435d",
+            "Net \u1d20\u1d07\u0280\u026a\ua730\u026a\u1d07\u1d05",
+            "Net \u142ferified",
+        ),
+        *(
+            "Net ve\u0323rified",
+            "Net verif1ed",
+            "Net v e r i f i e d",
+            "Net veri-fied",
+            "Net re\u2011run",
+            "Net re run",
+        ),
+    ],
 )
 def test_title_that_looks_like_a_badge_is_left_out(title: str, tmp_path: Path) -> None:
     path = generate(tmp_path, 1)[0] / "submission.json"
