@@ -83,7 +83,7 @@ def _claim(key: _Key, base: Reported, variant: Reported, entries: Mapping[str, E
 
 def _protocol_part(entry: Entry | None, scale: int, dataset: str) -> tuple[float | None, str]:
     if entry is None:
-        return None, "no published weights of the base"
+        return None, "no authors' weights of the base in the zoo"
     psnr = [
         mean.psnr if (mean := entry.means.get((scale, name, dataset))) else None
         for name in (PRINTED_UNDER, COPIED_UNDER)

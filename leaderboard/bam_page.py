@@ -140,7 +140,7 @@ def _of_study(one: StudyOutcome) -> Interval:
         mean,
         high,
         strong=True,
-        group=f"Studies (learning rates), {one.difference.endpoint}, over seeds",
+        group=f"Studies: {one.difference.endpoint}, over seeds",
     )
 
 
@@ -149,7 +149,7 @@ def _of_pair(one: PairResult) -> Interval | None:
     if found.mean is None or found.interval is None:
         return None
     low, high = found.interval
-    return Interval(one.label, low, found.mean, high, hollow=True, group=f"One training each, {name}, over images")
+    return Interval(one.label, low, found.mean, high, hollow=True, group=f"One training each: {name} PSNR, over images")
 
 
 def _claims_chart(split: Sequence[BamClaim]) -> Markup:

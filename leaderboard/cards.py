@@ -60,7 +60,7 @@ def _bam(collection: Collection) -> Card:
 
 
 def _protocols(collection: Collection) -> Iterator[Card]:
-    """The largest difference between two protocols of one verified entry on Set5."""
+    """The largest difference between two protocols of one entry with weights of its authors."""
     found = [one for entry in collection if entry.record.model.tag == "authors" for one in _gaps(entry)]
     if not found:
         return

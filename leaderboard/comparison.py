@@ -44,10 +44,14 @@ def pages(collection: Collection) -> Iterator[Page]:
 
 
 def _first(collection: Collection) -> str | None:
-    """Return the entry to show first: the highest ranked one that has a matching base or variant; None without one."""
+    """Return the entry to show first: the variant of the highest ranked pair of base and variant, else the leader.
+
+    The variant comes first because everywhere else differences are variant minus base. None without entries.
+    """
     board, matched = front_board(collection), matched_pairs(collection)
     ids = [line.entry.id for line in board.lines] if board else []
-    return next(iter([*(name for name in ids if name in matched), *ids]), None)
+    variants = (matched[name][0].variant.id for name in ids if name in matched)
+    return next(variants, ids[0] if ids else None)
 
 
 def _pictures(entry: Entry) -> str:

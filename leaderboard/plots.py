@@ -25,6 +25,7 @@ FAMILIES = ("without attention", "BAM", "other attention")
 """The clouds of a chart, in the order of their colours."""
 
 _MOST_POINTS = 500
+_OWN_TRAINING = ", trained by srbench"
 _PSNR = Axis("mean PSNR, dB")
 
 
@@ -81,10 +82,15 @@ class Chart:
         return least_shown([point.psnr for point in self.points]) is not None
 
     @property
+    def has_own_training(self) -> bool:
+        """Whether weights that were trained by srbench are among the points."""
+        return any(_OWN_TRAINING in point.entry.title for point in self.points)
+
+    @property
     def arrows(self) -> list[Arrow]:
         """Arrows from each base to the same network with BAM, where both are shown."""
         places = {point.entry.id: (point.x, point.psnr) for point in self.points}
-        titles = {point.entry.id: point.entry.title for point in self.points}
+        titles = {point.entry.id: _short_title(point.entry) for point in self.points}
         return [
             (places[base], places[variant], f"{titles[base]} → {titles[variant]}")
             for base, variant in sorted(self.pairs)
@@ -115,10 +121,15 @@ class Chart:
                     tuple((point.x, point.psnr) for point in chosen),
                     colour=number,
                     dashed=not on_front,
-                    labels=tuple(point.entry.title for point in chosen),
+                    labels=tuple(_short_title(point.entry) for point in chosen),
                     links=tuple(link(model_path(point.entry.id), root=root) for point in chosen),
                     named=on_front or len(self.points) <= 20,
                 )
+
+
+def _short_title(entry: Entry) -> str:
+    """Return an entry's title as charts name it: `IMDN (srbench)` for `IMDN, trained by srbench`."""
+    return entry.title.replace(_OWN_TRAINING, " (srbench)")
 
 
 def charts_path(view: View, dataset: str) -> str:

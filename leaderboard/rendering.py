@@ -57,6 +57,9 @@ NAVIGATION: list[tuple[str, str]] = [
 """The main menu: label and address from the root. Each must exist for every build."""
 
 
+SOCIAL_CARD = "static/card.png"
+"""The picture for links to the site; it exists where the site's address is known."""
+
 NOT_FOUND = "404.html"
 """The page that a host shows for wrong addresses."""
 
@@ -113,6 +116,7 @@ def environment() -> Environment:
         short_data=short_data,
         signed=signed,
         code=with_code,
+        words=command_words,
         similarity=similarity,
         thousands=thousands,
         count=counted,
@@ -130,6 +134,7 @@ def environment() -> Environment:
         level_meanings=LEVEL_MEANINGS,
         navigation=NAVIGATION,
         site=SITE,
+        social_card=SOCIAL_CARD,
     )
     return made
 
@@ -174,6 +179,14 @@ def with_code(text: str) -> Markup:
         return escape(text)
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+    )
+
+
+def command_words(text: str) -> Markup:
+    """Return commands with an element around each word, so that a page breaks lines only between words."""
+    return Markup("\n").join(
+        Markup(" ").join(Markup("<span>{}</span>").format(word) for word in line.split(" "))
+        for line in text.split("\n")
     )
 
 

@@ -22,7 +22,7 @@ DATA = "data/reported.csv"
 
 
 _NO_WEIGHTS = "no weights to hold it against"  # as the stored audits word it
-_REASONS = {_NO_WEIGHTS: "no published weights"}
+_MISSING_SET = re.compile(r"(\S+) \(\w+\) was not found")  # as well
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class ReportedMean:
     def blocked(self) -> str:
         """The reason why nothing was measured; empty if there is a measurement."""
         reason = (self.reported.audit["reason"] if self.reported.audit else None) or _NO_WEIGHTS
-        return "" if self.measured else _REASONS.get(reason, reason)
+        return "" if self.measured else _in_words(reason)
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,11 @@ class Paper:
     def path(self) -> str:
         """The address of its page."""
         return f"papers/{self.id}.html"
+
+    def heading(self, table: PrintedTable) -> str:
+        """The heading of one of its tables: its number, or its complete source where that is all there is."""
+        rest = table.source.removeprefix(self.title).lstrip(", ")
+        return rest[:1].upper() + rest[1:] if rest else table.source
 
     @property
     def rows(self) -> list[ReportedMean]:
@@ -127,6 +132,12 @@ def papers(gains: Sequence[BamClaim] = ()) -> list[Paper]:
         table = PrintedTable(source, tuple(_printed_rows(source, rows, by_cell)))
         found.setdefault(source.split(",")[0] if "arXiv" not in source else _paper_of(source), []).append(table)
     return [Paper(_paper_id(title), title, _address(ones[0]), tuple(ones)) for title, ones in found.items()]
+
+
+def _in_words(reason: str) -> str:
+    """Return why nothing was measured, without the terms of the audit that found no weights or no images."""
+    missing = _MISSING_SET.fullmatch(reason)
+    return "no weights in the zoo" if reason == _NO_WEIGHTS else f"no copy of {missing[1]}" if missing else reason
 
 
 def _paper_of(source: str) -> str:

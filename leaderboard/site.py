@@ -24,6 +24,7 @@ from leaderboard import (
     protocol_pages,
     reported_pages,
     search,
+    social_card,
     study_pages,
     table_files,
 )
@@ -45,6 +46,7 @@ BUILDERS: tuple[Callable[[Collection], Iterable[Page]], ...] = (
     comparison.pages,
     reported_pages.pages,
     search.pages,
+    social_card.pages,
     study_pages.pages,
     plots.pages,
     main_tables.pages,

@@ -36,6 +36,8 @@ _OUTCOMES = {
     "undecided": "{n} seeds do not decide between {a} and {b}",
 }
 
+_METRICS = {"psnr_y": "PSNR", "psnr_y_aliased": "PSNR (aliased)", "ssim_y": "SSIM"}
+
 REACH = 0.3
 """Charts cut differences beyond this many dB and show an arrow instead, so that the margin stays visible."""
 
@@ -147,6 +149,12 @@ class Study:
         return next(one for one in found if one.asked)
 
 
+def endpoint_title(name: str) -> str:
+    """Return an endpoint's name as pages show it: `Set14 PSNR (aliased)` for `Set14 psnr_y_aliased`."""
+    dataset, _, metric = name.rpartition(" ")
+    return f"{dataset} {_METRICS.get(metric, metric)}".strip()
+
+
 def unmeasured(group: GroupResult) -> list[Difference]:
     """Return the contrasts of a group for which its diverged trainings leave fewer than two seeds."""
     return [_difference(one) for one in group.unmeasured]
@@ -221,6 +229,7 @@ def _page(study: Study) -> str:
         data=_data_path(study),
         unmeasured=unmeasured,
         lost_seeds=lost_seeds,
+        endpoint_title=endpoint_title,
     )
 
 
@@ -229,7 +238,7 @@ def _difference(one: ContrastResult) -> Difference:
     return Difference(
         a=one.a,
         b=one.b,
-        endpoint=one.endpoint,
+        endpoint=endpoint_title(one.endpoint),
         in_domain=one.role == "in-domain",
         asked=one.is_the_question,
         outcome=last.outcome if last else "undecided",

@@ -113,7 +113,7 @@ globalThis.srbenchGallery = ({ pictures, models }) => {
     form.image.value = pictureOf.has(asked.get("image")) ? asked.get("image") : pictures[0].name;
     offerScales(asked.get("scale") || "");
     chosen = [...new Set((asked.get("models") || "").split(" "))].filter((id) => byId.has(id)).slice(0, 5);
-    fill(Math.max(chosen.length || 3, 2));
+    fill(Math.max(chosen.length || 4, 2));
     form.count.value = String(chosen.length);
     const factor = Number(asked.get("zoom"));
     form.zoom.value = factor >= 1 && factor <= 6 ? String(factor) : "1";

@@ -17,6 +17,8 @@
   const original = [...table.tBodies];
   const initial = columns.find(({ cell }) => cell.hasAttribute("aria-sort"));
   const home = { sort: "", order: "", page: Number(table.dataset.page) }; // the view of an address without a hash
+  const firstRows = 60; // more than a screen shows: the layout of the others must not delay them
+  let turn = 0; // counts the views that were shown, so that one that was replaced is not completed
   let rows = original.flatMap((body) => rowsOf(body, body.dataset.group));
   let complete = scripts.length === 0;
   let loading = null;
@@ -148,20 +150,39 @@
     return row;
   }
 
-  function bodiesOf(shown) {
-    const bodies = new Map();
+  function bodyOf(group) {
+    const body = document.createElement("tbody");
+    body.dataset.group = group;
+    if (group) {
+      body.append(groupHead(group));
+    }
+    return body;
+  }
+
+  // Append rows, each to the last body if that is of its group, else to a new one.
+  function appendRows(shown) {
+    const parts = new Map();
     shown.forEach(({ row, group }) => {
-      if (!bodies.has(group)) {
-        const body = document.createElement("tbody");
-        body.dataset.group = group;
-        if (group) {
-          body.append(groupHead(group));
-        }
-        bodies.set(group, body);
+      if (!parts.has(group)) {
+        parts.set(group, document.createDocumentFragment());
       }
-      bodies.get(group).append(row);
+      parts.get(group).append(row);
     });
-    return [...bodies.values()];
+    parts.forEach((part, group) => {
+      const last = [...table.tBodies].at(-1);
+      const body = last?.dataset.group === group ? last : table.appendChild(bodyOf(group));
+      body.append(part);
+    });
+  }
+
+  // The first rows at once, the others after the browser has drawn those.
+  function replaceRows(shown) {
+    const mine = (turn += 1);
+    [...table.tBodies].forEach((body) => body.remove());
+    appendRows(shown.slice(0, firstRows));
+    if (shown.length > firstRows) {
+      requestAnimationFrame(() => setTimeout(() => mine === turn && appendRows(shown.slice(firstRows))));
+    }
   }
 
   function show(state) {
@@ -169,8 +190,7 @@
     const last = Math.max(1, Math.ceil(found.length / perPage));
     state.page = Math.min(Math.max(1, state.page), last);
     const shown = complete ? found.slice((state.page - 1) * perPage, state.page * perPage) : found;
-    [...table.tBodies].forEach((body) => body.remove());
-    table.append(...bodiesOf(shown));
+    replaceRows(shown);
     table.hidden = found.length === 0; // no header without a row
     showOrder(state.sort ? state : { sort: initial.key, order: "ascending" });
     count.textContent = found.length === rows.length ? `${rows.length} entries`

@@ -30,7 +30,8 @@
     const button = document.getElementById("theme");
     let choice = read();
     const show = () => {
-      button.textContent = labels[choice];
+      button.title = labels[choice];
+      button.setAttribute("aria-label", labels[choice]);
     };
     button.addEventListener("click", () => {
       choice = choices[(choices.indexOf(choice) + 1) % choices.length];

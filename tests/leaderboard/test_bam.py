@@ -70,7 +70,7 @@ def test_a_printed_gain_is_the_sum_of_its_two_parts(entries: Collection) -> None
 
 def test_a_base_without_published_weights_is_not_measurable(entries: Collection) -> None:
     blocked = {one.network: one.blocked for one in bam_claims(entries) if one.protocol is None}
-    assert blocked["EDSR"] == "no published weights of the base"
+    assert blocked["EDSR"] == "no authors' weights of the base in the zoo"
     assert not measured(one for one in bam_claims(entries) if one.network == "EDSR")
 
 

@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from leaderboard import dataset_pages, main_tables, writing
 from leaderboard.collection import collect
@@ -350,7 +351,7 @@ def test_parts_between_backticks_are_shown_as_code() -> None:
 
 def test_links_outside_the_site_are_only_those_given(submissions: Path, site: Path, tmp_path: Path) -> None:
     plain = (site / "index.html").read_text()
-    assert 'rel="canonical"' not in plain and "Repository" not in plain
+    assert 'rel="canonical"' not in plain and "Repository" not in plain and "og:image" not in plain
     links = SiteLinks("https://example.org/code", "https://example.org/docs", "https://example.org/board/", "c0ffee")
     build(submissions, tmp_path / "out", links)
     page = (tmp_path / "out/models/net-00001.html").read_text()
@@ -359,6 +360,9 @@ def test_links_outside_the_site_are_only_those_given(submissions: Path, site: Pa
     assert "commit <code>c0ffee</code>" in page
     assert '<meta property="og:description" content="Net 1: ' in page
     assert 'href="https://example.org/board/static/site.css"' in (tmp_path / "out/404.html").read_text()
+    assert '<meta property="og:image" content="https://example.org/board/static/card.png">' in page
+    with Image.open(tmp_path / "out/static/card.png") as card:
+        assert card.size == (1200, 630)
 
 
 def test_commit_is_named_only_for_unchanged_entries(tmp_path: Path) -> None:
