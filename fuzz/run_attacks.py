@@ -39,7 +39,7 @@ def good_files() -> dict[str, list[bytes]]:
         "tensors": [checkpoints.torch_zip(one, {"0": bytes(16)})],
         "table": [tables.packed(tables.good_table(), compression=name) for name in ("none", "snappy")],
         "picture": [pictures.saved(kind) for kind in ("PNG", "JPEG", "BMP")],
-        "sample": [pictures.saved(kind) for kind in ("PNG", "WEBP")],
+        "sample": [pictures.saved(kind, lossless=True) for kind in ("PNG", "WEBP")],
         "unpacking": [documents.zipped({"a/b.txt": b"text", "c": bytes(1000)})],
     }
 

@@ -95,6 +95,16 @@ def size_of(data: bytes, *, name: str) -> tuple[int, int]:
         return image.height, image.width
 
 
+def require_held(image: Image.Image, size: int, label: str) -> None:
+    """Raise ImageError if a file of `size` bytes cannot hold its pixels: it would fill the memory without content."""
+    most = _FREE_PIXELS + size * _PIXELS_PER_BYTE.get(image.format or "", MAX_PIXELS)
+    if image.width * image.height > most:
+        raise ImageError(
+            f"{label}: expected a complete image, got {size} bytes that announce {image.width}×{image.height} pixels; "
+            "fetch or copy it again"
+        )
+
+
 def is_jpeg(path: Path) -> bool:
     """Return whether a file is a JPEG, by its first bytes."""
     with path.open("rb") as file:
@@ -160,7 +170,7 @@ def _refuse(image: Image.Image, data: bytes, label: str) -> None:
         raise ImageError(
             f"{label}: expected at most {MAX_PIXELS} pixels, got {image.width}×{image.height}; cut it into parts"
         )
-    _require_held(image, len(data), label)
+    require_held(image, len(data), label)
     # A file may hold several JPEGs (MPO files of phones): the first is the picture, the others are previews.
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         found = f"an animation of {getattr(image, 'n_frames', 0)} frames"
@@ -174,16 +184,6 @@ def _refuse(image: Image.Image, data: bytes, label: str) -> None:
         raise ImageError(
             f"{label}: expected 8-bit gray or RGB, got {found}; convert it to 8-bit RGB PNG, "
             "and state this with the scores"
-        )
-
-
-def _require_held(image: Image.Image, size: int, label: str) -> None:
-    """Raise ImageError if the file has too few bytes for its pixels: it would fill the memory without content."""
-    most = _FREE_PIXELS + size * _PIXELS_PER_BYTE.get(image.format or "", MAX_PIXELS)
-    if image.width * image.height > most:
-        raise ImageError(
-            f"{label}: expected a complete image, got {size} bytes that announce {image.width}×{image.height} pixels; "
-            "fetch or copy it again"
         )
 
 

@@ -104,7 +104,11 @@ def samples() -> Files:
     yield "alpha.png", png(colour=6)
     yield "fewer rows than announced.png", png(rows=bytes(100))
     yield "more rows than announced.png", png(rows=bytes(5_000_000))
+    yield "bytes in the end chunk.png", good[:-12] + chunk(b"IEND", b"abc")
+    yield "a longer header.png", png().replace(png()[8:33], chunk(b"IHDR", png()[16:29] + b"hidden"))
     webp = saved("WEBP", lossless=True)
+    yield "a lossy picture.webp", saved("WEBP")
+    yield "bytes after the pixels.webp", _with_hidden(webp, b"hidden" * 10)
     for name, options in (("exif", {"exif": _exif()}), ("icc", {"icc_profile": b"profile"}), ("xmp", {"xmp": b"<x/>"})):
         yield f"{name}.webp", saved("WEBP", lossless=True, **options)
     yield "bytes after the end.webp", webp + b"<script>"
@@ -113,3 +117,10 @@ def samples() -> Files:
     frames = [Image.new("RGB", (SIDE, SIDE), colour) for colour in ("red", "blue")]
     yield "an animation.webp", saved("WEBP", save_all=True, append_images=frames)
     yield "nothing.webp", b""
+
+
+def _with_hidden(webp: bytes, hidden: bytes) -> bytes:
+    """Return a WebP file whose one chunk of pixels holds more bytes at its end."""
+    pixels = webp[20:] + hidden
+    pixels += b"\0" * (len(pixels) % 2)
+    return b"RIFF" + struct.pack("<I", len(pixels) + 12) + webp[8:16] + struct.pack("<I", len(pixels)) + pixels

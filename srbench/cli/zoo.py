@@ -303,5 +303,5 @@ def _setting(network: str | None, text: str) -> Setting:
         raise click.UsageError(f"--option {text}: expected KEY=VALUE together with --network")
     try:
         return key, json.loads(value.lower())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"--option {text}: expected a number, true or false, got {value!r}") from error

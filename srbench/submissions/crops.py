@@ -54,9 +54,12 @@ TEXTURE_CORNERS = {"motorcycle_left": (204, 336), "brick": (0, 216), "astronaut"
 _FORMATS = {"png": "PNG", "webp": "WEBP"}
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_CHUNKS = frozenset({b"IHDR", b"IDAT", b"IEND"})
+_PNG_LENGTHS = {b"IHDR": 13, b"IEND": 0}
 _PNG_DEPTH_AT, _EIGHT_BIT_RGB = 24, b"\x08\x02"
-_WEBP_CHUNKS = frozenset({b"VP8 ", b"VP8L"})
+_WEBP_LOSSLESS = b"VP8L"
 _WEBP_HEADER = 20
+_WEBP_TAIL = 8
+"""The bytes at the end of which a lossless WebP picture needs at least one. libwebp writes at most three more."""
 # Metadata that makes viewers change the colours or rotate the picture.
 _SHOWN_OTHERWISE = {"chromaticity", "exif", "gamma", "icc_profile", "transparency"}
 
@@ -167,6 +170,8 @@ def _strange_png(data: bytes, side: int) -> str | None:
     while start + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, start)
         kinds.append(data[start + 4 : start + 8])
+        if _PNG_LENGTHS.get(kinds[-1], length) != length:
+            return f"the chunk {shown(kinds[-1].decode('latin1'))} of {length} bytes"
         if kinds[-1] == b"IDAT":
             pixels.append(data[start + 8 : start + 8 + length])
         start += length + 12
@@ -195,11 +200,27 @@ def _strange_webp(data: bytes) -> str | None:
         return "another kind of file"
     (announced,) = struct.unpack_from("<I", data, 4)
     (length,) = struct.unpack_from("<I", data, 16)
-    if data[12:16] not in _WEBP_CHUNKS:
-        return f"the chunk {shown(data[12:16].decode('latin1'))}"
+    if data[12:16] != _WEBP_LOSSLESS:
+        return "lossy compression" if data[12:16] == b"VP8 " else f"the chunk {shown(data[12:16].decode('latin1'))}"
     if _WEBP_HEADER + length + length % 2 != len(data) or announced + 8 != len(data):
         return "more chunks, or bytes after the end"
-    return None
+    return "bytes after the pixels" if _decodes_the_same(data, _cut_webp(data)) else None
+
+
+def _cut_webp(data: bytes) -> bytes:
+    """Return a WebP file without the last bytes of its one chunk."""
+    pixels = data[_WEBP_HEADER : max(_WEBP_HEADER, len(data) - _WEBP_TAIL)]
+    pixels += b"\0" * (len(pixels) % 2)
+    return b"RIFF" + struct.pack("<I", len(pixels) + 12) + data[8:16] + struct.pack("<I", len(pixels)) + pixels
+
+
+def _decodes_the_same(data: bytes, other: bytes) -> bool:
+    """Return whether both pictures decode, to the same pixels."""
+    try:
+        with Image.open(BytesIO(data), formats=("WEBP",)) as one, Image.open(BytesIO(other), formats=("WEBP",)) as two:
+            return one.tobytes() == two.tobytes()
+    except DECODER_ERRORS:
+        return False
 
 
 def _crop_of(name: str) -> SampleCrop:

@@ -251,7 +251,7 @@ def read_lines(folder: Path) -> list[Line]:
 def _line(text: str) -> Line | None:
     try:
         line = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     numbers = isinstance(line, dict) and all(isinstance(value, int | float) for value in line.values())
     return line if numbers and type(line.get("step")) is int else None

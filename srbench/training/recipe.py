@@ -101,7 +101,7 @@ def _setting(text: str) -> tuple[str, JsonValue]:
         return key, value
     try:
         parsed: JsonValue = json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TrainingError(f"--set {key}: expected a number, true or false, got {value!r}") from error
     return key, parsed
 

@@ -165,7 +165,7 @@ def _read_manifest(folder: Path) -> PackManifest:
     path = folder / MANIFEST
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         found = "no file" if isinstance(error, FileNotFoundError) else str(error)
         raise TrainingError(f"{path}: expected the list of a pack, got {found}; copy the complete folder") from error
     manifest = validate(PackManifest, content, str(path), error=TrainingError)

@@ -243,7 +243,7 @@ def _read_plan(home: Path, jobs: Sequence[Job]) -> StepPlan | None:
         return None
     try:
         content = json.loads((home / PLAN).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TrainingError(f"{home / PLAN}: expected a plan of steps, got {error}; choose another --output") from error
     plan = validate(StepPlan, content, str(home / PLAN), error=TrainingError)
     if missing := [job.output.name for job in jobs if job.output.name not in plan.trainings]:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from srbench.images import DECODER_ERRORS
 from srbench.upscaling.source_images import Samples
 
 _HEADER_END = 33
@@ -58,7 +59,7 @@ def read_note(path: Path) -> UpscaleNote | None:
     try:
         with Image.open(path, formats=("PNG",)) as image:
             return UpscaleNote(**json.loads(getattr(image, "text", {})[_KEYWORD]))
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError, RecursionError):
+    except (*DECODER_ERRORS, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from srbench.errors import ImageError
-from srbench.images import DECODER_ERRORS, IMAGE_SUFFIXES, MAX_PIXELS, OWN_SUFFIXES
+from srbench.images import DECODER_ERRORS, IMAGE_SUFFIXES, MAX_PIXELS, OWN_SUFFIXES, require_held
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 """Samples of an image, of 8 or 16 bits."""
@@ -68,6 +68,7 @@ def read_source(path: Path) -> SourceImage:
         data = path.read_bytes()
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             _require_usable(image, path)
+            require_held(image, len(data), str(path))
             deep = _bits(image, data) == 16
             planes: Samples = _deep_planes(data, path) if deep else _planes(image)
             turns, mirrored = _ORIENTATIONS.get(image.getexif().get(_EXIF_ORIENTATION, 1), (0, False))

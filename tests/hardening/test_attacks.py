@@ -9,7 +9,9 @@ import pytest
 
 from fuzz.attacks import ATTACKS, checkpoints, pictures, tables
 from fuzz.readers import READERS
-from srbench.errors import SrbenchError, SubmissionError
+from srbench.errors import ImageError, SrbenchError, SubmissionError
+from srbench.upscaling.png_files import read_note
+from srbench.upscaling.source_images import read_source
 from srbench.zoo.reading import read_checkpoint
 
 CASES = [pytest.param(kind, data, id=f"{kind}-{name}") for kind, make in ATTACKS.items() for name, data in make()]
@@ -38,7 +40,7 @@ def test_good_table_and_good_samples_are_accepted(tmp_path: Path) -> None:
     READERS["table"](tables.packed(tables.good_table()), tmp_path)
     READERS["table"](tables.packed(tables.good_table(), use_dictionary=False, compression="none"), tmp_path)
     for kind in ("PNG", "WEBP"):
-        READERS["sample"](pictures.saved(kind), tmp_path)
+        READERS["sample"](pictures.saved(kind, lossless=True), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,13 @@ def test_good_table_and_good_samples_are_accepted(tmp_path: Path) -> None:
 def test_sample_with_more_than_pixels_is_refused(name: str, data: bytes, tmp_path: Path) -> None:
     with pytest.raises(SubmissionError):
         READERS["sample"](data, tmp_path)
+
+
+def test_upscaling_refuses_pictures_that_announce_too_much(tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    for name, data in pictures.bombs():
+        path.write_bytes(data)
+        assert read_note(path) is None, name
+        if "announces" in name:
+            with pytest.raises(ImageError):
+                read_source(path)

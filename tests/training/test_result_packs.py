@@ -129,6 +129,10 @@ def _drop_list(pack: Path) -> None:
     (pack / MANIFEST).unlink()
 
 
+def _nest_list(pack: Path) -> None:
+    (pack / MANIFEST).write_text("[" * 100_000)
+
+
 def _name_outside(pack: Path) -> None:
     content = json.loads((pack / MANIFEST).read_text())
     content["trainings"][0]["name"] = "../outside"
@@ -140,6 +144,7 @@ def _name_outside(pack: Path) -> None:
     [
         (_cut, r"first\.001\.part: expected the piece in pack\.json, got different bytes; copy it again"),
         (_drop_list, r"pack\.json: expected the list of a pack, got "),
+        (_nest_list, r"pack\.json: expected the list of a pack, got maximum recursion"),
         (_name_outside, r"expected plain names in a pack, got '\.\./outside'"),
     ],
 )

@@ -96,7 +96,7 @@ def read_record(path: Path) -> WeightsDocument:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         version = record["schema_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(f"{path}: expected a record of trained weights, got {error!r}; publish it again") from error
     if version != RECORD_VERSION:
         raise WeightsError(f"{path}: expected a record of version {RECORD_VERSION}, got {version!r}; publish it again")
