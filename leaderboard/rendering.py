@@ -153,7 +153,10 @@ def render(template: str, *, path: str, **context: object) -> str:
 
 
 def _root(path: str) -> str:
-    """Return the way up to the root; the site's address on the page of wrong addresses, which is shown at any depth."""
+    """Return the relative path to the root.
+
+    The page for wrong addresses gets the site's address: it is shown at any depth.
+    """
     address = SITE.links.address
     return f"{address.rstrip('/')}/" if path == NOT_FOUND and address else way_up(path)
 

@@ -21,8 +21,8 @@ DATA = "data/reported.csv"
 """The rows as they were printed, with their misprints and verdicts."""
 
 
-_NO_WEIGHTS = "no weights to hold it against"  # as the stored audits word it
-_MISSING_SET = re.compile(r"(\S+) \(\w+\) was not found")  # as well
+_NO_WEIGHTS = "no weights to hold it against"  # the text that stored audits have
+_MISSING_SET = re.compile(r"(\S+) \(\w+\) was not found")  # likewise
 
 
 @dataclass(frozen=True)

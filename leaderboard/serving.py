@@ -114,12 +114,12 @@ def serve(output: Path, *, port: int, ready: Callable[[str], None], memory: Mapp
 
     `memory` has files by their address, which are served instead of those of the site.
 
-    Raises ResultsError where the port cannot be had.
+    Raises ResultsError if the port is not available.
     """
     try:
         server = _Server((HOST, port), partial(_Handler, memory=memory or {}, directory=str(output)))
     except OSError as error:
         raise ResultsError(f"expected a free port, got {port} ({error.strerror}); choose another --port") from error
-    with server, suppress(KeyboardInterrupt):  # which is how it is meant to end
+    with server, suppress(KeyboardInterrupt):  # Ctrl-C is the intended way to end it
         ready(f"http://{HOST}:{server.server_port}/")
         server.serve_forever()

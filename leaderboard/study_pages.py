@@ -48,8 +48,8 @@ _DIFFERENCE = Axis("A − B after the last step, dB, with its 95 % interval", fo
 class Difference:
     """One contrast on one endpoint, A minus B in dB.
 
-    `way` has the percentages of the steps with mean and interval, `ends` lower end, mean and upper end after the last;
-    without numbers, where trainings diverged and fewer than two seeds are left, it is empty.
+    `way` has mean and interval by percentage of the steps; `ends` has the lower end, the mean and the upper end after
+    the last step. Both are empty if diverged trainings leave fewer than two seeds.
     """
 
     a: str

@@ -104,7 +104,9 @@ def unpack_nested(archive: Path, target: Path) -> None:
 
 
 def _free_folder(inner: Path) -> Path:
-    """Return the folder to unpack an archive to: next to it, named like it, without its ending if that name is free."""
+    """Return a free path for the folder that an archive is unpacked to: next to the archive, under its name, if
+    possible without its ending.
+    """
     name = inner.name
     for suffix in (".gz", ".bz2", ".xz", ".tgz", ".tar", ".zip"):
         name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
@@ -113,11 +115,12 @@ def _free_folder(inner: Path) -> Path:
 
 
 def unpack(archive: Path, target: Path, *, max_bytes: int = MAX_BYTES) -> list[Path]:
-    """Unpack a zip or tar archive into the new folder `target`; the files' paths, in the archive's order.
+    """Unpack a zip or tar archive into the new folder `target`. Return the paths of the files in the archive's order.
 
-    Everything is judged first: absolute paths, `..`, links, devices, sizes beyond `max_bytes`, growth beyond
-    `MAX_RATIO`, depth beyond `MAX_DEPTH`, names that meet twice. Files are written beside `target` and appear under
-    it together. Raises FetchError, with nothing left on the disk, for such an archive and for a damaged one.
+    All members are checked before anything is written. Refused are absolute paths, `..`, links, devices, repeated
+    names, sizes beyond `max_bytes`, growth beyond `MAX_RATIO` and depth beyond `MAX_DEPTH`. Files are written to a
+    folder next to `target`, which is renamed once it is complete. Raises FetchError for a refused or damaged archive;
+    then nothing is left on the disk.
     """
     if target.exists():
         raise FetchError(f"{target}: expected a folder that is not there yet, to unpack {archive.name} into; remove it")
@@ -180,7 +183,7 @@ def _judged(source: tarfile.TarFile | zipfile.ZipFile, archive: Path, max_bytes:
 def _listed(
     source: tarfile.TarFile | zipfile.ZipFile,
 ) -> Iterator[tuple[str, int, str | None, tarfile.TarInfo | zipfile.ZipInfo | None]]:
-    """Yield name, size, problem with the kind, and handle (None for folders) of each member."""
+    """Yield the name, the size, what is wrong with the kind, and a handle (None for folders) of each member."""
     if isinstance(source, tarfile.TarFile):
         for entry in source:
             wrong = None if entry.isdir() or entry.isreg() else _tar_kind(entry)

@@ -34,7 +34,7 @@ def require_multiple(hr: Images, *, scale: int) -> Images:
     """Return the image unchanged; its sides have to be multiples of the scale.
 
     Raises:
-        ProtocolError: they are not.
+        ProtocolError: a side is not a multiple of the scale.
     """
     height, width = hr.shape[:2]
     if height % scale or width % scale:

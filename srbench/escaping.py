@@ -72,7 +72,8 @@ def unknown_to_latex(text: str) -> list[str]:
 
 
 def csv_cell(text: str) -> str:
-    """Return text that no spreadsheet treats as a formula: possible formulas get an apostrophe in front; numbers
-    stay."""
+    """Return text that no spreadsheet treats as a formula: possible formulas get an apostrophe in front; numbers are
+    unchanged.
+    """
     flat = one_line(text)
     return f"'{flat}" if _FORMULA.match(flat) and not _NUMBER.fullmatch(flat) else flat

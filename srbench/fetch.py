@@ -1,8 +1,8 @@
 """Fetch files of known hash: from a mirror folder or the network, with resume, a lock and checked bytes.
 
-Why this is not a library: pooch checks hashes, but neither resumes a broken download, nor tries the next address, nor
-keeps two processes from fetching the same file; tenacity only repeats. Both would leave the checks below to us, which
-look at each answer of a server: status, range, encoding, size and speed. requests and filelock do the rest.
+Why no library does this: pooch checks hashes, but it does not resume an interrupted download, try the next address, or
+keep two processes from fetching the same file; tenacity only repeats calls. With both, the checks of each answer of a
+server (status, range, encoding, size and speed) would still be needed here. requests and filelock do the rest.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LONGEST_SECONDS = 24 * 3600.0
 UNPINNED_BYTES = 4 << 30
 """The largest file of unknown size that is accepted."""
 WAIT_SECONDS = 2.0
-"""How long a process waits for another one before it says so."""
+"""How long a process waits for another one before it reports that it waits."""
 # Less than one chunk counts as no progress, since a server could send single bytes for ever.
 CHUNK_BYTES = 1 << 16
 _PAGE_STARTS = (b"<!doctype", b"<html", b"<head", b"<?xml")
@@ -52,7 +52,7 @@ _PAGE_STARTS = (b"<!doctype", b"<html", b"<head", b"<?xml")
 class RemoteFile:
     """A file that is identified by its bytes: `size`, hashes in lower-case hex, and `urls` in the order to try.
 
-    Without `sha256` and `md5` it is unpinned: `fetch` takes it only when asked to, and keeps the hash it found.
+    Without `sha256` and `md5` it is unpinned: `fetch` accepts it only if `allow_unpinned` is set, and stores its hash.
     """
 
     name: str
@@ -75,8 +75,9 @@ def fetch(file: RemoteFile, *, folder: Path | None = None, allow_unpinned: bool 
     """Return the path of `file` in `folder` (default: `cache_dir()`) after checking its bytes; download it if needed.
 
     `$SRBENCH_MIRROR` is searched by file name before the network; `$SRBENCH_OFFLINE=1` forbids the network. Downloads
-    resume from a `.part` file and are renamed into place only when size and hashes are right; a lock lets several
-    processes fetch once. Raises FetchError when no source has the right bytes, or for an unpinned file not allowed.
+    resume from a `.part` file and are renamed into place only when size and hashes are right; a lock makes several
+    processes fetch a file only once. Raises FetchError when no source has the right bytes, or for an unpinned file that
+    is not allowed.
     """
     folder = cache_dir() if folder is None else folder
     file = _with_kept_hash(file, folder)
@@ -299,7 +300,7 @@ def _ask(url: str, headers: dict[str, str]) -> requests.Response:
 
 
 def _within(seconds: float, call: Callable[[], T]) -> T:
-    """Return what `call` returns; raise _InterruptedError after `seconds`, and leave its thread behind.
+    """Return what `call` returns; raise _InterruptedError after `seconds`, while its thread keeps running.
 
     A server that sends one header byte a second, or interim answers without end, never meets a timeout of its socket.
     """

@@ -31,7 +31,7 @@ _HINTS = {
     errno.ENAMETOOLONG: "the name is longer than this file system takes; choose a shorter one",
 }
 DISK_ERRORS = frozenset(_HINTS)
-"""What the system says where a file cannot be written."""
+"""The errors of the system for a file that cannot be written."""
 LEFT_OVER_SECONDS = 3600.0
 """The age from which a temporary file counts as left over by a process that was killed."""
 _swept: set[Path] = set()
@@ -71,8 +71,8 @@ def explain(error: OSError, path: Path) -> str:
 def atomic_path(path: Path, *, error: type[SrbenchError] = SrbenchError) -> Iterator[Path]:
     """Yield a temporary sibling of `path` that is synced and renamed into place on success, removed on failure.
 
-    Makes the parent folder. Where the system refuses (read-only, full disk), or `path` is a device, a pipe or a
-    folder, which a rename would replace, raises `error` saying what to do.
+    Creates the parent folder. Raises `error`, whose message says what to do, if the system refuses (read-only, full
+    disk), or if `path` is a device, a pipe or a folder, which a rename would replace.
     """
     try:
         if path.exists() and not path.is_file():

@@ -61,7 +61,7 @@ def decode(source: Path | bytes, *, name: str | None = None) -> NDArray[np.uint8
     """Decode one image file, or its bytes, to RGB uint8 H×W×3.
 
     Gray is replicated to three channels, a palette is expanded, alpha that is 255 everywhere is dropped.
-    `name` is what error messages call the image; a path names itself.
+    `name` is what error messages call the image; by default it is the path.
 
     Raises:
         ImageError: empty or damaged file, other alpha, 16 bit, CMYK or animation.
@@ -90,7 +90,7 @@ def lossless_as_png(data: bytes, *, name: str) -> bytes:
 
 
 def size_of(data: bytes, *, name: str) -> tuple[int, int]:
-    """Return height and width of an encoded image from its header. Raises the errors of `decode` that it shows."""
+    """Return height and width of an encoded image from its header. Raises errors like `decode`."""
     with _opened(data, name) as image:
         return image.height, image.width
 
@@ -215,7 +215,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _not_plain(image: Image.Image, data: bytes) -> str | None:
-    """Return the feature of a WebP or TIFF file that readers decode differently; None without one."""
+    """Return the feature of a WebP or TIFF file that programs decode differently; None if it has no such feature."""
     if image.format == "WEBP":
         return None if _is_lossless_webp(data) else "lossy WebP"
     tags = getattr(image, "tag_v2", {})

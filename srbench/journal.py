@@ -1,7 +1,7 @@
 """Write and read the journal of an unfinished run: one line per row, synced to disk and with a checksum.
 
-The first line of each file says which run it belongs to. Every line ends with the checksum of what it says, so that
-neither a torn line nor a changed digit is ever taken for a score.
+The first line of each file says which run it belongs to. Every line ends with a checksum of its content, so that
+neither an incomplete line nor a changed digit is taken for a score.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Row = dict[str, object]
 """One line of the score table, by column name."""
 
 Key = dict[str, object]
-"""What makes two runs the same run: a folder is only ever continued by a run of an equal key."""
+"""What identifies a run: only a run with an equal key may continue a folder."""
 
 _CHECKSUM = "crc32"
 
@@ -37,7 +37,7 @@ class Journal:
         versions: the layouts of rows that can be resumed; new journals are written in the last one.
         columns: the names that a row may have.
         writer: 0 for a process that works alone, or its number among those that share the folder.
-        facts: what else the head of a new journal says; it decides nothing about which run it belongs to.
+        facts: further content of the head of a new journal; it does not decide which run the journal belongs to.
 
     Raises:
         ResultsError: a journal of another key, a damaged line, or a folder that cannot be written.

@@ -55,7 +55,7 @@ def make_local_crops(
         report: called with a line of text for each image, and for each model that is left out.
 
     Raises:
-        DatasetError: a named dataset or image that is not there, or none of the default images.
+        DatasetError: a named dataset or image is missing, or all of the default images are.
         UnknownNameError: no such dataset.
     """
     found = _found(images, data_root) if images else _defaults(data_root)
@@ -128,7 +128,10 @@ def _crop(images: ImageSet, name: str, models: Mapping[str, Upscaler], scale: in
 
 
 def _box(hr: NDArray[np.uint8], scale: int) -> CropBox:
-    """Return the square with most aliased texture; its edges are multiples of the scale, as those of the LR must be."""
+    """Return the square with most aliased texture.
+
+    Its edges are multiples of the scale, so that the LR has the same square.
+    """
     side = min(SIDE, *hr.shape[:2]) // scale * scale
     weight = get_protocol(PROTOCOL).scoring.aliasing_weight(hr, scale=scale).astype(np.float64)
     found = best_boxes(weight, 1, width=side, height=side)

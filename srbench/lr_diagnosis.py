@@ -26,7 +26,7 @@ Degrade = Callable[[Images], Images]
 MIN_GAIN = 6.0
 """dB by which undoing a mistake has to raise `psnr_lr`."""
 LOW_ENOUGH = 45.0
-"""dB from which `psnr_lr` is not looked into: such an SR image agrees with its LR."""
+"""dB from which `psnr_lr` needs no explanation: such an SR image agrees with its LR."""
 MOST_IMAGES = 10
 """Number of images of a set that are examined; a mistake that is in most of them is in the model."""
 
@@ -49,8 +49,8 @@ _RANGES: tuple[tuple[str, str, float, float], ...] = (
 class Cause:
     """A mistake that explains a low `psnr_lr` of one image: its description, what to do, `psnr_lr` before and after.
 
-    `kind` and `amount` tell mistakes apart: `amount` holds the shift (rows, columns) in HR pixels or the offset of
-    R, G, B in gray levels.
+    `kind` and `amount` distinguish mistakes: `amount` holds the shift (rows, columns) in HR pixels or the offset of R,
+    G, B in gray levels.
     """
 
     kind: str

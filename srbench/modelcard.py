@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 TASK = "image-to-image"
-"""The hub's name for the task; it has none of its own for super-resolution."""
+"""The hub's name for the task; the hub has no separate task for super-resolution."""
 
 _NAMES = {"psnr": "PSNR", "ssim": "SSIM"}
 

@@ -84,7 +84,10 @@ def output_size(size: int, scale: float | Fraction) -> int:
 
 @dataclass(frozen=True)
 class _Phase:
-    """Output rows `offset`, `offset` + p, …: the first one starts at input row `first`; weights are integers."""
+    """The output rows `offset`, `offset` + p, … share these weights (integers).
+
+    The first of them reads from input row `first` on.
+    """
 
     offset: int
     first: int

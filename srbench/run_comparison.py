@@ -18,13 +18,14 @@ from srbench.scores import Record, read_run
 from srbench.statistics import PairedDifference, corrected_by_holm, paired_difference
 
 STATEMENT = "This holds for two checkpoints on these images, not for their architectures."
-"""What a comparison does not say: another training of either network may turn it round."""
+"""The limit of every comparison: with another training of either network the difference may be reversed."""
 
 _CHECK_SCORE = "psnr_lr"
 """It shows whether an SR image belongs to its LR, and is no measure of quality."""
 _IMAGE_KEY = ["protocol", "scale", "dataset", "image"]
 _SAME = {"protocol_version": "protocol version", "hr_sha256": "HR", "lr_sha256": "LR"}
-_FORMS = ("precision", "tile", "self_ensemble", "optimise")  # each changes the score, so each forms its own group
+# each changes the score, so runs that differ in one of them are compared only on request
+_FORMS = ("precision", "tile", "self_ensemble", "optimise")
 _TRAINING = ("recipe", "training_data", "steps")  # without these facts, two trainings cannot be shown to be equal
 _TRAINING_HASHES = ("recipe_sha256", "training_fingerprint")  # two recipes or two sets may have the same name
 
@@ -105,7 +106,9 @@ def _scored_run(run: ScoredRun | Path | str, name: str) -> ScoredRun:
 
 
 def _directions(a: Record, b: Record) -> dict[str, str]:
-    """Return which values are better, for each metric that both runs may have in one version.
+    """Return for each metric whether higher or lower is better.
+
+    Raise ComparisonError if two runs have different versions of it.
 
     Metrics that this srbench does not know are described by the records.
     """

@@ -16,7 +16,7 @@ RUNS_FOLDER, SUMMARY_NAME = "runs", "sweep.json"
 """What a sweep's folder contains next to the table of all its scores: a folder per run, and a list of them."""
 
 _OPTIONS = {"precision": "fp32", "tile": None, "self_ensemble": False, "optimise": "none"}
-"""The options of a run that move its scores, with their defaults."""
+"""The options of a run that change its scores, with their defaults."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class ModelRuns:
 
 
 def read_runs(paths: Iterable[Path]) -> list[NamedRun]:
-    """Read the runs of each path: a run's folder, the `scores.parquet` in it, or a folder with runs, as a sweep's.
+    """Read the runs of each path: a run's folder, the `scores.parquet` in it, or a folder of several runs, such as a
+    sweep's.
 
     A run that is found twice is read once. Runs of a sweep come in the order of its `sweep.json`, others by name.
 

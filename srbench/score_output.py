@@ -65,7 +65,7 @@ class ScoreTable:
 
 
 def random_warning(record: Record) -> list[str]:
-    """Return the warning on a model that is not deterministic, if it is one."""
+    """Return a warning if the model is not deterministic; empty otherwise."""
     if record.get("probe", {"deterministic": True})["deterministic"]:
         return []
     return [
@@ -126,7 +126,7 @@ def score_cells(facts: DatasetSummary) -> tuple[str, str]:
 
 
 def further_metrics(documents: Iterable[ProtocolSummary]) -> dict[str, str]:
-    """Return the titles of the metrics that no protocol computes, by name, in the order of the documents."""
+    """Return the titles, by name, of the metrics that the runs have in addition to the protocols' scores."""
     names = dict.fromkeys(name for document in documents for name in document.record.get("metrics", {}))
     return {name: METRICS[name].title if name in METRICS else name for name in names}
 
@@ -167,7 +167,7 @@ def _title(document: ProtocolSummary) -> str:
     facts = [f"{document.model} ×{document.scale}"]
     if model.get("weights_file"):
         facts.append(f"weights {model['weights_file']} (sha256 {model['weights_sha256'][:12]}…)")
-    if model.get("training_data"):  # files of other programs lack this value
+    if model.get("training_data"):  # records that other programs wrote may lack this value
         facts.append(f"trained on {model['training_data']}")
     if model.get("recipe"):
         facts.append(f"recipe {model['recipe']} ({model.get('steps', '?')} steps, seed {model.get('seed', '?')})")
@@ -201,8 +201,9 @@ def _cells(document: ProtocolSummary, dataset: str) -> list[str]:
 
 
 def _distinct(documents: list[ProtocolSummary], column: str, title: str) -> dict[str, ProtocolSummary]:
-    """Return by column title one document for each different set of means, because protocols with the same LR share
-    them."""
+    """Return one document for each different set of means, by column title: protocols with the same LR share their
+    means.
+    """
     found: dict[tuple[float | None, ...], ProtocolSummary] = {}
     for document in documents:
         found.setdefault(tuple(facts.means[column] for facts in document.datasets.values()), document)

@@ -1,8 +1,8 @@
 """The score table and the run record: their schema, Parquet and JSON, and the folder of a run.
 
 One row is image × dataset × scale × protocol × model. A run writes a journal, one synced line per image and protocol;
-a finished run is `scores.parquet` beside `run.json`, which carries the hash of the table it belongs to and a checksum
-of itself.
+a finished run is `scores.parquet` and `run.json`, which contains the hash of the table and a checksum of its own
+fields.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ the upscaler's time, on the CPU on this image's share of the cores; `hr_sha256` 
 runs of schema versions 1 to 3."""
 
 RowId = tuple[str, str, str]
-"""Dataset, protocol and image: what tells the rows of one run apart."""
+"""Dataset, protocol and image, which together identify a row of one run."""
 
 Record = dict[str, Any]
 """What a run was: model, weights, datasets, protocols, options, environment, time. JSON-ready."""
@@ -122,8 +122,8 @@ def json_number(value: float | None) -> float | str | None:
 class RunFolder:
     """The output folder of a run: it has a journal until the run is finished, then the table and the record.
 
-    Opening it takes up an unfinished or finished run of the same key; `rows` holds what is already
-    computed, `record` is None until it is finished. `facts` are kept in the head of a new journal.
+    Opening it continues an unfinished or finished run of the same key; `rows` holds what is already computed, `record`
+    is None until it is finished. `facts` are kept in the head of a new journal.
 
     Raises:
         ResultsError: the folder belongs to a run of another key, its files are damaged, or it cannot be written.
@@ -147,7 +147,7 @@ class RunFolder:
             self.rows, self.record = _to_rows(run.scores), run.record
         elif (self.path / SCORES_NAME).exists() and not journals_in(self.path) and not self._finished():
             raise ResultsError(
-                f"{self.path}: expected {RECORD_NAME} beside {SCORES_NAME}, got the table alone, which "
+                f"{self.path}: expected {RECORD_NAME} next to {SCORES_NAME}, got the table alone, which "
                 "does not say what run it is of; move it away or choose another --output folder"
             )
         else:

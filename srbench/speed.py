@@ -59,7 +59,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """One spec at one scale and LR size, a batch of one image.
+    """The measured speed of one spec at one scale and LR size, with one image per batch.
 
     Latencies in milliseconds; memory in bytes, weights included, null where the system does not report it; one
     multiply-accumulate (MAC) is two FLOPs; `activations` are the values in the outputs of all convolutions. `timed`

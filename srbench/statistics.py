@@ -136,7 +136,7 @@ def top_tier(
         [True, True, False]
     """
     leader = max(range(len(means)), key=lambda index: means[index])
-    # The small term is for differences that are equal to the limit as printed.
+    # The small term makes a difference equal to the limit count as within it, in spite of rounding.
     found = [mean == means[leader] or means[leader] - mean <= tie + 1e-9 for mean in means]
     if n >= MIN_IMAGES and not all(found):
         others = [index for index in range(len(means)) if index != leader]
@@ -163,7 +163,7 @@ def corrected_by_holm(differences: Sequence[PairedDifference]) -> list[PairedDif
 
 
 Outcome = Literal["better", "worse", "equivalent", "undecided"]
-"""What a controlled comparison of two ways of training says of the first."""
+"""The outcome of a controlled comparison for the first of two ways of training."""
 
 
 @dataclass(frozen=True)
@@ -171,11 +171,11 @@ class SeedDifference:
     """The difference of two ways of training, A minus B, over seeds: one mean over images per seed, in dB for PSNR.
 
     `interval` is Student's 95 % interval of the mean difference over `n` paired seeds, `p_value` the paired t-test,
-    two-sided. `detectable` is the smallest true difference that this many seeds of this spread would find in four
-    studies of five (power 0.8, two-sided 5 %). `p_equivalent` is the larger p of the two one-sided tests against the
-    margin on either side (Schuirmann 1987). All are None below two seeds. `outcome` is "equivalent" where
-    `p_equivalent` is below 5 %, be the difference other than 0 or not: the margin was set as what does not matter;
-    else "better" or "worse" where the interval leaves out 0; else "undecided".
+    two-sided. `detectable` is the smallest true difference that a study with as many seeds and the same spread finds in
+    four of five cases (power 0.8, two-sided 5 %). `p_equivalent` is the larger p of the two one-sided tests against the
+    margin on either side (Schuirmann 1987). All are None below two seeds. `outcome` is "equivalent" if `p_equivalent`
+    is below 5 %, even if the difference is significant, because a difference below the margin does not matter; else
+    "better" or "worse" if the interval does not contain 0; else "undecided".
     """
 
     n: int
@@ -190,8 +190,9 @@ class SeedDifference:
 
 
 FAR_APART = 0.5
-"""dB between the largest and the smallest value of one arm's seeds beyond which some of its trainings broke down: those
-of a steady training lie within some hundredths."""
+"""If the largest and the smallest PSNR of one arm's seeds are further apart than this many dB, some of its trainings
+have failed: stable trainings differ by a few hundredths.
+"""
 
 
 def far_apart(values: Sequence[float | None]) -> bool:

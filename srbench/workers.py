@@ -1,4 +1,4 @@
-"""Processes that work for another one, and end with it."""
+"""Worker processes that end together with the process that started them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from threading import Thread
 
 
 def end_with_parent() -> None:
-    """Have this process end as soon as the one that started it has, in whatever way that ended.
+    """End this process as soon as its parent process has ended, also if the parent was killed.
 
-    A worker of a pool whose owner was killed waits for its next task for ever, for it holds both ends of the pipe, and
-    keeps its memory, a GPU's included.
+    Otherwise a worker of a pool whose owner was killed would wait for its next task for ever, since it holds both ends
+    of the pipe, and would keep its memory, also on a GPU.
     """
     if parent := parent_process():
         Thread(target=_follow, args=(parent,), daemon=True).start()

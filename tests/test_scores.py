@@ -164,7 +164,7 @@ def test_a_table_without_its_record_is_not_overwritten(tmp_path: Path) -> None:
     journal = (tmp_path / JOURNAL_NAME).read_bytes()
     folder.finish(RECORD)
     (tmp_path / RECORD_NAME).unlink()
-    with pytest.raises(ResultsError, match=r"expected run\.json beside scores\.parquet, got the table alone"):
+    with pytest.raises(ResultsError, match=r"expected run\.json next to scores\.parquet, got the table alone"):
         RunFolder(tmp_path, KEY)
     (tmp_path / JOURNAL_NAME).write_bytes(journal)
     assert len(RunFolder(tmp_path, KEY).rows) == 1, "killed between table and record, a run goes on"

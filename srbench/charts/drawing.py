@@ -178,8 +178,10 @@ def _split(
 
 
 def _bins(values: Sequence[float], across: Scale) -> tuple[list[float], list[int]]:
-    """Return edges and counts of equal bins over a linear scale; their number is about the root of that of the
-    values."""
+    """Return the edges and counts of equal bins over a linear scale.
+
+    Their number is about the square root of the number of values.
+    """
     number = max(4, min(30, round(math.sqrt(len(values)) * 1.5)))
     width = (across.high - across.low) / number
     counts = [0] * number
@@ -243,7 +245,7 @@ def _path(one: Series, placed: Sequence[tuple[float, float]]) -> str:
 def _names(
     series: Sequence[Series], spots: Mapping[tuple[float, float], tuple[float, float]], places: LabelPlaces
 ) -> Iterable[str]:
-    """Draw labels of points in order where a place is free."""
+    """Draw the labels of the points, in order; a point gets no label if there is no free place for it."""
     for one in series:
         for point, label in zip(one.points, one.labels if one.named else (), strict=False):
             yield places.label(spots[point], label)

@@ -35,21 +35,21 @@ class LabelBox:
 
 @dataclass
 class LabelPlaces:
-    """The shapes that labels must not cover: points, lines, an overview, and labels that are placed already."""
+    """The shapes that labels must not cover: points, lines, an overview, and labels that were placed before."""
 
     layout: Layout
     taken: list[LabelBox] = field(default_factory=list)
 
     def take_point(self, at: Spot) -> None:
-        """Keep a point free."""
+        """Let no label cover this point."""
         self.taken.append(LabelBox(at[0] - RADIUS, at[1] - RADIUS, at[0] + RADIUS, at[1] + RADIUS))
 
     def take_line(self, start: Spot, end: Spot) -> None:
-        """Keep a straight line free."""
+        """Let no label cover this straight line."""
         self.taken.extend(_along(start, end))
 
     def label(self, at: Spot, text: str) -> str:
-        """Return the label of a point as SVG; empty where no place is free.
+        """Return the label of a point as SVG; empty if there is no free place for it.
 
         A label that is not next to its point is joined to it by a line.
         """
@@ -68,7 +68,7 @@ class LabelPlaces:
 
 
 def _along(*ends: Spot) -> list[LabelBox]:
-    """Return small boxes that cover a straight line; none without a line."""
+    """Return small boxes that together cover a straight line; empty if there is no line."""
     if not ends:
         return []
     start, end = ends
@@ -78,7 +78,7 @@ def _along(*ends: Spot) -> list[LabelBox]:
 
 
 def _leader(at: Spot, box: LabelBox) -> tuple[()] | tuple[Spot, Spot]:
-    """Return the ends of the line from a point to its label; none for a label next to it."""
+    """Return the ends of the line from a point to its label; empty for a label next to its point."""
     x, y = at
     edge = box.bottom if box.bottom < y else box.top
     if abs(edge - y) <= 2 * RADIUS:

@@ -47,7 +47,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class PartsBar:
-    """One row of a parts chart: a total, and the first of the two parts that it is the sum of."""
+    """One row of a parts chart: a total, which is the sum of two parts, and the first of these parts."""
 
     label: str
     first: float

@@ -21,7 +21,7 @@ _STYLE = (
 LINE = 1.15  # a line's height in ems
 _BOLD = 1.17  # how much wider a bold text is
 _NARROW, _WIDE = frozenset("ijlftrI.,:;'|/()[]-"), frozenset("mw%+−×…")
-RADIUS = 5  # of a point, with a little air
+RADIUS = 5  # of a point, with some space around it
 EDGE, GAP = 2, 10  # between a text and the end of the drawing, and between a label and its line
 
 
@@ -29,7 +29,7 @@ EDGE, GAP = 2, 10  # between a text and the end of the drawing, and between a la
 class Layout:
     """Size and margins of a drawing in pixels, and the largest text size that must fit.
 
-    A page's own style sheet and legend serve a chart that is not `standalone`.
+    A chart that is not `standalone` uses the style sheet and the legend of its page.
     """
 
     width: int = 760
@@ -85,7 +85,7 @@ def ticks(across: Scale, x: Axis, layout: Layout) -> Iterable[str]:
 
 
 def inside(text: str, at: float, down: float, layout: Layout) -> str:
-    """Return a text centred at `at`, or moved so far that the edge of the drawing does not cut it."""
+    """Return a text centred at `at`, or moved just far enough that the edge of the drawing does not cut it."""
     half, stop = text_width(text, layout.text) / 2, layout.width - EDGE
     place, anchor = (stop, "end") if at + half > stop else (EDGE, "start") if at - half < EDGE else (at, "middle")
     return f'<text x="{place:.1f}" y="{down}" text-anchor="{anchor}">{fitting(text, layout.width, layout)}</text>'
@@ -109,7 +109,7 @@ def fitting(text: str, width: float, layout: Layout, *, bold: bool = False) -> s
 
 
 def vertical(kind: str, at: float, top: float, bottom: float, text: str) -> str:
-    """Return a vertical line of a class `kind`, with a tooltip."""
+    """Return a vertical line of the CSS class `kind`, with a tooltip."""
     return (
         f'<line class="{kind}" x1="{at:.1f}" y1="{top:.1f}" x2="{at:.1f}" y2="{bottom:.1f}">'
         f"<title>{escape(text)}</title></line>"

@@ -36,7 +36,7 @@ class Printed:
     """PSNR in dB and SSIM as text, so that the last digit printed is known; SSIM is empty where there is none.
 
     Raises:
-        AuditError: not numbers of that kind.
+        AuditError: the text is neither a PSNR nor PSNR/SSIM.
     """
 
     psnr: str
@@ -93,7 +93,7 @@ class Claim:
 
 
 def parse_printed(text: str) -> Printed:
-    """`34.05/0.9259` or `34.05`. Raises AuditError for anything else."""
+    """Parse `34.05/0.9259` (PSNR/SSIM) or `34.05`. Raises AuditError for other text."""
     psnr, _, ssim = text.partition("/")
     return Printed(psnr.strip(), ssim.strip())
 

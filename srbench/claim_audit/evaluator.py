@@ -36,7 +36,7 @@ class ClaimEvaluator:
     """Measure models, each configuration once.
 
     Configurations share forward passes: protocols with one preparation, protocols on given LR files that equal the LR
-    made here, and images that a pixel variant leaves as they are.
+    made here, and images that a pixel variant does not change.
 
     Args:
         data_root: where datasets are stored, if not at `$SRBENCH_DATA` or the user's data folder.
@@ -60,10 +60,11 @@ class ClaimEvaluator:
         self._known: dict[tuple[Subject, str, bool, tuple[str, ...]], pd.DataFrame | None] = {}
 
     def plain(self, subject: Subject) -> list[ConfigScore]:
-        """Return the scores under every protocol of the scale, on the pixels at hand.
+        """Return the scores under every protocol of the scale, on the pixels of the dataset on this machine.
 
-        A protocol on given LR files is asked only where the dataset has them. A model may leave the range of images on
-        LR that it was not made for, and given files may be unsuitable: such protocols are reported and left out.
+        A protocol on given LR files is measured only if the dataset has such files. On LR that a model was not made
+        for, its output may leave the range of images, and given files may be unsuitable: such protocols are reported
+        and left out.
         """
         return [score for group in self._groups(subject) for score in self._scores(subject, group)]
 
@@ -82,7 +83,9 @@ class ClaimEvaluator:
         return found
 
     def ensembles(self, subject: Subject, protocols: Iterable[Protocol]) -> list[ConfigScore]:
-        """Return the scores of self-ensemble on the pixels at hand, eight times the work; none without a network."""
+        """Return the scores with self-ensemble, which takes eight times as long; empty for a model that is not a
+        network.
+        """
         names = {protocol.name for protocol in protocols}
         if not names or not isinstance(self._upscaler(subject), TensorUpscaler):
             return []
@@ -97,8 +100,10 @@ class ClaimEvaluator:
         return self._grouped[subject]
 
     def _protocols(self, subject: Subject) -> list[Protocol]:
-        """Return the protocols to measure. If given LR equals the LR made here, protocols on given LR use the
-        latter."""
+        """Return the protocols to measure.
+
+        Where given LR files equal the LR made here, the made LR is used instead of the files.
+        """
         images, scale = self._images(subject), subject.scale
         given = scale in images.given_scales
         equal = given and _given_is_made(images, scale)
@@ -215,7 +220,7 @@ class ClaimEvaluator:
 def _takes_formula(name: str) -> bool:
     """Return whether formula variants apply to a protocol: if it crops HR or scores real pairs.
 
-    Those who compute on images in [0, 1] do not round Y.
+    Formula variants come from code for images in [0, 1], which does not round Y.
     """
     protocol = get_protocol(name)
     rounded = protocol.scoring.luma is not None and protocol.scoring.luma.rounded
@@ -239,7 +244,7 @@ def _all_multiples(images: ImageSet, scale: int) -> bool:
 
 
 def _unchanged(images: ImageSet, variant: PixelVariant, scale: int) -> list[str]:
-    """Return the names of the images that a variant leaves as they are once they are cropped for the scale."""
+    """Return the names of the images whose pixels a variant does not change, after they are cropped for the scale."""
     return [
         name
         for name in images.names

@@ -75,7 +75,7 @@ class VariantSet(ImageSet):
         return self._derive(super().hr(name))
 
     @property
-    def pixel_hashes(self) -> dict[str, str]:  # no files to keep the hashes by
+    def pixel_hashes(self) -> dict[str, str]:  # computed each time: there are no files whose change could be noticed
         """sha256 of each image's pixels by name."""
         return {name: pixel_sha256(self.hr(name)) for name in self.names}
 
@@ -91,8 +91,10 @@ def psnr_with_epsilon(exact: float) -> float:
 
 
 def bicubic_of_luma(hr: Images, scale: int) -> tuple[float, float | None]:
-    """Return PSNR and SSIM of MATLAB's bicubic of a rounded Y channel alone, down and up in floating point, then
-    rounded; SSIM is None below 11 pixels after the shave.
+    """Return PSNR and SSIM of bicubic applied to the rounded Y channel alone.
+
+    Y is shrunk and enlarged in floating point and then rounded. SSIM is None if fewer than 11 pixels are left after the
+    shave.
     """
     reference = luma_rounded(hr, coefficients=MATLAB_LUMA.coefficients, divisor=MATLAB_LUMA.divisor)
     enlarged = imresize(imresize(reference, Fraction(1, scale)), scale)

@@ -22,16 +22,20 @@ UNDECIDED = "undecided"
 NO_WEIGHTS = "no weights to hold it against"
 """Why a claim without a model gets no protocol."""
 
-# Self-ensemble never gave as much in our measurements, and variants change a mean by hundredths of a dB.
+# Largest distance in dB that self-ensemble or a variant can explain: in our measurements self-ensemble always gained
+# less, and variants change a mean by only a few hundredths of a dB.
 _REACH = 0.5
 
-# Scores are more exact than this. It only makes a distance of exactly one margin fit in spite of rounding.
+# A distance of exactly one margin must still fit in spite of rounding. Scores are more exact than this number.
 _SLACK = 1e-9
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One configuration compared with a claim. Distances are absolute; SSIM's is None where either has no SSIM."""
+    """One configuration compared with a claim.
+
+    Distances are absolute; the SSIM distance is None if either side has no SSIM.
+    """
 
     measured: ConfigScore
     distance_db: float
@@ -130,15 +134,15 @@ def audit(
 def audit_claim(claim: Claim, evaluator: ClaimEvaluator, *, thorough: bool = False) -> Audit:
     """Compare a claim with what its model scores.
 
-    The simplest explanation is asked first: every protocol on the pixels at hand; if none fits, the variants that
-    circulate; if none fits, self-ensemble under the protocols that score less than 0.5 dB below the claim. The first
-    round with a fit decides: by the nearest configuration if all that fit are of one protocol, else the claim is
-    undecided. With the claimant's own weights, and for models without weights, a printed SSIM has to fit as well: that
-    tells a rounded luma from a pixel variant, and a misprint from either. With other weights PSNR alone decides.
-    `thorough` measures all rounds and decides the same.
+    The simplest explanations are tried first: every protocol on the dataset's own pixels; if none fits, the known
+    variants; if none fits, self-ensemble under the protocols that score less than 0.5 dB below the claim. The first
+    round with a fit decides: by the nearest configuration if all that fit are of one protocol, otherwise the claim is
+    undecided. If the claim is about exactly these weights, or the model has no weights, a printed SSIM has to fit as
+    well: this distinguishes a rounded luma from a pixel variant, and both from a misprint. For other weights PSNR alone
+    decides. `thorough` measures all rounds and decides in the same way.
 
     Raises:
-        SrbenchError: the dataset or the model is not at hand, or the set lacks images.
+        SrbenchError: the dataset or the model is not available, or images of the dataset are missing.
     """
     if not claim.model:
         return Audit(claim, None, (), NO_WEIGHTS)

@@ -80,9 +80,9 @@ class _LazyGroup(click.Group):
 
 
 def _check_words(group: click.Group, ctx: click.Context, args: list[str]) -> None:
-    """Raise UsageError for an unknown command, with close matches, or for an option of one value given twice.
+    """Raise UsageError for an unknown command, with close matches, or for a repeated option that takes one value.
 
-    `args` start with the name of a command of `group`. click itself takes the last of two values without a word.
+    `args` start with the name of a command of `group`. click itself silently takes the last of two values.
     """
     name, *rest = args
     command = group.get_command(ctx, name)
@@ -94,7 +94,7 @@ def _check_words(group: click.Group, ctx: click.Context, args: list[str]) -> Non
     try:
         _, rest, order = command.make_parser(inner).parse_args(list(rest))
     except click.UsageError:
-        return  # click reports it when it parses the words itself
+        return  # click reports the same error later, when it parses the words
     _require_single_values(order, inner)
     if isinstance(command, click.Group) and rest:
         _check_words(command, inner, rest)

@@ -13,6 +13,7 @@ import click
 from srbench.claim_audit.claims import Claim, Printed, parse_printed, read_claims
 from srbench.claim_audit.evaluator import ClaimEvaluator
 from srbench.claim_audit.verdict import UNDECIDED, Audit, Finding, audit_claim, audit_claims
+from srbench.cli.common_options import data_root_option, device_option
 from srbench.cli.inference_options import adapter_options
 from srbench.errors import AuditError
 from srbench.escaping import markdown_table
@@ -21,7 +22,7 @@ from srbench.protocols import SCALES
 from srbench.tables import text_table
 from srbench.upscalers.base import Options
 
-_SSIM_SUSPECT = 0.005  # with a fitting PSNR, such a distance means another SSIM or a misprint
+_SSIM_SUSPECT = 0.005  # if the PSNR fits, a larger distance means another kind of SSIM or a misprint
 
 
 class _PrintedType(click.ParamType[Printed]):
@@ -37,7 +38,7 @@ class _PrintedType(click.ParamType[Printed]):
 @click.command("audit", short_help="Compare a claimed score with every protocol.")
 @click.option("--model", metavar="SPEC", help="The model to compare the claim with; see srbench evaluate.")
 @click.option("--scale", type=click.Choice([str(scale) for scale in SCALES]))
-@click.option("--dataset", metavar="NAME", help="The set that the claim is a mean over.")
+@click.option("--dataset", metavar="NAME", help="The dataset whose mean is claimed.")
 @click.option(
     "--claim",
     "printed",
@@ -48,20 +49,20 @@ class _PrintedType(click.ParamType[Printed]):
 @click.option(
     "--own-weights",
     is_flag=True,
-    help="The model's weights are the claimant's: the margin is 0.005 dB and the claim's rounding, not 0.15 dB.",
+    help="The claim is about exactly these weights: the margin is 0.005 dB and the claim's rounding, not 0.15 dB.",
 )
 @click.option(
     "--claims",
     "table",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     metavar="CSV",
-    help="Many claims: network, scale, dataset, psnr, ssim, model, own_weights.",
+    help="A CSV file of claims: network, scale, dataset, psnr, ssim, model, own_weights.",
 )
 @click.option(
     "--thorough", is_flag=True, help="Measure pixel variants and self-ensemble also where a protocol already fits."
 )
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder of the datasets; default $SRBENCH_DATA.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
+@data_root_option
+@device_option
 @adapter_options
 @click.option(
     "--output",

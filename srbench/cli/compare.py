@@ -25,9 +25,11 @@ _METHOD = (
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN_A RUN_B...", type=click.Path(path_type=Path, exists=True))
-@click.option("--base", metavar="RUN|MODEL", help="The model B that all others are compared with.  [default: the last]")
+@click.option("--base", metavar="RUN|MODEL", help="The model that all others are compared with.  [default: the last]")
 @click.option("--common", is_flag=True, help="Compare only the datasets, scales and protocols that both models have.")
-@click.option("--unmatched", is_flag=True, help="Compare runs that were not made or trained alike, and say how.")
+@click.option(
+    "--unmatched", is_flag=True, help="Also compare runs whose options or training differ, and list the differences."
+)
 @click.option("--format", "output_format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def command(runs: tuple[Path, ...], base: str | None, common: bool, unmatched: bool, output_format: str) -> None:
     """Compare runs image by image: RUN_A minus RUN_B.

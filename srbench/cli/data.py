@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from srbench.cli.common_options import data_root_option
 from srbench.cli.notes import CommandGroup, note
 from srbench.errors import counted
 from srbench.images import pixel_sha256
@@ -17,11 +18,8 @@ if TYPE_CHECKING:
     from srbench.datasets.importing import ImportReport
     from srbench.datasets.listing import Listed
 
-_data_root = click.option(
-    "--data-root", type=click.Path(path_type=Path), help="Folder of the datasets; default $SRBENCH_DATA."
-)
 _replace = click.option(
-    "--replace", is_flag=True, help="Replace what is there even by fewer images, less given LR or other pixels."
+    "--replace", is_flag=True, help="Replace an existing split even if images, LR files or canonical pixels get lost."
 )
 
 
@@ -32,7 +30,7 @@ def command() -> None:
 
 @command.command("list")
 @click.argument("names", nargs=-1)
-@_data_root
+@data_root_option
 def list_command(names: tuple[str, ...], data_root: Path | None) -> None:
     """Show each dataset's state, size, licence and source."""
     from srbench.datasets import data_root as root_of
@@ -51,13 +49,13 @@ def list_command(names: tuple[str, ...], data_root: Path | None) -> None:
 
 @command.command()
 @click.argument("names", nargs=-1, required=True)
-@_data_root
-@click.option("--allow-unpinned", is_flag=True, help="Also use archives of which no hash is published.")
+@data_root_option
+@click.option("--allow-unpinned", is_flag=True, help="Also use archives whose hash is not published.")
 @_replace
 def download(names: tuple[str, ...], data_root: Path | None, allow_unpinned: bool, replace: bool) -> None:
     """Fetch and import the named datasets; NAME:SPLIT is one split, such as DIV2K:train.
 
-    Without a split, the one that is evaluated (DIV2K: validation). The size is printed first.
+    Without :SPLIT, the split that is evaluated (DIV2K: validation). The size is printed first.
     """
     from srbench.datasets import find_entry
     from srbench.datasets.download import download_dataset
@@ -80,13 +78,13 @@ def download(names: tuple[str, ...], data_root: Path | None, allow_unpinned: boo
 @command.command("import")
 @click.argument("name")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
-@_data_root
+@data_root_option
 @_replace
 def import_command(name: str, paths: tuple[Path, ...], data_root: Path | None, replace: bool) -> None:
     """Import dataset NAME from folders, archives or Parquet files.
 
-    Knows the layouts of EDSR, DIV2K, BasicSR (folders and LMDB), SelfExSR, RCAN and BSDS500, flat folders, and the
-    Parquet files of the Hugging Face hub. Lossless TIFF and WebP are stored as PNG.
+    The layouts of EDSR, DIV2K, BasicSR (folders and LMDB), SelfExSR, RCAN and BSDS500, flat folders, and the
+    Parquet files of the Hugging Face hub are known. Lossless TIFF and WebP are stored as PNG.
     """
     from srbench.datasets.importing import import_dataset
 
@@ -96,13 +94,13 @@ def import_command(name: str, paths: tuple[Path, ...], data_root: Path | None, r
 
 @command.command()
 @click.argument("names", nargs=-1)
-@_data_root
+@data_root_option
 @click.pass_context
 def verify(ctx: click.Context, names: tuple[str, ...], data_root: Path | None) -> None:
     """Compare datasets with the canonical pixels.
 
-    Tells which are canonical, a known variant, or different and how; without NAMES, those found locally. Exits 0 only
-    if every one is canonical or a known variant.
+    Print whether each dataset is canonical, a known variant, or different, and how; without NAMES, for the datasets
+    found locally. The exit code is 0 only if all are canonical or a known variant.
     """
     from srbench.datasets import available_datasets
     from srbench.datasets.verify import verify_dataset
@@ -128,15 +126,22 @@ def verify(ctx: click.Context, names: tuple[str, ...], data_root: Path | None) -
 
 @command.command()
 @click.argument("names", nargs=-1)
-@_data_root
-@click.option("--scale", default=4, show_default=True, help="Scale of the LR.")
-@click.option("--count", default=4, show_default=True, help="Images on a sheet.")
-@click.option("--weight", is_flag=True, help="Also show where psnr_y_aliased looks.")
-@click.option("--output", type=click.Path(path_type=Path), default=Path(), help="Folder of the sheets; default: here.")
+@data_root_option
+@click.option("--scale", default=4, metavar="N", show_default=True, help="Scale of the LR.")
+@click.option("--count", default=4, metavar="N", show_default=True, help="Images on a sheet.")
+@click.option("--weight", is_flag=True, help="Also show the weights of psnr_y_aliased.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    default=Path(),
+    help="Folder of the sheets; default: the current folder.",
+)
 def preview(names: tuple[str, ...], data_root: Path | None, scale: int, count: int, weight: bool, output: Path) -> None:
-    """Draw contact sheets.
+    """Draw a contact sheet of each dataset.
 
-    A sheet shows HR, LR, bicubic and the five crops; without NAMES, of the datasets found locally, else of Sample.
+    A sheet shows HR, LR, bicubic and the five crops of some images. Without NAMES, sheets of the datasets found locally
+    are drawn, else of Sample.
     """
     from srbench.datasets import available_datasets, open_dataset
     from srbench.datasets.preview import contact_sheet
@@ -186,7 +191,7 @@ def _size(row: Listed) -> str:
 
 @command.command("fingerprint")
 @click.argument("names", nargs=-1, required=True, metavar="NAME|DIR...")
-@_data_root
+@data_root_option
 def fingerprint_command(names: tuple[str, ...], data_root: Path | None) -> None:
     """Print name, size and pixel hash of each image, as JSON in the form of srbench/datasets/fingerprints.json.
 

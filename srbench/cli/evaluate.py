@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from srbench.cli.common_options import data_root_option
 from srbench.cli.inference_options import accept_random_option, inference_options
 from srbench.cli.notes import is_quiet, note
 from srbench.datasets import available_datasets, open_dataset
@@ -63,8 +64,8 @@ from srbench.upscalers.loading import open_upscaler
     type=click.Choice(["made", "given", "any"]),
     default="made",
     show_default=True,
-    help="Make LR from HR; use the dataset's LR files, which have to be MATLAB's bicubic (given); or score any LR "
-    "files, whose origin is named next to the scores.",
+    help="made: the protocol makes LR from HR. given: the dataset's LR files, which must be MATLAB's bicubic. any: LR "
+    "files of any origin, which is printed with the scores.",
 )
 @click.option(
     "--lr-dir",
@@ -75,9 +76,9 @@ from srbench.upscalers.loading import open_upscaler
 @click.option(
     "--lr-pattern",
     metavar="P",
-    help="Their names, such as {name}_LRBI_x{scale}; without it the usual endings are tried.",
+    help="With --lr-dir: the names of the files, such as {name}_LRBI_x{scale}; by default the usual endings are tried.",
 )
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder of the datasets; default $SRBENCH_DATA.")
+@data_root_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from srbench.cli.common_options import data_root_option
 from srbench.cli.inference_options import inference_options
 from srbench.cli.notes import note
 from srbench.cli.table import parse_labels
@@ -31,7 +32,7 @@ from srbench.upscalers.loading import open_upscaler
     "boxes",
     multiple=True,
     metavar="X,Y,W,H",
-    help="The crop of each --image, in order, in pixels of the HR image from its left upper corner.",
+    help="The crop of each --image, in the same order: left, top, width and height in pixels of the HR image.",
 )
 @click.option(
     "--auto",
@@ -52,11 +53,22 @@ from srbench.upscalers.loading import open_upscaler
 )
 @click.option("--no-bicubic", is_flag=True, help="Leave out the crop of MATLAB's bicubic.")
 @click.option(
-    "--width", default="text", show_default=True, metavar="column|text|INCHES", help="3.25 inches, 6.875 inches, …"
+    "--width",
+    default="text",
+    show_default=True,
+    metavar="column|text|INCHES",
+    help="column (3.25 inches), text (6.875 inches), or a number of inches.",
 )
 @click.option("--font", default=DEFAULT_FONT, show_default=True, help="A font family that matplotlib finds.")
-@click.option("--font-size", type=click.FloatRange(4, 20), default=7.0, show_default=True, help="In points.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder of the datasets; default $SRBENCH_DATA.")
+@click.option(
+    "--font-size",
+    type=click.FloatRange(4, 20),
+    metavar="POINTS",
+    default=7.0,
+    show_default=True,
+    help="Size of the text in points.",
+)
+@data_root_option
 @click.option(
     "-o", "--output", required=True, metavar="FILE.png|pdf|svg", type=click.Path(path_type=Path), help="The figure."
 )

@@ -8,6 +8,7 @@ from typing import cast
 
 import click
 
+from srbench.cli.common_options import device_option, self_ensemble_option
 from srbench.errors import UpscalerError
 from srbench.upscalers.adapters import MAX_PAD, RANGES
 from srbench.upscalers.base import OptionKeywords, Options
@@ -37,21 +38,21 @@ factory_arg_option = click.option(
 """`--factory-arg`, for commands that open a model without the options of `Options`."""
 
 _RUNNING: dict[str, _Decorator] = {
-    "device": click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …"),
+    "device": device_option,
     "precision": click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True),
     "tile": click.option(
-        "--tile", type=click.IntRange(min=1), metavar="N", help="Side of the LR tiles; changes the score."
+        "--tile", type=click.IntRange(min=1), metavar="N", help="Compute in tiles of N×N LR pixels; changes the score."
     ),
-    "self_ensemble": click.option("--self-ensemble", is_flag=True, help="Average over eight flips and rotations."),
+    "self_ensemble": self_ensemble_option,
     "optimise": click.option(
         "--optimise",
         type=click.Choice(OPTIMISATIONS),
         default="none",
         show_default=True,
-        help="Faster inference of zoo networks; moves scores by less than 0.0005 dB.",
+        help="Faster inference of zoo networks; changes scores by less than 0.0005 dB.",
     ),
     "form": click.option(
-        "--form", type=click.Choice(FORMS), help="The form of zoo:NAME@FILE, for a file that does not name its own."
+        "--form", type=click.Choice(FORMS), help="The form of zoo:NAME@FILE, if the file does not name its form."
     ),
 }
 """The options of how a model is run, by field of `Options`."""
@@ -69,7 +70,7 @@ _ADAPTERS: dict[str, _Decorator] = {
         type=click.Choice([str(value) for value in RANGES]),
         default="1",
         show_default=True,
-        help="Values the network takes and returns: [0, 1], [0, 255] or [-1, 1].",
+        help="Values that the network takes and returns: [0, 1], [0, 255] or [-1, 1].",
     ),
     "bgr": click.option("--bgr", is_flag=True, help="The network takes and returns BGR."),
     "luma": click.option(
@@ -79,7 +80,7 @@ _ADAPTERS: dict[str, _Decorator] = {
         "--pre-upsample", is_flag=True, help="The network gets the LR enlarged by MATLAB's bicubic (SRCNN, VDSR)."
     ),
     "output_name": click.option(
-        "--output-name", metavar="NAME", help="Which of a model's several outputs is the SR image."
+        "--output-name", metavar="NAME", help="The output that is the SR image, for a model with several outputs."
     ),
     "factory_arg": factory_arg_option,
 }
@@ -89,7 +90,7 @@ _IMAGES: dict[str, _Decorator] = {
     "pattern": click.option(
         "--pattern",
         metavar="P",
-        help="For images:DIR, the files below DIR: '{dataset}/{name}_SR.png'; also {scale} and *.",
+        help="For images:DIR: the files below DIR, such as '{dataset}/{name}_SR.png'; {scale} and * are allowed, too.",
     ),
 }
 """The option for SR images that exist already, by field of `Options`."""

@@ -57,31 +57,39 @@ def build_command(submissions: Path, output: Path, repository: str, docs: str, s
     "--base",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="The submissions before a change: new entries may not bring a verification.",
+    help="The submissions folder before a change: also check that the change adds or changes one entry only.",
 )
 @click.option(
     "--rescore",
     "images",
     type=click.Path(path_type=Path),
     metavar="IMAGES",
-    help="Score SR images, IMAGES/DATASET/NAME.png, against the one ID given.",
+    help="Score SR images, IMAGES/DATASET/NAME.png, again and compare with the one given ID.",
 )
-@click.option("--rerun", is_flag=True, help="Run the weights of the one ID given again, in a separate process.")
+@click.option("--rerun", is_flag=True, help="Run the weights of the one given ID again, in a separate process.")
 @click.option(
-    "--rerun-crops", is_flag=True, help="Make only the sample crops of the one ID given again, which is re-run already."
+    "--rerun-crops",
+    is_flag=True,
+    help="Make only the sample crops again, of the one given ID, whose weights were run again before.",
 )
 @click.option(
     "--weights",
     type=click.Path(path_type=Path, exists=True),
     metavar="PATH",
-    help="With --rerun and --rerun-crops: file or folder of weights that no catalogue has.",
+    help="With --rerun and --rerun-crops: file or folder of weights that the catalogue does not have.",
 )
 @click.option(
     "--data-root",
     type=click.Path(path_type=Path),
     help="With --rescore or --rerun: folder of the datasets; default $SRBENCH_DATA.",
 )
-@click.option("--device", default="auto", show_default=True, help="With --rerun and --rerun-crops: auto, cpu, cuda, …")
+@click.option(
+    "--device",
+    default="auto",
+    metavar="NAME",
+    show_default=True,
+    help="With --rerun and --rerun-crops: auto, cpu, cuda or cuda:N.",
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=1),
@@ -97,14 +105,14 @@ def build_command(submissions: Path, output: Path, repository: str, docs: str, s
     metavar="TEXT",
     help="With --rescore or --rerun: part of the message of a review that you looked at; may be repeated.",
 )
-@click.option("--by", metavar="NAME", help="With --accept: who accepts the reviews; recorded.")
+@click.option("--by", metavar="NAME", help="With --accept: the person who accepts the reviews, for the record.")
 @click.option(
     "--thorough",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIR",
     help="With --rerun: also score a folder of HR images that nobody has published, and compare with bicubic.",
 )
-@click.option("--strict", is_flag=True, help="Fail also where a person should look.")
+@click.option("--strict", is_flag=True, help="Also fail if a person should review an entry.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Also write DIR/check.json.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def check_command(
@@ -129,8 +137,8 @@ def check_command(
 
     Without an ID, the results of studies in the same folder are checked, too.
 
-    Exit code 1 where there is an error. What verifies writes verification.json and verified.json: both are
-    maintainers' to commit.
+    The exit code is 1 if there is an error. --rescore and --rerun write verification.json and verified.json, which a
+    maintainer commits.
     """
     from leaderboard.study_pages import read_studies
     from srbench.cli.submission_check import accepted_reviews, check_in_worker, report, verify, verify_crops
@@ -191,7 +199,7 @@ def _require_their_use(context: click.Context, *, rescore: bool, rerun: bool, cr
     default=Path("exports"),
     show_default=True,
     metavar="DIR",
-    help="Where the files go.",
+    help="Folder of the files.",
 )
 @click.option(
     "--format",
@@ -218,7 +226,14 @@ def export_command(submissions: Path, output: Path, forms: tuple[str, ...], site
 @command.command("serve")
 @_submissions
 @_output
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    default=8000,
+    show_default=True,
+    help="The port; 0 takes a free one.",
+)
 @click.option(
     "--data-root",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -239,8 +254,10 @@ def export_command(submissions: Path, output: Path, forms: tuple[str, ...], site
     metavar="SPEC",
     help="With --data-root: a model to run; may be repeated. Default: bicubic and the first three of the front page.",
 )
-@click.option("--scale", type=click.IntRange(2, 4), default=4, show_default=True, help="With --data-root.")
-@click.option("--device", default="auto", show_default=True, help="With --data-root: auto, cpu, cuda, …")
+@click.option("--scale", type=click.IntRange(2, 4), metavar="N", default=4, show_default=True, help="With --data-root.")
+@click.option(
+    "--device", default="auto", metavar="NAME", show_default=True, help="With --data-root: auto, cpu, cuda or cuda:N."
+)
 def serve_command(
     submissions: Path,
     output: Path,

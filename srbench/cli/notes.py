@@ -1,4 +1,4 @@
-"""What commands print next to their results: notes that `--quiet` leaves out, and groups whose help is complete."""
+"""Notes that `--quiet` leaves out, and command groups whose help page shows complete sentences."""
 
 from __future__ import annotations
 

@@ -35,9 +35,22 @@ from srbench.score_tables.tabulate import ModelTable, Place, protocols_of, tabul
 @click.option("--scale", type=int, metavar="N", help="[default: the largest of the runs]")
 @click.option("--protocol", metavar="NAME", help="[default: the first of the runs]")
 @click.option("--name", "names", multiple=True, metavar="RUN=LABEL", help="Name a model. May be repeated.")
-@click.option("--width", default="column", show_default=True, metavar="column|text|INCHES", help="3.25, 6.875, …")
+@click.option(
+    "--width",
+    default="column",
+    show_default=True,
+    metavar="column|text|INCHES",
+    help="column (3.25 inches), text (6.875 inches), or a number of inches.",
+)
 @click.option("--font", default=DEFAULT_FONT, show_default=True, help="A font family that matplotlib finds.")
-@click.option("--font-size", type=click.FloatRange(4, 20), default=8.0, show_default=True, help="In points.")
+@click.option(
+    "--font-size",
+    type=click.FloatRange(4, 20),
+    metavar="POINTS",
+    default=8.0,
+    show_default=True,
+    help="Size of the text in points.",
+)
 def command(
     runs: tuple[Path, ...],
     output: Path,

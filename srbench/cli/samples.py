@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from srbench.cli.common_options import device_option, self_ensemble_option
 from srbench.cli.inference_options import adapter_options
 from srbench.samples import make_samples
 from srbench.submissions.crops import SCALE, TEXTURE_SCALES
@@ -14,13 +15,16 @@ from srbench.upscalers.base import Options
 
 
 @click.command()
-@click.option("--model", required=True, metavar="SPEC", help="What to run: zoo:imdn@authors, bicubic, …")
+@click.option(
+    "--model", required=True, metavar="SPEC", help="The model to run, such as zoo:imdn@authors; see srbench evaluate."
+)
 @click.option(
     "--scale",
     type=int,
+    metavar="N",
     default=SCALE,
     show_default=True,
-    help="×2, ×3 and ×4 are for submissions; crops of other scales are only for you.",
+    help="Submissions take ×2, ×3 and ×4; crops of other scales are only for your own use.",
 )
 @click.option(
     "--output",
@@ -29,8 +33,8 @@ from srbench.upscalers.base import Options
     type=click.Path(path_type=Path, file_okay=False),
     help="A folder for `srbench submit --samples`; the crops of all scales may share it.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
-@click.option("--self-ensemble", is_flag=True, help="Average over the eight flips and rotations.")
+@device_option
+@self_ensemble_option
 @adapter_options
 def command(model: str, scale: int, output: Path, device: str, self_ensemble: bool, options: Options) -> None:
     """Write the lossless SR crops that the leaderboard's gallery and image slider show.
@@ -42,7 +46,6 @@ def command(model: str, scale: int, output: Path, device: str, self_ensemble: bo
         click.echo(path)
     if scale not in TEXTURE_SCALES:
         click.echo(
-            f"crops at ×{scale} are for looking at: the leaderboard shows ×2, ×3 and ×4, and `srbench submit` takes "
-            "no others",
+            f"crops at ×{scale} are only for your own use: `srbench submit` takes crops at ×2, ×3 and ×4",
             err=True,
         )

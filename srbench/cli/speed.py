@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from srbench.cli.common_options import device_option
 from srbench.cli.inference_options import adapter_options
 from srbench.files import write_atomic
 from srbench.ntire import NTIRE_RULES, NTIRE_RUNS, NtireReport, NtireRule, measure_ntire
@@ -16,26 +17,36 @@ from srbench.upscalers.base import Options
 
 
 @click.command()
-@click.option("--model", "models", multiple=True, metavar="SPEC...", help="What to time; several take turns.")
-@click.option("--scale", "scales", type=int, multiple=True, help="Scale; may be repeated. Required without --ntire.")
+@click.option("--model", "models", multiple=True, metavar="SPEC...", help="The models to time; several take turns.")
+@click.option(
+    "--scale", "scales", type=int, metavar="N", multiple=True, help="May be repeated. Required without --ntire."
+)
 @click.option(
     "--size", "sizes", multiple=True, metavar="S...", help="LR size in pixels: 96, or 180x320.  [default: 120]"
 )
 @click.argument("more", nargs=-1, metavar="[SPEC|S]...")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
+@device_option
 @click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True)
 @click.option("--optimise", is_flag=True, help="Fold constants into the convolutions and use channels_last.")
 @adapter_options
 @click.option(
-    "--repetitions", type=click.IntRange(3), default=20, show_default=True, help="Timed runs per spec and size."
+    "--repetitions",
+    type=click.IntRange(3),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="Timed runs per spec and size.",
 )
-@click.option("--warmup", type=click.IntRange(1), default=3, show_default=True, help="Runs before the timed ones.")
+@click.option(
+    "--warmup", type=click.IntRange(1), metavar="N", default=3, show_default=True, help="Runs before the timed ones."
+)
 @click.option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
     default=60.0,
     show_default=True,
-    help="Per size; at least 3 runs are made.",
+    help="Time limit per size; at least 3 runs are made.",
 )
 @click.option(
     "--ntire",

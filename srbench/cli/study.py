@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from srbench.cli.common_options import data_root_option, device_option
 from srbench.cli.notes import CommandGroup
 
 _PLAN = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -27,11 +28,18 @@ def command() -> None:
 @command.command("run")
 @click.argument("plan", type=_PLAN, metavar="FILE")
 @_OUTPUT
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder of the datasets; default $SRBENCH_DATA.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Trainings at once.")
-@click.option("--compile", "compiled", is_flag=True, help="Compile the networks.")
-@click.option("--graphs", is_flag=True, help="Replay steps as CUDA graphs.")
+@data_root_option
+@device_option
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="The number of trainings at a time.",
+)
+@click.option("--compile", "compiled", is_flag=True, help="Use torch.compile.")
+@click.option("--graphs", is_flag=True, help="Replay steps as CUDA graphs: on a GPU, without launching each kernel.")
 @click.option(
     "--checkpoint-every",
     type=click.IntRange(min=1),
@@ -42,7 +50,7 @@ def command() -> None:
     "--scores/--no-scores",
     default=True,
     show_default=True,
-    help="Score what is trained; without, the same command does it later, here or on another machine.",
+    help="Score each training. With --no-scores, repeat the command later, here or on another machine, to score them.",
 )
 def run(
     plan: Path,
@@ -57,7 +65,7 @@ def run(
 ) -> None:
     """Train and score every arm and seed of the study in FILE, then report.
 
-    What is in DIR already is not repeated; a folder that belongs to another plan is refused.
+    Trainings and scores that are finished in DIR are not repeated; a folder of another plan is refused.
     """
     from srbench.study.running import Machine, run_study
     from srbench.study.study_plan import load_study

@@ -73,7 +73,7 @@ def command(
 ) -> None:
     """Make a submission to the leaderboard from runs of one model.
 
-    RUN is a folder that `srbench evaluate --output` wrote. All need the same model and options, and whole datasets.
+    RUN is a folder that `srbench evaluate --output` wrote. All need the same model and options, and complete datasets.
     """
     loaded = [read_run(run) for run in runs]
     said = complete_metadata(_read_about(about), str(about)) if about else {}

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from srbench.cli.common_options import data_root_option
 from srbench.cli.inference_options import accept_random_option, inference_options
 from srbench.cli.notes import is_quiet
 from srbench.protocols import SCALES, LrSource
@@ -52,14 +53,14 @@ from srbench.upscalers.base import Options
     required=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="A folder per run, and one table of all runs; finished runs are not computed again.",
+    help="Write a folder per run and one table of all runs there; finished runs are not computed again.",
 )
 @click.option(
     "--engine",
     type=click.Choice(["local", "ray"]),
     default="local",
     show_default=True,
-    help="This machine, or a Ray cluster.",
+    help="Where to compute: this machine (local) or a Ray cluster.",
 )
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes of this machine; default 1.")
 @click.option("--cpus", type=click.FloatRange(min=0), metavar="N", help="Cores of a job on a Ray cluster; default 1.")
@@ -69,9 +70,9 @@ from srbench.upscalers.base import Options
     type=click.Choice(["made", "given"]),
     default="made",
     show_default=True,
-    help="Make LR from HR, or use the dataset's own LR files, which are MATLAB's bicubic.",
+    help="made: the protocol makes LR from HR. given: the dataset's LR files, which must be MATLAB's bicubic.",
 )
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder of the datasets; default $SRBENCH_DATA.")
+@data_root_option
 @inference_options
 @accept_random_option
 @click.option(

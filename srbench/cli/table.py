@@ -61,16 +61,21 @@ _RENDERERS = {"text": text_scores, "markdown": markdown_scores, "latex": latex_s
     "bases",
     multiple=True,
     metavar="[LABEL=]BASE",
-    help="Print differences to a model, of all others or of one (repeatable), as ↑0.03 and ↓0.03.",
+    help="Print the difference to BASE, such as ↑0.03, for all other models or only for LABEL. May be repeated.",
 )
 @click.option(
     "--reported",
     multiple=True,
     metavar="ID[:NETWORK]",
-    help="Add rows that a paper printed, set apart and never marked, such as 2104.07566-table-1:IMDN-BAM.",
+    help="Add rows that a paper printed, such as 2104.07566-table-1:IMDN-BAM; they are separate and never marked.",
 )
 @click.option(
-    "--digits", type=click.IntRange(0, 6), default=PSNR_DIGITS, show_default=True, help="Decimals of values in dB."
+    "--digits",
+    type=click.IntRange(0, 6),
+    metavar="N",
+    default=PSNR_DIGITS,
+    show_default=True,
+    help="Decimals of values in dB.",
 )
 @click.option("--sentence", is_flag=True, help="Print the sentences that describe the protocol, for text or latex.")
 def command(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from srbench.cli.common_options import data_root_option
 from srbench.cli.notes import CommandGroup
 from srbench.cli.zoo_saturation import saturation
 from srbench.cli.zoo_tables import (
@@ -99,10 +100,14 @@ def info(name: str, form: str) -> None:
 
 @command.command("fetch")
 @click.argument("specs", nargs=-1, required=True, metavar="NAME[@TAG]...")
-@click.option("--scale", type=int, help="Only the weights for this scale.")
-@click.option("--unpinned", is_flag=True, help="Fetch files of unknown hash too; the hash found is kept and enforced.")
+@click.option("--scale", type=int, metavar="N", help="Only the weights for this scale.")
+@click.option(
+    "--unpinned",
+    is_flag=True,
+    help="Also fetch files of unknown hash; the hash found is stored and checked from then on.",
+)
 def fetch(specs: tuple[str, ...], scale: int | None, unpinned: bool) -> None:
-    """Fetch weights into the cache, their hash checked; prints one path per file."""
+    """Fetch weights into the cache, check their hash, and print one path per file."""
     from srbench.zoo.checkpoints import fetch_weights
 
     for spec in specs:
@@ -114,7 +119,7 @@ def fetch(specs: tuple[str, ...], scale: int | None, unpinned: bool) -> None:
 @click.argument("source", type=_FILE, metavar="FILE")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: FILE as .safetensors.")
 @click.option("--network", help="The network, or NAME@TAG for the hyper-parameters of published weights.")
-@click.option("--scale", type=int, help="The scale, where keys and shapes leave it open.")
+@click.option("--scale", type=int, metavar="N", help="The scale, if keys and shapes do not determine it.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="A hyper-parameter; may be repeated.")
 @click.option("--form", type=click.Choice(FORMS), help="The form that the weights were trained in.")
 def convert(
@@ -125,7 +130,7 @@ def convert(
     options: tuple[str, ...],
     form: Form | None,
 ) -> None:
-    """Convert an authors' checkpoint to safetensors with a record of what it is."""
+    """Convert a published checkpoint to safetensors with a record of its network and source."""
     from srbench.bounded_process import BoundedWorker
     from srbench.zoo.conversion import convert as convert_file
     from srbench.zoo.conversion import describe
@@ -142,7 +147,7 @@ def convert(
 
 @command.command("export")
 @click.argument("spec", metavar="NAME[@TAG|@FILE]|python:FILE.py:factory[@FILE]")
-@click.option("--scale", type=int, required=True)
+@click.option("--scale", type=int, metavar="N", required=True)
 @click.option("--format", "form", type=click.Choice(["onnx"]), default="onnx", show_default=True, help="What to write.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: NAME_xSCALE.onnx.")
 @click.option("--weights", type=_FILE, help="A checkpoint of your own in place of published weights.")
@@ -152,7 +157,7 @@ def convert(
 def export(
     spec: str, scale: int, form: str, output: Path | None, weights: Path | None, arguments: tuple[str, ...]
 ) -> None:
-    """Export a network with its weights, checked against the output of the network itself."""
+    """Export a network with its weights, and compare the output of the file with that of the network."""
     from srbench.upscalers.base import Options
     from srbench.upscalers.factory_args import parse_factory_args
     from srbench.upscalers.loading import module_of, open_upscaler
@@ -185,11 +190,11 @@ def _report_export(module: nn.Module, target: Path) -> None:
 
 @command.command("publish")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR")
-@click.option("--replace", is_flag=True, help="Publish over an entry that is there already.")
+@click.option("--replace", is_flag=True, help="Replace an existing entry.")
 @click.option("--licence", default="Apache-2.0", show_default=True, help="The licence of the weights.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="The folder of the datasets; default $SRBENCH_DATA.")
+@data_root_option
 def publish(folder: Path, replace: bool, licence: str, data_root: Path | None) -> None:
-    """Add a finished training to the catalogue: half-precision weights, scored, and their record.
+    """Score a finished training, and add its weights in half precision and its record to the catalogue.
 
     DIR is what `srbench train --output` wrote. The weights become @srbench of this checkout.
     """
@@ -218,8 +223,13 @@ def publish(folder: Path, replace: bool, licence: str, data_root: Path | None) -
 
 @command.command("card")
 @click.argument("name", metavar="NAME")
-@click.option("--scale", type=int, help="Which scale, where there are several.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: print it.")
+@click.option("--scale", type=int, metavar="N", help="The scale, if there are weights for several.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the card to this file; by default it is printed.",
+)
 def card(name: str, scale: int | None, output: Path | None) -> None:
     """Write the model card of weights trained here, in the hub's format, from their record."""
     from srbench.zoo.trained_cards import model_card
@@ -279,7 +289,9 @@ def _published() -> list[str]:
 
 
 def _named_form(text: str | None) -> tuple[str | None, tuple[Setting, ...] | None]:
-    """The network and hyper-parameters that `--network NAME[@TAG]` stands for; without a tag, the network's own."""
+    """Return the network and hyper-parameters that `--network NAME[@TAG]` stands for; without a tag, the network's
+    default ones.
+    """
     if text is None:
         return None, None
     if "@" not in text:

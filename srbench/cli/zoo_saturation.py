@@ -12,7 +12,7 @@ PAPER_VARIANTS = tuple(
 
 @click.command("saturation")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--scale", type=int, default=4, show_default=True)
+@click.option("--scale", type=int, metavar="N", default=4, show_default=True)
 def saturation(names: tuple[str, ...], scale: int) -> None:
     """Print how far the attention maps of untrained networks are saturated, in each form, as a Markdown table.
 

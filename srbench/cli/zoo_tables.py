@@ -26,7 +26,10 @@ def network_row(network: Network) -> tuple[str, ...]:
 
 
 def _tags_of(network: Network) -> str:
-    """Return the tags of its weights. A tag that lacks some scales of the network is followed by the scales it has."""
+    """Return the tags of a network's weights.
+
+    A tag that lacks some scales of the network is followed by the scales it has.
+    """
     served: dict[str, set[int]] = {}
     for entry in entries_of(network.name):
         served.setdefault(f"@{entry.tag}", set()).update(entry.scales)

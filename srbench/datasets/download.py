@@ -23,10 +23,10 @@ def download_dataset(
 ) -> list[ImportReport]:
     """Fetch a dataset, or the split `DIV2K:train`, from the first source that has it, and import it.
 
-    Without a split, the one that is evaluated. `announce` gets the size before each source is fetched. Archives stay in
-    the cache folder (several datasets share one). Sources without a published hash are used only with
-    `allow_unpinned`; `replace` is that of `import_dataset`. Raises DatasetError, with how else to get it, when there
-    is no source or all of them fail.
+    Without a split, the split that is evaluated is fetched. `announce` is called with the size before each source is
+    fetched. Archives stay in the cache folder, because several datasets may share one. Sources without a published hash
+    are used only with `allow_unpinned`; for `replace` see `import_dataset`. Raises DatasetError if there is no source
+    or all of them fail; the message says how else to get the dataset.
     """
     title, _, part = name.partition(":")
     entry = find_entry(title)

@@ -42,7 +42,8 @@ class Box(NamedTuple):
 
 
 def five_boxes(height: int, width: int) -> tuple[Box, Box, Box, Box, Box]:
-    """Return the boxes of `CROPS`: half of each side, rounded down; the centre is that of torchvision's FiveCrop.
+    """Return the boxes of `CROPS`: half of each side, rounded down; the centre box is placed as in torchvision's
+    FiveCrop.
 
     Raises:
         DatasetError: a side below 2 pixels.

@@ -52,8 +52,9 @@ class _Table:
 def parquet_images(path: Path) -> Iterator[tuple[PurePosixPath, Callable[[], bytes]]]:
     """Yield the images of a Parquet file: a path as in a folder, such as `HR/baby.png`, and a reader.
 
-    A row's name is that of a name column, else of the path next to the image, else its number. The scale of LR is in
-    its column's name, or follows from the sizes. Raises DatasetError for a file that is damaged or without images.
+    A row is named by a name column, else by the path that is stored with the image, else by its number. The scale of an
+    LR column is in its name, or follows from the sizes. Raises DatasetError for a file that is damaged or without
+    images.
     """
     # Inside the function: pyarrow is slow to import, and other layouts do not need it.
     import pyarrow as pa

@@ -29,7 +29,8 @@ _UNREAD_SUFFIXES = (".webp", ".tif", ".tiff", ".gif", ".jp2", ".jxl", ".avif", "
 class ImageSet:
     """An ordered set of named HR images, RGB uint8 H×W×3, with the LR files that are stored next to them.
 
-    `names` are file stems in string order; `n_expected` is the number of images that the dataset has, wherever known.
+    `names` are file stems in string order; `n_expected` is the number of images of the complete dataset; if it is not
+    known, the number of images found.
     """
 
     def __init__(self, name: str, store: Store, *, n_expected: int | None = None, split: str = "test") -> None:
@@ -105,7 +106,7 @@ class ImageSet:
         data = self.store.lr(name, scale)
         if data is None:
             raise DatasetError(
-                f"{self.name}/{name}: no given LR at ×{scale} beside {self.location}; "
+                f"{self.name}/{name}: no given LR at ×{scale} next to {self.location}; "
                 f"expected LR_bicubic/X{scale}/{name}x{scale}.png; div2k-rgb is defined on such files, "
                 "all other protocols make their own with --lr made"
             )
@@ -134,7 +135,7 @@ class ImageSet:
         known = self.__dict__.get("pixel_hashes", {}).get(name, sha256)
         if known != sha256:
             raise ImageError(
-                f"{self.name}/{name}: expected the pixels that the dataset's fingerprint was made of "
+                f"{self.name}/{name}: expected the pixels that the dataset's fingerprint was computed from "
                 f"({known[:12]}…), got {sha256[:12]}…, which are not those; check the file and the disk, "
                 "and run again"
             )
@@ -152,9 +153,9 @@ class ImageSet:
 
 
 def distinct_sets(sets: Iterable[ImageSet]) -> list[ImageSet]:
-    """The sets in their order, each once.
+    """The datasets in their order, each once.
 
-    Raises DatasetError for two different ones of one name: their scores could not be told apart.
+    Raises DatasetError for two different datasets of one name: their scores could not be distinguished.
     """
     kept: dict[str, ImageSet] = {}
     for images in sets:
@@ -197,7 +198,7 @@ def open_dataset(spec: str, *, data_root: Path | None = None) -> ImageSet:
 
     Raises:
         UnknownNameError: no such dataset; close matches are offered.
-        DatasetError: it is not there (says where it was looked for and how to get it), empty or ambiguous.
+        DatasetError: it is missing (the message says where it was searched and how to get it), empty or ambiguous.
 
     Examples:
         >>> images = open_dataset("Sample")
@@ -249,12 +250,12 @@ def find_store(entry: DatasetEntry, split: Split, root: Path) -> Store | None:
 
 
 def _fullest(store: ParquetStore, split: Split) -> Store:
-    """Raise DatasetError if the imported file has fewer images of a set than a folder that it would hide."""
+    """Raise DatasetError if the imported file would hide a folder that has more images of the set."""
     for folder in (store.location.parent / name for name in split.hr_folders):
         if len(store.names) != split.count and folder.is_dir() and len(images_in(folder)) > len(store.names):
             raise DatasetError(
                 f"{store.location}: expected the complete set, got {len(store.names)} images while "
-                f"{folder} beside it has {len(images_in(folder))}; move away the one that is not meant, "
+                f"{folder} next to it has {len(images_in(folder))}; move the wrong one away, "
                 "or import the complete set"
             )
     return store
@@ -307,7 +308,7 @@ def _known_names() -> set[str]:
 
 
 def _sample() -> ImageSet:
-    # The package's location is asked for without importing it: skimage is slow to load, and only files are needed.
+    # Find the package's folder without importing the package: skimage is slow to load, and only its files are needed.
     spec = find_spec("skimage")
     if spec is None or not spec.submodule_search_locations:
         raise DatasetError("Sample needs the images of scikit-image, which is not installed; pip install scikit-image")
@@ -329,5 +330,5 @@ def _keep_hashes(record: Path, hashes: dict[str, list[object]]) -> None:
     try:
         write_atomic(record, json.dumps(hashes))
     except SrbenchError:
-        # The record only saves time; a cache that cannot be written must not stop an evaluation.
+        # The cache only saves time; an evaluation must not stop because the cache cannot be written.
         return

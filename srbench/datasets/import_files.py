@@ -57,7 +57,8 @@ def files_in(folder: Path, own_formats: bool) -> Iterator[tuple[PurePosixPath, C
     """Yield every file in a folder and its subfolders by name: its path, starting with the folder's name, and its
     bytes.
 
-    Paths are in composed Unicode (NFC), whatever the disk has; those of WebP and TIFF end in `.png`, as they are read.
+    Paths are in composed Unicode (NFC), whatever form the disk has. WebP and TIFF files are converted when they are
+    read, so their paths end in `.png`.
     """
     if folder.is_file():
         yield from parquet_images(folder)

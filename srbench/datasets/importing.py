@@ -32,7 +32,7 @@ _MANGA109_PAGES = (
 class ImportReport:
     """The result of one import: `skipped` counts files by reason, `renamed` maps file names to canonical names.
 
-    `lr_scales` are all scales of which LR was taken; `partial_lr` counts it for those that lack some.
+    `lr_scales` are all scales with imported LR files; `partial_lr` has the number of files for each incomplete scale.
     """
 
     name: str
@@ -98,12 +98,14 @@ def import_dataset(
 
     `own_formats` also takes lossless WebP and TIFF, stored as PNG: for files of the user's own.
 
-    Writes ROOT/NAME/SPLIT.parquet for each split that was found, whole or not at all; one import of a set runs at a
-    time. A set that is there already loses no image, no given LR and no canonical pixels, unless `replace`.
+    Writes ROOT/NAME/SPLIT.parquet for each split that was found, completely or not at all. Only one import of a set
+    runs at a time. Unless `replace` is set, an import that would remove images, given LR files or canonical pixels of
+    an existing split is refused.
 
     Raises:
         UnknownNameError: no such dataset.
-        DatasetError: nothing fits, or what is there would lose something; says what was seen.
+        DatasetError: no image fits, or the import would remove part of an existing split; the message says what was
+            found.
         ImageError: an image is damaged.
     """
     entry, root = find_entry(name), root_of(data_root)
@@ -265,11 +267,11 @@ def _parts(
 ) -> list[tuple[str, int | None]]:
     """Return the best HR folder; if a set is split over several folders, return all of them.
 
-    They are neighbours of it (or of its parent) of the same kind, with other images of the set.
+    The others are next to it (or next to its parent), have files of the same kind, and hold other images of the set.
     """
     parts, names = [best], _names_in(entry, groups[best])
     parent, _, leaf = best[0].rpartition("/")
-    # A folder next to one called HR has other content.
+    # If the folder is called HR, the folders next to it hold something else.
     parent = "" if re.search("HR|GT", leaf, re.IGNORECASE) else parent
     for key, items in groups.items():
         others = _names_in(entry, items)
@@ -293,7 +295,8 @@ def _named(
 ) -> dict[str, _Found]:
     """Return the files by canonical name, in string order.
 
-    Those with foreign names are found by their pixels, LR by the names of its HR, which `known` maps to the set's own.
+    Files with unknown names are recognised by their pixels. LR files are found by the names of their HR files, which
+    `known` maps to the names of the set.
     """
     named: dict[str, _Found] = {}
     foreign: list[str] = []

@@ -15,7 +15,8 @@ from srbench.datasets.stores import images_in, row_count
 class Listed:
     """A split's state: `found` images of `expected` in `size` bytes at `place`; None where it is missing or unknown.
 
-    `download_bytes` is what a download of it takes, as far as that is known; with `at_least`, some files come on top.
+    `download_bytes` is the size of a download as far as it is known; with `at_least`, there are more files of unknown
+    size.
     """
 
     name: str

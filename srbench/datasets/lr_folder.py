@@ -56,7 +56,7 @@ class LrFolderStore:
         return read_file(path) if path else None
 
     def lr_scales(self) -> tuple[int, ...]:
-        """Return the scales at which every image has an LR file and the first file has the size of that scale."""
+        """Return the scales at which every image has an LR file and the first of them has the size for that scale."""
         return tuple(
             scale for scale in LR_SCALES if all(self._path(name, scale) for name in self.names) and self._fits(scale)
         )

@@ -16,7 +16,7 @@ from srbench.datasets.lrcheck import LrOrigin, lr_origin
 from srbench.errors import DatasetError, SrbenchError, counted
 from srbench.files import cache_dir, write_atomic
 
-# Increase it when `lr_origin` detects another way of shrinking, since cached results may then be wrong.
+# Increase this number when `lr_origin` learns a further method of shrinking: cached results may then be wrong.
 _VERSION = 1
 _ORIGINS = TypeAdapter(dict[str, LrOrigin])
 
@@ -24,11 +24,11 @@ _ORIGINS = TypeAdapter(dict[str, LrOrigin])
 def given_origins(images: ImageSet, *, scale: int) -> dict[str, LrOrigin]:
     """Return the origin of each given LR at a scale, by image name.
 
-    It is kept in the cache folder under the hashes of both files.
+    The results are kept in the cache folder, under the hashes of both files.
 
     Raises:
         DatasetError: an image without given LR, or one whose LR has another size than its HR divided by the scale.
-        ImageError: a file that does not decode.
+        ImageError: a file that cannot be decoded.
     """
     images.require_given(scale)
     record = _record_of(images, scale)

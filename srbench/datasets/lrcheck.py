@@ -63,11 +63,11 @@ def lr_origin(hr: Images, lr: Images, *, scale: int, data: bytes = b"") -> LrOri
     """Detect the method of shrinking that makes this LR from the HR.
 
     Args:
-        hr: uint8 H×W×3, whole or cropped; it is cropped to a multiple of the scale first, and also tried whole
-            where the LR has the rounded-up size.
+        hr: uint8 H×W×3. It is cropped to a multiple of the scale; if the LR has the rounded-up size, the uncropped
+            image is tried, too.
         lr: uint8 of H/scale × W/scale, rounded down or up.
         scale: 2, 3, 4 or 8.
-        data: the LR's file, which tells a JPEG at once.
+        data: the bytes of the LR file, which show at once whether it is a JPEG.
     """
     best: LrOrigin | None = None
     for label, made in _candidates(hr, lr, scale):

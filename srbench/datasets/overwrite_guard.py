@@ -61,7 +61,7 @@ class ExistingSplit:
     def _refuse(self, came: str, lost: str, lr: Mapping[int, Collection[str]]) -> None:
         raise DatasetError(
             f"{self.images.name} ({self.images.split}): {self.images.location} has {len(self.images)} images with "
-            f"{_told(lr, len(self.images))}, what is imported has {came}: {lost} would be lost; import the whole "
+            f"{_told(lr, len(self.images))}, what is imported has {came}: {lost} would be lost; import the complete "
             "set, name another --data-root, or give --replace"
         )
 

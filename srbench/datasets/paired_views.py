@@ -82,7 +82,8 @@ class PairedView(Dataset[Pair]):
         return lr, reference
 
     def to_hf(self) -> Any:
-        """This view as a Hugging Face `datasets.Dataset` with columns `name`, `hr`, `lr_x4` (its scale) as Images.
+        """Return this view as a Hugging Face `datasets.Dataset` with the column `name` and the Image columns `hr` and
+        `lr_x4` (for ×4).
 
         The pairs are written once, as PNG in Parquet, to the cache folder.
         """
@@ -100,7 +101,7 @@ class PairedView(Dataset[Pair]):
         return f"{self.images.name}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
 
     def _lr_identity(self) -> str:
-        """Return the identity of the LR: `made`, or the source with a hash of its files."""
+        """Return what identifies the LR images: `made`, or their source with a hash of its files."""
         if self.lr_source == "made":
             return self.lr_source
         return f"{self.lr_source} {lr_files_sha256(self.images, scale=self.scale)}"

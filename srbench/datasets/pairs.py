@@ -1,4 +1,6 @@
-"""Make pairs of HR and LR: from given LR files as a protocol needs them, or from an HR image as a recipe says."""
+"""Make pairs of HR and LR: from given LR files in the form that a protocol needs, or from an HR image by the rules of a
+recipe.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,10 @@ def given_pair(
 ) -> tuple[Images, Images]:
     """Return (HR', LR) of the image `name`, whose HR is `hr`, with its given LR; HR' has `scale` times the LR's sides.
 
-    What made the LR is not looked at: see `srbench.datasets.lr_origins`.
+    How the LR was made is not checked here: see `srbench.datasets.lr_origins`.
 
-    MATLAB's LR of a whole HR has its sides rounded up. HR' is cropped right and bottom: the LR that belongs to what is
-    cropped away goes with it, and the pixels that stay keep their places.
+    MATLAB's LR of an uncropped HR has its sides rounded up. HR' is cropped at the right and bottom, and the LR is
+    cropped so that both still show the same part of the image.
 
     Raises:
         ProtocolError: an HR image that the preparation refuses.
@@ -40,7 +42,7 @@ def with_lr_folder(sets: list[ImageSet], *, lr: str, folder: Path | None, patter
     """Return the sets with the LR files of a folder, if one is named.
 
     Raises:
-        DatasetError: `lr` is "made", a pattern without a folder, or as `LrFolderStore`.
+        DatasetError: `lr` is "made", a pattern is given without a folder, or an error of `LrFolderStore`.
     """
     if folder is None and pattern is None:
         return sets
@@ -62,7 +64,7 @@ class PairMaker:
 
     @property
     def key(self) -> str:
-        """The identity of the pairs that this makes: equal keys give equal pairs."""
+        """What identifies the pairs that this object makes: equal keys give equal pairs."""
         return f"{self.preparation.key}, ×{self.scale}{', five crops' if self.per_crop else ''}"
 
     def __call__(self, hr: Images, name: str) -> list[tuple[Images, Images]]:
@@ -77,7 +79,7 @@ def pair_maker(lr_mode: str, *, scale: int) -> PairMaker:
     scale and shrunk by Pillow's bicubic, as the BAM paper's code does.
 
     Raises:
-        UnknownNameError: another mode.
+        UnknownNameError: an unknown mode.
     """
     if lr_mode not in LR_MODES:
         raise UnknownNameError("LR mode", lr_mode, LR_MODES)

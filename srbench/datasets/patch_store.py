@@ -2,7 +2,7 @@
 
 A store is a folder: ``hr.u8`` and ``lr.u8`` hold the images one after the other, each 3×H×W, and ``store.json`` says
 where, with a hash of each. Building writes into ``NAME.partial`` next to it, with a journal: after an interruption the
-same call resumes behind the last image whose bytes have the right hash. The folder gets its name when it is finished.
+same call resumes after the last image whose bytes have the right hash. The folder gets its name when it is finished.
 """
 
 from __future__ import annotations
@@ -62,14 +62,16 @@ class PatchStore:
     """A finished store, memory-mapped; images are uint8 3×H×W, RGB.
 
     Attributes: `folder`, `scale`, `key` (which pairs were made), `pairs`, `hr` and `lr` (all bytes, flat), `hr_starts`
-    and `lr_starts` (int64: where each image begins). Pickles as its path, so workers map it anew.
+    and `lr_starts` (int64: where each image begins). A pickled store contains only its path, so each worker process
+    maps the files itself.
     """
 
     def __init__(self, folder: Path, *, check: bool = True) -> None:
-        """Map the store in `folder`; with `check` every image's hash is compared first.
+        """Map the store in `folder` into memory; with `check`, compare the hash of every image first.
 
         Raises:
-            DatasetError: no store there, another format, cut short, or (with `check`) damaged images.
+            DatasetError: the folder is not a store, has another format, is incomplete, or (with `check`) has damaged
+                images.
         """
         header = read_header(folder)
         self.folder, self.scale, self.key = folder, int(header["scale"]), str(header["key"])
@@ -130,14 +132,14 @@ def build_store(
 ) -> PatchStore:
     """Return the store of `images` (name -> HR, in this order) in `folder`; build it with `make` if it is missing.
 
-    A store of the same files (name, size, time) and the same `make.key` is checked and opened; any other store there is
-    replaced. Work is spread over `workers` threads (default: the machine's cores, at most 16); memory stays flat.
-    Processes that start together build it once.
+    A store of the same files (name, size, time) and the same `make.key` is checked and opened; a different store in the
+    folder is replaced. `workers` threads share the work (default: the machine's cores, at most 16); the memory in use
+    does not grow with the number of images. If several processes start at the same time, only one of them builds the
+    store.
 
     Raises:
         DatasetError: no images, a folder that is not a store, damaged bytes in an old one, pairs that do not fit the
-            scale, or a full disk.
-        ImageError: an image that does not decode.
+            scale, or a full disk. ImageError: an image that cannot be decoded.
     """
     if not images:
         raise DatasetError(f"{folder}: expected at least one image to pack, got none; check the training folder")
@@ -299,7 +301,7 @@ def _is_current(folder: Path, identity: StoreIdentity, stamps: list[Stamp]) -> b
     try:
         header = read_header(folder)
     except DatasetError:
-        return False  # damaged or of another version: it is packed anew
+        return False  # damaged or of a different version: it is built again
     found = {name: header.get(name) for name in identity}
     return found == identity and [source["stamp"] for source in header["sources"]] == stamps
 
@@ -341,7 +343,8 @@ def _workers(asked: int | None) -> int:
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold an exclusive lock on an existing file or folder; the system releases it when the process ends.
 
-    Raises BlockingIOError where another holds it and this is not to `wait`, OSError where a file system has no locks.
+    Raises BlockingIOError if another process holds the lock and `wait` is false, OSError on a file system without
+    locks.
     """
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -1,8 +1,8 @@
 """Aligned LR/HR patches from a packed store, by index arithmetic: seeded per rank and epoch, resumable.
 
 Crops, flips and rotations are one affine map from a patch's pixel to a byte of the store. `read_patches` follows it
-with NumPy on the memory-mapped file; `ResidentPatches` follows it with one gather on a device that holds the whole
-store, so that no image crosses the bus.
+with NumPy on the memory-mapped file; `ResidentPatches` follows it with one gather operation on a device that holds the
+complete store, so that no image is copied to the device.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class PatchPlan:
     """The possible patches, and those of each epoch: a pure function of seed, epoch and rank.
 
     An epoch visits every window (an image, or with `five_crop` one of its five crops) `repeat` times, in random
-    order, and takes one patch of `patch`×`patch` LR pixels from each, laid in one of eight ways if `symmetries`.
-    The ranks share an epoch out evenly; its last windows are met twice if they do not divide.
+    order, and takes one patch of `patch`×`patch` LR pixels from each, in one of eight orientations if `symmetries`. The
+    ranks share an epoch evenly; where it cannot be divided, its last windows are used twice.
 
     Raises:
-        DatasetError: a window smaller than the patch, or numbers that make no sense.
+        DatasetError: a window smaller than the patch, or numbers outside their range.
     """
 
     store: PatchStore
@@ -181,7 +181,7 @@ def read_patches(
 ) -> tuple[Bytes, Bytes]:
     """(LR, HR) patches of a draw from the memory-mapped store: uint8 N×3×p×p and N×3×sp×sp, s the scale.
 
-    `out` takes them, if given: two C-ordered arrays of these shapes.
+    If `out` is given, two C-ordered arrays of these shapes, the patches are written into it.
     """
     shapes = [(len(draw), 3, patch * scale, patch * scale) for scale in (1, store.scale)]
     lr, hr = out or (np.empty(shapes[0], np.uint8), np.empty(shapes[1], np.uint8))
@@ -238,8 +238,8 @@ class PatchFeed:
     def next(self, out: tuple[torch.Tensor, torch.Tensor] | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the next batch (LR, HR), written into `out` (an earlier batch) if it is given.
 
-        Fresh memory for every batch costs the system more than cropping does: a loop that has done with its last
-        batch should hand it back.
+        Allocating memory for every batch takes longer than cropping. A loop that no longer needs its last batch should
+        pass it as `out`.
         """
         return self.read(self.sampler.draw(self.batch), out)
 

@@ -30,13 +30,13 @@ def contact_sheet(
     """Write a PNG with one row for each of `count` images, evenly spread over the dataset; return `output`.
 
     A row shows HR (cropped to the scale), LR by MATLAB's bicubic with its pixels enlarged to squares, MATLAB's bicubic
-    enlargement of it, and the five crops. `weight` adds where `psnr_y_aliased` looks: white is the largest weight of
-    the image, the root of the weight is shown so that faint texture stays visible.
+    enlargement of it, and the five crops. `weight` adds a map of the weights of `psnr_y_aliased`. White is the largest
+    weight of the image; the map shows the square root, so that faint texture stays visible.
 
     Raises:
-        DatasetError: the dataset is not there, or `count` is below 1.
+        DatasetError: the dataset is missing, or `count` is below 1.
         ProtocolError: a scale that protocols are not defined for.
-        UnknownNameError, ImageError: as `open_dataset` and decoding have them.
+        UnknownNameError, ImageError: as for `open_dataset` and `decode`.
     """
     if count < 1:
         raise DatasetError(f"count: expected at least 1 image on the sheet, got {count}")

@@ -1,4 +1,6 @@
-"""Storage of the images of a set, a folder of files or one Parquet file; both return bytes by image name."""
+"""Storage of the images of a set, as a folder of files or one Parquet file; both return the bytes of an image by its
+name.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ class Store(Protocol):
         ...
 
     def lr(self, name: str, scale: int) -> bytes | None:
-        """Return the encoded LR image that belongs to it, or None."""
+        """Return the encoded LR image of the same name at a scale, or None."""
         ...
 
     def lr_scales(self) -> tuple[int, ...]:
@@ -49,7 +51,7 @@ def images_in(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith(".") or not path.is_file():
             continue
-        # macOS keeps `é` as two letters; names that look the same are the same.
+        # macOS stores `é` as two characters. Names that look the same count as the same name.
         stem = unicodedata.normalize("NFC", path.stem)
         if stem in found:
             raise DatasetError(
@@ -195,7 +197,7 @@ class ParquetStore:
         group, row = self._rows[name]
         # Evaluation reads from several threads; a Parquet reader serves one at a time.
         with self._lock, self._whole():
-            # Images are read in order, so that one row group in memory serves the next ones, too.
+            # Images are read in order, so the row group in memory usually has the next image, too.
             if self._group is None or self._group[:2] != (group, column):
                 self._group = (group, column, self._file.read_row_group(group, columns=[column])[column])
             cell: dict[str, bytes | None] | None = self._group[2][row].as_py()

@@ -181,7 +181,7 @@ def _alike(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
 
 
 def _common_kind(findings: Iterable[_Finding]) -> str:
-    """Return the variant of most images; the more common one if several fit."""
+    """Return the variant that most images have; if several fit equally, the more common variant."""
     votes = Counter(kind for finding in findings for kind in finding.kinds)
     order = {kind: place for place, kind in enumerate(KINDS)}
     return min(votes, key=lambda kind: (-votes[kind], order.get(kind, len(order)), kind), default="unknown")
@@ -257,7 +257,7 @@ def _lr_lines(images: ImageSet, scale: int) -> list[str]:
 
 
 def _lr_of(images: ImageSet, name: str, scale: int) -> tuple[str, str]:
-    """Return the kind without numbers, and the complete phrase."""
+    """Return how the LR of an image was made: in words without numbers, and as a complete phrase."""
     try:
         origin = given_origin(images, name, scale=scale)
     except DatasetError as error:

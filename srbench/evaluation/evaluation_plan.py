@@ -30,7 +30,7 @@ class Plan:
 
     Raises:
         DatasetError: two different sets of one name.
-        ProtocolError: no set or protocol, or protocols that cannot be had so.
+        ProtocolError: no set or no protocol, or a protocol that does not allow this scale or LR source.
         MetricError: a metric that the protocol computes with every score.
     """
 
@@ -66,7 +66,7 @@ class Plan:
 
     @cached_property
     def lr_origins(self) -> dict[str, dict[str, LrOrigin]]:
-        """The origin of each LR file by dataset and image; empty where all LR is made.
+        """The origin of each LR file by dataset and image; empty if no LR files are used.
 
         Raises DatasetError where a file is missing, does not pair with its HR, or is "given" and not MATLAB's.
         """
@@ -131,9 +131,9 @@ class Plan:
         }
 
     def _lr_files(self) -> Key:
-        """Return the hashes of the LR files that differ from the LR that the protocol makes.
+        """Return the hashes of the LR files if they differ from the LR that the protocol makes.
 
-        Keys of runs on such files stay those that earlier versions wrote.
+        It is empty where they equal that LR, so that keys of earlier runs stay equal.
         """
         kinds = {origin.kind for origins in self.lr_origins.values() for origin in origins.values()}
         if self.lr != "any" and kinds <= {MATLAB[0]}:

@@ -24,6 +24,6 @@ class Findings:
             self._causes[cell][image] = cause
 
     def warnings(self, cell: Cell) -> list[str]:
-        """Return the warnings on one dataset under one protocol; empty if there is nothing to say."""
+        """Return the warnings on one dataset under one protocol; empty if there are none."""
         warning = explain(cause for _, cause in sorted(self._causes.get(cell, {}).items()))
         return [warning] if warning else []

@@ -1,7 +1,8 @@
 """The probe: a model's output on two small fixed images, by which a resumed run recognises its model.
 
-Hashes of files and weights do not see everything that a model computes: a factory may read a data file, or return a
-function. The probe does. It is kept in the record and in the head of the journal, and is not part of the run's key.
+Hashes of files and weights do not cover everything that an output depends on: a factory may read a data file, or return
+a function. The probe covers it. It is stored in the record and in the head of the journal, and is not part of the run's
+key.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from srbench.upscalers.base import Image, Upscaler
 from srbench.upscalers.tensors import pick_device
 
 PROBE_SIZES = ((64, 80), (61, 75))
-"""Height and width of the probe images in LR pixels: one pair that networks with windows like, and one odd pair."""
+"""Height and width of the probe images in LR pixels: one pair that suits networks with windows, and one odd pair."""
 
 TOLERANCE, HALF_TOLERANCE = 1e-3, 0.5
 """Largest difference in gray levels between devices or library versions: in fp32, and in lower precision."""
@@ -43,7 +44,7 @@ class Probe:
         deterministic: two passes gave the same outputs to the last bit.
         device: name of the processor or GPU.
         versions: of srbench, Python and the libraries.
-        threads: on which the processor computed: sums that are split otherwise can differ in the last bit.
+        threads: the number of threads on the processor: sums that are split in another way can differ in the last bit.
     """
 
     sha256: str
@@ -104,12 +105,12 @@ def require_same_model(
     """Check that the model that resumes a run is the model of the scores in its folder.
 
     Args:
-        sources: the record there, or the heads of its journals; those of earlier versions have no probe and are not
-            compared.
-        accept_random: continue a run of a model that gives another output each time.
+        sources: the record in the folder, or the heads of its journals; those of earlier versions have no probe and are
+            not compared.
+        accept_random: continue a run of a model whose output differs from call to call.
 
     Raises:
-        ResultsError: the model computes something else than then, or is not deterministic.
+        ResultsError: the model's output differs from the stored one, or is not deterministic.
     """
     if now is None:
         return

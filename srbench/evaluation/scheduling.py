@@ -27,10 +27,11 @@ _LARGE = 512 * 512
 def run(plan: Plan, *, done: Iterable[RowId] = (), elsewhere: Iterable[RowId] = ()) -> Generator[list[Row], None, None]:
     """Evaluate a plan image by image: yield the rows of each forward pass as soon as they are scored, in order.
 
-    Images that nothing could be made of are named before the first forward pass.
+    Images that cannot be used are reported before the first forward pass.
 
     Args:
-        done: rows that need not be computed again; an image that is to be saved and is not there is made again.
+        done: rows that need not be computed again; an image is still computed if its SR file is to be saved and is
+            missing.
         elsewhere: rows that another process computes.
     """
     tasks = list(tasks_of(plan, frozenset(done), frozenset(elsewhere)))
@@ -82,7 +83,8 @@ def _image_per_core(plan: Plan, tasks: Iterable[Task]) -> Generator[list[Row], N
     try:
         for task in tasks:
             working.append(pool.submit(_whole, plan, task))
-            if len(working) > lanes:  # one more than the images in work: none waits for the journal
+            # one more than the images being computed, so that none of them waits for the journal
+            if len(working) > lanes:
                 yield _rows(plan, working)
         while working:
             yield _rows(plan, working)
@@ -92,7 +94,7 @@ def _image_per_core(plan: Plan, tasks: Iterable[Task]) -> Generator[list[Row], N
 
 
 def _whole(plan: Plan, task: Task) -> list[Row] | Prepared:
-    """Compute an image from its file to its rows; prepare only, if it is large."""
+    """Compute the rows of an image from its file; a large image is only prepared."""
     prepared = prepare(task, plan.upscaler.scale)
     if prepared.lr.shape[0] * prepared.lr.shape[1] > _LARGE:
         return prepared

@@ -19,7 +19,7 @@ ScoreOf = Literal["image", "box", "none"]
 """What the scores below the crops are of: the complete image under the protocol, the box alone, or no scores."""
 
 _LOOKED_AT = 3
-"""For each box that is wanted, so many images with the strongest texture are upscaled and compared."""
+"""For each requested box, this many images with the strongest texture are upscaled and compared."""
 
 
 @dataclass(frozen=True)

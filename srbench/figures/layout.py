@@ -85,7 +85,7 @@ def plan_row(row: FigureRow, *, width: float, line: float) -> RowPlan:
     below = line * (2 if any(panel.scores for panel in row.panels) else 1)
     ratio = row.box.height / row.box.width
     aspect = row.hr.shape[1] / row.hr.shape[0]
-    # The image is as high as both lines of crops including their texts, minus one line of text of its own.
+    # The image is as high as both lines of crops with their texts, minus the line of text below the image.
     fixed = 2 * below + _GAP - line
     crop = (width - columns * _GAP - aspect * fixed) / (columns + 2 * ratio * aspect)
     image = aspect * (2 * ratio * crop + fixed)

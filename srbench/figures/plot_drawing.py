@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _MARKERS = "os^Dv<>P*X"
 _MOST_NAMES = 24
-"""Up to so many images, their names are written below the bars."""
+"""For at most this many images, their names are written below the bars."""
 
 # Possible places of a label relative to its point: offset in units of the text size, and alignment.
 _PLACES = ((0.6, 0.6, "left"), (-0.6, 0.6, "right"), (0.6, -1.4, "left"), (-0.6, -1.4, "right"), (0, 1.1, "center"))

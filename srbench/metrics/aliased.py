@@ -19,8 +19,8 @@ def aliasing_weight(reference: NDArray[np.number], *, cutoff: float, lobes: int,
 
     Weight = Gaussian(sigma) of (Y - low-pass(Y))². The low-pass is separable, so its pass band is the square
     max(|f_x|, |f_y|) < cutoff that a sampling grid can hold: a sinc of that cut-off under a Lanczos window of `lobes`
-    lobes on each side, of unit sum. Borders are mirrored, the edge pixel twice. Where the reference is one sinusoid
-    of amplitude A far above the cut-off the weight is A²/2, far below it 0, and A²/8 at the cut-off, where the
+    lobes on each side, of unit sum. Borders are mirrored with the edge pixel repeated. Where the reference is one
+    sinusoid of amplitude A far above the cut-off the weight is A²/2, far below it 0, and A²/8 at the cut-off, where the
     low-pass lets half of the amplitude through.
 
     Args:
@@ -90,7 +90,7 @@ def weighted_psnr(
 def _windowed_sinc(cutoff: float, lobes: int) -> NDArray[np.float32]:
     half = round(lobes / (2 * cutoff))
     offsets = np.arange(-half, half + 1)
-    # The next pixel has weight 0 in the window, so it gets no tap.
+    # The window is 0 at the next pixel outside, so the filter ends here.
     taps = np.sinc(2 * cutoff * offsets) * np.sinc(offsets / (half + 1))
     return np.asarray(taps / taps.sum(), dtype=np.float32)
 

@@ -84,7 +84,8 @@ class Preparation:
         It is never "made" if `ships_lr`, and always "any" if `any_origin`.
 
         Raises:
-            ProtocolError: another word than "made", "given" and "any", or given files in place of another degradation.
+            ProtocolError: a word other than "made", "given" and "any", or given files for a degradation other than
+                MATLAB's.
         """
         if asked not in ("made", "given", "any"):
             raise ProtocolError(f"lr: expected 'made', 'given' or 'any', got {asked!r}")

@@ -53,8 +53,8 @@ class Protocol:
     def psnr_lr(self, sr: object, lr: Images, *, scale: int, name: str = "") -> float | None:
         """Return the PSNR in dB over R, G, B between the SR image shrunk by this protocol's degradation and its LR.
 
-        An honest result stays close to its LR; a shifted, foreign or mis-scaled one shows at once. None where the
-        protocol has no degradation: nobody knows how the LR of a real pair came about.
+        A correct SR image stays close to its LR; a shifted or differently scaled image, or another photograph, gets a
+        low value. None where the protocol has no degradation: how the LR of a real pair was made is unknown.
         """
         if self.preparation.degradation is None:
             return None

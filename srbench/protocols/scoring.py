@@ -63,8 +63,10 @@ class Scoring:
         return self.scale_shave * scale + self.extra_shave
 
     def score(self, sr: object, hr: Images, *, scale: int) -> dict[str, float | None]:
-        """Return PSNR (dB, +inf if identical), SSIM (None below 11 pixels after the shave) and, where it is defined,
-        the PSNR of aliased texture (None if the HR has nothing above the LR's Nyquist limit).
+        """Return PSNR in dB (+inf if identical), SSIM, and the PSNR of aliased texture where the protocol defines it.
+
+        SSIM is None below 11 pixels after the shave; the PSNR of aliased texture is None if the HR has nothing above
+        the LR's Nyquist limit.
 
         Args:
             sr: uint8 H×W×3, taken as quantised; or floating H×W×3 in [0, 1]; or a torch tensor 3×H×W or
@@ -108,7 +110,10 @@ class Scoring:
             )
 
     def _score_in_bands(self, sr: NDArray[np.generic], hr: Images, border: int, scale: int) -> dict[str, float | None]:
-        """Return the same scores (up to the rounding of sums) for images whose float64 maps would not fit in memory."""
+        """Compute what `score` returns band by band, for images whose float64 maps would not fit in memory.
+
+        The scores are equal up to the rounding of sums.
+        """
         height, width = hr.shape[:2]
         columns, reach = slice(border, width - border), (ALIASING_LOBES + 4) * scale
         error = count = similarity = windows = aliased = weights = 0.0

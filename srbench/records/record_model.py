@@ -47,7 +47,8 @@ _EXPECTED = {
 class RecordModel(BaseModel):
     """A part of a record.
 
-    Values are taken only in their exact type (no "3" for 3), unknown fields are refused, and nothing changes later.
+    Values are taken only in their exact type (no "3" for 3), unknown fields are refused, and a record cannot be
+    changed.
     """
 
     model_config = ConfigDict(

@@ -18,7 +18,10 @@ Positive = Annotated[int, Field(ge=1)]
 
 
 class TransferFacts(RecordModel):
-    """The weights that a training started from by transfer. `origin` is equal for sources that are a pair."""
+    """The weights that a training started from by transfer.
+
+    `origin` is equal for the sources of a base and its variant.
+    """
 
     source: str
     sha256: str

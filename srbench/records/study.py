@@ -81,7 +81,7 @@ Contrast = Annotated[tuple[Words, Words], Field(strict=False), AfterValidator(_r
 
 
 class Endpoint(RecordModel):
-    """An endpoint: the mean of a metric over a dataset. Without a `needed` endpoint there is no report."""
+    """An endpoint: the mean of a metric over a dataset. A study needs scores for each `needed` endpoint."""
 
     dataset: Words
     metric: Annotated[str, OneOf(STUDY_METRICS)] = "psnr_y"
@@ -90,7 +90,7 @@ class Endpoint(RecordModel):
 
     @property
     def name(self) -> str:
-        """`Set14 psnr_y`."""
+        """The name, such as `Set14 psnr_y`."""
         return f"{self.dataset} {self.metric}"
 
 

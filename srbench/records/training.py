@@ -170,7 +170,7 @@ class PublishedStage(RecordModel):
 
 
 class PublishedTraining(RecordModel):
-    """How published weights were trained. Of a training in stages, names, sums and curves are those of all stages."""
+    """How published weights were trained. For a training in stages, names, sums and curves cover all stages."""
 
     recipe: str
     recipe_sha256: str
@@ -234,7 +234,8 @@ class ScaleScores(RecordModel):
 class WeightsRecord(RecordModel):
     """The record next to published weights. The catalogue reads it without this model, so that listing stays fast.
 
-    Of a file for several `scales`, `scores` belong to `scale`, and `other_scales` has those of the others by scale.
+    For a file with several `scales`, `scores` are those at `scale`, and `other_scales` has the scores at the other
+    scales.
     """
 
     schema_version: Annotated[int, OneOf((WEIGHTS_VERSION,))]

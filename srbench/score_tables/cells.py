@@ -59,7 +59,7 @@ def change(value: float | None, base: float | None, digits: int) -> str:
 def printed_rows(
     table: ModelTable, scale: int, *, rule: MarkRule, bases: Mapping[str, str], decibel_digits: int = PSNR_DIGITS
 ) -> list[PrintedRow]:
-    """Return the rows of one scale. `bases` gives a model's label the label of the model it is compared with."""
+    """Return the rows of one scale. `bases` maps the label of a model to the label of its base."""
     rows = [row for row in table.rows if any(place[0] == scale for place in row.cells)]
     digits = {metric.name: digits_of(metric, decibel_digits) for metric in table.metrics}
     marks = {

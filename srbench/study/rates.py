@@ -13,7 +13,8 @@ Frozen = dict[str, ChosenRate]
 
 
 def choose(tried: Iterable[tuple[float, float | None]]) -> float:
-    """Return the learning rate with the highest held-out PSNR among (rate, PSNR or None); the lowest of equals.
+    """Return the learning rate with the highest held-out PSNR among (rate, PSNR or None); of equal ones the lowest
+    rate.
 
     Raises StudyError where no rate has a PSNR.
     """
@@ -67,7 +68,8 @@ def stable_means(rates: Mapping[float, Sequence[float | None]], rule: RateSearch
 
 
 def far_below_unstable(means: Mapping[float, float | None], rule: RateSearch) -> list[tuple[float, float | None]]:
-    """Return (rate, mean PSNR) of the stable rates that are the rule's factor below every unstable one.
+    """Return (rate, mean PSNR) of the stable rates that are lower than every unstable rate by at least the rule's
+    factor.
 
     Examples:
         >>> far_below_unstable({5e-4: 30.0, 1e-3: 30.1, 1.5e-3: 30.2, 2e-3: None}, RateSearch(seeds=(7, 8)))

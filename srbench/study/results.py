@@ -127,7 +127,7 @@ def _gains(study: StudyPlan, records: Mapping[PlannedTraining, TrainingRecord | 
 
 
 def _group(study: StudyPlan, group: ArmGroup, runs: Runs, *, asks: bool = True) -> dict[str, object]:
-    """Return the results of a group; `asks` says whether it may have the contrast that is the study's question."""
+    """Return the results of a group; `asks` says whether the study's question may be one of its contrasts."""
     endpoints = [endpoint for endpoint in study.endpoints if _measured(endpoint, group, runs)]
     means: Means = {
         arm: {
@@ -160,7 +160,9 @@ def _group(study: StudyPlan, group: ArmGroup, runs: Runs, *, asks: bool = True) 
 
 
 def _corrected(study: StudyPlan, differences: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Add `p_holm` to the contrasts of a group but the question's, each endpoint a family, if the plan asks for it."""
+    """Add `p_holm` to a group's contrasts except the study's question, if the plan asks for it; each endpoint is one
+    family.
+    """
     if study.correction is None:
         return differences
     families: dict[object, list[tuple[dict[str, object], float]]] = {}
@@ -209,7 +211,8 @@ def _differences(
 def _difference(a: list[float | None], b: list[float | None], *, margin: float) -> SeedDifference | None:
     """Return A minus B over the seeds that both have; None for fewer than two seeds.
 
-    Where one is lacking nothing is decided: those that stayed finite are a selection, not a sample.
+    If a seed is missing, the outcome is undecided: the trainings that stayed finite are a selection, not a random
+    sample.
     """
     pairs = np.array([pair for pair in zip(a, b, strict=True) if None not in pair], dtype=np.float64)
     if len(pairs) == len(a):

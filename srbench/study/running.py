@@ -96,7 +96,9 @@ def run_study(study: StudyPlan, output: Path, machine: Machine) -> None:
 
 
 def _trained(jobs: list[Job], machine: Machine, told: Callable[[Outcome], None]) -> dict[Path, float | None]:
-    """Return the held-out PSNR of the trainings that stay finite, by folder; call `told` with each outcome at once."""
+    """Return the held-out PSNR of the trainings that stay finite, by folder; call `told` with each outcome as soon as
+    it is known.
+    """
     left = [job for job in jobs if not has_diverged(job.output, _facts(job))]
     outcomes = run_jobs(left, workers=machine.workers, told=told)
     finished = [outcome for outcome in outcomes if not outcome.diverged]
@@ -112,7 +114,7 @@ def _note_if_diverged(outcome: Outcome) -> None:
 
 @dataclass(frozen=True)
 class PlannedTraining:
-    """One training of a study: `shared` says that all arms have this rate, which is not the arm's own."""
+    """One training of a study: `shared` means at the rate that all arms share instead of the arm's own rate."""
 
     arm: str
     seed: int
@@ -324,7 +326,7 @@ def _weights(folder: Path, percent: int) -> Path:
 def _is_scored(folder: Path, percent: int, study: StudyPlan, sets: list[ImageSet]) -> bool:
     """Return whether the scores of a training are finished and, if its weights exist, made with them.
 
-    A run knows its weights by their path too, and a study's folder may move.
+    Weights are compared by hash and not by the path in the record, because a study's folder may be moved.
     """
     weights, scores = _weights(folder, percent), score_folder(folder, percent)
     if not (scores / RECORD_NAME).exists():

@@ -21,7 +21,7 @@ def load_study(path: Path) -> StudyPlan:
 
     Raises:
         UnknownNameError: a network, dataset or protocol that does not exist.
-        StudyError: a file that cannot be read, or values that make no study.
+        StudyError: a file that cannot be read, or values that do not form a valid plan.
         ProtocolError: a scale that the protocol is not defined for.
     """
     try:
@@ -39,7 +39,7 @@ def study_from(content: Mapping[str, object]) -> StudyPlan:
 
 
 def _require_consistent(study: StudyPlan) -> None:
-    """Raise StudyError if the plan names something that does not exist, or parts that do not fit together."""
+    """Raise StudyError if the plan names something that does not exist, or if its parts do not fit together."""
     protocol = get_protocol(study.protocol)
     protocol.preparation.require_scale(study.scale)
     for endpoint in study.endpoints:

@@ -82,7 +82,7 @@ def named_facts(spec: str) -> dict[str, str | None]:
 
 
 def served_weights(spec: str) -> dict[int, WeightsEntry]:
-    """Return the catalogue's weights of a zoo spec by scale; none for other specs and for files."""
+    """Return the catalogue's weights of a zoo spec by scale; empty for other specs and for weights in a file."""
     name, _, tag = spec.removeprefix("zoo:").partition("@")
     return {scale: entry for entry in entries_of(name) if entry.tag == (tag or DEFAULT_TAG) for scale in entry.scales}
 

@@ -269,7 +269,9 @@ def _author_fields(stated: PlainRecord, records: Sequence[RunRecord], name: Json
 
 
 def _title_of_images(stated: PlainRecord) -> str:
-    """Return the author's name for a model whose images were scored, because the folder's name has no meaning."""
+    """Return the name that the author gives to a model known only by its images; the name of their folder has no
+    meaning.
+    """
     if "title" not in stated:
         raise SubmissionError(
             "title: expected one, since the name of a folder of images says nothing of the model "

@@ -91,7 +91,7 @@ class SampleCrop:
 
 
 def crops_at(scale: int) -> list[SampleCrop]:
-    """Return the crops that `srbench samples` writes at a scale: the small ones at ×4 alone, then the large ones."""
+    """Return the crops that `srbench samples` writes at a scale: the small ones (only at ×4), then the large ones."""
     small = [SampleCrop(name, SCALE, *corner, SIDE) for name, corner in CORNERS.items() if scale == SCALE]
     return small + [SampleCrop(name, scale, *corner, TEXTURE_SIDE) for name, corner in TEXTURE_CORNERS.items()]
 

@@ -52,7 +52,7 @@ def complete_field(name: str, value: object, where: str) -> JsonValue:
     validate_field(SubmissionRecord.model_fields[name].rebuild_annotation(), complete, where, error=SubmissionError)
     if name == "date":
         require_past(str(complete), where)
-    return cast(JsonValue, complete)  # the record takes nothing else
+    return cast(JsonValue, complete)  # the model of the record accepts only JSON values
 
 
 def _complete(name: str, value: object) -> object:

@@ -28,7 +28,7 @@ Struct = dict[int, object]
 
 
 class _OtherWidth(int):
-    """A number of 16 or 64 bits: Thrift passes over it where a field has 32, and takes the field for absent."""
+    """A number of 16 or 64 bits. Thrift skips it where a field has 32 bits, and then treats the field as missing."""
 
 
 @dataclass

@@ -38,7 +38,7 @@ class Feeds:
         return self._feeds[self.scale_at(step)]
 
     def epochs(self, steps: int) -> float:
-        """Return how often so many steps have seen each patch of the training images, on average over the scales."""
+        """Return how often each training patch was used after this number of steps, on average over the scales."""
         return steps * self._batch / sum(len(feed.sampler.plan) for feed in self._feeds.values())
 
     def again(self, step: int) -> Draw:
@@ -50,7 +50,7 @@ class Feeds:
         return feed.sampler.draw(self._batch)
 
     def state_dict(self) -> FeedsState:
-        """Return the position of each stream by its scale; of a single scale the position alone."""
+        """Return the position of each stream by its scale; for a single scale, its position alone."""
         states = {str(scale): feed.state_dict() for scale, feed in self._feeds.items()}
         return states if len(states) > 1 else next(iter(states.values()))
 

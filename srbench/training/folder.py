@@ -1,6 +1,6 @@
 """The folder of one training: checkpoint and log while it runs; weights, record and curves when it is finished.
 
-A checkpoint holds everything that the next step depends on, and appears whole or not at all. It is read without
+A checkpoint holds everything that the next step depends on, and is written completely or not at all. It is read without
 running anything that it might contain.
 """
 
@@ -185,7 +185,7 @@ class TrainingFolder:
         return {"ssim": found[-1]} if found else {}
 
     def keep_crops(self, crops: Mapping[str, NDArray[np.uint8]]) -> None:
-        """Write crops of held-out images as PNG, in place of earlier ones."""
+        """Write crops of held-out images as PNG; they replace earlier ones."""
         for name, image in crops.items():
             write_atomic(self.path / CROPS / f"{name}.png", encode_png(image), error=TrainingError)
 
@@ -205,7 +205,7 @@ class TrainingFolder:
         drawn = curves({str(self.key["network"]): read_lines(self.path)}, title=self.path.name)
         write_atomic(self.path / CURVES, drawn, error=TrainingError)
         hashes = {"weights_sha256": sha256_of(self.path / WEIGHTS), "log_sha256": sha256_of(self.path / LOG)}
-        # As it is read again: tuples are lists in JSON.
+        # The checksum is for the record as JSON gives it back, with lists instead of tuples.
         plain = json.loads(json.dumps({**record, **hashes, "key": self.key}))
         text = json.dumps(with_checksum(plain), indent=1, ensure_ascii=False)
         write_atomic(self.path / RECORD, text + "\n", error=TrainingError)
@@ -259,7 +259,7 @@ def _line(text: str) -> Line | None:
 
 @contextmanager
 def readable_checkpoint(folder: Path) -> Iterator[None]:
-    """Report what a checkpoint with missing or wrong parts raises as TrainingError."""
+    """Turn the errors that a checkpoint with missing or wrong parts causes into TrainingError."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:

@@ -30,7 +30,7 @@ _SHOWN = 8
 class TransferSource:
     """Weights to start from: their name for the record, the hash of the file, and their network.
 
-    `trained` holds what is known of the training that made them; empty if nothing is.
+    `trained` holds what is known about the training that made them; empty if nothing is known.
     """
 
     name: str
@@ -64,8 +64,8 @@ class TransferSource:
 class Transfer:
     """Which tensors of a source a network takes: those of equal name and shape.
 
-    `fresh` names the network's tensors that stay as they were initialised, `unused` those of the source that nothing
-    takes.
+    `fresh` names the network's tensors that stay as they were initialised, `unused` those of the source that the
+    network does not take.
     """
 
     source: TransferSource
@@ -91,7 +91,7 @@ def open_source(init: str, network: str, *, scale: int, source_scale: int | None
     """Open `zoo:NAME[@TAG|@FILE]`, a weights file or a folder of a training as weights to start `network` from.
 
     `source_scale` chooses among the scales of a source; by default it is `scale`, or the only one that there is. `form`
-    is that of a file which does not name its own.
+    is the form of a file whose record does not name it.
 
     Raises:
         TrainingError: no such file or folder, or a folder whose training is unfinished.
@@ -151,9 +151,9 @@ def _base_name(network: str) -> str:
 
 
 def resolve_form(chosen: Form | None, source: TransferSource | None) -> Form:
-    """Return the form of a training: that of the weights it starts from, else the chosen one, else `unit`.
+    """Return the form of a training: the form of the weights it starts from, else the chosen one, else `unit`.
 
-    Raises TrainingError where the weights have another form than the chosen one, or none.
+    Raises TrainingError if the weights have a form other than the chosen one, or no known form.
     """
     if source is None or source.fit.network.startswith(PREFIX):
         return chosen or TRAINED_FORM

@@ -27,7 +27,7 @@ class Shortening:
 class Job:
     """One training: what is trained on what, where it is kept, and how it is run.
 
-    Network, form, scale, recipe, images and seed decide the result; the rest decides how fast it comes.
+    Network, form, scale, recipe, images and seed decide the result; the other settings decide how fast it is computed.
     Raises TrainingError for a number that is out of range.
 
     Attributes:
@@ -159,7 +159,7 @@ def require_snapshots(job: Job, step: int) -> None:
 
 
 def share_of(job: Job, world: DistContext) -> int:
-    """Return the patches of one forward pass. Raises TrainingError if the batch cannot be divided so."""
+    """Return the number of patches of one forward pass. Raises TrainingError if the batch cannot be divided evenly."""
     parts = world.size * job.speed.accumulate
     if parts < 1 or job.recipe.batch % parts:
         raise TrainingError(

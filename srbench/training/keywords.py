@@ -17,7 +17,7 @@ from srbench.training.command import run_command
 from srbench.training.options import OPTIONS, Option, TrainValues, misuse
 from srbench.training.records import RECORD, WEIGHTS, read_training
 
-# A help text is no training.
+# `--recipe-help` prints a text and trains nothing, so it is not a keyword.
 _KEYWORDS = [option for option in OPTIONS if option.key != "recipe_help"]
 
 

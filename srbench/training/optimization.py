@@ -163,16 +163,17 @@ class Optimization:
         return {"network": self.network.state_dict(), "average": self.average, "optimiser": self.optimiser.state_dict()}
 
     def load_state_dict(self, state: OptimizationState) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
         self.network.load_state_dict(state["network"])
         torch._foreach_copy_(self.average, [value.to(self.world.device) for value in state["average"]])
-        # Older checkpoints say that the step is not fused, which would be slower.
+        # Older checkpoints switch the fused step off, which would be slower.
         groups = [{**group, "fused": True} for group in state["optimiser"]["param_groups"]]
         self.optimiser.load_state_dict({**state["optimiser"], "param_groups": groups})
         for parameter, held in self.optimiser.state.items():
             for name, value in held.items():
                 if value.shape == parameter.shape:
-                    # A fused step needs the memory layout of the weights, which --layout may have changed since.
+                    # The state must have the memory layout of the weights, which may differ from the checkpoint's
+                    # (--layout).
                     held[name] = torch.empty_like(parameter).copy_(value)
 
     def _plain_backward(self, lr: Tensor, hr: Tensor) -> Tensor:

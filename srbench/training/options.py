@@ -14,7 +14,7 @@ from srbench.zoo.networks import FORMS
 class Option:
     """One option. `kind` converts its text to a value; a `flag` has no value, `many` may be repeated.
 
-    `required` is said of a single training; `misuse` sees to it, since a sweep's file says most of it.
+    `required` holds for a single training only, and `misuse` checks it: the file of a sweep sets most of these options.
     """
 
     name: str
@@ -84,10 +84,10 @@ OPTIONS = (
         metavar="KEY=VALUE",
         many=True,
     ),
-    Option(name="--scale", help="2, 3 or 4.", kind=int, metavar="N", required=True),
+    Option(name="--scale", help="The scale: 2, 3 or 4.", kind=int, metavar="N", required=True),
     Option(
         name="--scales",
-        help="Several scales in one training and one file, such as 2,3,4: for CARN and CARN-M, in place of --scale.",
+        help="Train several scales in one file, such as 2,3,4: for CARN and CARN-M, in place of --scale.",
         metavar="N,N",
     ),
     Option(
@@ -105,7 +105,7 @@ OPTIONS = (
     Option(
         name="--form",
         help="How the network computes inside: as its authors run it, at value range 1 (unit), or as the BAM paper's "
-        "code runs it. Default: that of the weights it starts from, else unit.",
+        "code runs it. Default: the form of the weights it starts from, else unit.",
         choices=FORMS,
     ),
     Option(
@@ -115,10 +115,12 @@ OPTIONS = (
         metavar="DIR",
         required=True,
     ),
-    Option(name="--seed", help="Of the first weights and of the order of patches.", kind=int, default=0, metavar="N"),
+    Option(
+        name="--seed", help="Seed of the first weights and of the order of patches.", kind=int, default=0, metavar="N"
+    ),
     Option(
         name="--start",
-        help="A finished training of the same network, whose weights a second stage continues.",
+        help="The folder of a finished training of this network, which this training continues as a second stage.",
         kind=Path,
         metavar="DIR",
     ),
@@ -127,11 +129,11 @@ OPTIONS = (
         help="Start from other weights by transfer: what fits by name and shape is taken, the rest is initialised.",
         metavar="zoo:NAME@TAG|FILE|DIR",
     ),
-    Option(name="--init-scale", help="Of which scale the weights of --init are.", kind=int, metavar="N"),
-    Option(name="--init-strict", help="Refuse weights of which not every tensor fits.", flag=True),
+    Option(name="--init-scale", help="The scale of the weights in --init.", kind=int, metavar="N"),
+    Option(name="--init-strict", help="Refuse weights unless all tensors fit.", flag=True),
     Option(
         name="--steps",
-        help="Another number of steps than the recipe's; short for --set steps=N.",
+        help="The number of steps, in place of the recipe's; short for --set steps=N.",
         kind=int,
         metavar="N",
     ),
@@ -142,14 +144,14 @@ OPTIONS = (
     ),
     Option(
         name="--set",
-        help="Change a value of the recipe; its name and hash then say so.",
+        help="Change a value of the recipe, which also changes its name and hash.",
         metavar="KEY=VALUE",
         many=True,
     ),
     Option(name="--data-root", help="The folder of the datasets; default $SRBENCH_DATA.", kind=Path, metavar="DIR"),
     Option(
         name="--device",
-        help="auto, cpu, cuda or cuda:N; under torchrun each process takes its own GPU.",
+        help="auto, cpu, cuda or cuda:N; with torchrun each process uses a different GPU.",
         default="auto",
         metavar="NAME",
     ),
@@ -186,7 +188,7 @@ OPTIONS = (
     ),
     Option(
         name="--jobs",
-        help="Of a sweep, this many trainings at once, each in a process of its own.",
+        help="With --sweep: the number of trainings at a time, each in a separate process.",
         kind=int,
         default=1,
         metavar="N",
@@ -221,7 +223,9 @@ def recipe_settings(values: TrainValues) -> list[str]:
 
 
 def misuse(values: Mapping[str, object]) -> str:
-    """Return what is wrong with the values: missing options, or options that a sweep's file sets; empty if nothing."""
+    """Return what is wrong with the values: missing options, or options that a sweep's file sets; empty if they are
+    valid.
+    """
     if values["recipe_help"]:
         return ""
     if values["unpack"] is not None:

@@ -91,7 +91,8 @@ def is_own(network: str) -> bool:
 
 
 def recorded_name(network: str) -> str:
-    """Return a network's name for records and keys: of the zoo as listed, of own code without folders of this machine.
+    """Return a network's name for records and keys: a zoo network's listed name, or the spec of own code without
+    folders.
 
     Raises UnknownNameError for an unknown network of the zoo.
     """
@@ -114,7 +115,9 @@ def folder_name(network: str) -> str:
 
 
 def build_network(job: Job, *, form: Form, device: str = "cpu") -> SRNetwork:
-    """Return the untrained network of a job; zoo networks are built in a form; on `meta` there are only shapes.
+    """Return the untrained network of a job, a zoo network in the job's form.
+
+    On the device `meta` it has shapes but no values.
 
     Raises:
         UnknownNameError, UpscalerError: no such network or factory, or an error in the factory.

@@ -87,8 +87,8 @@ def started_together() -> int:
 def join_processes(device: str) -> Iterator[DistContext]:
     """Yield the context of this process among those that torchrun started. `device`: auto, cpu, cuda or cuda:N.
 
-    A GPU is the current device for as long. Raises TrainingError for another device, or where the processes do not find
-    each other, UpscalerError for a device that this machine does not have.
+    A GPU is the current device until the end of the block. Raises TrainingError for another device, or where the
+    processes do not find each other, UpscalerError for a device that this machine does not have.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise TrainingError(
@@ -112,7 +112,8 @@ def join_processes(device: str) -> Iterator[DistContext]:
         torch.cuda.set_device(place)
     try:
         store, rank, _ = next(rendezvous("env://", timeout=PATIENCE))
-        # With a separate name, because a second training would find the addresses of the first one and wait for ever.
+        # Each training uses its own prefix of keys. A second training would otherwise find the addresses of the first
+        # one and wait for ever.
         store = dist.PrefixStore(f"training-{next(_JOINED)}", store)  # type: ignore[attr-defined]  # missing in its stubs
         dist.init_process_group(
             "nccl" if place.type == "cuda" else "gloo", store=store, rank=rank, world_size=size, timeout=PATIENCE

@@ -46,7 +46,7 @@ LARGEST_CHANGE = 0.002
 """By how many dB the mean PSNR of a set may move when the weights are stored in half precision."""
 
 PROTOCOL = "matlab-y"
-"""What the scores in a record are measured under."""
+"""The protocol of the scores in a record."""
 
 _METRICS = ("psnr_y", "ssim_y")
 _SETS = ("Set5", "Set14", "BSD100", "Urban100", "Manga109")
@@ -178,8 +178,9 @@ def benchmark_sets(data_root: Path | None) -> list[ImageSet]:
 
 
 def _unseen(sets: list[ImageSet], told: TrainingDocument, data_root: Path | None) -> tuple[list[ImageSet], list[str]]:
-    """Return the sets without images of the training set, or else the embedded Sample, and a remark on each other
-    set."""
+    """Return the sets without images of the training set, or else the embedded Sample, and a remark on each set left
+    out.
+    """
     seen = _training_pixels(told, data_root)
     shared = {images.name: len(seen & set(images.pixel_hashes.values())) for images in sets}
     remarks = [

@@ -112,7 +112,7 @@ def _says_the_same(path: Path, record: TrainingDocument) -> bool:
     told = json.loads(read_checkpoint(path).metadata.get(RECORD_KEY, "{}"))
     if not isinstance(told, dict) or any(told.get(key) != record[key] for key in ("network", "seed")):
         return False
-    # The first files of trainings in stages describe only the last stage.
+    # Early weights files of trainings in stages describe only the last stage.
     return any(
         (told.get("recipe_sha256"), told.get("steps")) == (one["recipe_sha256"], one["steps"])
         for one in (as_one(record), record)

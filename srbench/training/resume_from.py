@@ -24,8 +24,8 @@ from srbench.zoo.reading import read_checkpoint
 class Stage:
     """A finished training that another one continues: its weights, the hash of their file, and its stages.
 
-    `told` has an entry for each stage so far, the first one first. `init` is what the record of the first one says of
-    weights that it took over by transfer.
+    `told` has the facts of each earlier stage, in order. `init` describes the transfer that the first stage started
+    from, if any.
     """
 
     weights: dict[str, Tensor]
@@ -56,7 +56,8 @@ class Stage:
 def read_stage(folder: Path, *, network: str, scale: int, form: Form | None) -> Stage:
     """Read the finished training in a folder. Network, scale and form (None: any) must be equal.
 
-    Raises TrainingError for none, for weights that are not its own, or for one of another network, scale or form.
+    Raises TrainingError if there is no finished training, if the weights do not belong to it, or if network, scale or
+    form differ.
     """
     record = read_training(folder)
     try:

@@ -1,6 +1,6 @@
 """Measure the saturation of attention maps: a map that is 0 or 1 everywhere neither selects nor learns.
 
-Measured are the spatial and the channel maps of BAM and its relatives, over 8 fixed LR patches of embedded photographs.
+The spatial and channel maps of BAM and its relatives are measured over 8 fixed LR patches of embedded photographs.
 """
 
 from __future__ import annotations

@@ -39,9 +39,9 @@ PLAN = "time-limit.json"
 PLANNED_SHARE = 0.8
 """The share of the limit that is planned for; the rest is for steps that get slower."""
 
-_USED_SHARE = 0.93  # share of the limit in which the trainings finish if their rest is shortened
-_LAST_SHARE = 0.97  # share of the limit after which a training stops with a checkpoint
-_VALIDATION_SHARE = 0.1  # largest share of a training's time for measurements on held-out images
+_USED_SHARE = 0.93  # The steps are shortened so that the trainings finish within this share of the limit.
+_LAST_SHARE = 0.97  # A training that still runs after this share of the limit stops with a checkpoint.
+_VALIDATION_SHARE = 0.1  # at most this share of a training's time is spent on measuring held-out images
 _MOST_VALIDATIONS = 8
 _FEWEST_STEPS = 4
 _UNITS = (3600, 60, 1)
@@ -56,7 +56,9 @@ class PlannedSteps(RecordModel):
 
 
 class StepPlan(RecordModel):
-    """The steps of the trainings in one output folder, by folder name; `factor` shortened their second halves.
+    """The steps of the trainings in one output folder, by folder name.
+
+    The steps of their second halves are multiplied by `factor`.
 
     `factor` is None until the first halves are done, and 1 if nothing had to be shortened.
     """
@@ -100,9 +102,11 @@ def run_within(
     workers: int = 1,
     told: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
-    """Carry out trainings so that all of them are finished `limit` seconds from now; `home` keeps the plan.
+    """Run trainings so that all of them are finished `limit` seconds from now.
 
-    Each outcome is `told` as soon as its training is finished.
+    The plan of their steps is stored in `home`.
+
+    `told` is called with each outcome as soon as its training is finished.
 
     Each gets the same share of the time. Trainings of one network and scale with different attention or seed get the
     steps of the slowest of them.

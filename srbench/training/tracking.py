@@ -26,7 +26,10 @@ def require_tracker(name: str | None) -> None:
 
 
 class Tracker:
-    """Writes the event files of a training. What was written of steps after `step` is hidden, as in a resumed log."""
+    """Writes the event files of a training.
+
+    Values that an interrupted run wrote after `step` are hidden, as in a resumed log.
+    """
 
     def __init__(self, folder: Path, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -46,13 +49,13 @@ class Tracker:
         self._writer.flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the values that are not written yet."""
         self._writer.close()
 
 
 @contextmanager
 def tracked(name: str | None, folder: Path, step: int) -> Iterator[Tracker | None]:
-    """Open the tracker of a training that begins after `step`, and close it in the end; None for no tracker."""
+    """Open the tracker of a training that begins after `step`, and close it at the end; yield None for no tracker."""
     if name is None:
         yield None
         return

@@ -48,11 +48,11 @@ BAD_BATCH = "non-finite.safetensors"
 def train(job: Job) -> TrainingDocument:
     """Train, or resume the training in the output folder, until the recipe's last step; return the record.
 
-    A folder that holds this very training finished is left as it is. A job with `pause_at` gives `paused` (the step)
+    A folder that already holds this training, finished, is not changed. A job with `pause_at` gives `paused` (the step)
     and `seconds` in place of a record, unless it is finished. Under torchrun every process calls this.
 
     Raises:
-        TrainingError: another training in the folder, another process that trains there, a start that is none, a
+        TrainingError: another training in the folder, another process that trains there, a start that cannot be used, a
             snapshot whose step has passed, a batch that does not divide, too little memory, a process that ended, a
             full disk.
         DivergedError: a loss that is not finite; the batch is saved.

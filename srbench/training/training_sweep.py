@@ -89,9 +89,9 @@ def read_sweep(path: Path, output: Path, template: Callable[..., Job] = Job) -> 
 def run_jobs(jobs: Sequence[Job], *, workers: int = 1, told: Callable[[Outcome], None] | None = None) -> list[Outcome]:
     """Carry out trainings in order, `workers` at a time; several workers use separate processes.
 
-    A training that fails, or whose process dies, does not stop the others. Folders that hold their training finished
-    are taken as they are, unfinished ones go on. On the CPU the workers share its cores. Each outcome is `told` as
-    soon as it is there.
+    A training that fails, or whose process dies, does not stop the others. Finished trainings in their folders are not
+    repeated, unfinished ones are continued. On the CPU the workers share its cores. `told` is called with each outcome
+    as soon as it is known.
 
     Raises:
         TrainingError: two trainings of one folder, fewer than one worker, or several where torchrun has started
@@ -134,7 +134,7 @@ def require_all(outcomes: Iterable[Outcome]) -> list[TrainingDocument]:
 def sweep_report(outcomes: Iterable[Outcome]) -> str:
     """Return the table of a sweep, one line per training, and a warning for each loss that spiked.
 
-    Raises TrainingError, the table in it, where a training failed.
+    Raises TrainingError with the table in its message if a training failed.
     """
     outcomes = list(outcomes)
     broken = (

@@ -20,7 +20,7 @@ from srbench.training.training_data import TrainingData
 from srbench.zoo.blocks import SRNetwork
 
 PROTOCOL = "matlab-y"
-"""What held-out PSNR is measured under."""
+"""The protocol of held-out PSNR."""
 
 
 CROPPED_IMAGES = 4

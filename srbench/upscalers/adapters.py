@@ -22,7 +22,7 @@ MAX_PAD = 1024
 
 
 def network_scale(options: Options, scale: int) -> int:
-    """Return the output size over the input size of the network: 1 where its input is enlarged before."""
+    """Return the network's output size divided by its input size: 1 if images are enlarged before they enter it."""
     return 1 if options.pre_upsample else scale
 
 

@@ -173,7 +173,8 @@ class Upscaler(ABC):
         """
         where = f"{self.identity.spec} on {dataset}/{name}"
         with blaming(where, "the model"):
-            sr = self.upscale(lr.copy(), dataset=dataset, name=name)  # the LR is hashed and compared with later
+            # the caller hashes the LR and compares it with the SR later, so it must stay unchanged
+            sr = self.upscale(lr.copy(), dataset=dataset, name=name)
         _require_contract(sr, lr.shape, self.scale, where)
         return sr
 

@@ -13,8 +13,8 @@ from torch import backends
 
 ResultT = TypeVar("ResultT")
 
-# Each one is set, because a switch with its own value ignores the general one. Before torch 2.9 they do not exist:
-# the older switches in `_set_full` are all there is.
+# Every switch is set, because a switch with a value of its own ignores the general one. Torch before 2.9 has only the
+# older switches in `_set_full`.
 _NAMES = ("cuda.matmul", "cudnn", "cudnn.conv", "cudnn.rnn", "mkldnn", "mkldnn.matmul", "mkldnn.conv", "mkldnn.rnn")
 _SWITCHES = (backends, *attrgetter(*_NAMES)(backends)) if hasattr(backends, "fp32_precision") else ()
 

@@ -152,7 +152,9 @@ class ImageFolderUpscaler(Upscaler):
         return stem.startswith(name) and re.fullmatch(endings, stem[len(name) :], re.IGNORECASE) is not None
 
     def _has_common_ending(self, path: Path, name: str) -> bool:
-        """Return whether the ending after the name is common to all images of the folder, and not of another scale."""
+        """Return whether all images of the folder have this ending after their names, and it does not mean another
+        scale.
+        """
         stem = _stem(path)
         ending = stem[len(name) :]
         if not stem.startswith(name) or ending[:1] not in {"_", "-", "."}:

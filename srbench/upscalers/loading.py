@@ -74,7 +74,9 @@ def is_model_spec(text: str) -> bool:
 
 
 def as_upscaler(model: str | nn.Module | Upscaler, *, scale: int, options: Options | None = None) -> Upscaler:
-    """Return an upscaler for a model spec or a torch module (N×3×H×W RGB in [0, 1] in and out); pass an upscaler on.
+    """Return an upscaler for a model spec or a torch module (N×3×H×W RGB in [0, 1] in and out).
+
+    An upscaler is returned unchanged.
 
     The module is set to evaluation mode and moved to the device, and stays so; `srbench.evaluate` restores its state.
 

@@ -108,7 +108,7 @@ def _session(model: bytes, path: Path, device: torch.device) -> InferenceSession
             f"onnx:{path}: this onnxruntime cannot use {device}; install onnxruntime-gpu, or --device cpu"
         )
     quiet = onnxruntime.SessionOptions()
-    quiet.log_severity_level = 3  # errors: what keeps a model from running is raised
+    quiet.log_severity_level = 3  # log only errors; those that stop the model are raised anyway
     try:
         return onnxruntime.InferenceSession(model, quiet, providers=[provider])
     except (
@@ -158,10 +158,10 @@ def _require_one_file(read: ModelProto, path: Path) -> None:
     import onnx
 
     if any(getattr(part, "data_location", None) == onnx.TensorProto.EXTERNAL for part in _parts(read)):
-        whole = path.with_stem(f"{path.stem}-whole").name
+        whole = path.with_stem(f"{path.stem}-complete").name
         raise UpscalerError(
             f"onnx:{path}: expected all weights in this file, whose hash identifies the run, got some "
-            "in another beside it; put them together with "
+            "in another file; put them together with "
             f"python -c \"import onnx; onnx.save(onnx.load('{path.name}'), '{whole}')\""
         )
 
@@ -199,7 +199,7 @@ def _source(inputs: list[NodeArg], path: Path, options: Options) -> _Source:
 
 
 def _target(outputs: list[str], path: Path, wanted: str | None) -> str:
-    """The output that is the SR image."""
+    """Return the name of the output that is the SR image."""
     if wanted in outputs or (wanted is None and len(outputs) == 1):
         return wanted or outputs[0]
     got = "no --output-name" if wanted is None else repr(wanted)

@@ -16,8 +16,8 @@ from srbench.errors import UpscalerError
 def placeholders(package: str) -> Iterator[None]:
     """Let the body import any name from `package` and its submodules; each name is a placeholder.
 
-    Afterwards, also after an error, `sys.modules` holds what it held of the package before, and importing the package
-    does what it did before. A placeholder raises UpscalerError when it is called or asked for a value.
+    Afterwards, also after an error, the modules of the package in `sys.modules` and the way it is imported are
+    restored. A placeholder raises UpscalerError when it is called or asked for a value.
     """
     before = _modules_of(package)
     finder = _Finder(package)

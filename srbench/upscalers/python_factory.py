@@ -21,8 +21,8 @@ from srbench.upscalers.base import blaming
 from srbench.upscalers.factory_args import FactoryArgs
 from srbench.upscalers.source import is_installed, source_sha256
 
-# Modules that files of earlier specs brought in; they are imported anew for the next one, which may have others of
-# the same name next to it, or may have been edited since.
+# Modules that the files of earlier specs imported. They are imported again for the next spec, which may have other
+# modules of the same names next to it, or edited ones.
 _brought: set[str] = set()
 
 
@@ -160,14 +160,15 @@ def _load_file(spec: str, path: Path) -> ModuleType:
         module = importlib.util.module_from_spec(found)
         sys.modules[name] = module
         # Compiled from the text, because cached bytecode misses an edit within a second that keeps the size.
-        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))  # what the spec asks for
+        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))  # the spec asks to run this file
     return module
 
 
 def _package_of(folder: Path) -> tuple[Path, str]:
     """The folder above the packages that a file is part of, and the name under which its own folder is imported.
 
-    The name starts with one that is made of the folder, so that files of equal names in two folders stay apart.
+    The name starts with one that is made of the folder, so that files of equal names in two folders get different
+    names.
     """
     top, parts = folder, [""]
     while (top / "__init__.py").is_file():

@@ -143,7 +143,8 @@ def _quiet() -> Iterator[None]:
 
 def _descriptor(spandrel: ModuleType, path: Path, spec: str) -> ImageModelDescriptor:
     checkpoint, refusal = read_checkpoint(path), None
-    # Keys of some architectures begin with `model.` themselves, so every reading is tried, the preferred one first.
+    # Keys of some architectures begin with `model.` themselves, so each way to read the keys is tried, the preferred
+    # one first.
     for state in [checkpoint.state, *(view.state for view in checkpoint.views)]:
         try:
             with _quiet():

@@ -94,12 +94,16 @@ class TensorUpscaler(Upscaler):
             network_scale(self.options, self.scale),
             network_channels(self.options),
             self.options.output_name,
-            # Zoo networks are faster, and their published scores were computed, in the layout of the image.
+            # Zoo networks keep the memory layout of the image: it is faster, and their published scores were computed
+            # with it.
             torch.preserve_format if own else torch.contiguous_format,
         )
 
     def upscale(self, lr: Image, *, dataset: str, name: str) -> Image:
-        """Return SR float32 H×W×3, not clamped. Raise UpscalerError for no SR image, or too little memory."""
+        """Return SR float32 H×W×3, not clamped.
+
+        Raise UpscalerError if the model returns no SR image, or if memory runs out.
+        """
         try:
             sr = self._run(lr)
         except OutputError as error:

@@ -75,7 +75,7 @@ def upscale(
     """Upscale images without ground truth, and write them as PNG.
 
     One model writes to `output`, several write to one folder each inside it. Outputs that are finished are kept. An
-    image that cannot be upscaled is reported in `failures`; the others are made all the same.
+    image that cannot be upscaled is reported in `failures`, and the others are still upscaled.
 
     Args:
         model: a model spec, or several.

@@ -17,11 +17,11 @@ _ROWS = 256
 def upscaled_planes(upscaler: Upscaler, source: SourceImage, *, name: str) -> Samples:
     """Return the upscaled image H×W×C: gray, gray and alpha, RGB, or RGB and alpha.
 
-    It has the bits of the source, or 8 where the upscaler takes 8-bit input only. Gray is the mean of the model's three
-    channels. Alpha is enlarged by MATLAB's bicubic.
+    It has as many bits as the source, or 8 where the upscaler takes 8-bit input only. Gray is the mean of the model's
+    three channels. Alpha is enlarged by MATLAB's bicubic.
 
     Raises:
-        UpscalerError: the model fails, or memory is short.
+        UpscalerError: the model fails, or memory runs out.
     """
     deep = source.is_deep and upscaler.takes_float
     top, dtype = (65535, np.uint16) if deep else (255, np.uint8)

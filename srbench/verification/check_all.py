@@ -25,8 +25,8 @@ from srbench.verification.findings import CheckFinding, EntryFindings
 FAR_ABOVE = 1.0
 """The PSNR in dB by which a set's mean may exceed that of every network that was run again.
 
-On Set5 ×4 the best networks that were ever published are 1.1 dB above IMDN; ×2 images scored as ×4 are so from bicubic
-on (1.5 dB), and IMDN's by 5.8 dB.
+On Set5 ×4 the best networks that were ever published are 1.1 dB above IMDN; ×2 images that are scored as ×4 exceed it:
+those of bicubic by 1.5 dB, those of IMDN by 5.8 dB.
 """
 
 

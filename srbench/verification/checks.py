@@ -19,17 +19,17 @@ from srbench.verification.findings import EntryFindings, Severity
 from srbench.verification.model_facts import model_facts
 
 HIGHEST_PSNR = 60.0
-"""PSNR in dB over which a score is looked at by a person."""
+"""A person must look at scores above this PSNR in dB."""
 HIGHEST_GAIN = 12.0
-"""PSNR in dB over bicubic's, on the same image, over which a score is looked at by a person."""
+"""A person must look at scores more than this many dB of PSNR above bicubic's on the same image."""
 BELOW_LR_MEAN, BELOW_LR_IMAGE = 3.0, 10.0
-"""By how many dB a set's mean of `psnr_lr`, and one image's, may lie under bicubic's.
-
-Networks come back to their LR closer than bicubic does, IMDN by 7 to 20 dB on every image and s-LWSR32's unfinished
-weights by 1.2 dB on average; a shift by one pixel costs 5 dB (×4) to 12 dB (×2) on Set5, a foreign image far more.
+"""By how many dB a set's mean of `psnr_lr`, and the value of one image, may be below bicubic's. The SR images of
+networks agree with their LR better than bicubic's: IMDN's by 7 to 20 dB on every image, those of s-LWSR32's unfinished
+weights by 1.2 dB on average. A shift by one pixel costs 5 dB (×4) to 12 dB (×2) on Set5, an image of something else far
+more.
 """
 TYPICAL_LR = 37.0
-"""What `psnr_lr` is taken to be of bicubic where its score is not known."""
+"""The `psnr_lr` that is assumed for bicubic where it is not known."""
 
 _STRANGE = ("unknown", "canonical subset")
 

@@ -147,7 +147,7 @@ def _with_probe(
     data_root: Path | None,
     timeout: float,
 ) -> Reproduction:
-    """Return the outcome together with that of the memorisation probe at every scale.
+    """Add the results of the memorisation probe at every scale to the outcome.
 
     Raises:
         SubmissionError: the model scores lower on changed copies of the images.
@@ -234,7 +234,7 @@ def _probe_request(
 def _with_crops(
     outcome: Reproduction, entry: Submission, specs: Mapping[int, str], device: str, timeout: float
 ) -> Reproduction:
-    """Return the outcome together with that of reproducing the entry's sample crops, scale by scale."""
+    """Reproduce the entry's sample crops scale by scale, and add the results to the outcome."""
     with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
         for scale in sample_scales(entry.samples):
             command = [*_SRBENCH, "samples", "--model", specs[scale], "--scale", str(scale), "--device", device]

@@ -50,7 +50,7 @@ def record_verification(
 
 
 def record_crops(entry: Submission, outcome: Reproduction) -> Submission:
-    """Record that the sample crops of a re-run entry were reproduced, and return the entry with this fact only changed.
+    """Record that the sample crops of a re-run entry were reproduced. Return the entry with only this fact changed.
 
     Date and environment stay those of the run that reproduced the scores. Raises as `record_verification`.
     """

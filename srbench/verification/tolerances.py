@@ -92,7 +92,7 @@ def compare_scores(stated: pd.DataFrame, fresh: pd.DataFrame, bound: Bound, *, t
     failures = [
         message for column in ("psnr", "ssim") for message in _beyond(both, column, moved[column], allowed[column])
     ]
-    for column in ("psnr_lr", "psnr_y_aliased"):  # where it was stated at all
+    for column in ("psnr_lr", "psnr_y_aliased"):  # only in rows that state this score
         distances = _distances(both, column).where(both[column].notna(), 0.0)
         failures += _beyond(both, column, distances, _SENSITIVE * allowed["psnr"])
     more = [f"and {len(failures) - _MAX_SHOWN} more"] if len(failures) > _MAX_SHOWN else []

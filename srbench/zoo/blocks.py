@@ -12,7 +12,7 @@ from torch.nn import functional
 from srbench.errors import UpscalerError, counted
 
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
-"""Mean R, G, B of DIV2K in [0, 1], as EDSR and all after it print it."""
+"""Mean R, G, B of DIV2K in [0, 1], as EDSR and its successors print it."""
 
 
 class SRNetwork(nn.Module, ABC):
@@ -20,8 +20,9 @@ class SRNetwork(nn.Module, ABC):
 
     `value_range` (1 or 255) is what the weights were trained on; `forward` scales inputs to it and outputs back.
     `deep_dtype` runs the middle under autocast in that type; the first convolution, the global skip and the last
-    convolution stay in float32, because rounding them is what costs most. None means float32 throughout.
-    `output_range` is what `reconstruct` returns: the value range, until `fold` has put the way back into the weights.
+    convolution stay in float32, because rounding them changes scores most. None means float32 throughout.
+    `output_range` is what `reconstruct` returns: the value range, until `fold` has merged the scaling back into the
+    weights.
     """
 
     deep_dtype: torch.dtype | None = None
@@ -127,12 +128,12 @@ class MeanShiftedNetwork(SRNetwork):
         self.add_mean: nn.Module = MeanShift(sign=1, peak=peak, frozen=frozen)
 
     def shallow_features(self, x: Tensor) -> Tensor:
-        """The first convolution, on the input without its mean."""
+        """Apply the first convolution to the input minus the mean."""
         features: Tensor = self.first(self.sub_mean(x) if self.mean_shift else x)
         return features
 
     def reconstruct(self, deep: Tensor, shallow: Tensor, x: Tensor) -> Tensor:
-        """The last convolution, and the mean added."""
+        """Apply the last convolution, and add the mean."""
         sr: Tensor = self.last(deep)
         return self.add_mean(sr) if self.mean_shift else sr
 

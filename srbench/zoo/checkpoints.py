@@ -98,10 +98,10 @@ def load(
 ) -> LoadedNetwork:
     """Return the network `name` with the weights `tag` (default `srbench`) for `scale`, or with the weights in `file`.
 
-    A tag that names a file (see `names_file`) is taken as `file`. Weights of a training form are merged. `form` is that
-    of a file which does not name its own.
-    Weights are fetched where they are missing and their hash is enforced; an unpinned file needs `allow_unpinned`.
-    Raises UnknownNameError for a name or tag that does not exist, WeightsError where weights are missing or do not fit.
+    A tag that names a file (see `names_file`) is taken as `file`. Weights of a training form are merged. `form` is the
+    form of a file whose record does not name it. Weights are fetched where they are missing and their hash is enforced;
+    an unpinned file needs `allow_unpinned`. Raises UnknownNameError for a name or tag that does not exist, WeightsError
+    where weights are missing or do not fit.
     """
     if not entries_of(name):
         find_variant(name)
@@ -120,8 +120,8 @@ def load(
 def fetch_weights(entry: WeightsEntry, *, allow_unpinned: bool = False) -> Path:
     """Return the path of an entry's file: in the package or the checkout, or else downloaded.
 
-    An unpinned file is fetched only when `allow_unpinned`; its hash is kept beside it and enforced from then on.
-    Raises FetchError where no source has the right bytes, WeightsError where the known part of the hash is not met.
+    An unpinned file is fetched only when `allow_unpinned`; its hash is stored next to it and enforced from then on.
+    Raises FetchError where no source has the right bytes, WeightsError if the known part of the hash differs.
     """
     if own := kept_path(entry.file):
         if sha256_of(own) != entry.file.sha256:
@@ -169,7 +169,8 @@ def fill(fit: Architecture, checkpoint: Checkpoint) -> SRNetwork:
     if reading.mismatch:
         raise WeightsError(_misfit(checkpoint, fit, reading.mismatch))
     module = fit.build()
-    # Values that a family of checkpoints has in its code, such as the mean of DIV2K, come from the built module.
+    # Values that these checkpoints do not store, because the authors' code has them, come from the built module: such
+    # as the mean of DIV2K.
     module.load_state_dict({**module.state_dict(), **reading.state}, strict=True)
     return module.eval().requires_grad_(False)
 
@@ -188,8 +189,9 @@ class Reading:
 
 
 def closest(checkpoint: Checkpoint, fit: Architecture) -> Reading:
-    """Return the reading of the checkpoint that fits an architecture best, over its wrappers, prefixes and key
-    families."""
+    """Return the reading of the checkpoint that fits an architecture best, of all its wrappers, prefixes and key
+    families.
+    """
     expected = expected_shapes(fit)
     own = KeyTable(())
     readings = (_read_as(view, table, expected) for view in checkpoint.views for table in (*_tables(fit), own))
@@ -220,7 +222,7 @@ def expected_shapes(fit: Architecture) -> dict[str, Tensor]:
 
 
 def detect(checkpoint: Checkpoint) -> tuple[Architecture, ...]:
-    """Return every network, scale and set of hyper-parameters that keys and shapes of a checkpoint fit."""
+    """Return every network, scale and set of hyper-parameters whose keys and shapes are those of a checkpoint."""
     if fits := recorded(checkpoint):
         return fits
     known = [fit for fit in known_architectures() if any(_knows(fit, view.state) for view in checkpoint.views)]

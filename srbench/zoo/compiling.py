@@ -14,7 +14,8 @@ _MOST_KINDS = 256
 def allow_many_networks() -> None:
     """Let torch compile any number of networks in one process.
 
-    They share one `forward`, and of one function it compiles eight kinds: it runs others as they are, with a warning.
+    By default torch compiles one function for eight kinds of networks and runs further ones uncompiled, with a warning;
+    all networks of the zoo share one `forward` function.
     """
     # Inside the function: the import takes seconds, and only compiling needs it.
     import torch._dynamo.config as settings

@@ -16,7 +16,7 @@ from srbench.zoo.weights_catalogue import Setting, WeightsEntry, times
 
 
 class ConvertedFacts(TypedDict, total=False):
-    """Return the record of a converted checkpoint; the last six fields are only there if they are known."""
+    """The record of a converted checkpoint. The last six fields are present only if they are known."""
 
     network: Required[str]
     scales: Required[list[int]]

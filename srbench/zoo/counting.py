@@ -65,8 +65,8 @@ def _counted(module: nn.Module, *, height: int, width: int) -> _Counter:
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch left this class untyped
     """Adds up the FLOPs of every executed product with the formulas of torch's `FlopCounterMode`.
 
-    Pointwise operations have none, and only hand on a tensor of the right shape: on `meta` they would take most of
-    the time.
+    Pointwise operations have no FLOPs. They are not run but replaced by a tensor of the right shape: on `meta` they
+    would take most of the time.
     """
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ _UNREAD_FUSION = 3
 
 
 class DenseResidualBlock(nn.Module):
-    """Three residual units of growing width, each seeing all before it; 1×1 fusion, ReLU, the attention."""
+    """Three residual units of growing width, each gets all earlier outputs; 1×1 fusion, ReLU, the attention."""
 
     def __init__(self, channels: int, attention: AttentionFactory) -> None:
         super().__init__()
@@ -33,8 +33,8 @@ class DenseResidualBlock(nn.Module):
 class DRLN(MeanShiftedNetwork):
     """DRLN with twenty dense blocks of `channels` channels in six cascading groups; the attention ends each block.
 
-    The fusion after block 4 is in the state and has no effect: block 5 reads the sum that block 4 read, in the
-    authors' code, and published weights were trained so. It is not computed.
+    The fusion after block 4 is in the state and has no effect: in the authors' code block 5 reads the same sum as block
+    4, and published weights were trained in this way. Therefore it is not computed.
     """
 
     def __init__(
@@ -65,7 +65,10 @@ class DRLN(MeanShiftedNetwork):
         return enlarged
 
     def _cascade(self, fused: Tensor, total: Tensor, indices: range) -> Tensor:
-        """One group: its blocks start from the running total, its dense features from the former group's fusion."""
+        """Apply one group.
+
+        Its first block gets `total`, the running sum; `fused`, the previous group's output, starts the dense features.
+        """
         seen, x = fused, total
         for index in indices:
             seen = torch.cat((seen, self.blocks[index](x)), 1)

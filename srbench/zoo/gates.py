@@ -29,7 +29,9 @@ class Gate(nn.Module, ABC):
 
 
 class FixedGain(Gate):
-    """A control for studies of attention: the map is a constant, which damps like the mean of an attention."""
+    """A control for studies of attention: the map is one constant, which scales features as much as an attention does
+    on average.
+    """
 
     def __init__(self, gain: float) -> None:
         super().__init__()

@@ -16,7 +16,7 @@ import torch
 
 from srbench.zoo.safe_pickle import BoundedPickle, Buildable, Opaque, PlainDict
 
-# Objects of these packages hold settings and counters; they are read over, never rebuilt.
+# Objects of these packages hold settings and counters; they are skipped, never rebuilt.
 _HARMLESS = (
     "argparse.Namespace",
     "collections.deque",
@@ -135,7 +135,7 @@ class Builder(Buildable):
         self._function = function
 
     def __call__(self, *args: object) -> object:
-        """Call the function."""
+        """Call the wrapped function."""
         return self._function(*args)
 
     def __setstate__(self, state: object) -> None:

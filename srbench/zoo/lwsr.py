@@ -71,7 +71,8 @@ class LWSR(MeanShiftedNetwork):
             firsts.append(first)
             lasts.append(last)
             x = first + last
-        # The first stage is the only one whose entry the bridge does not see; the first convolution stands in for it.
+        # The bridge gets the first block's output of each stage. For the first stage it gets the first convolution's
+        # output instead.
         bridge = self.bridge(torch.cat((shallow, *firsts[1:], lasts[-1]), 1))
         x = lasts.pop()
         for decoder in self.decoder:
@@ -82,8 +83,8 @@ class LWSR(MeanShiftedNetwork):
 
 def key_tables(attention: str) -> tuple[KeyTable, ...]:
     """Rename tables between Sudo-Biao/s-LWSR (BAM form: dandingbudanding/BAM) and this module."""
-    # Order matters: the encoder's pattern would take the decoder's stages 7 to 10 too, and that of the decoder's blocks
-    # would take the third, which has a name of its own.
+    # Order matters: the encoder's pattern would also match stages 7 to 10 of the decoder, and the pattern of the
+    # decoder's blocks would match the third block, which has a different name.
     return (
         KeyTable(
             (

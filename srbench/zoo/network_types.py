@@ -97,7 +97,7 @@ class Network:
         return {key: value for key, value in settings[form].items() if value != self._authors_value(key)}
 
     def forms(self) -> tuple[Form, ...]:
-        """Return the forms that differ from each other, each under its first name in `FORMS`."""
+        """Return the forms that differ from each other; of equal forms only the first name in `FORMS`."""
         return tuple(dict.fromkeys(self.form_of(self.form_options(form)) or form for form in FORMS))
 
     def forms_with(self, options: Mapping[str, Option]) -> tuple[Form, ...]:

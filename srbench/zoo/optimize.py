@@ -1,4 +1,4 @@
-"""Make a copy of a network that computes the same faster, for inference only."""
+"""Make a copy of a network that computes the same output in less time, for inference only."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ class Foldable(Protocol):
 def optimized(
     network: SRNetwork, *, channels_last: bool = True, compiled: bool = False, graphs: bool = False
 ) -> SRNetwork:
-    """A copy for inference that computes the same to float32 rounding; it cannot be trained, saved or optimised again.
+    """Return a copy for inference, with the same output up to float32 rounding.
 
-    Folded are the branches of a training form, weight norm, residual and branch factors, the attention's unused taps,
-    and the output's mean shift and scaling. The input's mean shift stays: with zero padding it is not exact.
-    `compiled` adds `torch.compile`: the first images take long, as each new kind of size is compiled. `graphs` compiles
-    and replays CUDA graphs: an output is overwritten by the next call, so it has to be used or copied before that.
+    It cannot be trained, saved or optimised again.
+
+    Merged are the branches of a training form, weight norm, residual and branch factors, the attention's unused taps,
+    and the output's mean shift and scaling. The input's mean shift stays: with zero padding it is not exact. `compiled`
+    adds `torch.compile`: the first images take long, as each new kind of size is compiled. `graphs` compiles and
+    replays CUDA graphs: an output is overwritten by the next call, so it has to be used or copied before that.
 
     Raises:
         UpscalerError: graphs for a network that is not on an NVIDIA GPU.

@@ -39,7 +39,7 @@ class BranchedConv(nn.Module, ABC):
         """Return the weight and bias of the one convolution, float64."""
 
     def merged(self) -> nn.Conv2d:
-        """Return the convolution 3×3 that computes the same, of the branches' dtype and device."""
+        """Return the 3×3 convolution with the same output, with the dtype and device of the branches."""
         some = next(self.parameters())
         layer = nn.Conv2d(self.inputs, self.outputs, 3, padding=1, device=some.device, dtype=some.dtype)
         with torch.no_grad():

@@ -110,7 +110,7 @@ class Buildable:
     __slots__ = ()
 
     def __setstate__(self, state: object) -> None:
-        """Drop the state."""
+        """Ignore the state."""
 
 
 class Opaque(Buildable):

@@ -17,7 +17,7 @@ _GAIN = 255.0
 
 
 class SwiftBlock(nn.Module):
-    """Three convolutions with SiLU between them give h; the output is (h + input) ⊙ a(h), a the map of the slot."""
+    """N×C×H×W to the block's output and the activated map of its first convolution, both N×C×H×W."""
 
     def __init__(self, channels: int, attention: AttentionFactory, *, training_form: bool) -> None:
         super().__init__()
@@ -66,7 +66,9 @@ class SPAN(SRNetwork):
         return features
 
     def deep_features(self, shallow: Tensor) -> Tensor:
-        """All blocks; gathered are the input, the last and the first block's output, and an early map of the last."""
+        """Apply all blocks; fuse the input, the outputs of the last and the first block, and an early map of the last
+        block.
+        """
         outputs, early = [], shallow
         features = shallow
         for block in self.blocks:

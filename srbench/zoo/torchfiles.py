@@ -28,7 +28,7 @@ from srbench.zoo.safe_pickle import PlainDict, pickles_in
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
-# Tensors may share or repeat stored values, but a small file must not unfold into all memory.
+# Tensors may share or repeat stored values, but a small file must not fill the memory.
 _COPIES, _FREE_BYTES = 4, 1 << 26
 MOST_DIMENSIONS = 16
 """More dimensions than any weight has."""

@@ -74,7 +74,8 @@ def find_weights(name: str, *, tag: str | None, scale: int) -> WeightsEntry:
 
 
 def gpu_note(network: Network) -> str:
-    """Return in one sentence that this network has to be trained on a GPU, and which weights exist; else an empty text.
+    """Return a sentence that this network must be trained on a GPU, with the weights that exist; otherwise an empty
+    text.
 
     Those that exist are the published ones of the plain network, and a smaller network of the same architecture.
     """
@@ -255,7 +256,7 @@ _S_LWSR = (
         training_data="DIV2K, 800 images; one epoch of 1000 steps, batch 16, patch 192",
         scores=expected_scores(4, Set5=(28.961, 0.8191), Set14=(26.454, 0.7225), BSD100=(26.287, 0.6895)),
         published=expected_scores(4, Set5=(32.04, 0.8930), Set14=(28.15, 0.7760), BSD100=(27.52, 0.7340)),
-        note="an early checkpoint: the training log that lies beside it ends after epoch 1 of 1000, at 31.179 dB "
+        note="an early checkpoint: the training log in the same repository ends after epoch 1 of 1000, at 31.179 dB "
         "on five images of DIV2K",
     ),
 )

@@ -120,7 +120,7 @@ def test_an_incomplete_import_does_not_hide_a_complete_folder(tmp_path: Path) ->
             for name in names:
                 writer.add(name, encode_png(_image(24, 36)), {})
         if refused:
-            with pytest.raises(DatasetError, match=r"test\.parquet: .*got 1 images while .*HR beside it has 2"):
+            with pytest.raises(DatasetError, match=r"test\.parquet: .*got 1 images while .*HR next to it has 2"):
                 open_dataset("Set5", data_root=root)
         else:
             assert open_dataset("Set5", data_root=root).location == root / "Set5/test.parquet"

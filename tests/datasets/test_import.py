@@ -198,7 +198,9 @@ def test_what_is_there_loses_neither_images_nor_lr_unasked(
     (report,) = import_dataset("Set5", [part], data_root=root, replace=True)
     assert report.lr_scales == scales
     if into == "folder" and count < 5:  # two sets lie there now, and the whole one is not passed over in silence
-        with pytest.raises(DatasetError, match=rf"got {count} images while .*HR beside it has 5; move away the one"):
+        with pytest.raises(
+            DatasetError, match=rf"got {count} images while .*HR next to it has 5; move the wrong one away"
+        ):
             open_dataset("Set5", data_root=root)
     else:
         assert list(open_dataset("Set5", data_root=root).names) == list(fewer)

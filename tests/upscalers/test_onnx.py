@@ -124,7 +124,7 @@ def test_weights_outside_of_the_file_are_refused(tmp_path: Path) -> None:
     model = onnx.load_from_string(_convolution(["n", 3, "height", "width"], kind=onnx.TensorProto.FLOAT, scale=2))
     model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(np.ones((3, 3, 2, 2), np.float32), "weight"))
     onnx.save(model, tmp_path / "parts.onnx", save_as_external_data=True, location="parts.data", size_threshold=0)
-    with pytest.raises(UpscalerError, match=r"expected all weights in this file, .* got some in another beside it"):
+    with pytest.raises(UpscalerError, match=r"expected all weights in this file, .* got some in another file"):
         open_onnx(str(tmp_path / "parts.onnx"), 2, _CPU)
     onnx.save(onnx.load(tmp_path / "parts.onnx"), tmp_path / "whole.onnx")  # as the message says
     (tmp_path / "parts.data").unlink()
