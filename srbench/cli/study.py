@@ -92,18 +92,23 @@ def run(
 @command.command("report")
 @click.argument("plan", type=_PLAN, metavar="FILE")
 @_OUTPUT
-def report(plan: Path, output: Path) -> None:
+@click.option(
+    "--finished-seeds",
+    is_flag=True,
+    help="Report an unfinished study by the seeds that all arms have finished; at least two.",
+)
+def report(plan: Path, output: Path, finished_seeds: bool) -> None:
     """Rebuild results.json and report.md from the stored runs of the study in FILE; nothing is trained."""
-    _report(plan, output)
+    _report(plan, output, finished=finished_seeds)
 
 
-def _report(plan: Path, output: Path) -> None:
+def _report(plan: Path, output: Path, *, finished: bool = False) -> None:
     from srbench.files import write_atomic
     from srbench.study.report import report as as_markdown
     from srbench.study.results import collect
     from srbench.study.study_plan import load_study
 
-    results = collect(output, load_study(plan))
+    results = collect(output, load_study(plan), finished=finished)
     text = as_markdown(results)
     write_atomic(output / "results.json", json.dumps(results.plain(), indent=1, ensure_ascii=False) + "\n")
     write_atomic(output / "report.md", text)

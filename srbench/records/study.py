@@ -81,17 +81,25 @@ Contrast = Annotated[tuple[Words, Words], Field(strict=False), AfterValidator(_r
 
 
 class Endpoint(RecordModel):
-    """An endpoint: the mean of a metric over a dataset. A study needs scores for each `needed` endpoint."""
+    """An endpoint: the mean of a metric over a dataset. A study needs scores for each `needed` endpoint.
+
+    A `final` endpoint is measured only after all steps: for a dataset that takes long to score.
+    """
 
     dataset: Words
     metric: Annotated[str, OneOf(STUDY_METRICS)] = "psnr_y"
     role: Annotated[str, OneOf(ENDPOINT_ROLES)] = "target"
     needed: bool = True
+    final: Literal[True] | None = None
 
     @property
     def name(self) -> str:
         """The name, such as `Set14 psnr_y`."""
         return f"{self.dataset} {self.metric}"
+
+    def is_measured_at(self, percent: int) -> bool:
+        """Whether the plan measures this endpoint after a percentage of the steps."""
+        return percent == 100 or not self.final
 
 
 class ArmGroup(RecordModel):
@@ -113,12 +121,14 @@ class RateSearch(RecordModel):
         factor: the rate taken is at least this factor below every unstable rate; among those, it is the one with the
             highest mean over the seeds.
         shared: also train all arms at one rate: the one that is stable for all, with the highest mean over all arms.
+        percent: the share of the study's steps that each training of the search takes; None is all of them.
     """
 
     seeds: Annotated[Items[Seed], Field(min_length=2), Once]
     broken_db: Rate = 1.0
     factor: Rate = 2
     shared: bool = True
+    percent: Annotated[int, Whole(1, 100)] | None = None
 
 
 class StudyPlan(RecordModel):
@@ -137,6 +147,7 @@ class StudyPlan(RecordModel):
         endpoints, groups: the first contrast of the first group on the first endpoint is the study's question.
         factory_args: arguments of the arms that are own code, `python:FILE.py:factory`.
         form: how all arms compute inside; None is the form of every training from scratch, `unit`.
+        steps: of each training; None is the recipe's number.
     """
 
     name: Words
@@ -156,6 +167,7 @@ class StudyPlan(RecordModel):
     search: RateSearch | None = None
     correction: Annotated[Literal["holm"], OneOf(("holm",))] | None = None
     factory_args: dict[str, Scalar] | None = None
+    steps: Annotated[int, AtLeast(1)] | None = None
 
     @property
     def arms(self) -> tuple[str, ...]:
@@ -177,7 +189,14 @@ class StudyPlan(RecordModel):
         """Return the plan ready for JSON; the hash covers it."""
         values: PlainRecord = self.model_dump(mode="json")
         # Fields that were added later are left out if they are not set, so that the hashes of older plans stay equal.
+        values["endpoints"] = [_what_is_set(endpoint) for endpoint in self.endpoints]
+        values["search"] = _what_is_set(self.search) if self.search else None
         return {key: value for key, value in values.items() if value is not None}
+
+
+def _what_is_set(part: RecordModel) -> PlainRecord:
+    values: PlainRecord = part.model_dump(mode="json")
+    return {key: value for key, value in values.items() if value is not None}
 
 
 class RecipeSummary(RecordModel):

@@ -156,7 +156,11 @@ def _at_the_edge(results: StudyResults) -> list[str]:
 
 def _group(results: StudyResults, group: GroupResult) -> Iterator[str]:
     rate = "" if group.rate is None else f" ({group.rate:g})"
-    yield f"## {_upper(group.name)}{rate}: {len(group.seeds)} seeds each"
+    planned = max((len(one.seeds) for one in results.study.groups if set(one.arms) == set(group.arms)), default=0)
+    of_all = f" of {planned}" if planned > len(group.seeds) else ""
+    yield f"## {_upper(group.name)}{rate}: {len(group.seeds)}{of_all} seeds each"
+    if of_all:
+        yield "The other seeds are not trained yet: this is a report between two stretches of the study."
     names = [endpoint.name for endpoint in group.endpoints]
     means = [[f"`{arm}`", *(_spread(group.means[arm][name]["100"]) for name in names)] for arm in group.arms]
     if lost := group.diverged:
@@ -194,7 +198,7 @@ def _group(results: StudyResults, group: GroupResult) -> Iterator[str]:
     yield table_of_markdown(
         ["A - B", "endpoint", *(f"{share} % of the steps" for share in shares)],
         [
-            [_pair(one), _label_of(one), *(_difference(found[share]) for share in shares)]
+            [_pair(one), _label_of(one), *(_difference(found[share]) if share in found else "-" for share in shares)]
             for one in group.differences
             if (found := one.by_percentage)
         ],

@@ -14,11 +14,12 @@ from srbench.journal import differing
 from srbench.records.record_model import PlainRecord, validate
 from srbench.records.study import STUDY_VERSION, ArmGroup, Endpoint, StudyPlan, StudyResults
 from srbench.records.training import TrainingRecord, TrainSetFacts
-from srbench.scores import Run, mean, read_run
+from srbench.scores import RECORD_NAME, Run, mean, read_run
 from srbench.statistics import SeedDifference, holm, seed_difference
 from srbench.study.rates import Frozen, shared_rate
 from srbench.study.running import (
     CLAIM,
+    DIVERGED,
     PlannedTraining,
     at_rate,
     has_diverged,
@@ -49,8 +50,12 @@ def read_results(path: Path) -> StudyResults:
     return validate(StudyResults, read_document(path), path.name, error=StudyError)
 
 
-def collect(output: Path, plan: StudyPlan | None = None) -> StudyResults:
+def collect(output: Path, plan: StudyPlan | None = None, *, finished: bool = False) -> StudyResults:
     """Return the results of a study from its stored runs, for its report and for the leaderboard's page.
+
+    Args:
+        finished: report the seeds that all arms of a group have finished, and leave out the others, which
+            may be under way.
 
     Raises StudyError for runs that are missing, of another plan, trained or scored differently, or without some images.
     """
@@ -58,6 +63,11 @@ def collect(output: Path, plan: StudyPlan | None = None) -> StudyResults:
     if plan is not None and plan.sha256 != study.sha256:
         raise StudyError(f"{output} holds the runs of a different plan than the given one; name the folder of this one")
     frozen = read_frozen(study, output)
+    planned = study
+    if finished:
+        study = _with_finished_seeds(study, frozen, output)
+    else:
+        _require_finished(study, frozen, output)
     records = dict(_trainings(study, recipe, frozen, output))
     trained = [record for record in records.values() if record]
     if not trained:
@@ -71,8 +81,8 @@ def collect(output: Path, plan: StudyPlan | None = None) -> StudyResults:
     _require_alike(trained, scored)
     document = {
         "schema_version": STUDY_VERSION,
-        "study": study.document(),
-        "sha256": study.sha256,
+        "study": planned.document(),
+        "sha256": planned.sha256,
         "recipe": {
             "name": recipe.name,
             "summary": recipe.summary,
@@ -88,6 +98,40 @@ def collect(output: Path, plan: StudyPlan | None = None) -> StudyResults:
         **({"gains": gains} if (gains := _gains(study, records)) else {}),
     }
     return validate(StudyResults, document, f"results of {output}", error=StudyError)
+
+
+def _with_finished_seeds(study: StudyPlan, frozen: Frozen, output: Path) -> StudyPlan:
+    """Return the plan with the seeds of each group that all its arms have finished. Raises StudyError for under two."""
+    missing = {(one.arm, one.seed) for one in _unfinished(study, frozen, output)}
+    groups = [
+        (group, tuple(seed for seed in group.seeds if not missing & {(arm, seed) for arm in group.arms}))
+        for group in study.groups
+    ]
+    if few := [f"{group.name} has {len(seeds)}" for group, seeds in groups if len(seeds) < 2]:
+        raise StudyError(
+            f"{output}: expected at least two seeds that all arms have finished, got fewer ({', '.join(few)}); "
+            "go on with srbench study run"
+        )
+    left = tuple(group.model_copy(update={"seeds": seeds}) for group, seeds in groups)
+    return study.model_copy(update={"groups": left})
+
+
+def _require_finished(study: StudyPlan, frozen: Frozen, output: Path) -> None:
+    if missing := _unfinished(study, frozen, output):
+        raise StudyError(
+            f"{output}: expected every training of the plan, finished and scored, got {len(missing)} of "
+            f"{len(planned_trainings(study, frozen))} unfinished (first {missing[0].folder(output)}); go on with "
+            "srbench study run, or report the seeds that all arms have finished: srbench study report --finished-seeds"
+        )
+
+
+def _unfinished(study: StudyPlan, frozen: Frozen, output: Path) -> list[PlannedTraining]:
+    return [
+        one
+        for one in planned_trainings(study, frozen)
+        if not (one.folder(output) / DIVERGED).exists()
+        and not all((score_folder(one.folder(output), percent) / RECORD_NAME).exists() for percent in study.percentages)
+    ]
 
 
 def _named(train_set: TrainSetFacts) -> PlainRecord:
@@ -134,6 +178,7 @@ def _group(study: StudyPlan, group: ArmGroup, runs: Runs, *, asks: bool = True) 
             endpoint.name: {
                 str(percent): [_mean(runs.get((arm, seed, percent)), study, endpoint) for seed in group.seeds]
                 for percent in study.percentages
+                if endpoint.is_measured_at(percent)
             }
             for endpoint in endpoints
         }
@@ -250,13 +295,18 @@ def _trainings(
 
 
 def _require_alike(trained: list[TrainingRecord], scored: ScoredTrainings) -> None:
-    """Require equal training images, and scores on equal pixels under one version of the protocol."""
+    """Require equal training images, and scores on equal pixels under one version of the protocol.
+
+    Before the last step, a run may lack the sets of `final` endpoints.
+    """
     first_set = trained[0].train_set.plain()
     for record in trained:
         _require_same(first_set, record.train_set.plain(), f"the training images of {record.network}")
-    first, *others = scored.items()
-    for (one, percent), run in others:
-        _require_same(_inputs(first[1]), _inputs(run), f"what scored {one.arm}, seed {one.seed}, at {percent} %")
+    first = next(_inputs(run) for (_, percent), run in scored.items() if percent == 100)
+    for (one, percent), run in scored.items():
+        found = _inputs(run)
+        wanted = first if percent == 100 else {name: value for name, value in first.items() if name in found}
+        _require_same(wanted, found, f"what scored {one.arm}, seed {one.seed}, at {percent} %")
 
 
 def _inputs(run: Run) -> dict[str, object]:
@@ -275,7 +325,8 @@ def _require_same(wanted: Mapping[str, object], told: Mapping[str, object], what
 
 def _measured(endpoint: Endpoint, group: ArmGroup, runs: Runs) -> bool:
     """Return whether an endpoint has scores; a `needed` endpoint counts as having them."""
-    run = next((run for (arm, seed, _), run in runs.items() if arm in group.arms and seed in group.seeds), None)
+    places = {(arm, seed, 100) for arm in group.arms for seed in group.seeds}
+    run = next((run for place, run in runs.items() if place in places), None)
     if endpoint.needed or run is None:
         return endpoint.needed
     rows = run.scores[run.scores["dataset"] == endpoint.dataset]

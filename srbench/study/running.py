@@ -90,7 +90,7 @@ def run_study(study: StudyPlan, output: Path, machine: Machine) -> None:
         _note_if_diverged(outcome)
         if machine.scores and outcome.record is not None:
             for percent in study.percentages:
-                _score(study, outcome.job, percent, sets, machine)
+                _score(study, outcome.job, percent, _sets_at(study, percent, sets), machine)
 
     _trained([job for job in jobs if not _needs_no_weights(study, job, sets)], machine, told)
 
@@ -127,15 +127,22 @@ class PlannedTraining:
 
 
 def planned_trainings(study: StudyPlan, frozen: Frozen) -> list[PlannedTraining]:
-    """Return every training of the study once: at the rates of the arms, then at the one that they share, if planned.
+    """Return every training of the study once: with each seed, the arms at their own rates, then at the shared one.
 
-    Arms that are compared follow each other. An arm whose own rate is the shared one is trained once.
+    Seed follows seed, so that an interrupted study has finished the same seeds of all arms. An arm whose own rate is
+    the shared one is trained once.
     """
-    places = list(dict.fromkeys((arm, seed) for group in study.groups for seed in group.seeds for arm in group.arms))
-    own = [PlannedTraining(arm, seed, frozen[arm].chosen) for arm, seed in places]
-    if (rate := shared_rate(study, frozen)) is None:
-        return own
-    return own + [at_rate(arm, seed, rate, frozen) for arm, seed in places if frozen[arm].chosen != rate]
+    rate = shared_rate(study, frozen)
+    planned = [
+        one
+        for group in study.groups
+        for seed in group.seeds
+        for one in (
+            *(PlannedTraining(arm, seed, frozen[arm].chosen) for arm in group.arms),
+            *(at_rate(arm, seed, rate, frozen) for arm in group.arms if rate is not None),
+        )
+    ]
+    return list(dict.fromkeys(planned))
 
 
 def at_rate(arm: str, seed: int, rate: float, frozen: Frozen) -> PlannedTraining:
@@ -172,7 +179,7 @@ def _planned_recipe(study: StudyPlan) -> Recipe:
             f"recipe {recipe.name}: expected held-out images to choose learning rates on, got none; "
             "name some with held_out in a recipe of your own"
         )
-    return recipe
+    return recipe if study.steps is None else recipe.changed([f"steps={study.steps}"])
 
 
 def claim(study: StudyPlan, recipe: Recipe, output: Path) -> None:
@@ -226,8 +233,9 @@ def _search(study: StudyPlan, recipe: Recipe, output: Path, machine: Machine) ->
     if path.exists():
         return read_frozen(study, output)
     places = [(arm, rate, seed) for rate in study.learning_rates for arm in study.arms for seed in study.search_seeds]
+    searched = _shortened(study, recipe)
     jobs = [
-        _job(study, arm, seed, tuned(recipe, rate), _search_folder(study, output, arm, rate, seed), machine)
+        _job(study, arm, seed, tuned(searched, rate), _search_folder(study, output, arm, rate, seed), machine)
         for arm, rate, seed in places
     ]
     finished = _trained(jobs, machine, _note_if_diverged)
@@ -239,6 +247,13 @@ def _search(study: StudyPlan, recipe: Recipe, output: Path, machine: Machine) ->
     document = {arm: rate.plain() for arm, rate in frozen.items()}
     write_atomic(path, json.dumps(document, indent=1) + "\n", error=StudyError)
     return frozen
+
+
+def _shortened(study: StudyPlan, recipe: Recipe) -> Recipe:
+    """Return the recipe with the share of its steps that the plan gives to each training of the search."""
+    if study.search is None or study.search.percent is None:
+        return recipe
+    return recipe.changed([f"steps={max(recipe.steps * study.search.percent // 100, 1)}"])
 
 
 def _search_folder(study: StudyPlan, output: Path, arm: str, rate: float, seed: int) -> Path:
@@ -292,7 +307,13 @@ def _needs_no_weights(study: StudyPlan, job: Job, sets: list[ImageSet]) -> bool:
     if (job.output / WEIGHTS).exists() or not (job.output / RECORD).exists():
         return False
     require_facts(job.output, read_document(job.output / RECORD), _facts(job))
-    return all(_is_scored(job.output, percent, study, sets) for percent in study.percentages)
+    return all(_is_scored(job.output, percent, study, _sets_at(study, percent, sets)) for percent in study.percentages)
+
+
+def _sets_at(study: StudyPlan, percent: int, sets: list[ImageSet]) -> list[ImageSet]:
+    """Return the sets that the plan measures after a percentage of the steps."""
+    measured = {endpoint.dataset for endpoint in study.endpoints if endpoint.is_measured_at(percent)}
+    return [images for images in sets if images.name in measured]
 
 
 def _sets(study: StudyPlan, root: Path | None) -> list[ImageSet]:

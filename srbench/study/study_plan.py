@@ -76,8 +76,8 @@ def _problems(study: StudyPlan) -> Iterator[str]:
             yield f"contrasts of {group.name} between its arms, not {', '.join(sorted(strange))}"
         if set(study.search_seeds) & set(group.seeds):
             yield f"a search_seed that is no seed of {group.name}"
-    if not study.endpoints[0].needed:
-        yield "a first endpoint that is needed: it is the question's"
+    if not study.endpoints[0].needed or study.endpoints[0].final:
+        yield "a first endpoint that is needed and not only final: it is the question's"
     if not study.groups[0].contrasts:
         yield "a first group with contrasts: the first one is the study's question"
 

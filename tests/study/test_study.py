@@ -194,6 +194,36 @@ def test_arms_are_compared_at_own_rates_and_at_one_rate(place: Path, tmp_path: P
     assert parse(json.dumps(found.plain()).encode(), "tiny").question.asked
 
 
+def test_search_trains_a_share_of_the_planned_steps(place: Path, tmp_path: Path) -> None:
+    text = (place / "plan.toml").read_text().replace("search_seed = 9", "steps = 8")
+    text = text.replace("seeds = [1, 2, 3]", "seeds = [1, 2]").replace("[50, 100]", "[100]")
+    search = "[search]\nseeds = [8, 9]\nbroken_db = 100\nshared = false\npercent = 25\n"
+    (tmp_path / "plan.toml").write_text(text.replace("[[endpoints]]", search + "[[endpoints]]", 1))
+    study = load_study(tmp_path / "plan.toml")
+    run_study(study, tmp_path / "out", Machine(data_root=place / "data", device="cpu"))
+    steps = {
+        kind: {json.loads(path.read_text())["steps"] for path in (tmp_path / "out" / kind).rglob("training.json")}
+        for kind in ("search", "runs")
+    }
+    assert steps == {"search": {2}, "runs": {8}}
+    assert "8 steps of `tiny[steps=8]`" in report(collect(tmp_path / "out", study))
+
+
+def test_final_endpoints_are_scored_only_after_all_steps(place: Path, tmp_path: Path) -> None:
+    text = (place / "plan.toml").read_text().replace("seeds = [1, 2, 3]", "seeds = [1, 2]")
+    final = '[[endpoints]]\ndataset = "Set14"\nneeded = false\nfinal = true\n'
+    (tmp_path / "plan.toml").write_text(text.replace("[[groups]]", final + "[[groups]]", 1))
+    shutil.copytree(place / "data", tmp_path / "data")
+    images(tmp_path / "data" / "Set14" / "HR", 14, 3)
+    study = load_study(tmp_path / "plan.toml")
+    run_study(study, tmp_path / "out", Machine(data_root=tmp_path / "data", device="cpu"))
+    folder = tmp_path / "out/runs/pan/seed-1"
+    sets = {percent: set(read_run(folder / f"scores-{percent}").record["datasets"]) for percent in (50, 100)}
+    assert sets == {50: {"Set5"}, 100: {"Set5", "Set14"}}
+    told = report(collect(tmp_path / "out", study))
+    assert "| `pan-bam` - `pan` | Set14 psnr_y | - |" in told
+
+
 @pytest.mark.parametrize(
     ("at_one_rate", "words"),
     [
@@ -226,6 +256,23 @@ def test_one_command_rebuilds_the_same_report_from_the_stored_runs(place: Path, 
     assert (place / "out" / "results.json").read_bytes() == before
     outcome = results(place)["groups"][0]["differences"][0]["by_percentage"]["100"]["outcome"]
     assert f"**{outcome}**" in done and "4 steps of `tiny`" in done and str(place) not in done
+
+
+def test_unfinished_study_reports_the_seeds_of_all_arms(place: Path, done: str, tmp_path: Path) -> None:
+    shutil.copytree(place / "out", tmp_path / "out")
+    shutil.rmtree(tmp_path / "out/runs/pan/seed-3/scores-100")
+    study = load_study(place / "plan.toml")
+    with pytest.raises(StudyError, match=r"got 1 of 6 unfinished \(first .*pan/seed-3\)"):
+        collect(tmp_path / "out", study)
+    (group,) = collect(tmp_path / "out", study, finished=True).groups
+    (complete,) = collect(place / "out", study).groups
+    assert group.seeds == (1, 2)
+    assert group.means["pan-bam"]["Set5 psnr_y"]["100"] == complete.means["pan-bam"]["Set5 psnr_y"]["100"][:2]
+    told = report(collect(tmp_path / "out", study, finished=True))
+    assert "## Primary: 2 of 3 seeds each" in told
+    shutil.rmtree(tmp_path / "out/runs/pan-bam/seed-1/scores-100")
+    with pytest.raises(StudyError, match=r"at least two seeds .* got fewer \(primary has 1\)"):
+        collect(tmp_path / "out", study, finished=True)
 
 
 def test_a_moved_study_is_not_repeated(place: Path, done: str) -> None:
