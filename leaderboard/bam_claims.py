@@ -11,6 +11,8 @@ from leaderboard.printed_scores import Reported, reported_rows
 from leaderboard.views import dataset_rank
 
 PAPER = "arXiv:2104.07566, table 1"
+PAPER_PAGE = "papers/2104.07566.html"
+"""The page with every printed mean of the paper."""
 """A part of the source's name in `reported/claims.csv`."""
 
 PRINTED_UNDER, COPIED_UNDER = "bam2021", "matlab-y"

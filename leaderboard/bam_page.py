@@ -9,7 +9,7 @@ from functools import partial
 
 from markupsafe import Markup
 
-from leaderboard.bam_claims import COPIED_UNDER, PRINTED_UNDER, BamClaim, bam_claims, measured
+from leaderboard.bam_claims import COPIED_UNDER, PAPER_PAGE, PRINTED_UNDER, BamClaim, bam_claims, measured
 from leaderboard.bam_verdict import MIN_SEEDS, StudyOutcome, Verdict, bam_verdict
 from leaderboard.boards import RANKING_SETS
 from leaderboard.collection import Collection
@@ -111,6 +111,7 @@ def _page(collection: Collection) -> str:
         reach=_REACH,
         printed_under=PRINTED_UNDER,
         copied_under=COPIED_UNDER,
+        paper=PAPER_PAGE,
     )
 
 

@@ -91,7 +91,7 @@ def _write(scale: int, images: Mapping[str, NDArray[np.uint8]], folder: Path) ->
         total = sum(len(data) for crop, data in encoded.items() if crop.is_large is large)
         if total > most:
             raise ImageError(
-                f"expected sample crops of at most {most} bytes together, got {total}: more detail than "
+                f"expected sample crops of at most {most:,} bytes together, got {total:,}: more detail than "
                 "the photographs have; look at the model's output, or leave the samples out"
             )
     files = {crop.stem: folder / f"{crop.stem}.webp" for crop in encoded}

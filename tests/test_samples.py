@@ -101,7 +101,7 @@ def test_crops_over_the_budget_are_not_written(tmp_path: Path) -> None:
         return torch.rand((1, 3, lr.shape[2] * 4, lr.shape[3] * 4), generator=noise)
 
     noisy = TensorUpscaler(upscale, Identity("python:noise"), scale=4, options=Options(device="cpu"))
-    with pytest.raises(ImageError, match="at most 100000 bytes together, got"):
+    with pytest.raises(ImageError, match="at most 150,000 bytes together, got"):
         make_samples(noisy, tmp_path / "samples", 4)
     assert not (tmp_path / "samples").exists()
 
