@@ -280,13 +280,13 @@ def _reach(results: StudyResults) -> str:
     recipe, margin = results.recipe, results.study.margin_db
     return (
         "## How to read this\n\n"
-        "The seed is the unit: each contributes one mean over a set's images, and arms are paired by seed, which also "
-        'fixes the order of the patches. The interval and p are Student\'s paired t; "p (equivalent)" is the larger '
+        "Each seed gives one value: a mean over a set's images. Arms are paired by seed, because a seed also fixes the "
+        'order of the patches. The interval and p are Student\'s paired t; "p (equivalent)" is the larger '
         f'of two one-sided tests against ±{margin:g} dB, and below 0.05 the outcome is "equivalent"; "detectable" '
-        "is the true difference in dB that this many seeds would find in four studies of five. Only the outcome in "
+        "is the true difference in dB that as many seeds find in four of five studies. Only the outcome in "
         f"bold answers the study's question; {_correction(results)}\n\n"
         f"All of it holds for this budget: {recipe.steps:,} steps of `{recipe.name}`. A longer training may "
-        f"turn it round. {results.hours:g} hours of training on {', '.join(results.devices)}; plan "
+        f"reverse it. {results.hours:g} hours of training on {', '.join(results.devices)}; plan "
         f"`{results.sha256[:12]}…`."
     )
 
