@@ -11,40 +11,35 @@ import hashlib
 import os
 import shutil
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from srbench.errors import FetchError
-from srbench.files import DISK_ERRORS, atomic_path, cache_dir, explain, sha256_of, sync, sync_folder, write_atomic
+from srbench.files import SHA256, atomic_path, cache_dir, explain, sha256_of, sync, sync_folder, write_atomic
+from srbench.http_answers import (
+    CHUNK_BYTES,
+    LONGEST_SECONDS,
+    InterruptedTransferError,
+    SourceError,
+    answer_to,
+    chunks_of,
+)
 
 if TYPE_CHECKING:
     import requests
     from filelock import BaseFileLock
 
-T = TypeVar("T")
-
-CONNECT_SECONDS = 15.0
-STALL_SECONDS = 30.0
 RETRY_SECONDS = 0.5
 ATTEMPTS = 3
-ANSWER_SECONDS = 60.0
-"""How long a server may take until its answer starts."""
-SLOW_SECONDS = 60.0
-SLOWEST = 1024
-"""The bytes a second that a download must reach on average, once it has run for `SLOW_SECONDS`."""
-LONGEST_SECONDS = 24 * 3600.0
-"""How long one transfer may take in total."""
 UNPINNED_BYTES = 4 << 30
 """The largest file of unknown size that is accepted."""
 WAIT_SECONDS = 2.0
 """How long a process waits for another one before it reports that it waits."""
-# Less than one chunk counts as no progress, since a server could send single bytes for ever.
-CHUNK_BYTES = 1 << 16
 _PAGE_STARTS = (b"<!doctype", b"<html", b"<head", b"<?xml")
 
 
@@ -118,14 +113,6 @@ def _waiting(lock: BaseFileLock, name: str) -> Iterator[None]:
         lock.release()
 
 
-class _SourceError(Exception):
-    """One source failed; the message says why."""
-
-
-class _InterruptedError(Exception):
-    """A transfer was interrupted; the bytes received until then can be kept."""
-
-
 def _kept_hash_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.sha256")
 
@@ -135,7 +122,10 @@ def _with_kept_hash(file: RemoteFile, folder: Path) -> RemoteFile:
     record = _kept_hash_path(folder / file.name)
     if file.pinned or not record.is_file():
         return file
-    return replace(file, sha256=record.read_text().split()[0])
+    kept = record.read_text(encoding="utf-8", errors="replace").partition(" ")[0].strip()
+    if not SHA256.fullmatch(kept):
+        raise FetchError(f"{record}: expected the SHA-256 of {file.name}, got another text; delete this file")
+    return replace(file, sha256=kept)
 
 
 def _is_right(path: Path, file: RemoteFile) -> bool:
@@ -173,7 +163,7 @@ def _obtain(file: RemoteFile, target: Path) -> None:
                 _copy(source, file, target)
             else:
                 _download(file, source, target)
-        except _SourceError as error:
+        except SourceError as error:
             failures.append(f"{source}: {error}")
             continue
         if not file.pinned:
@@ -213,28 +203,30 @@ def _copy(source: Path, file: RemoteFile, target: Path) -> None:
         shutil.copyfile(source, temporary)
         # The copy is hashed and not the source, so that the hash is of the file that is renamed into place.
         if problem := _problem(temporary, file):
-            raise _SourceError(problem)
+            raise SourceError(problem)
 
 
 def _download(file: RemoteFile, url: str, target: Path) -> None:
     """Fetch one address into `target`; after an interruption, try again and resume a pinned file from its `.part`."""
     part = target.with_name(f"{target.name}.part")
     left, reached, reason = ATTEMPTS, 0, ""
-    while left:
+    end = time.monotonic() + LONGEST_SECONDS
+    while left and time.monotonic() < end:
         left -= 1
         # Unpinned files start over, because without a hash a mixture of two versions would not be detected.
         start = part.stat().st_size if file.pinned and part.is_file() else 0
         try:
             if not (start and start == file.size):
                 _stream(file, url, part, start)
-        except _InterruptedError as error:
+        except InterruptedTransferError as error:
             reason = str(error)
             grown = part.stat().st_size if part.is_file() else 0
+            # Less than one chunk counts as no progress, since a server could send single bytes for ever.
             if grown >= reached + CHUNK_BYTES or grown == file.size:
                 left, reached = ATTEMPTS, grown
             time.sleep(RETRY_SECONDS)
             continue
-        except _SourceError:
+        except SourceError:
             _drop_useless(file, part)
             raise
         problem = _problem(part, file)
@@ -243,11 +235,11 @@ def _download(file: RemoteFile, url: str, target: Path) -> None:
             return
         part.unlink()
         if not start:
-            raise _SourceError(problem)
+            raise SourceError(problem)
         reason = problem
     if not file.pinned:
         part.unlink(missing_ok=True)
-    raise _SourceError(reason)
+    raise SourceError(reason)
 
 
 def _drop_useless(file: RemoteFile, part: Path) -> None:
@@ -265,62 +257,12 @@ def _publish(part: Path, target: Path) -> None:
 
 def _stream(file: RemoteFile, url: str, part: Path, start: int) -> None:
     """Append what the address sends to `part` from byte `start` on, or rewrite it where the server cannot resume."""
-    # Inside the function: listings load this module, and requests takes a tenth of a second to import.
-    import requests
-
     headers = {"Accept-Encoding": "identity", "User-Agent": "srbench"}
     if start:
         headers["Range"] = f"bytes={start}-"
-    try:
-        with _within(ANSWER_SECONDS, lambda: _ask(url, headers)) as response:
-            if start and response.status_code == requests.codes.requested_range_not_satisfiable:
-                return
-            if url.startswith("https:") and any(
-                not one.url.startswith("https:") for one in (*response.history, response)
-            ):
-                raise _SourceError("it redirects from https to an address that is not encrypted")
+    with answer_to(url, headers) as response:
+        if not (start and response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
             _receive(response, file, part, start)
-    except (_SourceError, _InterruptedError, FetchError):
-        raise
-    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-        raise _InterruptedError(f"the connection broke off or stalled ({type(error).__name__})") from error
-    except requests.RequestException as error:
-        raise _SourceError(str(error)) from error
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-            raise
-        # The HTTP library raises many other errors for broken answers; in each case the next source is tried.
-        raise _SourceError(f"an answer that is not HTTP ({type(error).__name__})") from error
-
-
-def _ask(url: str, headers: dict[str, str]) -> requests.Response:
-    import requests
-
-    return requests.get(url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, STALL_SECONDS))
-
-
-def _within(seconds: float, call: Callable[[], T]) -> T:
-    """Return what `call` returns; raise _InterruptedError after `seconds`, while its thread keeps running.
-
-    A server that sends one header byte a second, or interim answers without end, never meets a timeout of its socket.
-    """
-    results: list[T] = []
-    errors: list[Exception] = []
-
-    def run() -> None:
-        try:
-            results.append(call())
-        except Exception as error:  # noqa: BLE001 (raised again below, in the calling thread)
-            errors.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not results:
-        raise _InterruptedError(f"no answer within {seconds:g} s")
-    return results[0]
 
 
 def _receive(response: requests.Response, file: RemoteFile, part: Path, start: int) -> None:
@@ -328,10 +270,10 @@ def _receive(response: requests.Response, file: RemoteFile, part: Path, start: i
     length = response.headers.get("Content-Length", "")
     total = start + int(length) if length.isascii() and length.isdigit() else file.size
     if file.size is not None and total != file.size:
-        raise _SourceError(f"expected {file.size} bytes, the server announces {total}")
+        raise SourceError(f"expected {file.size} bytes, the server announces {total}")
     most = total if total is not None else UNPINNED_BYTES
     if most > UNPINNED_BYTES and file.size is None:
-        raise _SourceError(f"the server announces {total} bytes; a file of unknown size may have {UNPINNED_BYTES}")
+        raise SourceError(f"the server announces {total} bytes; a file of unknown size may have {UNPINNED_BYTES}")
     if total is not None:
         require_space(part.parent, total - start, file.name)
     # Inside the function: only downloads need a progress bar.
@@ -341,53 +283,33 @@ def _receive(response: requests.Response, file: RemoteFile, part: Path, start: i
         part.open("ab" if start else "wb") as out,
         tqdm(desc=file.name, total=total, initial=start, unit="B", unit_scale=True, disable=None) as bar,
     ):
-        for chunk in _chunks(response):
+        for chunk in chunks_of(response):
             out.write(chunk)
             bar.update(len(chunk))
             if out.tell() > most:
-                raise _SourceError(f"more than the expected {most} bytes came")
+                raise SourceError(f"more than the expected {most} bytes came")
         if total is not None and out.tell() < total:
-            raise _InterruptedError(f"the connection closed after {out.tell()} of {total} bytes")
-
-
-def _chunks(response: requests.Response) -> Iterator[bytes]:
-    """Yield the bytes of an answer as they arrive; raise _InterruptedError if they arrive too slowly."""
-    # Inside the function: as for requests.
-    from urllib3.exceptions import HTTPError
-
-    begin, received = time.monotonic(), 0
-    while True:
-        try:
-            chunk = response.raw.read1(CHUNK_BYTES, decode_content=False)
-        except HTTPError as error:
-            raise _InterruptedError(f"the connection broke off or stalled ({type(error).__name__})") from error
-        if not chunk:
-            return
-        received += len(chunk)
-        elapsed = time.monotonic() - begin
-        if elapsed > LONGEST_SECONDS or (elapsed > SLOW_SECONDS and received < SLOWEST * elapsed):
-            raise _InterruptedError(f"only {received} bytes came in {elapsed:.0f} s")
-        yield chunk
+            raise InterruptedTransferError(f"the connection closed after {out.tell()} of {total} bytes")
 
 
 def _accept(response: requests.Response, file: RemoteFile, start: int) -> int:
     """Check status and content type of an answer, and return the offset of its bytes in the file."""
     if response.status_code >= 500 or response.status_code == 429:
-        raise _InterruptedError(f"the server answered {response.status_code}")
+        raise InterruptedTransferError(f"the server answered {response.status_code}")
     if response.status_code not in (200, 206):
-        raise _SourceError(f"the server answered {response.status_code} {response.reason}")
+        raise SourceError(f"the server answered {response.status_code} {response.reason}")
     kind = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
     if kind == "text/html" and not file.name.endswith((".html", ".htm")):
-        raise _SourceError("an HTML page came in place of the file")
+        raise SourceError("an HTML page came in place of the file")
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
-        raise _SourceError(f"the server sent the encoding {encoding[:40]!r}, which was not asked for")
+        raise SourceError(f"the server sent the encoding {encoding[:40]!r}, which was not asked for")
     if response.status_code == 200:
         return 0
     if not start:
-        raise _SourceError("the server sent a part of the file, which was not asked for")
+        raise SourceError("the server sent a part of the file, which was not asked for")
     if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-        raise _SourceError(f"asked for bytes from {start}, the server sent {response.headers.get('Content-Range')!r}")
+        raise SourceError(f"asked for bytes from {start}, the server sent {response.headers.get('Content-Range')!r}")
     return start
 
 

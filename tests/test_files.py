@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ import requests
 from filelock import FileLock
 
 import srbench.fetch as fetch_module
-from srbench import files
+from srbench import files, http_answers
 from srbench.errors import FetchError, ResultsError, SrbenchError
 from srbench.fetch import RemoteFile, fetch
 from srbench.files import atomic_path, write_atomic
@@ -103,7 +104,7 @@ def server() -> Iterator[_Server]:
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("SRBENCH_MIRROR", "SRBENCH_OFFLINE"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(fetch_module, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(http_answers, "STALL_SECONDS", 0.3)
     monkeypatch.setattr(fetch_module, "RETRY_SECONDS", 0.01)
 
 
@@ -351,10 +352,16 @@ ANSWERS: dict[str, tuple[bytes, bytes]] = {
     "a thousand headers": (OK + b"X: a\r\n" * 1000 + b"\r\n", b""),
     "a chunk of wrong size": (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"zz\r\nabc"),
     "an unfinished chunk": (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"ffff\r\nabc"),
+    "trailers without end": (OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n", b"trailers"),
+    "the size of a chunk without end": (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"zeros"),
     "an endless body": (OK + b"\r\n", b"endless"),
     "one byte at a time": (OK + b"\r\n", b"slow"),
     "interim answers without end": (b"interim", b""),
 }
+
+
+REPEATED = {b"endless": bytes(1 << 16), b"slow": b"a", b"trailers": b"A: b\r\n", b"zeros": b"0"}
+"""What a server sends again and again, for three seconds."""
 
 
 def _answer(client: socket.socket, head: bytes, body: bytes) -> None:
@@ -364,9 +371,9 @@ def _answer(client: socket.socket, head: bytes, body: bytes) -> None:
         while head == b"interim" and time.monotonic() < end:
             client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
         client.sendall(head)
-        while body in (b"endless", b"slow") and time.monotonic() < end:
-            client.sendall(bytes(1 << 16) if body == b"endless" else b"a")
-            time.sleep(0.05 if body == b"slow" else 0)
+        while body in REPEATED and time.monotonic() < end:
+            client.sendall(REPEATED[body])
+            time.sleep(0 if body == b"endless" else 0.05)
         client.sendall(body)
 
 
@@ -386,34 +393,71 @@ def hostile(request: pytest.FixtureRequest) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
+@pytest.mark.parametrize("hostile", ["a length of superscript two", "a redirect to nowhere", "no HTTP"], indirect=True)
+def test_hostile_answer_announces_no_size(hostile: str) -> None:
+    assert http_answers.announced_size(hostile) is None
+
+
 @pytest.mark.parametrize("hostile", ANSWERS, indirect=True)
 @pytest.mark.parametrize("pinned", [True, False], ids=["pinned", "unpinned"])
 def test_hostile_answer_moves_on_to_the_next_source(
     hostile: str, pinned: bool, server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in [("ANSWER_SECONDS", 0.5), ("SLOW_SECONDS", 0.3), ("UNPINNED_BYTES", 1 << 20), ("ATTEMPTS", 2)]:
-        monkeypatch.setattr(fetch_module, name, value)
+    for module, name, value in [
+        (http_answers, "ANSWER_SECONDS", 0.5),
+        (http_answers, "SLOW_SECONDS", 0.3),
+        (fetch_module, "UNPINNED_BYTES", 1 << 20),
+        (fetch_module, "ATTEMPTS", 2),
+    ]:
+        monkeypatch.setattr(module, name, value)
     good = f"http://127.0.0.1:{server.server_port}/plain"
     file = RemoteFile("f.bin", (hostile, good), len(DATA) if pinned else None, SHA256 if pinned else None)
     assert fetch(file, folder=tmp_path, allow_unpinned=True).read_bytes() == DATA
     assert not list(tmp_path.glob("*.part"))
 
 
-@pytest.mark.parametrize("end", ["http://mirror.example/f.bin", "https://mirror.example/f.bin"])
-def test_redirect_from_https_to_http_is_refused(end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever in a chain of redirects the unencrypted address is, even if the chain ends encrypted."""
+def test_body_of_a_redirect_is_not_read(server: _Server, tmp_path: Path) -> None:
+    good = f"http://127.0.0.1:{server.server_port}/plain"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
 
-    def answer(url: str, headers: dict[str, str]) -> requests.Response:
-        response, step = requests.Response(), requests.Response()
-        response.url, step.url, response.status_code = end, "http://mirror.example/step", 200
-        response.raw, response.history = BytesIO(DATA), [step] if end.startswith("https:") else []
+        def run() -> None:
+            client, _ = listener.accept()
+            _answer(client, f"HTTP/1.1 302 Found\r\nLocation: {good}\r\n\r\n".encode(), b"endless")
+
+        threading.Thread(target=run, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        started = time.monotonic()
+        assert fetch(RemoteFile("f.bin", (url,), len(DATA), SHA256), folder=tmp_path).read_bytes() == DATA
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize(
+    "way", [["http://a.example/f"], ["https://a.example/", "http://a.example/", "https://b.example/"]]
+)
+def test_redirect_from_https_to_http_is_refused(
+    way: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever in a chain of redirects the unencrypted address is, even if the chain ends encrypted."""
+    steps = dict(pairwise(["https://source.example/f.bin", *way]))
+
+    def answer(_: requests.Session, url: str, **options: object) -> requests.Response:
+        response = requests.Response()
+        response.url, response.raw, response.status_code = url, BytesIO(DATA), 302 if url in steps else 200
+        if url in steps:
+            response.headers["Location"] = steps[url]
         return response
 
-    monkeypatch.setattr(fetch_module, "_ask", answer)
+    monkeypatch.setattr(requests.Session, "get", answer)
     file = RemoteFile("f.bin", ("https://source.example/f.bin",), len(DATA), SHA256)
     with pytest.raises(FetchError, match="redirects from https to an address that is not encrypted"):
         fetch(file, folder=tmp_path)
     assert not list(tmp_path.glob("f.bin*part"))
+
+
+def test_damaged_hash_of_an_unpinned_file_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "f.bin.sha256").write_bytes(b"\xff\n")
+    with pytest.raises(FetchError, match=r"expected the SHA-256 of f\.bin, got another text; delete this file"):
+        fetch(RemoteFile("f.bin", (), None, None), folder=tmp_path, allow_unpinned=True)
 
 
 def test_waiting_process_says_what_it_waits_for(

@@ -9,8 +9,9 @@ from srbench.datasets.catalogue import DatasetEntry, DatasetSource, find_entry
 from srbench.datasets.importing import ImportReport, import_dataset
 from srbench.datasets.listing import size_text
 from srbench.errors import DatasetError, FetchError, counted
-from srbench.fetch import CONNECT_SECONDS, RemoteFile, fetch, is_offline, mirrored
+from srbench.fetch import RemoteFile, fetch, is_offline, mirrored
 from srbench.files import cache_dir
+from srbench.http_answers import announced_size
 
 
 def download_dataset(
@@ -83,14 +84,4 @@ def _bytes_of(file: RemoteFile) -> int | None:
         return file.size
     if found := mirrored(file.name):
         return found[0].stat().st_size
-    if is_offline():
-        return None
-    # Inside the function: requests is slow to import, and only downloads need it.
-    import requests
-
-    try:
-        answer = requests.head(file.urls[0], timeout=CONNECT_SECONDS, allow_redirects=True)
-    except requests.RequestException:
-        return None  # the error is reported when the file is fetched
-    length = answer.headers.get("Content-Length", "")
-    return int(length) if answer.ok and length.isdigit() else None
+    return None if is_offline() else announced_size(file.urls[0])
