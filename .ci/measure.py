@@ -1,7 +1,7 @@
 """Measure how readable the code is: facts about names, types and size, and a random sample of sentences to judge.
 
-python .ci/measure.py facts            statements, functions, `Any` in annotations, names with two definitions
-python .ci/measure.py sentences        100 docstrings and comments and 50 sentences of the guides, by a fixed seed
+python .ci/measure.py facts             statements, functions, `Any` in annotations, names with two definitions
+python .ci/measure.py sentences [SEED]  100 docstrings and comments and 50 sentences of the guides, by a fixed seed
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def facts() -> None:
             print(f"{name}: {', '.join(places)}")
 
 
-def sentences() -> None:
-    """Print the sample."""
-    draw = random.Random(SEED)
+def sentences(seed: int = SEED) -> None:
+    """Print the sample of a seed."""
+    draw = random.Random(seed)
     for title, found, count in (
         ("docstrings and comments", sorted(set(_code_texts())), _CODE),
         ("guides", sorted(set(_guide_sentences())), _GUIDES),
@@ -127,4 +127,7 @@ def _mentions(tree: ast.AST, names: set[str]) -> bool:
 
 
 if __name__ == "__main__":
-    {"facts": facts, "sentences": sentences}[sys.argv[1]]()
+    if sys.argv[1] == "sentences":
+        sentences(*map(int, sys.argv[2:]))
+    else:
+        facts()

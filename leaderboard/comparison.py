@@ -112,7 +112,7 @@ def _images(entry: Entry) -> Iterator[tuple[Group, list[str]]]:
 
 
 def _group(values: Values, mean: Mean, images: list[str], names: dict[str, int]) -> dict[str, object]:
-    """Return one group of scores. Image names that groups share are stored once, in `names` by their JSON."""
+    """Return the scores of one group. Equal lists of image names are stored only once, in `names` under their JSON."""
     place = names.setdefault(json.dumps(images), len(names))
     metrics = {name: [json_number(float(value)) for value in values[row]] for row, name in enumerate(METRICS)}
     return {

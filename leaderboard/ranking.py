@@ -28,7 +28,9 @@ _PLAIN = {"precision": "fp32", "tile": None, "self_ensemble": False, "optimise":
 
 
 def forms(entry: Entry, protocol: str) -> tuple[str, ...]:
-    """Return how the making of an entry differs from the main group; each combination of differences is a group.
+    """Return in words how the making of an entry differs from the main group.
+
+    Each combination of differences is a group.
 
     How a folder of SR images was made is not known, so such entries are a separate group too.
     """

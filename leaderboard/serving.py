@@ -96,7 +96,7 @@ class _Server(ThreadingHTTPServer):
 
 def _end(request: socket | tuple[bytes, socket]) -> None:
     """End a connection in both directions; its thread then stops waiting for it."""
-    with suppress(OSError):  # it is closed already
+    with suppress(OSError):  # the connection is already closed
         if isinstance(request, socket):
             request.shutdown(SHUT_RDWR)
 

@@ -61,7 +61,7 @@ def is_archive(path: Path) -> bool:
 
 
 def what_instead(path: Path) -> str:
-    """Return the message for a file that is not a readable archive: what it seems to be, and what to do."""
+    """Return what a file that is not a readable archive seems to be, and what to do."""
     with path.open("rb") as stream:
         head = stream.read(512)
     size = path.stat().st_size
@@ -170,7 +170,7 @@ def _judged(source: tarfile.TarFile | zipfile.ZipFile, archive: Path, max_bytes:
             problem = f"more than {MAX_FILES} members"
         if total > limit:
             problem = f"more than {limit} bytes when unpacked"
-        # Two names that differ by case alone are one file on many disks.
+        # On many disks two names that differ only in case are one file.
         if path and handle is not None and str(path).lower() in members:
             problem = "a name that comes twice"
         if problem or path is None:

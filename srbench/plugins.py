@@ -108,7 +108,7 @@ def _load(point: EntryPoint) -> None:
             raise PluginError(f"expected plugins of different names, got two named {point.name}; uninstall one")
         point.load()
     except Exception as error:  # noqa: BLE001  # whatever a plugin raises must stop nothing else
-        for registry in _REGISTRIES:  # also the modules that this plugin imported first
+        for registry in _REGISTRIES:  # also those in modules that this plugin imported first
             registry.restore(before.get(id(registry)))
         warnings.warn(f"the plugin {point.name} was not loaded: {_reason(error)}", PluginWarning, stacklevel=2)
         return

@@ -147,7 +147,7 @@ def top_tier(
 
 
 def significantly_below(highest: NDArray[np.float64], scores: NDArray[np.float64]) -> list[bool]:
-    """Return which of k rows of n scores are significantly below n others, paired: k×n against n.
+    """Return which of k rows of n scores (k×n) are significantly below `highest`, n scores of the same images.
 
     Wilcoxon's signed-rank test at 5 %, corrected by Holm's method over the rows. Two infinite scores are equal.
     """

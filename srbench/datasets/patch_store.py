@@ -117,7 +117,7 @@ class PatchStore:
 
 @dataclass(frozen=True)
 class StoredImage:
-    """An image of a dataset by its name, wherever the dataset's store keeps it."""
+    """An image of a dataset, by its name: where the image is stored depends on the dataset's store."""
 
     store: Store
     name: str

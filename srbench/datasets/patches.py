@@ -23,7 +23,8 @@ Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 
 _WORD = 8
-# Random streams of one (seed, epoch): all ranks share the stream of the order; the other streams differ per rank.
+# The random streams of one seed and epoch. All ranks share the stream for the order; each rank has different other
+# streams.
 _ORDER_STREAM, _FIRST_RANK_STREAM = 0, 1
 
 

@@ -36,7 +36,8 @@ Status = Literal["canonical", "variant", "different"]
 UNCROPPED, HALF, BY_SIZE = "uncropped", "half size", " (by size)"
 """Variants recognised by size, because no hash is on record: larger originals of canonical crops, halved images."""
 
-# In gray levels. Recompression changes the mean of a 64th of a picture by less; two pictures differ by tens.
+# In gray levels. Recompression changes the mean of 1/64 of a picture by less; the means of two different pictures
+# differ by tens.
 _SAME_PICTURE = 6
 
 

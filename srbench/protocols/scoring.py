@@ -166,7 +166,9 @@ class Scoring:
         return self.luma(image) if self.luma else image
 
     def _ssim(self, sr: Values, hr: Images, compared: tuple[Values, Values]) -> float:
-        """Return the SSIM of what PSNR compares, or of SR and HR under a luma for SSIM alone."""
+        """Return SSIM of the values that PSNR compares; if the protocol has a separate luma for SSIM, of SR and HR in
+        that luma.
+        """
         first, second = compared if self.ssim_luma is None else (self.ssim_luma(sr), self.ssim_luma(hr))
         return ssim(
             first,

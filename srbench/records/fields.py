@@ -185,7 +185,7 @@ class Number(Rule):
     def check(self, value: object) -> object:
         if self.infinity and value == "inf":
             return math.inf
-        # The bounds exclude NaN and infinity. Python compares integers that no float can hold exactly.
+        # The bounds exclude NaN and infinity. Integers too large for a float are compared exactly by Python.
         if not isinstance(value, int | float) or type(value) is bool or not self.lowest <= value <= self.highest:
             raise refusal(f"a number from {self.lowest:g} to {self.highest:g}", value)
         return value

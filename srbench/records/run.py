@@ -59,7 +59,7 @@ class RunModel(RecordModel):
 
 
 class StatedTraining(RecordModel):
-    """What the record in a weights file may state about its training, as it appears in the record of a run."""
+    """What a weights file states about its training, with the names that the record of a run uses."""
 
     training_data: str | None = None
     init: TransferFacts | None = None

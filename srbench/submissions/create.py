@@ -181,7 +181,9 @@ def _without_files(spec: str) -> str:
 
 
 def _require_replaceable(folder: Path, *, replace: bool) -> None:
-    """Raise SubmissionError for an entry without `replace`, and for content that `srbench submit` did not write."""
+    """Raise SubmissionError for an existing entry without `replace`, and for content that `srbench submit` did not
+    write.
+    """
     if not os.path.lexists(folder):
         return
     if folder.is_symlink() or not folder.is_dir():

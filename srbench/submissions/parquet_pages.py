@@ -100,7 +100,9 @@ def _structs(struct: Struct, field: int) -> list[Struct]:
 
 
 def check_pages(data: bytes, metadata: pq.FileMetaData, *, limit: int) -> None:
-    """Raise ValueError unless all pages agree with the footer: its rows, plain encodings, at most `limit` bytes."""
+    """Raise ValueError unless all pages agree with the footer in their rows, are encoded plainly and have at most
+    `limit` bytes.
+    """
     rows = pages = unpacked = packed = 0
     for group in range(metadata.num_row_groups):
         row_group = metadata.row_group(group)

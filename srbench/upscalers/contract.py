@@ -51,7 +51,7 @@ class CheckedModel:
     def require_image(self, output: object, lr: Tensor) -> Tensor:
         """Return the output of a model for `lr` as SR float32. Raise OutputError if it is not an SR image."""
         sr = _require_image(_chosen(output, self.output_name), lr.shape, self.scale, self.channels)
-        # A copy, because a model may overwrite its output in the next call. Image files have this layout.
+        # A copy in the memory layout of image files, because a model may overwrite its output in the next call.
         sr = sr.detach().to(lr.device, torch.float32, copy=True, memory_format=torch.channels_last)
         if not torch.stack(torch.aminmax(sr)).isfinite().all():
             raise OutputError(

@@ -24,9 +24,9 @@ _SHOWN = 3
 
 
 class ImageFolderUpscaler(Upscaler):
-    """Upscaler that reads existing SR images: `DIR/DATASET/NAME.png`, or `DIR/NAME.png`,
+    """Upscaler that reads existing SR images: `DIR/DATASET/NAME.png`, or `DIR/NAME.png`.
 
-    NAME may have an ending such as `_x4`, `_SR` or `_x4_EDSR`.
+    The name may have an ending such as `_x4`, `_SR` or `_x4_EDSR`.
 
     An ending that all files of the folder share is accepted, too, unless it names another scale. `pattern` replaces
     this search: a path below DIR with `{name}`, and optionally `{dataset}`, `{scale}` and `*`.

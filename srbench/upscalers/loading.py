@@ -173,7 +173,7 @@ def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
     loaded = load(name, tag=tag if at else None, scale=scale, form=options.form)
     if loaded.tag == FILE_TAG:
         spec = f"zoo:{name}@{recorded_path(tag)}"
-        told = _told_by_file(name, loaded.weights_file)
+        told = _stated_by_file(name, loaded.weights_file)
         told |= {"form": options.form} if options.form else {}
     else:
         spec, told = f"zoo:{name}@{loaded.tag}", {}
@@ -206,8 +206,8 @@ def _provenance(entry: WeightsEntry) -> dict[str, object]:
     }
 
 
-def _told_by_file(name: str, path: Path) -> dict[str, object]:
-    """Return the facts that a user's weights file states about its training, with the names of `_provenance`.
+def _stated_by_file(name: str, path: Path) -> dict[str, object]:
+    """Return what a user's weights file states about its training, under the names that `_provenance` uses.
 
     Raises:
         WeightsError: a record that srbench would not have written.

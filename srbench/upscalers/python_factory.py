@@ -165,7 +165,7 @@ def _load_file(spec: str, path: Path) -> ModuleType:
 
 
 def _package_of(folder: Path) -> tuple[Path, str]:
-    """The folder above the packages that a file is part of, and the name under which its own folder is imported.
+    """Return the folder above the packages that contain a file, and the import name of the file's own folder.
 
     The name starts with one that is made of the folder, so that files of equal names in two folders get different
     names.

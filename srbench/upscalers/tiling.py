@@ -63,7 +63,7 @@ def tiled(forward: Forward, *, tile: int, scale: int, overlap: int = TILE_OVERLA
 
 
 def windowed(forward: Forward, *, size: tuple[int | None, int | None], scale: int) -> Forward:
-    """Return a function for images of every size, made of one that takes inputs of one size only.
+    """Return a function for images of any size, which calls `forward`, a function for inputs of one size, on tiles.
 
     Args:
         size: height and width that `forward` takes; None for a side that may have any length.

@@ -10,7 +10,7 @@ from srbench.resize import imresize
 from srbench.upscalers.base import Image, Upscaler
 from srbench.upscaling.source_images import Samples, SourceImage
 
-# The output is rounded in blocks of rows, since a large image has no memory left for several copies.
+# The output is rounded in blocks of rows, because a large image leaves no memory for several copies.
 _ROWS = 256
 
 

@@ -92,7 +92,7 @@ def _check_pixels(scores: pd.DataFrame, protocols: Mapping[str, Protocol], pixel
 
 
 def _check_lr(scores: pd.DataFrame, baseline: pd.DataFrame) -> EntryFindings:
-    """Compare LR that an entry calls made by the protocol with the LR of the bicubic entry on the same HR.
+    """Compare the LR that an entry states as made by the protocol with the LR of the bicubic entry on the same HR.
 
     MATLAB's given LR with mirrored border equals made LR. Given LR of an entry from before the column `lr_origin` may
     have the replicated border, so it is only reviewed.

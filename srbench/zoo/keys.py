@@ -83,7 +83,7 @@ def slot_rows(theirs: str, ours: str, attention: Iterable[Row]) -> tuple[Row, ..
 
 
 def _length(path: str, keys: Iterable[str]) -> int:
-    """Return the length of the list at a path of our network, as far as the keys tell."""
+    """Return the length of the list at a path of our network, as far as the keys show it."""
     item = re.compile(rf"{_pattern(path).pattern}(?P<item>\d+)\.")
     return 1 + max((int(match["item"]) for key in keys if (match := item.match(key))), default=-1)
 

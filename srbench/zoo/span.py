@@ -17,7 +17,7 @@ _GAIN = 255.0
 
 
 class SwiftBlock(nn.Module):
-    """N×C×H×W to the block's output and the activated map of its first convolution, both N×C×H×W."""
+    """Three convolutions with SiLU between them give h; the output is (h + input) ⊙ a(h), a the map of the slot."""
 
     def __init__(self, channels: int, attention: AttentionFactory, *, training_form: bool) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class SwiftBlock(nn.Module):
         self.attention = attention(channels)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """N×C×H×W to the block's output and the activated map of its first convolution, both of that shape."""
+        """N×C×H×W to the block's output and the activated map of its first convolution, both N×C×H×W."""
         early = functional.silu(self.layers[0](x))
         features = self.layers[2](functional.silu(self.layers[1](early)))
         return (features + x) * self.attention.map(features), early

@@ -55,7 +55,7 @@ class CheckpointView:
 
 
 def unwrapped(content: object) -> tuple[object, tuple[str, ...]]:
-    """Return the innermost dict that directly holds tensors, or the content instead of it, and the wrappers' names.
+    """Return the innermost dict with tensors, and the names of its wrappers; without such a dict, the content itself.
 
     Where no wrapper has a known name, the only dict with tensors below is taken.
     """
