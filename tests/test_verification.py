@@ -322,8 +322,24 @@ def test_only_maintainers_change_the_list(root: Path, sample: Path, tmp_path: Pa
     (root / "net" / "verification.json").unlink()
     assert found(check_submissions(root), "net")[0] == (
         "review",
-        "verified.json lists it, but its verification.json is gone, so it shows as claimed",
+        "verified.json lists it, but its verification.json is gone, so it shows as claimed; verify it again",
     )
+
+
+def test_replaced_entry_loses_its_verification_and_passes(root: Path, sample: Path, tmp_path: Path) -> None:
+    assert srbench("leaderboard", "check", "net", "--rescore", sample / "images", "--submissions", root).exit_code == 0
+    base = tmp_path / "base"
+    shutil.copytree(root, base)
+    (root / "net" / "verification.json").unlink()
+    removed = "the change removes its verification.json, which only maintainers do; undo that"
+    assert found(check_submissions(root, base=base), "net")[-1] == ("error", removed)
+    shutil.rmtree(root)
+    shutil.copytree(base, root)
+    title, submitted = ("--title", "Other"), ("--submissions", root)
+    done = srbench("submit", sample / "run-matlab-y", "--id", "net", *title, *submitted, "--replace")
+    assert done.stderr == "removed verification.json, which holds only for the replaced files; maintainers verify\n"
+    assert read_submission(root / "net").level == "claimed"
+    assert check_submissions(root, base=base).passed
 
 
 def test_a_change_adds_one_entry_and_touches_nothing_else(root: Path, tmp_path: Path) -> None:

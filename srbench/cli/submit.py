@@ -14,6 +14,7 @@ from srbench.submissions import draft_submission, json_schema, write_submission
 from srbench.submissions.create import spec_of
 from srbench.submissions.crops import SAMPLES_NAME
 from srbench.submissions.metadata import complete_field, complete_metadata
+from srbench.submissions.read import VERIFICATION_NAME
 from srbench.verification.model_facts import model_facts
 
 
@@ -50,7 +51,9 @@ def _print_schema(context: click.Context, _: click.Parameter, asked: bool) -> No
     metavar="DIR",
     help="Folder of the entries.",
 )
-@click.option("--replace", is_flag=True, help="Replace an existing entry of this id, its samples included.")
+@click.option(
+    "--replace", is_flag=True, help="Replace an existing entry of this id, its samples and its verification included."
+)
 @click.option(
     "--schema",
     is_flag=True,
@@ -87,9 +90,14 @@ def command(
     facts = model_facts(spec_of([run.facts for run in loaded]), sorted({run.facts.scale for run in loaded}))
     draft = draft_submission(loaded, id=name, about=said, model=facts)
     dropped = samples is None and (submissions / name / SAMPLES_NAME).exists()
+    was_verified = (submissions / name / VERIFICATION_NAME).exists()
     folder = write_submission(submissions, draft, samples=samples, replace=replace)
     if dropped:
         click.echo("removed the entry's samples, which may show another model; give new ones with --samples", err=True)
+    if was_verified:
+        click.echo(
+            f"removed {VERIFICATION_NAME}, which holds only for the replaced files; maintainers verify", err=True
+        )
     click.echo(f"wrote {folder}; see it with `srbench leaderboard check {name} --submissions {submissions}`")
 
 

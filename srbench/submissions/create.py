@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 from pydantic import JsonValue
 
 from srbench.errors import SubmissionError
-from srbench.files import explain, sha256_of, write_atomic
+from srbench.files import LEFT_OVER_SECONDS, explain, sha256_of, write_atomic
 from srbench.records.fields import EntryId
 from srbench.records.record_model import PlainRecord, validate, validate_field
 from srbench.records.run import RunDataset, RunModel, RunRecord
@@ -40,7 +41,6 @@ from srbench.submissions.metadata import complete_metadata
 from srbench.submissions.read import (
     DOCUMENT_NAME,
     NOTHING_VERIFIED,
-    VERIFICATION_NAME,
     read_submission,
     require_known_files,
 )
@@ -57,6 +57,8 @@ _COMMON_OPTIONS: Mapping[str, Callable[[RunRecord], JsonValue]] = {
     "adapters": lambda record: record.adapters.plain() if record.adapters else None,
 }
 Fact = TypeVar("Fact", str, int)
+_UNFINISHED = re.compile(r"\.(?P<id>[a-z0-9][a-z0-9.-]*)\.[a-z0-9_]{8}(?P<aside>\.old)?")
+"""Names of the folders that `write_submission` makes next to an entry for a moment."""
 _NOT_YET_HASHED = "0" * 64
 
 
@@ -115,13 +117,13 @@ def draft_submission(
 def write_submission(root: Path, draft: Draft, *, samples: Path | None = None, replace: bool = False) -> Path:
     """Write the draft as `root/ID` and return that folder; `samples` is a folder of SR crops to include.
 
-    With `replace`, an existing entry of that name is replaced completely, samples included, since they show another
-    model or other scores. The new entry is written next to it and read back first; until then the old one stays
-    unchanged.
+    With `replace`, an existing entry of that name is replaced completely. Its samples and its verification are removed,
+    since they are about another model or other scores. The new entry is written next to it and read back first; until
+    then the old one stays unchanged.
 
     Raises:
-        SubmissionError: an existing entry without `replace`, an entry that is verified or has other files, samples that
-            are refused, or a folder that cannot be written.
+        SubmissionError: an existing entry without `replace`, an entry that has other files, samples that are refused,
+            or a folder that cannot be written.
     """
     folder = root / draft.record.id
     _require_replaceable(folder, replace=replace)
@@ -130,6 +132,7 @@ def write_submission(root: Path, draft: Draft, *, samples: Path | None = None, r
         check_sample(data, name)
     try:
         root.mkdir(parents=True, exist_ok=True)
+        _sweep(root)
         with TemporaryDirectory(prefix=f".{folder.name}.", dir=root, ignore_cleanup_errors=True) as scratch:
             new = Path(scratch, folder.name)
             _write(new, draft, pictures)
@@ -188,11 +191,6 @@ def _require_replaceable(folder: Path, *, replace: bool) -> None:
         return
     if folder.is_symlink() or not folder.is_dir():
         raise SubmissionError(f"{folder}: expected a folder or nothing, got a link or a file; choose another --id")
-    if os.path.lexists(folder / VERIFICATION_NAME):
-        raise SubmissionError(
-            f"{folder}: expected a new entry, got one with {VERIFICATION_NAME}; a submission may not "
-            "bring its own: remove the folder, or choose another --id"
-        )
     try:
         require_known_files(folder)
     except SubmissionError as error:
@@ -217,6 +215,7 @@ def _move(new: Path, folder: Path, aside: Path) -> None:
     had = folder.exists()
     if had:
         folder.rename(aside)
+        os.utime(aside)  # `_sweep` takes the time as that of the replacement
     try:
         new.rename(folder)
     except OSError:
@@ -224,6 +223,18 @@ def _move(new: Path, folder: Path, aside: Path) -> None:
             aside.rename(folder)
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sweep(root: Path) -> None:
+    """Remove the folders of replacements that were killed; restore an entry that had been set aside already."""
+    for left in root.iterdir():
+        killed = _UNFINISHED.fullmatch(left.name)
+        if not killed or left.is_symlink() or time.time() - left.stat().st_mtime < LEFT_OVER_SECONDS:
+            continue
+        if killed["aside"] and not os.path.lexists(root / killed["id"]):
+            left.rename(root / killed["id"])
+        else:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _only(records: Sequence[RunRecord], name: str, value: Callable[[RunRecord], JsonValue]) -> JsonValue:

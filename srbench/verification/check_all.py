@@ -6,17 +6,24 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from srbench.errors import SubmissionError, UnknownNameError, counted
 from srbench.files import sha256_of
 from srbench.records.verification import VerifiedList
+from srbench.scores import SCORES_NAME
 from srbench.submissions import LEVELS, Submission, read_submissions
 from srbench.submissions.confusables import skeleton
 from srbench.submissions.crops import SAMPLES_NAME, read_samples
-from srbench.submissions.read import NOTHING_VERIFIED, VERIFICATION_NAME, VERIFIED_NAME, read_verified
+from srbench.submissions.read import (
+    DOCUMENT_NAME,
+    NOTHING_VERIFIED,
+    VERIFICATION_NAME,
+    VERIFIED_NAME,
+    read_verified,
+)
 from srbench.submissions.untrusted_files import printable_name
 from srbench.verification.checks import bicubic_scores, check_entry
 from srbench.verification.crop_checks import check_crops
@@ -89,7 +96,11 @@ def _check_verification(entry: Submission, verified: VerifiedList) -> EntryFindi
         return
     if not os.path.lexists(entry.folder / VERIFICATION_NAME):
         if entry.id in verified.entries:
-            yield "review", f"{VERIFIED_NAME} lists it, but its {VERIFICATION_NAME} is gone, so it shows as claimed"
+            yield (
+                "review",
+                f"{VERIFIED_NAME} lists it, but its {VERIFICATION_NAME} is gone, so it shows as claimed; "
+                "verify it again",
+            )
     elif entry.id in verified.entries:
         yield "review", "changed since it was verified, so it shows as claimed; verify it again"
     else:
@@ -175,7 +186,7 @@ def _check_base(root: Path, base: Path) -> Iterator[CheckFinding]:
             yield CheckFinding(
                 path, "error", "expected the list of the base; only maintainers change it, in a change of its own"
             )
-        elif inner == VERIFICATION_NAME:
+        elif inner == VERIFICATION_NAME and not (how == "removes" and _inside(top, changed) & _CHECKED):
             yield CheckFinding(
                 printable_name(top), "error", f"the change {how} its {inner}, which only maintainers do; undo that"
             )
@@ -190,6 +201,14 @@ def _check_base(root: Path, base: Path) -> Iterator[CheckFinding]:
             f"expected a change of one entry, got one of {printable_name(entries[0])}, too; submit them separately"
         )
         yield CheckFinding(printable_name(name), "error", message)
+
+
+_CHECKED = frozenset({DOCUMENT_NAME, SCORES_NAME})
+"""The files that a verification is about. Where one of them changes, `srbench submit --replace` removes it."""
+
+
+def _inside(folder: str, paths: Iterable[str]) -> set[str]:
+    return {path.removeprefix(f"{folder}/") for path in paths if path.startswith(f"{folder}/")}
 
 
 def _files(folder: Path) -> dict[str, str]:

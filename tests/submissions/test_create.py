@@ -139,17 +139,22 @@ def test_each_scale_may_have_its_own_file(tmp_path: Path, specs: tuple[str, str]
     assert plain_document(read_submission(write_submission(tmp_path, draft)))["model"]["name"]
 
 
-def test_an_entry_with_a_verification_is_not_overwritten(tmp_path: Path) -> None:
+def test_folders_of_killed_replacements_are_swept(tmp_path: Path) -> None:
     folder = submit(tmp_path, write_run(tmp_path / "run"))
-    (folder / "verification.json").write_text("{}")
-    with pytest.raises(SubmissionError, match="a submission may not bring its own"):
-        submit(tmp_path, write_run(tmp_path / "again"))
+    (folder.parent / ".gone.abcd_012.old").mkdir()
+    (folder.parent / ".net.abcdefgh.old").mkdir()
+    (folder.parent / ".other.abcdefgh").mkdir()
+    for left in folder.parent.glob(".*"):
+        os.utime(left, (0, 0))
+    (folder.parent / ".fresh.abcdefgh").mkdir()
+    write_submission(folder.parent, draft_submission([read_run(tmp_path / "run")], id="net"), replace=True)
+    assert sorted(path.name for path in folder.parent.iterdir()) == [".fresh.abcdefgh", "gone", "net"]
 
 
 def crops(folder: Path, *names: str, colour: str = "red") -> Path:
     folder.mkdir(parents=True)
     for name in names:
-        Image.new("RGB", (SIDE, SIDE), colour).save(folder / name)
+        Image.new("RGB", (SIDE, SIDE), colour).save(folder / name, lossless=True)
     return folder
 
 
