@@ -14,7 +14,7 @@ from pathlib import Path
 
 import platformdirs
 
-from srbench.errors import SrbenchError
+from srbench.errors import SrbenchError, listed
 
 SHA256 = re.compile("[0-9a-f]{64}")
 """What a SHA-256 looks like here."""
@@ -124,6 +124,20 @@ def write_atomic(path: Path, data: bytes | str, *, error: type[SrbenchError] = S
     """Write bytes, or text as UTF-8, to `path` so that a reader sees the old content or the new, never a part."""
     with atomic_path(path, error=error) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def require_empty(folder: Path, *, else_expected: str, error: type[SrbenchError] = SrbenchError) -> None:
+    """Raise `error` where a folder has visible files or folders; a missing folder is empty.
+
+    `else_expected` names the kind of folder that the caller would accept too, for the message.
+    """
+    entries = folder.iterdir() if folder.is_dir() else ()
+    names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    if names:
+        raise error(
+            f"{folder}: expected an empty folder or {else_expected}, got other files ({listed(names)}); choose another "
+            "--output folder"
+        )
 
 
 def sync(path: Path) -> None:

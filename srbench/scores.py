@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srbench.errors import ResultsError
-from srbench.files import explain, sha256_of, write_atomic
+from srbench.files import explain, require_empty, sha256_of, write_atomic
 from srbench.journal import Journal, checksum, journals_in, require_key
 from srbench.journal import Key as Key
 from srbench.journal import Row as Row
@@ -126,7 +126,8 @@ class RunFolder:
     is None until it is finished. `facts` are kept in the head of a new journal.
 
     Raises:
-        ResultsError: the folder belongs to a run of another key, its files are damaged, or it cannot be written.
+        ResultsError: the folder belongs to a run of another key or holds files that are no run's, its files are
+            damaged, or it cannot be written.
     """
 
     def __init__(self, path: Path, key: Key, *, writer: int = 0, facts: Mapping[str, object] | None = None) -> None:
@@ -134,6 +135,8 @@ class RunFolder:
         self.rows: list[Row] = []
         self.record: Record | None = None
         with _writing(path):
+            if not (path / SCORES_NAME).exists() and not self._finished() and not journals_in(path):
+                require_empty(path, else_expected="one of this run", error=ResultsError)
             path.mkdir(parents=True, exist_ok=True)
         columns = [*SCHEMA.names, *cast(Mapping[str, object], key.get("metrics", {}))]
         self._journal = Journal(path, key, versions=_RESUMABLE, columns=columns, writer=writer, facts=facts)

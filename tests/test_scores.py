@@ -78,6 +78,17 @@ def test_another_run_is_refused_and_the_difference_named(tmp_path: Path) -> None
     assert len(RunFolder(tmp_path, KEY).rows) == 1
 
 
+def test_a_folder_with_files_of_others_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ResultsError, match=r"expected an empty folder or one of this run, got other files \(notes.txt"):
+        RunFolder(tmp_path, KEY)
+    (tmp_path / "notes.txt").unlink()
+    RunFolder(tmp_path, KEY).append([row("baby")])
+    (tmp_path / "notes.txt").touch()
+    assert len(RunFolder(tmp_path, KEY).rows) == 1, "notes next to a run do not stop it"
+
+
 def test_damage_is_never_read_as_a_run(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "whole", KEY)
     folder.append([row("baby")])

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 import srbench
 from srbench.cli import main
-from srbench.errors import DatasetError, SweepError
+from srbench.errors import DatasetError, ResultsError, SweepError
 from srbench.images import save_png
 from srbench.scores import SCHEMA, read_run, read_table
 from srbench.sweep import Grid, InProcess, Processes, RayCluster, Sweep, sweep
@@ -152,6 +152,14 @@ def test_interrupted_sweep_resumes_from_its_journals(folder: Path) -> None:
     outcome = sweep(small, folder / "out")
     assert 16 <= calls(folder) <= 16 + spent - 6
     assert settled(outcome.scores).equals(settled(sweep(small, folder / "plain").scores))
+
+
+def test_sweep_refuses_the_folder_of_a_single_run(folder: Path) -> None:
+    srbench.evaluate("bicubic", "folder:first", scale=2).save(folder / "run")
+    before = (folder / "run/scores.parquet").read_bytes()
+    with pytest.raises(ResultsError, match="expected an empty folder or one of a sweep, got other files"):
+        sweep(grid(), folder / "run")
+    assert (folder / "run/scores.parquet").read_bytes() == before
 
 
 def test_failing_combination_is_reported_and_others_continue(folder: Path) -> None:

@@ -93,11 +93,20 @@ def _check_words(group: click.Group, ctx: click.Context, args: list[str]) -> Non
     inner = click.Context(command, parent=ctx, info_name=name, **command.context_settings)
     try:
         _, rest, order = command.make_parser(inner).parse_args(list(rest))
+    except click.NoSuchOption as error:
+        _require_place(error.option_name, ctx.find_root())
+        return  # as below
     except click.UsageError:
         return  # click reports the same error later, when it parses the words
     _require_single_values(order, inner)
     if isinstance(command, click.Group) and rest:
         _check_words(command, inner, rest)
+
+
+def _require_place(option: str, root: click.Context) -> None:
+    """Raise UsageError for an option of srbench itself, such as --quiet, that was given after the command."""
+    if any(option in parameter.opts for parameter in root.command.params):
+        raise click.UsageError(f"{option} belongs before the command: srbench {option} COMMAND …", root)
 
 
 def _require_single_values(order: list[click.Parameter], ctx: click.Context) -> None:

@@ -20,7 +20,7 @@ from srbench.datasets.imageset import distinct_sets, open_dataset
 from srbench.errors import ResultsError, SrbenchError, SweepError
 from srbench.evaluation import Plan, as_metrics, describe
 from srbench.evaluation.probe import Probe, require_same_model, take_probe
-from srbench.files import write_atomic
+from srbench.files import require_empty, write_atomic
 from srbench.journal import Key
 from srbench.protocols import LrSource, Protocol, get_protocol
 from srbench.run_folders import RUNS_FOLDER, SUMMARY_NAME
@@ -158,9 +158,11 @@ def sweep(
     Raises:
         DatasetError: two different sets of one name.
         SweepError: the engine broke down.
-        ResultsError: files in `output` that are damaged or cannot be written.
+        ResultsError: `output` holds files that are no sweep's, or files that are damaged or cannot be written.
     """
     engine = engine or InProcess()
+    if not (output / RUNS_FOLDER).is_dir() and not (output / SUMMARY_NAME).exists():
+        require_empty(output, else_expected="one of a sweep", error=ResultsError)
     _require_distinct(grid)
     problems: list[str] = []
     finished = _finished(output / RUNS_FOLDER)

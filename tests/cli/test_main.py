@@ -45,6 +45,13 @@ def test_quiet_prints_results_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (second.stderr, second.stdout) == ("", first.stdout)
 
 
+@pytest.mark.parametrize("option", ["--quiet", "-q", "--debug"])
+def test_an_option_of_the_group_after_the_command_is_explained(option: str) -> None:
+    result = CliRunner().invoke(main, ["zoo", "list", option])
+    assert result.exit_code == 2
+    assert f"{option} belongs before the command: srbench {option} COMMAND" in result.stderr
+
+
 def test_a_wrong_model_is_reported_before_missing_sets() -> None:
     result = CliRunner().invoke(main, ["evaluate", "--model", "zoo:imdm", "--scale", "4"])
     assert result.exit_code == 1
