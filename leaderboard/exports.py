@@ -18,7 +18,7 @@ from leaderboard.ranking import forms
 from leaderboard.views import views
 from srbench.escaping import one_line
 from srbench.files import write_atomic
-from srbench.modelcard import CardScore, model_index, yaml_head
+from srbench.modelcard import CardScore, card_head
 from srbench.protocols import get_protocol
 from srbench.submissions import Problem
 
@@ -95,7 +95,7 @@ def model_index_files(collection: Collection) -> Files:
             for (scale, protocol, dataset), mean in entry.means.items()
             if (values := _values(mean, protocol))
         ]
-        yield f"model-index/{entry.id}.yaml", yaml_head({"model-index": model_index(one_line(entry.title), results)})
+        yield f"model-index/{entry.id}.yaml", card_head(one_line(entry.title), results)
 
 
 def eval_results_files(collection: Collection, *, site_url: str = "") -> Files:

@@ -1,10 +1,13 @@
-"""Scores in the hub's format: `model-index` metadata, and the YAML head of a model card."""
+"""Scores in the hub's format: the YAML head of a model card with its `model-index`, written by huggingface_hub."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
 
 TASK = "image-to-image"
 """The hub's name for the task; the hub has no separate task for super-resolution."""
@@ -20,66 +23,55 @@ class CardScore:
     scale: int
     protocol: str
     metrics: Mapping[str, float]
-    verified: bool = False
 
 
-def model_index(name: str, results: Iterable[CardScore]) -> list[dict[str, object]]:
-    """Return the value of a card's `model-index` key for one model, for JSON or `yaml_head`.
+def card_head(
+    name: str,
+    scores: Iterable[CardScore],
+    *,
+    license: str | None = None,
+    library_name: str | None = None,
+    pipeline_tag: str | None = None,
+    tags: list[str] | None = None,
+) -> str:
+    """Return the YAML block between `---` lines that starts a model card.
 
-    The format is that of the hub's model cards (https://github.com/huggingface/hub-docs, modelcard.md).
+    Args:
+        name: the name of the model in the `model-index`.
+        scores: the scores of the `model-index`.
+        license, library_name, pipeline_tag, tags: further metadata of the card; None leaves a field out.
     """
-    return [{"name": name, "results": [_entry(result) for result in results]}]
+    # Inside the function: only cards and exports need this package, whose import takes 0.3 s.
+    from huggingface_hub import ModelCardData
+
+    results = [result for score in scores for result in _results(score)]
+    data = ModelCardData(
+        model_name=name,
+        eval_results=results,
+        license=license,
+        library_name=library_name,
+        pipeline_tag=pipeline_tag,
+        tags=tags,
+    )
+    return f"---\n{data.to_yaml()}\n---\n"
 
 
-def yaml_head(values: Mapping[str, object]) -> str:
-    """Return the YAML block between `---` lines that starts a model card: nested mappings and lists of scalars.
+def _results(score: CardScore) -> Iterator[EvalResult]:
+    from huggingface_hub import EvalResult  # inside the function, as above
 
-    Text is quoted as in JSON, which is valid YAML.
-    """
-    return "\n".join(["---", *_lines(values, ""), "---", ""])
-
-
-def _entry(result: CardScore) -> dict[str, object]:
-    return {
-        "task": {"type": TASK, "name": f"Image super-resolution ×{result.scale}"},
-        "dataset": {"name": result.dataset, "type": result.dataset, "config": f"bicubic ×{result.scale}"},
-        "metrics": [
-            {
-                "type": column.partition("_")[0],
-                "value": value,
-                "name": _metric_name(column, result.protocol),
-                "verified": result.verified,
-            }
-            for column, value in result.metrics.items()
-        ],
-    }
+    for column, value in score.metrics.items():
+        yield EvalResult(
+            task_type=TASK,
+            task_name=f"Image super-resolution ×{score.scale}",
+            dataset_type=score.dataset,
+            dataset_name=score.dataset,
+            dataset_config=f"bicubic ×{score.scale}",
+            metric_type=column.partition("_")[0],
+            metric_name=_metric_name(column, score.protocol),
+            metric_value=float(value),
+        )
 
 
 def _metric_name(column: str, protocol: str) -> str:
     kind, _, colour = column.partition("_")
     return f"{_NAMES.get(kind, kind)} ({colour.upper() if colour in ('y', 'rgb') else colour}, {protocol})"
-
-
-def _lines(value: Mapping[str, object], indent: str) -> Iterator[str]:
-    for key, item in value.items():
-        if isinstance(item, Mapping):
-            yield f"{indent}{key}:"
-            yield from _lines(item, indent + "  ")
-        elif isinstance(item, Sequence) and not isinstance(item, str):
-            yield f"{indent}{key}:" if item else f"{indent}{key}: []"
-            for one in item:
-                yield from _list_item(one, indent)
-        else:
-            yield f"{indent}{key}: {_scalar(item)}"
-
-
-def _list_item(item: object, indent: str) -> Iterator[str]:
-    if not isinstance(item, Mapping):
-        yield f"{indent}- {_scalar(item)}"
-        return
-    for number, line in enumerate(_lines(item, indent + "  ")):
-        yield f"{indent}- {line[len(indent) + 2 :]}" if number == 0 else line
-
-
-def _scalar(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)

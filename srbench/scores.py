@@ -269,7 +269,7 @@ def table_of(scores: pd.DataFrame) -> pa.Table:
 
 
 def schema_with(names: Iterable[str]) -> pa.Schema:
-    """Return `SCHEMA` with one more float64 column for each metric that no protocol computes."""
+    """Return `SCHEMA` with one more float64 column for each other name: metrics that no protocol computes."""
     further = dict.fromkeys(name for name in names if name not in SCHEMA.names)
     return pa.schema([*SCHEMA, *((name, pa.float64()) for name in further)])
 

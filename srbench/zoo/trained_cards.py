@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from srbench.modelcard import TASK, CardScore, model_index, yaml_head
+from srbench.modelcard import TASK, CardScore, card_head
 from srbench.records.training_documents import WeightsDocument
 from srbench.tables import table_of_markdown
 from srbench.zoo.networks import find_variant
@@ -28,14 +28,13 @@ def _head(record: WeightsDocument) -> str:
         for scale in scales_of(record)
         for dataset, means in scores_at(record, scale)["scores"].items()
     ]
-    return yaml_head(
-        {
-            "license": record["licence"].lower(),
-            "library_name": "srbench",
-            "pipeline_tag": TASK,
-            "tags": ["super-resolution", *(f"x{scale}" for scale in scales_of(record)), record["network"]],
-            "model-index": model_index(_name(record), results),
-        }
+    return card_head(
+        _name(record),
+        results,
+        license=record["licence"].lower(),
+        library_name="srbench",
+        pipeline_tag=TASK,
+        tags=["super-resolution", *(f"x{scale}" for scale in scales_of(record)), record["network"]],
     )
 
 
