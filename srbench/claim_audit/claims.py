@@ -44,10 +44,7 @@ class Printed:
 
     def __post_init__(self) -> None:
         if not _PSNR.fullmatch(self.psnr) or (self.ssim and not _SSIM.fullmatch(self.ssim)):
-            raise AuditError(
-                f"expected PSNR/SSIM as printed, such as 34.05/0.9259 or 34.05, got "
-                f"{self.psnr[:20]!a} and {self.ssim[:20]!a}"
-            )
+            raise AuditError(f"expected PSNR/SSIM as printed, such as 34.05/0.9259 or 34.05, got {str(self)[:40]!a}")
 
     @property
     def rounding(self) -> float:

@@ -37,6 +37,9 @@ class Protocol:
     scoring: Scoring
     ranked: bool = True
 
+    def __repr__(self) -> str:
+        return f"Protocol {self.name} v{self.version}: {self.summary}"
+
     def prepare(self, hr: Images, *, scale: int, name: str = "") -> tuple[Images, Images]:
         """Return (HR', LR) of an HR image; see `Preparation.prepare`."""
         return self.preparation.prepare(hr, scale=scale, name=name)

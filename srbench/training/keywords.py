@@ -47,7 +47,7 @@ class FinishedTraining:
         return self.report
 
 
-def train(**keywords: object) -> FinishedTraining:
+def train(model: object = None, **keywords: object) -> FinishedTraining:
     """Train a network by a recipe. The same call resumes an interrupted training.
 
     The keywords are the options of `srbench train`, with the same names and defaults. `model`, `scale` or `scales`,
@@ -66,6 +66,8 @@ def train(**keywords: object) -> FinishedTraining:
         Traceback (most recent call last):
         srbench.errors.SrbenchError: scales: expected a list of int, got '2,3'; pass scales=[…]
     """
+    if model is not None:
+        keywords["model"] = model
     known = {option.key: option for option in _KEYWORDS}
     if unknown := [name for name in keywords if name not in known]:
         hint = UnknownNameError("option", unknown[0], known)
@@ -80,12 +82,13 @@ def train(**keywords: object) -> FinishedTraining:
 
 def _parameter(option: Option) -> inspect.Parameter:
     default = False if option.flag else () if option.many else option.default
-    return inspect.Parameter(option.key, inspect.Parameter.KEYWORD_ONLY, default=default)
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD if option.key == "model" else inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(option.key, kind, default=default)
 
 
 # The signature that help() and editors show is made from the options, so that the two cannot differ.
 train.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # functions do have it
-    [_parameter(option) for option in _KEYWORDS], return_annotation=FinishedTraining
+    sorted(map(_parameter, _KEYWORDS), key=lambda one: one.kind), return_annotation=FinishedTraining
 )
 
 
