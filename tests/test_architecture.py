@@ -17,7 +17,7 @@ import pytest
 from tests.layers import BELOW
 
 ROOT = Path(__file__).parents[1]
-MAX_FUNCTION, MAX_FILE, MAX_ANY = 60, 400, 40
+MAX_FUNCTION, MAX_FILE, MAX_ANY = 60, 400, 20
 HEAVY = ("torch", "pandas", "pyarrow", "datasets", "requests", "scipy", "skimage", "cv2", "pydantic")
 
 START = ROOT / "srbench" / "__main__.py"  # it loads only the command of the command line

@@ -63,6 +63,14 @@ def test_large_crops_of_three_scales_share_a_folder(tmp_path: Path) -> None:
         read_samples(tmp_path)
 
 
+def test_crops_at_x8_are_written_but_not_submitted(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["samples", "--model", "bicubic", "--scale", "8", "--output", str(tmp_path)])
+    assert result.stdout.splitlines() == [str(tmp_path / f"{name}_x8.webp") for name in TEXTURE_CORNERS]
+    assert result.stderr == "crops at ×8 are only for your own use: `srbench submit` takes crops at ×2, ×3 and ×4\n"
+    with pytest.raises(SubmissionError, match=r"expected NAME\.png or NAME\.webp, .* with _x2, _x3, _x4, got"):
+        read_samples(tmp_path)
+
+
 def test_crops_of_another_scale_or_photograph_are_found(tmp_path: Path) -> None:
     lr = get_protocol("matlab-y").preparation
     upscaler = open_upscaler("bicubic", scale=2)

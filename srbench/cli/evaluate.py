@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from srbench.cli.common_options import data_root_option
+from srbench.cli.common_options import data_root_option, metrics_option, protocols_option
 from srbench.cli.inference_options import accept_random_option, inference_options
 from srbench.cli.notes import is_quiet, note
 from srbench.datasets import available_datasets, open_dataset
@@ -43,22 +43,8 @@ from srbench.upscalers.loading import open_upscaler
     metavar="NAME|folder:DIR|DIR",
     help="May be repeated. Without it: every benchmark set found locally, else the embedded Sample.",
 )
-@click.option(
-    "--protocol",
-    "protocols",
-    multiple=True,
-    default=["matlab-y"],
-    show_default=True,
-    metavar="NAME",
-    help="May be repeated.",
-)
-@click.option(
-    "--metric",
-    "metrics",
-    multiple=True,
-    metavar="NAME",
-    help="Add a metric of the 8-bit SR image, such as lpips_alex, dists or niqe. May be repeated.",
-)
+@protocols_option
+@metrics_option
 @click.option(
     "--lr",
     type=click.Choice(["made", "given", "any"]),

@@ -11,10 +11,11 @@ import click
 from srbench.cli.common_options import data_root_option
 from srbench.cli.inference_options import inference_options
 from srbench.cli.notes import note
+from srbench.cli.paper_options import paper_options
 from srbench.cli.table import parse_labels
 from srbench.crop_boxes import CropBox, parse_box
 from srbench.datasets import open_dataset
-from srbench.figures.canvas import DEFAULT_FONT, SMALLEST, parse_width, require_output
+from srbench.figures.canvas import SMALLEST, parse_width, require_output
 from srbench.figures.crop_rows import CropModel, CropSource, FigureImage, ScoreOf, find_images
 from srbench.figures.layout import draw_rows, readable
 from srbench.protocols import SCALES, get_protocol
@@ -52,22 +53,7 @@ from srbench.upscalers.loading import open_upscaler
     help="Below each crop: PSNR / SSIM of the complete image, of the box alone, or nothing.",
 )
 @click.option("--no-bicubic", is_flag=True, help="Leave out the crop of MATLAB's bicubic.")
-@click.option(
-    "--width",
-    default="text",
-    show_default=True,
-    metavar="column|text|INCHES",
-    help="column (3.25 inches), text (6.875 inches), or a number of inches.",
-)
-@click.option("--font", default=DEFAULT_FONT, show_default=True, help="A font family that matplotlib finds.")
-@click.option(
-    "--font-size",
-    type=click.FloatRange(4, 20),
-    metavar="POINTS",
-    default=7.0,
-    show_default=True,
-    help="Size of the text in points.",
-)
+@paper_options(width="text", font_size=7.0)
 @data_root_option
 @click.option(
     "-o", "--output", required=True, metavar="FILE.png|pdf|svg", type=click.Path(path_type=Path), help="The figure."

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from srbench.cli.common_options import submissions_option
 from srbench.cli.notes import CommandGroup, note
 from srbench.errors import SubmissionError, counted
 from srbench.plugins import disable_plugins
@@ -20,14 +21,6 @@ def command() -> None:
     disable_plugins()  # pages and checks must not depend on installed plugins
 
 
-_submissions = click.option(
-    "--submissions",
-    type=click.Path(path_type=Path),
-    default=Path("submissions"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the entries.",
-)
 _output = click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -39,7 +32,7 @@ _output = click.option(
 
 
 @command.command("build")
-@_submissions
+@submissions_option
 @_output
 @click.option("--repository", default="", metavar="URL", help="Link to the source code in header and footer.")
 @click.option("--docs", default="", metavar="URL", help="Link to the documentation in header and footer.")
@@ -52,7 +45,7 @@ def build_command(submissions: Path, output: Path, repository: str, docs: str, s
 
 @command.command("check")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
-@_submissions
+@submissions_option
 @click.option(
     "--base",
     type=click.Path(path_type=Path, file_okay=False),
@@ -192,7 +185,7 @@ def _require_their_use(context: click.Context, *, rescore: bool, rerun: bool, cr
 
 
 @command.command("export")
-@_submissions
+@submissions_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -224,7 +217,7 @@ def export_command(submissions: Path, output: Path, forms: tuple[str, ...], site
 
 
 @command.command("serve")
-@_submissions
+@submissions_option
 @_output
 @click.option(
     "--port",

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from srbench.cli.paper_options import paper_options
 from srbench.cli.table import find_model, parse_labels
 from srbench.errors import FigureError
-from srbench.figures.canvas import DEFAULT_FONT, parse_width, require_output
+from srbench.figures.canvas import parse_width, require_output
 from srbench.figures.plot_data import TITLES, Quantity, axis_title, differences_of, points_of
 from srbench.figures.plot_drawing import plot_differences, plot_points
 from srbench.run_folders import group_runs, read_runs
@@ -35,22 +36,7 @@ from srbench.score_tables.tabulate import ModelTable, Place, protocols_of, tabul
 @click.option("--scale", type=int, metavar="N", help="[default: the largest of the runs]")
 @click.option("--protocol", metavar="NAME", help="[default: the first of the runs]")
 @click.option("--name", "names", multiple=True, metavar="RUN=LABEL", help="Name a model. May be repeated.")
-@click.option(
-    "--width",
-    default="column",
-    show_default=True,
-    metavar="column|text|INCHES",
-    help="column (3.25 inches), text (6.875 inches), or a number of inches.",
-)
-@click.option("--font", default=DEFAULT_FONT, show_default=True, help="A font family that matplotlib finds.")
-@click.option(
-    "--font-size",
-    type=click.FloatRange(4, 20),
-    metavar="POINTS",
-    default=8.0,
-    show_default=True,
-    help="Size of the text in points.",
-)
+@paper_options(width="column", font_size=8.0)
 def command(
     runs: tuple[Path, ...],
     output: Path,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from srbench.cli.common_options import submissions_option
 from srbench.errors import SubmissionError
 from srbench.scores import read_run
 from srbench.submissions import draft_submission, json_schema, write_submission
@@ -43,14 +44,7 @@ def _print_schema(context: click.Context, _: click.Parameter, asked: bool) -> No
     metavar="DIR",
     help="SR crops of the Sample set, as `srbench samples` writes them.",
 )
-@click.option(
-    "--submissions",
-    type=click.Path(path_type=Path),
-    default=Path("submissions"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the entries.",
-)
+@submissions_option
 @click.option(
     "--replace", is_flag=True, help="Replace an existing entry of this id, its samples and its verification included."
 )

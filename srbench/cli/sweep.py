@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from srbench.cli.common_options import data_root_option
+from srbench.cli.common_options import data_root_option, metrics_option, protocols_option
 from srbench.cli.inference_options import accept_random_option, inference_options
 from srbench.cli.notes import is_quiet
 from srbench.protocols import SCALES, LrSource
@@ -32,22 +32,8 @@ from srbench.upscalers.base import Options
     type=click.Choice([str(scale) for scale in SCALES]),
     help="May be repeated.",
 )
-@click.option(
-    "--protocol",
-    "protocols",
-    multiple=True,
-    default=["matlab-y"],
-    show_default=True,
-    metavar="NAME",
-    help="May be repeated.",
-)
-@click.option(
-    "--metric",
-    "metrics",
-    multiple=True,
-    metavar="NAME",
-    help="Add a metric of the 8-bit SR image, such as lpips_alex, dists or niqe. May be repeated.",
-)
+@protocols_option
+@metrics_option
 @click.option(
     "--output",
     required=True,
