@@ -187,12 +187,7 @@ def _build(
         if not sources:
             _append_line(journal, identity)
         for stamp, (pairs, blocks) in zip(stamps[len(sources) :], made, strict=True):
-            for hr_block, lr_block in blocks:
-                hr.write(hr_block)
-                lr.write(lr_block)
-            # The journal may only list bytes that are already written.
-            hr.flush()
-            lr.flush()
+            _append_blocks(hr, lr, blocks)
             sources.append({"stamp": stamp, "pairs": [cast(PairFacts, asdict(pair)) for pair in pairs]})
             _append_line(journal, sources[-1])
             bar.update()
@@ -202,6 +197,15 @@ def _build(
     write_atomic(partial / HEADER, json.dumps({**header, "sha256": header_sha256(header)}), error=DatasetError)
     _publish(partial, folder)
     (folder / _JOURNAL).unlink()
+
+
+def _append_blocks(hr: BinaryIO, lr: BinaryIO, blocks: list[tuple[bytes, bytes]]) -> None:
+    """Append the pixels of pairs, and hand them to the system: the journal may only list bytes that are written."""
+    for hr_block, lr_block in blocks:
+        hr.write(hr_block)
+        lr.write(lr_block)
+    hr.flush()
+    lr.flush()
 
 
 def _make(item: tuple[str, Source], make: PairMaker) -> tuple[list[PackedPair], list[tuple[bytes, bytes]]]:

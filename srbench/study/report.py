@@ -161,8 +161,15 @@ def _group(results: StudyResults, group: GroupResult) -> Iterator[str]:
     yield f"## {_upper(group.name)}{rate}: {len(group.seeds)}{of_all} seeds each"
     if of_all:
         yield "The other seeds are not trained yet: this is a report between two stretches of the study."
-    names = [endpoint.name for endpoint in group.endpoints]
-    means = [[f"`{arm}`", *(_spread(group.means[arm][name]["100"]) for name in names)] for arm in group.arms]
+    yield from _means(group)
+    yield _contrasts(group)
+    if group.differences:
+        yield "The difference during the training, dB:"
+        yield _course(group, [str(percent) for percent in results.study.percentages])
+
+
+def _means(group: GroupResult) -> Iterator[str]:
+    """Yield the means of each arm, over the seeds and for each seed, and remarks on failed trainings."""
     if lost := group.diverged:
         told = "; ".join(
             f"`{arm}` with {len(seeds)} of {len(group.seeds)} seeds ({_listed(seeds)})" for arm, seeds in lost.items()
@@ -171,6 +178,8 @@ def _group(results: StudyResults, group: GroupResult) -> Iterator[str]:
             f"Diverged (the loss did not stay finite) and therefore not scored: {told}. A contrast that needs these "
             "seeds is undecided. Its numbers are those of the remaining seeds, which are not a random sample."
         )
+    names = [endpoint.name for endpoint in group.endpoints]
+    means = [[f"`{arm}`", *(_spread(group.means[arm][name]["100"]) for name in names)] for arm in group.arms]
     yield table_of_markdown(["mean ± standard deviation over seeds, dB", *map(_label, group.endpoints)], means)
     seeds = {arm: group.means[arm][names[0]]["100"] for arm in group.arms}
     yield table_of_markdown(
@@ -185,17 +194,21 @@ def _group(results: StudyResults, group: GroupResult) -> Iterator[str]:
             f"The seeds of {', '.join(apart)} are far apart, as if some trainings had failed. A mean and Student's "
             "interval say little about such an arm; look at its single seeds."
         )
+
+
+def _contrasts(group: GroupResult) -> str:
+    """Return the table of the differences after all steps."""
     corrected = any(one.p_holm is not None for one in group.differences)
     head = ["A - B", "endpoint", "difference, 95 % interval", "p", *(["p (Holm)"] if corrected else [])]
-    yield table_of_markdown(
+    return table_of_markdown(
         [*head, "p (equivalent)", "detectable", "outcome"],
         (_row(one, corrected=corrected) for one in (*group.differences, *group.unmeasured)),
     )
-    if not group.differences:
-        return
-    yield "The difference during the training, dB:"
-    shares = [str(percent) for percent in results.study.percentages]
-    yield table_of_markdown(
+
+
+def _course(group: GroupResult, shares: Sequence[str]) -> str:
+    """Return the table of the differences after each percentage of the steps."""
+    return table_of_markdown(
         ["A - B", "endpoint", *(f"{share} % of the steps" for share in shares)],
         [
             [_pair(one), _label_of(one), *(_difference(found[share]) if share in found else "-" for share in shares)]
