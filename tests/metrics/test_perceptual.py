@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from srbench.errors import MetricError, UnknownNameError
 from srbench.fetch import RemoteFile
 from srbench.files import sha256_of
 from srbench.images import decode
-from srbench.metrics.backbones import ALEXNET, features, load_backbone
+from srbench.metrics import dists
+from srbench.metrics.backbones import ALEXNET, features, load_backbone, load_parameters
 from srbench.metrics.computed import load_niqe
 from srbench.metrics.metric_entries import METRICS, Metric, get_metric
 
@@ -94,6 +96,73 @@ def test_torchvisions_checkpoint_gives_the_same_features(tmp_path: Path, monkeyp
         assert used == file
         found.append(features(torch.ones(1, 3, 64, 64), ALEXNET, weights))
     assert all(torch.equal(*maps) for maps in zip(*found, strict=True))
+
+
+VGG_SIZES = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512)
+"""VGG16 (configuration D of its paper): the channels of each convolution, 0 for a pooling."""
+
+
+@cache
+def vgg_layers() -> list[tuple[str, torch.Tensor, torch.Tensor]]:
+    """Return random weights of VGG16 by torchvision's names; a pooling has no weights."""
+    generator, number, into = torch.Generator().manual_seed(2), 0, 3
+    layers = []
+    for out in VGG_SIZES:
+        if out:
+            weight = torch.randn(out, into, 3, 3, generator=generator) / (into * 4) ** 0.5
+            layers.append((f"features.{number}", weight, torch.rand(out, generator=generator) * 0.1))
+            into = out
+        else:
+            layers.append(("", torch.empty(0), torch.empty(0)))
+        number += 2 if out else 1
+    return layers
+
+
+def dists_maps(image: torch.Tensor) -> list[torch.Tensor]:
+    """Return the image and the last map of each stage before its L2 pooling (DISTS, section 3.1), in float64."""
+    mean, deviation = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], dtype=torch.float64)
+    current, found = (image - mean.view(1, 3, 1, 1)) / deviation.view(1, 3, 1, 1), [image]
+    for name, weight, bias in vgg_layers():
+        if name:
+            current = torch.nn.functional.conv2d(current, weight.double(), bias.double(), padding=1).relu()
+            continue
+        found.append(current)
+        square = torch.nn.functional.pad(current.square(), (1, 1, 1, 1))
+        hanning = {0: 0.25, 1: 0.5, 2: 0.25}
+        height, width = current.shape[-2:]
+        blurred = torch.stack(
+            [
+                hanning[i] * hanning[j] * square[..., i : i + height : 2, j : j + width : 2]
+                for i in hanning
+                for j in hanning
+            ]
+        ).sum(0)
+        current = (blurred + 1e-12).sqrt()
+    return [*found, current]
+
+
+def test_dists_equals_its_equations_with_random_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = {
+        f"{name}.{part}": value
+        for name, *parts in vgg_layers()
+        if name
+        for part, value in zip(("weight", "bias"), parts, strict=True)
+    }
+    monkeypatch.setattr(dists, "load_backbone", lambda backbone, device: (state, None))
+    first, second = torch.rand(2, 1, 3, 18, 21, generator=torch.Generator().manual_seed(3))
+    weights = load_parameters("dists_alpha_beta.safetensors")
+    alpha, beta = (weights[name].flatten().double() for name in ("alpha", "beta"))
+    terms = []
+    for x, y in zip(dists_maps(first.double()), dists_maps(second.double()), strict=True):
+        x, y = x[0].flatten(1), y[0].flatten(1)
+        means, deviations = (x.mean(1), y.mean(1)), (x.var(1, correction=0), y.var(1, correction=0))
+        covariance = ((x - means[0][:, None]) * (y - means[1][:, None])).mean(1)
+        texture = (2 * means[0] * means[1] + 1e-6) / (means[0] ** 2 + means[1] ** 2 + 1e-6)
+        terms.append((texture, (2 * covariance + 1e-6) / (deviations[0] + deviations[1] + 1e-6)))
+    texture, structure = (torch.cat(values) for values in zip(*terms, strict=True))
+    expected = 1 - float((alpha @ texture + beta @ structure) / (alpha.sum() + beta.sum()))
+    assert 0.01 < expected < 0.99
+    assert dists.Dists(device=CPU)(first, second) == pytest.approx(expected, abs=1e-5)
 
 
 def test_missing_weights_are_named_with_the_way_to_get_them() -> None:
