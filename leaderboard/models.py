@@ -31,7 +31,7 @@ from srbench.scores import Row
 from srbench.statistics import PairedDifference
 from srbench.submissions import LEVELS
 from srbench.submissions.catalogue_checks import BASELINES
-from srbench.submissions.crops import CORNERS, SCALE
+from srbench.submissions.crops import CORNERS, SCALE, crop_named
 
 _EXTREMES = 3
 _MOST_ROWS = 900
@@ -139,6 +139,12 @@ def small_crops(entry: Entry) -> list[tuple[str, str]]:
     return [(stem, sample_path(entry, name)) for name, stem in stems.items() if stem in CORNERS]
 
 
+def large_crops(entry: Entry) -> list[tuple[str, str, int]]:
+    """Return the name with the scale, the path and the side in pixels of each large crop: `brick ×3`."""
+    found = [(crop_named(name.rpartition(".")[0]), sample_path(entry, name)) for name in entry.submission.samples]
+    return [(f"{crop.image} ×{crop.scale}", path, crop.side) for crop, path in found if crop and crop.is_large]
+
+
 def score_tables(entry: Entry) -> list[GroupScores]:
     """Return the per-image scores of an entry, a table per group: by protocol, then scale, then dataset."""
     rows = entry.rows()
@@ -228,6 +234,7 @@ def _page(
         learnt=entry.document["model"]["spec"] not in BASELINES,
         forms=forms(entry, protocols[0]),
         samples=small_crops(entry),
+        large_samples=large_crops(entry),
         sample_scale=SCALE,
         data=scores_path(entry.id),
         checked=entry.level != LEVELS[0],
