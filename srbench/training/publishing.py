@@ -101,22 +101,8 @@ def publish(
     half = fit.build()
     half.load_state_dict(state, strict=True)
     scores = {scale: _scores(full, half, sets, scale) for scale in scales}
-    measured = scores.pop(fit.scale)
-    record: WeightsDocument = {
-        "schema_version": RECORD_VERSION,
-        "network": fit.network,
-        "scale": fit.scale,
-        "options": options,
-        "licence": licence,
-        "training": training,
-        "protocol": PROTOCOL,
-        "scores": measured["scores"],
-        "bicubic": measured["bicubic"],
-        "half_precision": measured["half_precision"],
-        "note": "; ".join([*([_CPU_NOTE] if told["environment"]["device"] == "cpu" else []), *remarks]),
-    }
-    if len(scales) > 1:
-        record |= {"scales": list(scales), "other_scales": {str(scale): found for scale, found in scores.items()}}
+    cpu = [_CPU_NOTE] if told["environment"]["device"] == "cpu" else []
+    record = _record(fit, training, scores, licence=licence, note="; ".join([*cpu, *remarks]))
     weights = _write_weights(state, record, name, packaged, larger)
     size, sha256 = weights.stat().st_size, sha256_of(weights)
     record["file"] = {"name": name, "size": size, "sha256": sha256}
@@ -125,6 +111,35 @@ def publish(
     for path in replaced:
         _remove(path, packaged, larger, keep=name)
     return Published(weights, record, tuple(remarks))
+
+
+def _record(
+    fit: Architecture,
+    training: PublishedTrainingDocument,
+    scores: Mapping[int, ScoresDocument],
+    *,
+    licence: str,
+    note: str,
+) -> WeightsDocument:
+    """Return the record of weights without their file, from the scores of each scale."""
+    measured = scores[fit.scale]
+    record: WeightsDocument = {
+        "schema_version": RECORD_VERSION,
+        "network": fit.network,
+        "scale": fit.scale,
+        "options": dict(fit.options),
+        "licence": licence,
+        "training": training,
+        "protocol": PROTOCOL,
+        "scores": measured["scores"],
+        "bicubic": measured["bicubic"],
+        "half_precision": measured["half_precision"],
+        "note": note,
+    }
+    if len(scores) > 1:
+        others = {str(scale): found for scale, found in scores.items() if scale != fit.scale}
+        record |= {"scales": list(scores), "other_scales": others}
+    return record
 
 
 def _scores(full: SRNetwork, half: SRNetwork, sets: Sequence[ImageSet], scale: int) -> ScoresDocument:
