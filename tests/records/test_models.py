@@ -17,7 +17,7 @@ from srbench.records.recipe_model import RecipeRecord
 from srbench.records.record_model import RecordModel, validate
 from srbench.records.run import RunRecord
 from srbench.records.study import FORM_NAMES, StudyPlan, StudyResults
-from srbench.records.submission import ClaimedMean, SubmissionRecord
+from srbench.records.submission import ClaimedMean, RuntimeFacts, SubmissionRecord
 from srbench.records.training import TrainingRecord, WeightsRecord
 from srbench.records.verification import DeviationFacts, VerificationRecord, VerifiedList
 from srbench.zoo.networks import FORMS
@@ -88,6 +88,16 @@ def test_a_message_stays_short_whatever_is_wrong() -> None:
     assert len(str(caught.value)) < 500
     assert "pydantic" not in str(caught.value)
     assert str(caught.value).endswith(" more")
+
+
+def test_a_refused_entry_of_a_list_is_not_also_reported_as_missing() -> None:
+    values: dict[str, Any] = {"device": "GPU", "size": [0, 100], "fps": {"4": 1.0}, "seconds_per_image": None}
+    with pytest.raises(ResultsError) as refused:
+        validate(RuntimeFacts, values, "runtime", error=ResultsError)
+    assert str(refused.value) == "runtime.size[0]: expected an integer from 1 to 100000, got 0"
+    values |= {"size": [100], "fps": {"4": -1.0}}
+    with pytest.raises(ResultsError, match=r"size: expected at least 2 entries, got 1; .*fps\.4: expected"):
+        validate(RuntimeFacts, values, "runtime", error=ResultsError)
 
 
 def test_records_do_not_change_after_reading() -> None:
