@@ -112,6 +112,13 @@ def test_numbers_of_a_plan_keep_their_spelling() -> None:
     assert json.dumps([study.document()["learning_rates"], study.document()["margin_db"]]) == "[[1, 1e-05], 1]"
 
 
+def test_the_hash_of_a_plan_covers_the_defaults_of_its_search() -> None:
+    plan = tomllib.loads((FIXTURES / "studies" / "plan.toml").read_text())
+    del plan["search_seed"]
+    study = validate(StudyPlan, {**plan, "search": {"seeds": [1000, 1001]}}, "plan", error=ResultsError)
+    assert study.document()["search"] == {"seeds": [1000, 1001], "broken_db": 1.0, "factor": 2, "shared": True}
+
+
 def test_forms_of_plans_are_those_of_networks() -> None:
     assert set(FORM_NAMES) == set(FORMS)
 
