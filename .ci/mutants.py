@@ -2,8 +2,9 @@
 
 python .ci/mutants.py [COUNT] [SEED]    mutants in metrics, protocols, statistics and records; prints killed or survived
 
-A mutant that survives is either equivalent (no input shows the change) or shows that a test is missing. Everything
-happens in a copy in a temporary folder. One process runs at a time, so the time is about ten seconds per mutant.
+A mutant that survives is either equivalent (no input shows the change) or shows that a test is missing. Published
+numbers kill many of them, so set $SRBENCH_TEST_DATA. Everything happens in a copy in a temporary folder. One process
+runs at a time; a mutant takes about ten seconds if it is killed, and as long as all its tests if it survives.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def replacements(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def candidates(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes that can be changed; not those in decorators, in error messages and in defaults of messages."""
+    """Yield the nodes that can be changed: all except those in decorators, error messages and f-strings."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Raise | ast.JoinedStr):
             continue

@@ -64,6 +64,20 @@ def test_challenge_rules_differ_only_in_the_shave(random_image: NDArray[np.uint8
     assert esr.preparation.lr_source("made") == "given"
 
 
+@pytest.mark.parametrize("name", protocol_names())
+def test_lr_sources_of_every_protocol(name: str) -> None:
+    preparation = get_protocol(name).preparation
+    given = "any" if name == "pairs-y" else "given"
+    made = given if name in ("div2k-rgb", "ntire-esr", "pairs-y") else "made"
+    assert (preparation.lr_source("made"), preparation.lr_source("any")) == (made, "any")
+    assert preparation.ships_lr == (made != "made")
+    if name in ("bam2021", "bd", "dn-srbench1"):
+        with pytest.raises(ProtocolError, match="makes its own LR"):
+            preparation.lr_source("given")
+    else:
+        assert preparation.lr_source("given") == given
+
+
 # pyiqa's constant in the MSE of images in [0, 1]; `pairs-y` leaves it out.
 _PYIQA_EPSILON = 1e-8
 
