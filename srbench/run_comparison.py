@@ -245,8 +245,8 @@ def unmatched_settings(a: Record, b: Record) -> Iterator[str]:
             yield f"the form of A is {forms[0]}, of B {forms[1]}"
         starts = [model.get("init") or {} for model in (a["model"], b["model"])]
         if starts[0].get("origin") != starts[1].get("origin"):
-            told = [start.get("source", "scratch") for start in starts]
-            yield f"A was trained from {told[0]}, B from {told[1]}, which are no pair"
+            sources = [start.get("source", "scratch") for start in starts]
+            yield f"A was trained from {sources[0]}, B from {sources[1]}, which are no pair"
         for name in (*_TRAINING, *_TRAINING_HASHES):
             in_a, in_b = a["model"].get(name), b["model"].get(name)
             if in_a != in_b or (in_a is None and name in _TRAINING):

@@ -32,8 +32,8 @@ def _run(**values: object) -> None:
     # Inside the function: the help page must not wait for torch.
     from srbench.training.command import run_command
 
-    if told := run_command(cast(TrainValues, values)):
-        click.echo(told)
+    if text := run_command(cast(TrainValues, values)):
+        click.echo(text)
 
 
 command = click.Command(

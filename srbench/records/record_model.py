@@ -101,14 +101,14 @@ def _message(refused: ValidationError, where: str, annotation: object) -> str:
     """Return the first few errors as one text of bounded length."""
     # A misspelt field is also a missing one: the unknown name comes first, since it explains the other error.
     found = sorted(_distinct(refused), key=lambda detail: detail["type"] != "extra_forbidden")
-    told: list[str] = []
+    texts: list[str] = []
     for detail in found[:_MAX_REPORTED]:
         text = f"{where}{_path(detail['loc'])}: {_reason(detail, annotation)}"
-        if told and len("; ".join([*told, text])) > _MAX_MESSAGE:
+        if texts and len("; ".join([*texts, text])) > _MAX_MESSAGE:
             break
-        told.append(text)
-    more = len(found) - len(told)
-    return "; ".join(told) + (f"; and {more} more" if more else "")
+        texts.append(text)
+    more = len(found) - len(texts)
+    return "; ".join(texts) + (f"; and {more} more" if more else "")
 
 
 def _distinct(refused: ValidationError) -> list[ErrorDetails]:

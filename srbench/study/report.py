@@ -171,12 +171,12 @@ def _group(results: StudyResults, group: GroupResult) -> Iterator[str]:
 def _means(group: GroupResult) -> Iterator[str]:
     """Yield the means of each arm, over the seeds and for each seed, and remarks on failed trainings."""
     if lost := group.diverged:
-        told = "; ".join(
+        lost_seeds = "; ".join(
             f"`{arm}` with {len(seeds)} of {len(group.seeds)} seeds ({_listed(seeds)})" for arm, seeds in lost.items()
         )
         yield (
-            f"Diverged (the loss did not stay finite) and therefore not scored: {told}. A contrast that needs these "
-            "seeds is undecided. Its numbers are those of the remaining seeds, which are not a random sample."
+            f"Diverged (the loss did not stay finite) and therefore not scored: {lost_seeds}. A contrast that needs "
+            "these seeds is undecided. Its numbers are those of the remaining seeds, which are not a random sample."
         )
     names = [endpoint.name for endpoint in group.endpoints]
     means = [[f"`{arm}`", *(_spread(group.means[arm][name]["100"]) for name in names)] for arm in group.arms]

@@ -310,16 +310,16 @@ def _require_alike(trained: list[TrainingRecord], scored: ScoredTrainings) -> No
 
 
 def _inputs(run: Run) -> dict[str, object]:
-    told: dict[str, object] = {f"HR of {name}": facts["fingerprint"] for name, facts in run.record["datasets"].items()}
-    told |= {
+    found: dict[str, object] = {f"HR of {name}": facts["fingerprint"] for name, facts in run.record["datasets"].items()}
+    found |= {
         f"LR of {name}": tuple(rows.sort_values("image")["lr_sha256"]) for name, rows in run.scores.groupby("dataset")
     }
-    told |= {f"version of {name}": facts["version"] for name, facts in run.record["protocols"].items()}
-    return told | {"precision": run.record["precision"], "optimisation": run.record["optimise"]}
+    found |= {f"version of {name}": facts["version"] for name, facts in run.record["protocols"].items()}
+    return found | {"precision": run.record["precision"], "optimisation": run.record["optimise"]}
 
 
-def _require_same(wanted: Mapping[str, object], told: Mapping[str, object], what: str) -> None:
-    if names := differing(wanted, told):
+def _require_same(wanted: Mapping[str, object], found: Mapping[str, object], what: str) -> None:
+    if names := differing(wanted, found):
         raise StudyError(f"{what}: {', '.join(names)} differ from the study's first run; repeat it on equal data")
 
 

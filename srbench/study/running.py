@@ -86,21 +86,22 @@ def run_study(study: StudyPlan, output: Path, machine: Machine) -> None:
         for one in planned_trainings(study, frozen)
     ]
 
-    def told(outcome: Outcome) -> None:
+    def on_outcome(outcome: Outcome) -> None:
         _note_if_diverged(outcome)
         if machine.scores and outcome.record is not None:
             for percent in study.percentages:
                 _score(study, outcome.job, percent, _sets_at(study, percent, sets), machine)
 
-    _trained([job for job in jobs if not _needs_no_weights(study, job, sets)], machine, told)
+    _trained([job for job in jobs if not _needs_no_weights(study, job, sets)], machine, on_outcome)
 
 
-def _trained(jobs: list[Job], machine: Machine, told: Callable[[Outcome], None]) -> dict[Path, float | None]:
-    """Return the held-out PSNR of the trainings that stay finite, by folder; call `told` with each outcome as soon as
-    it is known.
+def _trained(jobs: list[Job], machine: Machine, on_outcome: Callable[[Outcome], None]) -> dict[Path, float | None]:
+    """Return the held-out PSNR of the trainings that stay finite, by folder.
+
+    `on_outcome` is called with each outcome as soon as it is known.
     """
     left = [job for job in jobs if not has_diverged(job.output, _facts(job))]
-    outcomes = run_jobs(left, workers=machine.workers, told=told)
+    outcomes = run_jobs(left, workers=machine.workers, on_outcome=on_outcome)
     finished = [outcome for outcome in outcomes if not outcome.diverged]
     records = require_all(finished)
     return {outcome.job.output: record["psnr"] for outcome, record in zip(finished, records, strict=True)}

@@ -133,9 +133,9 @@ def _carried_out(jobs: Sequence[Job], values: TrainValues) -> list[Outcome]:
             packer.add(outcome.job.output, outcome.job.output.name)
 
     if values["time_limit"] is None:
-        return run_jobs(jobs, workers=values["jobs"], told=packed)
+        return run_jobs(jobs, workers=values["jobs"], on_outcome=packed)
     limit = seconds_of(values["time_limit"])
-    return run_within(jobs, limit, home=values["output"], workers=values["jobs"], told=packed)
+    return run_within(jobs, limit, home=values["output"], workers=values["jobs"], on_outcome=packed)
 
 
 def _trained(job: Job, values: TrainValues) -> TrainingDocument:

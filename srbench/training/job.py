@@ -113,9 +113,9 @@ class Job:
         self._require_own_network()
         if self.start and self.init:
             raise TrainingError("expected one of --start (a further stage) and --init (a transfer), got both")
-        for name, value, allowed, told in ranges:
+        for name, value, allowed, allowed_text in ranges:
             if type(value) is not int or value not in allowed:
-                raise TrainingError(f"{name}: expected a whole number {told}, got {value!r}")
+                raise TrainingError(f"{name}: expected a whole number {allowed_text}, got {value!r}")
 
     def _require_own_network(self) -> None:
         own = self.network.startswith(PREFIX)

@@ -21,8 +21,8 @@ def fits_on_device(data: TrainingData, device: torch.device) -> bool:
 
 
 @contextmanager
-def enough_memory(told: Callable[[], str]) -> Iterator[None]:
-    """Raise TrainingError if memory runs out in the `with` block; `told` returns the message."""
+def enough_memory(message: Callable[[], str]) -> Iterator[None]:
+    """Raise TrainingError if memory runs out in the `with` block; `message` makes its text."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -30,7 +30,7 @@ def enough_memory(told: Callable[[], str]) -> Iterator[None]:
         said = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not any(one in str(error) for one in said):
             raise
-        raise TrainingError(told()) from error
+        raise TrainingError(message()) from error
 
 
 def too_little_for(world: DistContext, what: str, way: str = "") -> str:

@@ -86,22 +86,22 @@ def publish(
             be kept, every set shares images with the training set, or there is an entry for one of the scales already
             and `replace` is not set.
     """
-    told = read_training(folder)
-    scales = tuple(told.get("scales") or (told["scale"],))
-    replaced = _replaced(told["network"], scales, packaged, replace=replace)
-    name = weights_name(told["network"], *scales)
+    trained = read_training(folder)
+    scales = tuple(trained.get("scales") or (trained["scale"],))
+    replaced = _replaced(trained["network"], scales, packaged, replace=replace)
+    name = weights_name(trained["network"], *scales)
     record_path = (packaged / name).with_suffix(".json")
-    options = find_variant(told["network"]).network.form_options(form_of(told))
-    fit = Architecture(told["network"], told["scale"], tuple(options.items()))
-    sets, remarks = _unseen(benchmark_sets(data_root), told, data_root)
-    training = _training(told, folder)
+    options = find_variant(trained["network"]).network.form_options(form_of(trained))
+    fit = Architecture(trained["network"], trained["scale"], tuple(options.items()))
+    sets, remarks = _unseen(benchmark_sets(data_root), trained, data_root)
+    training = _training(trained, folder)
     remarks += filter(None, [loss_spike_warning(training["loss"])])
     full = fill(fit, read_checkpoint(folder / WEIGHTS))
     state = halved(full.state_dict())
     half = fit.build()
     half.load_state_dict(state, strict=True)
     scores = {scale: _scores(full, half, sets, scale) for scale in scales}
-    cpu = [_CPU_NOTE] if told["environment"]["device"] == "cpu" else []
+    cpu = [_CPU_NOTE] if trained["environment"]["device"] == "cpu" else []
     record = _record(fit, training, scores, licence=licence, note="; ".join([*cpu, *remarks]))
     weights = _write_weights(state, record, name, packaged, larger)
     size, sha256 = weights.stat().st_size, sha256_of(weights)
@@ -192,11 +192,13 @@ def benchmark_sets(data_root: Path | None) -> list[ImageSet]:
     return [images for images in found if len(images) == images.n_expected] or [open_dataset("Sample")]
 
 
-def _unseen(sets: list[ImageSet], told: TrainingDocument, data_root: Path | None) -> tuple[list[ImageSet], list[str]]:
+def _unseen(
+    sets: list[ImageSet], trained: TrainingDocument, data_root: Path | None
+) -> tuple[list[ImageSet], list[str]]:
     """Return the sets without images of the training set, or else the embedded Sample, and a remark on each set left
     out.
     """
-    seen = _training_pixels(told, data_root)
+    seen = _training_pixels(trained, data_root)
     shared = {images.name: len(seen & set(images.pixel_hashes.values())) for images in sets}
     remarks = [
         f"not scored on {name}, {count} of whose images are in the training set"
@@ -212,30 +214,30 @@ def _unseen(sets: list[ImageSet], told: TrainingDocument, data_root: Path | None
     return left, remarks
 
 
-def _training_pixels(told: TrainingDocument, data_root: Path | None) -> frozenset[str]:
+def _training_pixels(trained: TrainingDocument, data_root: Path | None) -> frozenset[str]:
     """Return the hashes of all images of a training set, including the held-out ones."""
-    if "pixels" in told:
-        return frozenset(told["pixels"])
+    if "pixels" in trained:
+        return frozenset(trained["pixels"])
     # Older records have only the fingerprint of the set, so its images are read if they are still there.
     try:
-        images = find_training_images(told["train_set"]["name"], data_root)
-        same = images.fingerprint == told["train_set"]["fingerprint"]
+        images = find_training_images(trained["train_set"]["name"], data_root)
+        same = images.fingerprint == trained["train_set"]["fingerprint"]
     except SrbenchError:
         return frozenset()
     return frozenset(images.pixel_hashes.values()) if same else frozenset()
 
 
-def _training(told: TrainingDocument, folder: Path) -> PublishedTrainingDocument:
+def _training(trained: TrainingDocument, folder: Path) -> PublishedTrainingDocument:
     """Return how the weights were trained, for their record, with everything needed to repeat the training.
 
     Earlier stages are in it as parts of one training; `stages` has them one by one.
     """
-    recipe, images = told["recipe"], told["train_set"]
-    history, loss = end_to_end(told, loss_curve(folder))
+    recipe, images = trained["recipe"], trained["train_set"]
+    history, loss = end_to_end(trained, loss_curve(folder))
     # A set given by its path is identified by its fingerprint; the folder on this machine is left out.
     name = Path(images["name"].removeprefix("folder:")).name
-    whole = images["images"] + len(told["held_out"])
-    total = as_one(told)
+    whole = images["images"] + len(trained["held_out"])
+    total = as_one(trained)
     document: PublishedTrainingDocument = {
         "recipe": total["recipe"],
         "recipe_sha256": total["recipe_sha256"],
@@ -246,44 +248,44 @@ def _training(told: TrainingDocument, folder: Path) -> PublishedTrainingDocument
         "loss": loss,
         "data": f"{name}, {images['images']} of {whole} images",
         "fingerprint": images["fingerprint"],
-        "seed": told["seed"],
-        "device": told["environment"]["device"],
+        "seed": trained["seed"],
+        "device": trained["environment"]["device"],
         "recipe_values": recipe,
-        "protocol": told["protocol"],
-        "psnr": told["psnr"],
-        "held_out": told["held_out"],
-        "started": told["started"],
-        "processes": told["processes"],
-        "accumulate": told["accumulate"],
-        "compiled": told["compiled"],
-        "graphs": told["graphs"],
-        "environment": told["environment"],
+        "protocol": trained["protocol"],
+        "psnr": trained["psnr"],
+        "held_out": trained["held_out"],
+        "started": trained["started"],
+        "processes": trained["processes"],
+        "accumulate": trained["accumulate"],
+        "compiled": trained["compiled"],
+        "graphs": trained["graphs"],
+        "environment": trained["environment"],
     }
-    if "init" in told:
-        document["init"] = told["init"]
-    if told.get("scales"):
-        document["scales"] = told["scales"]
-    if "form" in told:
-        document["form"] = told["form"]
-    if "saturation" in told:
-        document["saturation"] = told["saturation"]
-    if "time_limit" in told:
-        document["time_limit"] = told["time_limit"]
-    document["stages"] = [_stage(stage) for stage in told.get("stages", ())]
+    if "init" in trained:
+        document["init"] = trained["init"]
+    if trained.get("scales"):
+        document["scales"] = trained["scales"]
+    if "form" in trained:
+        document["form"] = trained["form"]
+    if "saturation" in trained:
+        document["saturation"] = trained["saturation"]
+    if "time_limit" in trained:
+        document["time_limit"] = trained["time_limit"]
+    document["stages"] = [_stage(stage) for stage in trained.get("stages", ())]
     return document
 
 
-def _stage(told: StageDocument) -> dict[str, object]:
+def _stage(stage: StageDocument) -> dict[str, object]:
     """Return an earlier stage without its curves, which are part of those of the training."""
     return {
-        "recipe": told["recipe"],
-        "recipe_sha256": told["recipe_sha256"],
-        "steps": told["steps"],
-        "patches": told["patches"],
-        "seed": told["seed"],
-        "seconds": told["seconds"],
-        "weights_sha256": told["weights_sha256"],
-        "fingerprint": told["train_set"]["fingerprint"],
+        "recipe": stage["recipe"],
+        "recipe_sha256": stage["recipe_sha256"],
+        "steps": stage["steps"],
+        "patches": stage["patches"],
+        "seed": stage["seed"],
+        "seconds": stage["seconds"],
+        "weights_sha256": stage["weights_sha256"],
+        "fingerprint": stage["train_set"]["fingerprint"],
     }
 
 
@@ -311,7 +313,7 @@ def _write_weights(state: dict[str, Tensor], record: WeightsDocument, name: str,
         raise WeightsError(f"expected weights of at most {LARGEST_KEPT} bytes, got {size}; larger ones are not kept")
     target = (packaged if size <= 0.98 * LARGEST_PACKAGED else larger) / name
     training = record["training"]
-    told = {
+    facts = {
         "network": record["network"],
         "scales": list(scales_of(record)),
         "options": record["options"],
@@ -319,5 +321,5 @@ def _write_weights(state: dict[str, Tensor], record: WeightsDocument, name: str,
         **{key: training[key] for key in ("recipe", "recipe_sha256", "steps", "seed", "fingerprint")},
         **({"init": training["init"]} if "init" in training else {}),
     }
-    write_atomic(target, with_record(state, told), error=WeightsError)
+    write_atomic(target, with_record(state, facts), error=WeightsError)
     return target

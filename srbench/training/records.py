@@ -109,11 +109,11 @@ def as_one(record: TrainingDocument) -> StagesTotal:
 def _says_the_same(path: Path, record: TrainingDocument) -> bool:
     """Return whether the metadata of a weights file agree with its record, for older records without the file's
     hash."""
-    told = json.loads(read_checkpoint(path).metadata.get(RECORD_KEY, "{}"))
-    if not isinstance(told, dict) or any(told.get(key) != record[key] for key in ("network", "seed")):
+    metadata = json.loads(read_checkpoint(path).metadata.get(RECORD_KEY, "{}"))
+    if not isinstance(metadata, dict) or any(metadata.get(key) != record[key] for key in ("network", "seed")):
         return False
     # Early weights files of trainings in stages describe only the last stage.
     return any(
-        (told.get("recipe_sha256"), told.get("steps")) == (one["recipe_sha256"], one["steps"])
+        (metadata.get("recipe_sha256"), metadata.get("steps")) == (one["recipe_sha256"], one["steps"])
         for one in (as_one(record), record)
     )

@@ -24,19 +24,19 @@ from srbench.zoo.reading import read_checkpoint
 class Stage:
     """A finished training that another one continues: its weights, the hash of their file, and its stages.
 
-    `told` has the facts of each earlier stage, in order. `init` describes the transfer that the first stage started
+    `stages` has the facts of each earlier stage, in order. `init` describes the transfer that the first stage started
     from, if any.
     """
 
     weights: dict[str, Tensor]
     sha256: str
-    told: tuple[StageDocument, ...]
+    stages: tuple[StageDocument, ...]
     form: Form
     init: InitDocument | None
 
     def require_same_images(self, data: TrainingData, recipe: Recipe) -> None:
         """Raise TrainingError unless all stages used the same images and held out all images that are held out now."""
-        for stage in self.told:
+        for stage in self.stages:
             name = stage["recipe"]["name"]
             if stage["train_set"]["fingerprint"] != data.fingerprint:
                 other = stage["train_set"]["name"]
@@ -77,7 +77,7 @@ def read_stage(folder: Path, *, network: str, scale: int, form: Form | None) -> 
         raise TrainingError(
             f"--start {folder}: expected a training in the form {form}, got one in the form {own}; leave out --form"
         )
-    told: StageDocument = {
+    last: StageDocument = {
         "recipe": record["recipe"],
         "recipe_sha256": record["recipe_sha256"],
         "steps": record["steps"],
@@ -89,7 +89,7 @@ def read_stage(folder: Path, *, network: str, scale: int, form: Form | None) -> 
         "loss": loss_curve(folder),
         "weights_sha256": sha256,
     }
-    return Stage(weights, sha256, (*record.get("stages", ()), told), own, record.get("init"))
+    return Stage(weights, sha256, (*record.get("stages", ()), last), own, record.get("init"))
 
 
 def _form_options(network: str, form: Form) -> dict[str, Option]:

@@ -100,13 +100,13 @@ def run_within(
     *,
     home: Path,
     workers: int = 1,
-    told: Callable[[Outcome], None] | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
     """Run trainings so that all of them are finished `limit` seconds from now.
 
     The plan of their steps is stored in `home`.
 
-    `told` is called with each outcome as soon as its training is finished.
+    `on_outcome` is called with each outcome as soon as its training is finished.
 
     Each gets the same share of the time. Trainings of one network and scale with different attention or seed get the
     steps of the slowest of them.
@@ -129,7 +129,7 @@ def run_within(
         _write(plan, home)
     failed = {path: outcome for path, outcome in first.items() if outcome.record is None}
     left = [_shortened(job, plan) for job in jobs if job.output not in failed]
-    done = {outcome.job.output: outcome for outcome in run_jobs(left, workers=workers, told=told)}
+    done = {outcome.job.output: outcome for outcome in run_jobs(left, workers=workers, on_outcome=on_outcome)}
     return [(failed.get(job.output) or done[job.output]) for job in jobs]
 
 

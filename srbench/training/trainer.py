@@ -94,7 +94,7 @@ class _Training:
     ) -> None:
         self.job, self.world, self.pairs, self.folder, self.start = job, world, pairs, folder, start
         self.data = pairs[job.scale]
-        self.stages = start.stage.told if start.stage else ()
+        self.stages = start.stage.stages if start.stage else ()
         self.share = share_of(job, world)
         with enough_memory(lambda: too_little_for(world, f"{job.network} and what is kept to train it")):
             torch.manual_seed(job.seed)

@@ -86,12 +86,14 @@ def read_sweep(path: Path, output: Path, template: Callable[..., Job] = Job) -> 
     ]
 
 
-def run_jobs(jobs: Sequence[Job], *, workers: int = 1, told: Callable[[Outcome], None] | None = None) -> list[Outcome]:
+def run_jobs(
+    jobs: Sequence[Job], *, workers: int = 1, on_outcome: Callable[[Outcome], None] | None = None
+) -> list[Outcome]:
     """Carry out trainings in order, `workers` at a time; several workers use separate processes.
 
     A training that fails, or whose process dies, does not stop the others. Finished trainings in their folders are not
-    repeated, unfinished ones are continued. On the CPU the workers share its cores. `told` is called with each outcome
-    as soon as it is known.
+    repeated, unfinished ones are continued. On the CPU the workers share its cores. `on_outcome` is called with each
+    outcome as soon as it is known.
 
     Raises:
         TrainingError: two trainings of one folder, fewer than one worker, or several where torchrun has started
@@ -114,8 +116,8 @@ def run_jobs(jobs: Sequence[Job], *, workers: int = 1, told: Callable[[Outcome],
     one_by_one = ((number, _attempt(job)) for number, job in enumerate(jobs))
     for number, outcome in one_by_one if workers == 1 else _in_processes(jobs, min(workers, len(jobs))):
         found[number] = outcome
-        if told:
-            told(outcome)
+        if on_outcome:
+            on_outcome(outcome)
     return [found[number] for number in range(len(jobs))]
 
 
@@ -123,9 +125,9 @@ def require_all(outcomes: Iterable[Outcome]) -> list[TrainingDocument]:
     """Return the records of finished trainings. Raises TrainingError that names the failed ones."""
     outcomes = list(outcomes)
     if failed := [outcome for outcome in outcomes if outcome.record is None]:
-        told = "; ".join(f"{outcome.job.output.name}: {outcome.problem}" for outcome in failed[:3])
+        problems = "; ".join(f"{outcome.job.output.name}: {outcome.problem}" for outcome in failed[:3])
         raise TrainingError(
-            f"{len(failed)} of {len(outcomes)} trainings failed ({told}); what is finished is kept: "
+            f"{len(failed)} of {len(outcomes)} trainings failed ({problems}); what is finished is kept: "
             "see to the cause and repeat the command"
         )
     return [outcome.record for outcome in outcomes if outcome.record is not None]
@@ -142,12 +144,12 @@ def sweep_report(outcomes: Iterable[Outcome]) -> str:
         for outcome in outcomes
         if outcome.record
     )
-    warnings = (f"warning: {folder.name}: {told}" for folder, told in broken if told)
+    warnings = (f"warning: {folder.name}: {spike}" for folder, spike in broken if spike)
     table = "\n".join([text_table(_HEAD, map(_row, outcomes)), *warnings])
     if failed := [outcome for outcome in outcomes if outcome.record is None]:
-        told = "\n".join(f"{outcome.job.output.name}: {outcome.problem}" for outcome in failed)
+        problems = "\n".join(f"{outcome.job.output.name}: {outcome.problem}" for outcome in failed)
         raise TrainingError(
-            f"{len(failed)} of {len(outcomes)} trainings failed\n{table}\n{told}\nsee to the cause and "
+            f"{len(failed)} of {len(outcomes)} trainings failed\n{table}\n{problems}\nsee to the cause and "
             "repeat the command: what is finished is kept"
         )
     return table
@@ -158,11 +160,11 @@ _HEAD = ["network", "scale", "seed", "steps", "held-out PSNR", "minutes", "folde
 
 def _row(outcome: Outcome) -> list[str]:
     job, record = outcome.job, outcome.record
-    told = [recorded_name(job.network), f"×{job.scale}", str(job.seed)]
+    cells = [recorded_name(job.network), f"×{job.scale}", str(job.seed)]
     if record is None:
-        return [*told, "-", "failed", "-", job.output.name]
+        return [*cells, "-", "failed", "-", job.output.name]
     psnr = "-" if record["psnr"] is None else f"{record['psnr']:.3f} dB"
-    return [*told, str(record["steps"]), psnr, f"{record['seconds'] / 60:.1f}", job.output.name]
+    return [*cells, str(record["steps"]), psnr, f"{record['seconds'] / 60:.1f}", job.output.name]
 
 
 def _checked(key: str, value: Any, path: Path) -> Any:

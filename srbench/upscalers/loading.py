@@ -173,11 +173,15 @@ def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
     loaded = load(name, tag=tag if at else None, scale=scale, form=options.form)
     if loaded.tag == FILE_TAG:
         spec = f"zoo:{name}@{recorded_path(tag)}"
-        told = _stated_by_file(name, loaded.weights_file)
-        told |= {"form": options.form} if options.form else {}
+        stated = _stated_by_file(name, loaded.weights_file)
+        stated |= {"form": options.form} if options.form else {}
     else:
-        spec, told = f"zoo:{name}@{loaded.tag}", {}
-    details = {"weights_file": loaded.weights_file.name, **told, **(_provenance(loaded.entry) if loaded.entry else {})}
+        spec, stated = f"zoo:{name}@{loaded.tag}", {}
+    details = {
+        "weights_file": loaded.weights_file.name,
+        **stated,
+        **(_provenance(loaded.entry) if loaded.entry else {}),
+    }
     identity = Identity(spec, loaded.weights_sha256, count_parameters(loaded.module), details)
     return network_upscaler(loaded.module, identity, scale=scale, options=options)
 
@@ -185,7 +189,7 @@ def _open_zoo(rest: str, scale: int, options: Options) -> Upscaler:
 def _provenance(entry: WeightsEntry) -> dict[str, object]:
     """Return the facts of an entry for the record; `compare` uses them to check whether two trainings were equal."""
     variant = find_variant(entry.network)
-    told: dict[str, object] = {
+    facts: dict[str, object] = {
         "network": variant.network.name,
         "attention": variant.attention,
         **_form(variant, dict(entry.options)),
@@ -195,8 +199,8 @@ def _provenance(entry: WeightsEntry) -> dict[str, object]:
     }
     made = entry.training
     if made is None:
-        return told
-    return told | {
+        return facts
+    return facts | {
         "recipe": made.recipe,
         "recipe_sha256": made.recipe_sha256,
         "steps": made.steps,
