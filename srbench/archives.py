@@ -127,7 +127,7 @@ def unpack(archive: Path, target: Path, *, max_bytes: int = MAX_BYTES) -> list[P
     partial = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
         with _opened(archive) as source:
-            members = _judged(source, archive, max_bytes)
+            members = _checked_members(source, archive, max_bytes)
             target.parent.mkdir(parents=True, exist_ok=True)
             require_space(target.parent, sum(member.size for member in members), f"{archive.name} unpacked")
             for member in members:
@@ -155,12 +155,12 @@ def _opened(archive: Path) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
         raise FetchError(f"{archive}: expected a zip or tar archive, got {what_instead(archive)}")
 
 
-def _judged(source: tarfile.TarFile | zipfile.ZipFile, archive: Path, max_bytes: int) -> list[_Member]:
+def _checked_members(source: tarfile.TarFile | zipfile.ZipFile, archive: Path, max_bytes: int) -> list[_Member]:
     """Return the regular files of an archive. Raises FetchError for a member that is not safe."""
     limit = min(max_bytes, max(_RATIO_FREE_BYTES, MAX_RATIO * archive.stat().st_size))
     members: dict[str, _Member] = {}
     total = 0
-    for count, (name, size, problem, handle) in enumerate(_listed(source), start=1):
+    for count, (name, size, problem, handle) in enumerate(_members_of(source), start=1):
         path = _safe_path(name)
         total += size
         problem = problem or ("a path that leaves the folder" if path is None else None)
@@ -180,7 +180,7 @@ def _judged(source: tarfile.TarFile | zipfile.ZipFile, archive: Path, max_bytes:
     return list(members.values())
 
 
-def _listed(
+def _members_of(
     source: tarfile.TarFile | zipfile.ZipFile,
 ) -> Iterator[tuple[str, int, str | None, tarfile.TarInfo | zipfile.ZipInfo | None]]:
     """Yield the name, the size, what is wrong with the kind, and a handle (None for folders) of each member."""

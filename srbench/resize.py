@@ -143,15 +143,17 @@ def _kernel(ratio: Fraction) -> _Kernel:
         exact.append((first, [value / total for value in values]))
     denominator = math.lcm(*(weight.denominator for _, weights in exact for weight in weights))
     denominator = min(denominator, _FLOAT64_DENOMINATOR)
-    phases = tuple(_Phase(offset, first, _whole(weights, denominator)) for offset, (first, weights) in enumerate(exact))
+    phases = tuple(
+        _Phase(offset, first, _integer_weights(weights, denominator)) for offset, (first, weights) in enumerate(exact)
+    )
     return _Kernel(ratio.numerator, ratio.denominator, denominator, phases)
 
 
-def _whole(weights: list[Fraction], denominator: int) -> tuple[int, ...]:
+def _integer_weights(weights: list[Fraction], denominator: int) -> tuple[int, ...]:
     """Return the weights times the denominator, rounded; the largest is adjusted so that their sum is exact."""
-    whole = [round(weight * denominator) for weight in weights]
-    whole[whole.index(max(whole))] += denominator - sum(whole)
-    return tuple(whole)
+    rounded = [round(weight * denominator) for weight in weights]
+    rounded[rounded.index(max(rounded))] += denominator - sum(rounded)
+    return tuple(rounded)
 
 
 def _source_rows(kernel: _Kernel, size: int, out: int, border: Border) -> tuple[NDArray[np.intp], int]:

@@ -129,7 +129,9 @@ def import_dataset(
             if (planned := _planned(entry, split, [item for item in found if _belongs(entry, item, split)], skipped))
         ]
         if not plans:
-            raise DatasetError(f"{entry.name}: expected its images, found none; {_told(skipped) or 'no files at all'}")
+            raise DatasetError(
+                f"{entry.name}: expected its images, found none; {_reasons_in_words(skipped) or 'no files at all'}"
+            )
         for plan in plans:
             if plan.present:
                 plan.present.require_kept(plan.chosen.hr, plan.chosen.lr)
@@ -350,5 +352,5 @@ def _write(chosen: _Chosen, target: Path, present: ExistingSplit | None) -> dict
     return hashes
 
 
-def _told(skipped: Counter[str]) -> str:
+def _reasons_in_words(skipped: Counter[str]) -> str:
     return "; ".join(f"{counted(count, 'file')} left out: {reason}" for reason, count in skipped.items())

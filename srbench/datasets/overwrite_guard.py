@@ -36,7 +36,7 @@ class ExistingSplit:
         if scales := [scale for scale, given in there.items() if given - {*lr.get(scale, ()), *missing}]:
             lost.append(f"the given LR {', '.join(f'×{scale}' for scale in scales)}")
         if lost:
-            self._refuse(f"{len(names)} with {_told(lr, len(names))}", " and ".join(lost), there)
+            self._refuse(f"{len(names)} with {_lr_in_words(lr, len(names))}", " and ".join(lost), there)
 
     def require_pixels(self, hashes: Mapping[str, str]) -> None:
         """Raise DatasetError if the existing pixels are canonical and the new ones (hashes by image name) are not."""
@@ -61,8 +61,8 @@ class ExistingSplit:
     def _refuse(self, came: str, lost: str, lr: Mapping[int, Collection[str]]) -> None:
         raise DatasetError(
             f"{self.images.name} ({self.images.split}): {self.images.location} has {len(self.images)} images with "
-            f"{_told(lr, len(self.images))}, what is imported has {came}: {lost} would be lost; import the complete "
-            "set, name another --data-root, or give --replace"
+            f"{_lr_in_words(lr, len(self.images))}, what is imported has {came}: {lost} would be lost; import the "
+            "complete set, name another --data-root, or give --replace"
         )
 
 
@@ -70,7 +70,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
 
 
-def _told(lr: Mapping[int, Collection[str]], images: int) -> str:
+def _lr_in_words(lr: Mapping[int, Collection[str]], images: int) -> str:
     """Return text such as `given LR ×2, ×4 of 3`."""
     counts = {scale: len(names) for scale, names in sorted(lr.items()) if names}
     parts = (f"×{scale}" + (f" of {count}" if count < images else "") for scale, count in counts.items())

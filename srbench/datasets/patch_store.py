@@ -104,10 +104,10 @@ class PatchStore:
     def damaged(self) -> list[str]:
         """Return the names of the images whose bytes have changed since they were written."""
         with ThreadPoolExecutor(_workers(None)) as pool:
-            whole = list(pool.map(self._is_whole, range(len(self))))
-        return [pair.name for pair, good in zip(self.pairs, whole, strict=True) if not good]
+            intact = list(pool.map(self._is_intact, range(len(self))))
+        return [pair.name for pair, good in zip(self.pairs, intact, strict=True) if not good]
 
-    def _is_whole(self, index: int) -> bool:
+    def _is_intact(self, index: int) -> bool:
         lr, hr = self.image(index)
         return (
             bytes_sha256(lr.data) == self.pairs[index].lr_sha256

@@ -190,7 +190,9 @@ def read_patches(
         images = store.image(pair)
         for image, scale, target in ((images[0], 1, lr[item]), (images[1], store.scale, hr[item])):
             size = patch * scale
-            _lay(image[:, top * scale : top * scale + size, left * scale : left * scale + size], symmetry, target)
+            _copy_oriented(
+                image[:, top * scale : top * scale + size, left * scale : left * scale + size], symmetry, target
+            )
     return lr, hr
 
 
@@ -322,7 +324,7 @@ def _join(parts: list[Draw]) -> Draw:
     )
 
 
-def _lay(source: Bytes, symmetry: int, out: Bytes) -> None:
+def _copy_oriented(source: Bytes, symmetry: int, out: Bytes) -> None:
     """Copy 3×n×n pixels into `out`, in the orientation of the symmetry."""
     view = apply_symmetry(source.transpose(1, 2, 0), symmetry & ~HORIZONTAL).transpose(2, 0, 1)
     if not symmetry & HORIZONTAL:

@@ -94,12 +94,12 @@ def _against_record(images: ImageSet) -> VerifyReport:
     known = known_images(images.name)
     findings = [_look_at(images, name) for name in images.names]
     variant = _common_kind(findings)
-    strangers = [finding for finding in findings if variant not in finding.kinds or finding.problem]
-    strangers += _misplaced([finding for finding in findings if finding not in strangers])
-    problems = [_tell(finding, variant, findings) for finding in findings if finding in strangers]
+    unexpected = [finding for finding in findings if variant not in finding.kinds or finding.problem]
+    unexpected += _misplaced([finding for finding in findings if finding not in unexpected])
+    problems = [_problem_of(finding, variant, findings) for finding in findings if finding in unexpected]
     problems += [f"{name}: missing" for name in _missing(known, findings)]
     problems += [f"{files[0]}: also there as {files[1]}" for files in _twice(findings)]
-    reordered = _is_reordered(findings, len(known)) and len(strangers) == len(_misplaced(findings))
+    reordered = _is_reordered(findings, len(known)) and len(unexpected) == len(_misplaced(findings))
     status: Status = "canonical" if variant == "canonical" else "variant"
     if reordered:
         status, variant = "variant", f"{variant}, reordered"
@@ -109,7 +109,7 @@ def _against_record(images: ImageSet) -> VerifyReport:
         images.name,
         status,
         variant if status != "different" else "unknown",
-        [_summary(images, status, variant, len(strangers)), *problems],
+        [_summary(images, status, variant, len(unexpected)), *problems],
     )
 
 
@@ -218,7 +218,7 @@ def _is_reordered(findings: list[_Finding], count: int) -> bool:
     )
 
 
-def _tell(finding: _Finding, variant: str, findings: list[_Finding]) -> str:
+def _problem_of(finding: _Finding, variant: str, findings: list[_Finding]) -> str:
     if finding.problem:
         return f"{finding.file}: {finding.problem}"
     if finding.pixels != finding.name:
@@ -232,11 +232,11 @@ def _tell(finding: _Finding, variant: str, findings: list[_Finding]) -> str:
     return f"{finding.file}: pixels are {kinds}, where most images are {variant}"
 
 
-def _summary(images: ImageSet, status: Status, variant: str, strangers: int) -> str:
+def _summary(images: ImageSet, status: Status, variant: str, unexpected: int) -> str:
     label = variant if status == "variant" else status
     return (
         f"{images.name}: {label}, {len(images)} of {images.n_expected} images"
-        f"{f', {strangers} not as expected' if strangers and status == 'different' else ''}, "
+        f"{f', {unexpected} not as expected' if unexpected and status == 'different' else ''}, "
         f"fingerprint {images.fingerprint[:16]}"
     )
 

@@ -82,7 +82,7 @@ def _image_per_core(plan: Plan, tasks: Iterable[Task]) -> Generator[list[Row], N
     working: deque[Future[list[Row] | Prepared]] = deque()
     try:
         for task in tasks:
-            working.append(pool.submit(_whole, plan, task))
+            working.append(pool.submit(_rows_or_prepared, plan, task))
             # one more than the images being computed, so that none of them waits for the journal
             if len(working) > lanes:
                 yield _rows(plan, working)
@@ -93,7 +93,7 @@ def _image_per_core(plan: Plan, tasks: Iterable[Task]) -> Generator[list[Row], N
         torch.set_num_threads(threads)
 
 
-def _whole(plan: Plan, task: Task) -> list[Row] | Prepared:
+def _rows_or_prepared(plan: Plan, task: Task) -> list[Row] | Prepared:
     """Compute the rows of an image from its file; a large image is only prepared."""
     prepared = prepare(task, plan.upscaler.scale)
     if prepared.lr.shape[0] * prepared.lr.shape[1] > _LARGE:

@@ -146,21 +146,21 @@ def _pages(data: bytes, chunk: pq.ColumnChunkMetaData) -> Iterator[_Page]:
     while reader.at < end:
         header = _struct(reader, 0)
         yield _page(header)
-        reader.take(_whole(header, 3))
+        reader.take(_count(header, 3))
 
 
 def _page(header: Struct) -> _Page:
-    kind, unpacked = _whole(header, 1), _whole(header, 2)
+    kind, unpacked = _count(header, 1), _count(header, 2)
     field, encoding = {_DATA: (5, 2), _DICTIONARY: (7, 2), _DATA_V2: (8, 4)}.get(kind, (0, 0))
     inner = header.get(field)
     if not isinstance(inner, dict):
         raise ValueError(f"a page of kind {kind}")
-    if _whole(inner, encoding) not in _PLAIN_ENCODINGS:
-        raise ValueError(f"a page of encoding {_whole(inner, encoding)}")
-    return _Page(unpacked, 0 if kind == _DICTIONARY else _whole(inner, 1))
+    if _count(inner, encoding) not in _PLAIN_ENCODINGS:
+        raise ValueError(f"a page of encoding {_count(inner, encoding)}")
+    return _Page(unpacked, 0 if kind == _DICTIONARY else _count(inner, 1))
 
 
-def _whole(struct: Struct, field: int) -> int:
+def _count(struct: Struct, field: int) -> int:
     value = struct.get(field)
     if not isinstance(value, int) or value < 0:
         raise ValueError(f"a page header without a count in field {field}")

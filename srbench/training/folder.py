@@ -29,7 +29,7 @@ from srbench.records.training_documents import TrainingDocument
 from srbench.training.curves import Line, curves
 from srbench.training.feeds import FeedsState
 from srbench.training.optimization import OptimizationState
-from srbench.training.records import LOG, RECORD, WEIGHTS, require_own_files, whole_record, with_checksum
+from srbench.training.records import LOG, RECORD, WEIGHTS, checked_record, require_own_files, with_checksum
 from srbench.zoo.checkpoints import with_record
 from srbench.zoo.networks import Option
 from srbench.zoo.reading import CHECKSUM_KEY, read_pickled, tensors_sha256
@@ -108,7 +108,7 @@ class TrainingFolder:
         if not (self.path / RECORD).exists():
             return None
         try:
-            record = whole_record(self.path)
+            record = checked_record(self.path)
         except (OSError, ValueError) as error:
             raise TrainingError(
                 f"{self.path / RECORD}: expected the record of a training, got a different file "

@@ -236,7 +236,7 @@ def _training(trained: TrainingDocument, folder: Path) -> PublishedTrainingDocum
     history, loss = end_to_end(trained, loss_curve(folder))
     # A set given by its path is identified by its fingerprint; the folder on this machine is left out.
     name = Path(images["name"].removeprefix("folder:")).name
-    whole = images["images"] + len(trained["held_out"])
+    available = images["images"] + len(trained["held_out"])
     total = as_one(trained)
     document: PublishedTrainingDocument = {
         "recipe": total["recipe"],
@@ -246,7 +246,7 @@ def _training(trained: TrainingDocument, folder: Path) -> PublishedTrainingDocum
         "seconds": total["seconds"],
         "history": history,
         "loss": loss,
-        "data": f"{name}, {images['images']} of {whole} images",
+        "data": f"{name}, {images['images']} of {available} images",
         "fingerprint": images["fingerprint"],
         "seed": trained["seed"],
         "device": trained["environment"]["device"],

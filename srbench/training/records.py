@@ -29,7 +29,7 @@ def snapshot_name(percent: int) -> str:
 def read_training(folder: Path) -> TrainingDocument:
     """Return the record of a finished training. Raises TrainingError for a folder without its record or weights."""
     try:
-        record = whole_record(folder)
+        record = checked_record(folder)
     except (OSError, ValueError) as error:
         raise TrainingError(
             f"{folder}: expected the folder of a finished training, got no readable {RECORD} "
@@ -39,7 +39,7 @@ def read_training(folder: Path) -> TrainingDocument:
     return record
 
 
-def whole_record(folder: Path) -> TrainingDocument:
+def checked_record(folder: Path) -> TrainingDocument:
     """Read and check the record in a folder. Raises OSError if it is missing, ValueError if it is invalid."""
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     try:

@@ -326,9 +326,9 @@ class _Training:
     def _finish(self) -> TrainingDocument:
         record = self._record()
         if self.world.leads:
-            whole = as_one(record)
+            total = as_one(record)
             facts = {
-                **{key: whole[key] for key in ("recipe", "recipe_sha256", "steps")},
+                **{key: total[key] for key in ("recipe", "recipe_sha256", "steps")},
                 "seed": record["seed"],
                 "train_set": record["train_set"]["name"],
                 "fingerprint": record["train_set"]["fingerprint"],

@@ -48,7 +48,7 @@ def open_upscaler(spec: str, *, scale: int, options: Options | None = None) -> U
         UnknownNameError: no such kind of spec, network or tag.
         UpscalerError, WeightsError, FetchError: the model cannot be built, loaded or fetched.
     """
-    scale, options = _whole(scale), _known(options)
+    scale, options = _integer(scale), _known(options)
     if not spec.startswith("images:"):
         _require_no_pattern(spec, options)
     if spec in _BASELINES:
@@ -86,7 +86,7 @@ def as_upscaler(model: str | nn.Module | Upscaler, *, scale: int, options: Optio
     """
     if isinstance(model, str):
         return open_upscaler(model, scale=scale, options=options)
-    scale = _whole(scale)
+    scale = _integer(scale)
     if isinstance(model, nn.Module):
         _require_no_factory_args(type(model).__qualname__, _known(options))
         return _open_module(Identity(type(model).__qualname__), model, scale, _known(options))
@@ -129,7 +129,7 @@ def module_of(upscaler: Upscaler) -> nn.Module:
     return module
 
 
-def _whole(scale: object) -> int:
+def _integer(scale: object) -> int:
     try:
         return operator.index(scale)  # type: ignore[arg-type]  # objects of other types raise TypeError
     except TypeError as error:

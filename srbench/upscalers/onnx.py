@@ -158,11 +158,11 @@ def _require_one_file(read: ModelProto, path: Path) -> None:
     import onnx
 
     if any(getattr(part, "data_location", None) == onnx.TensorProto.EXTERNAL for part in _parts(read)):
-        whole = path.with_stem(f"{path.stem}-complete").name
+        joined = path.with_stem(f"{path.stem}-complete").name
         raise UpscalerError(
             f"onnx:{path}: expected all weights in this file, whose hash identifies the run, got some "
             "in another file; put them together with "
-            f"python -c \"import onnx; onnx.save(onnx.load('{path.name}'), '{whole}')\""
+            f"python -c \"import onnx; onnx.save(onnx.load('{path.name}'), '{joined}')\""
         )
 
 

@@ -17,7 +17,7 @@ from srbench.scores import RECORD_NAME
 from srbench.study.study_plan import load_study, study_from
 from srbench.submissions import read_submissions
 from srbench.training.recipe import load_recipe
-from srbench.training.records import as_one, whole_record
+from srbench.training.records import as_one, checked_record
 from srbench.upscalers.base import Options
 from srbench.upscalers.loading import open_upscaler
 
@@ -53,7 +53,7 @@ def test_hashes_of_changed_studies_never_change(name: str) -> None:
 
 @pytest.mark.parametrize("name", GOLDEN["trainings"])
 def test_hashes_of_staged_trainings_never_change(name: str) -> None:
-    assert as_one(whole_record(FIXTURES / "trainings" / name))["recipe_sha256"] == GOLDEN["trainings"][name]
+    assert as_one(checked_record(FIXTURES / "trainings" / name))["recipe_sha256"] == GOLDEN["trainings"][name]
 
 
 def test_hashes_of_entries_never_change() -> None:

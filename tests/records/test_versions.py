@@ -17,7 +17,7 @@ from srbench.study.running import has_diverged, read_frozen, training_facts
 from srbench.study.study_plan import load_study, study_from
 from srbench.submissions import read_submissions
 from srbench.training.recipe import recipe_from
-from srbench.training.records import as_one, whole_record
+from srbench.training.records import as_one, checked_record
 from srbench.zoo.trained import read_record
 from srbench.zoo.weights_catalogue import trained_entry
 
@@ -61,7 +61,7 @@ def test_journals_of_older_versions_resume(version: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", TRAININGS)
 def test_training_records_of_all_forms_are_readable(name: str) -> None:
-    record = whole_record(FIXTURES / "trainings" / name)
+    record = checked_record(FIXTURES / "trainings" / name)
     assert ("pixels" in record) == ("weights_sha256" in record) == name.startswith("alone")
     assert recipe_from(record["recipe"]).sha256 == record["recipe_sha256"]
     whole = as_one(record)

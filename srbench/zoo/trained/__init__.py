@@ -100,8 +100,8 @@ def read_record(path: Path) -> WeightsDocument:
         raise WeightsError(f"{path}: expected a record of trained weights, got {error!r}; publish it again") from error
     if version != RECORD_VERSION:
         raise WeightsError(f"{path}: expected a record of version {RECORD_VERSION}, got {version!r}; publish it again")
-    whole: WeightsDocument = record
-    return whole
+    document: WeightsDocument = record
+    return document
 
 
 def record_of(weights: str) -> WeightsDocument:
