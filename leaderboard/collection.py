@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaderboard.entries import Entry, Group, Values, summarise
+from leaderboard.entries import Entry, Group, GroupValues, summarise
 from srbench.errors import SrbenchError, SubmissionError
 from srbench.submissions import Problem, Submission, read_submissions
 from srbench.submissions.catalogue_checks import catalogue_errors, pixels_of
@@ -23,7 +23,7 @@ class Collection:
     root: Path
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
-    scores: Mapping[str, Mapping[Group, Values]]
+    scores: Mapping[str, Mapping[Group, GroupValues]]
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)
@@ -31,7 +31,7 @@ class Collection:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def values(self, entry: Entry, group: Group) -> Values:
+    def values(self, entry: Entry, group: Group) -> GroupValues:
         """Return the scores behind one of the entry's means."""
         return self.scores[entry.id][group]
 
@@ -44,7 +44,7 @@ def collect(root: Path) -> Collection:
     """
     found = read_submissions(root)
     entries: list[Entry] = []
-    scores: dict[str, Mapping[Group, Values]] = {}
+    scores: dict[str, Mapping[Group, GroupValues]] = {}
     problems = list(found.problems)
     for submission in found.entries:
         try:
@@ -58,7 +58,7 @@ def collect(root: Path) -> Collection:
     return Collection(root, tuple(entries), tuple(problems), scores)
 
 
-def _entry(submission: Submission) -> tuple[Entry, Mapping[Group, Values]]:
+def _entry(submission: Submission) -> tuple[Entry, Mapping[Group, GroupValues]]:
     rows = submission.rows()
     pixels = pixels_of((str(row["dataset"]), str(row["image"]), str(row["hr_sha256"])) for row in rows)
     for message in catalogue_errors(submission.record, pixels):

@@ -10,7 +10,7 @@ from functools import partial
 from leaderboard.addresses import address_safe, link, model_path
 from leaderboard.boards import front_board
 from leaderboard.collection import Collection
-from leaderboard.entries import Entry, Group, Mean, Values
+from leaderboard.entries import Entry, Group, GroupValues, Mean
 from leaderboard.further_metrics import further_metrics
 from leaderboard.matching import matched_pairs, partners
 from leaderboard.models import small_crops
@@ -111,7 +111,7 @@ def _images(entry: Entry) -> Iterator[tuple[Group, list[str]]]:
         yield group, [str(row["image"]) for row in rows[group]]
 
 
-def _group(values: Values, mean: Mean, images: list[str], names: dict[str, int]) -> dict[str, object]:
+def _group(values: GroupValues, mean: Mean, images: list[str], names: dict[str, int]) -> dict[str, object]:
     """Return the scores of one group. Equal lists of image names are stored only once, in `names` under their JSON."""
     place = names.setdefault(json.dumps(images), len(names))
     metrics = {name: [json_number(float(value)) for value in values[row]] for row, name in enumerate(METRICS)}

@@ -24,7 +24,7 @@ from srbench.submissions.catalogue_checks import served_weights
 Group = tuple[int, str, str]
 """Scale, protocol and dataset: the rows of one mean."""
 
-Values = NDArray[np.float64]
+GroupValues = NDArray[np.float64]
 """The scores of a group, 2×n: PSNR in dB and SSIM of each image in the order of names, NaN where one is missing."""
 
 
@@ -122,7 +122,7 @@ def by_group(rows: Iterable[Row]) -> dict[Group, list[Row]]:
     return found
 
 
-def summarise(submission: Submission, rows: Iterable[Row]) -> tuple[Entry, dict[Group, Values]]:
+def summarise(submission: Submission, rows: Iterable[Row]) -> tuple[Entry, dict[Group, GroupValues]]:
     """Return the entry of a submission and the scores behind each of its means; both are computed from its rows.
 
     Raises SrbenchError for a protocol that does not exist.
@@ -132,7 +132,7 @@ def summarise(submission: Submission, rows: Iterable[Row]) -> tuple[Entry, dict[
         (run.scale, name): facts.n_expected for run in submission.record.runs for name, facts in run.datasets.items()
     }
     means: dict[Group, Mean] = {}
-    values: dict[Group, Values] = {}
+    values: dict[Group, GroupValues] = {}
     for group in sorted(found):
         means[group] = _mean(group, found[group], expected.get((group[0], group[2]), 0))
         psnr, ssim, *_ = get_protocol(group[1]).columns

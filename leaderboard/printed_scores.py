@@ -13,7 +13,7 @@ FOLDER = Path(__file__).with_name("reported")
 """Where the printed rows and their audits are stored."""
 _VERDICTS = {"undecided": "undecided", "none": "no protocol fits"}
 
-Key = tuple[str, ...]
+ClaimKey = tuple[str, ...]
 
 
 class AuditedForm(TypedDict):
@@ -112,7 +112,7 @@ def _audits(folder: Path) -> list[StoredAudit]:
     return found
 
 
-def _key(row: Mapping[str, object]) -> Key:
+def _key(row: Mapping[str, object]) -> ClaimKey:
     return tuple(str(row.get(name) or "") for name in ("source", "network", "scale", "dataset", "psnr", "ssim", "note"))
 
 

@@ -19,7 +19,7 @@ Mark = Literal["first", "second"]
 MARKS: tuple[Mark, ...] = ("first", "second")
 
 METRICS = ("psnr", "ssim")
-"""The means that are ranked, in the order of `leaderboard.entries.Values`."""
+"""The means that are ranked, in the order of `leaderboard.entries.GroupValues`."""
 
 TIE = (0.01, 0.0001)
 """Means this close share a tier, by metric: the last digit that papers print."""

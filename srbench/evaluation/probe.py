@@ -30,7 +30,7 @@ TOLERANCE, HALF_TOLERANCE = 1e-3, 0.5
 _POINTS, _BLOCKS = 24, (2, 4)
 _DIGITS = 4
 
-Values = list[float] | None
+ProbeValues = list[float] | None
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Probe:
     """
 
     sha256: str
-    values: list[Values]
+    values: list[ProbeValues]
     deterministic: bool
     device: str
     versions: dict[str, str]
@@ -175,7 +175,7 @@ def _sha256(images: Sequence[Image | None]) -> str:
     return digest.hexdigest()
 
 
-def _values(image: Image | None) -> Values:
+def _values(image: Image | None) -> ProbeValues:
     """Return means over 2×4 blocks of each channel, which cover every pixel, and samples from all over the image."""
     if image is None:
         return None

@@ -14,8 +14,8 @@ from srbench.metrics.dists import Dists
 from srbench.metrics.lpips import Lpips
 from srbench.metrics.niqe import niqe
 
-Image = NDArray[np.uint8]
-Compute = Callable[[Image, Image | None], float]
+RgbImage = NDArray[np.uint8]
+Compute = Callable[[RgbImage, RgbImage | None], float]
 
 _FULL_RANGE = np.array([299, 587, 114], dtype=np.int64)
 _MATLAB_Y = np.array([65481, 128553, 24966], dtype=np.int64)
@@ -47,7 +47,7 @@ def load_niqe_matlab_y(_: torch.device) -> Compute:
 
 
 def _of_pairs(distance: Callable[[Tensor, Tensor], float], device: torch.device) -> Compute:
-    def compute(sr: Image, hr: Image | None) -> float:
+    def compute(sr: RgbImage, hr: RgbImage | None) -> float:
         if hr is None or hr.shape != sr.shape:
             raise MetricError(f"expected an HR image of {sr.shape[1]}×{sr.shape[0]} pixels, got another size or none")
         with torch.inference_mode():
@@ -56,5 +56,5 @@ def _of_pairs(distance: Callable[[Tensor, Tensor], float], device: torch.device)
     return compute
 
 
-def _tensor(image: Image, device: torch.device) -> Tensor:
+def _tensor(image: RgbImage, device: torch.device) -> Tensor:
     return torch.from_numpy(image.copy()).to(device).permute(2, 0, 1)[None].float() / 255

@@ -9,7 +9,7 @@ from srbench.errors import ProtocolError
 
 Images = NDArray[np.uint8]
 
-Values = NDArray[np.uint8 | np.float32 | np.float64]
+ScoredValues = NDArray[np.uint8 | np.float32 | np.float64]
 """What scores compare: R, G and B, or Y, in 0…255."""
 
 LARGE_PIXELS = 1 << 24

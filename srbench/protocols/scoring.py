@@ -12,7 +12,15 @@ from srbench.errors import ProtocolError
 from srbench.metrics import aliasing_weight, luma, luma_rounded, psnr, shave, ssim, weighted_psnr
 from srbench.metrics.psnr import decibels
 from srbench.protocols import arrays
-from srbench.protocols.arrays import Images, Values, band_rows, checked_float, require_rgb_uint8, to_8bit, to_array
+from srbench.protocols.arrays import (
+    Images,
+    ScoredValues,
+    band_rows,
+    checked_float,
+    require_rgb_uint8,
+    to_8bit,
+    to_array,
+)
 
 Channels = Literal["y", "rgb"]
 
@@ -155,17 +163,17 @@ class Scoring:
             raise ProtocolError("expected a protocol with psnr_y_aliased, got one without; use matlab-y")
         return _nyquist_weight(self._comparable(hr), scale)
 
-    def quantise(self, sr: object) -> Values:
+    def quantise(self, sr: object) -> ScoredValues:
         """Return the values that are compared, H×W×3 in 0…255: uint8, or float32 where the protocol does not round."""
         if self.rounded:
             return to_8bit(sr)
         image = to_array(sr)
         return to_8bit(image) if image.dtype == np.uint8 else checked_float(image) * np.float32(255)
 
-    def _comparable(self, image: Values) -> Values:
+    def _comparable(self, image: ScoredValues) -> ScoredValues:
         return self.luma(image) if self.luma else image
 
-    def _ssim(self, sr: Values, hr: Images, compared: tuple[Values, Values]) -> float:
+    def _ssim(self, sr: ScoredValues, hr: Images, compared: tuple[ScoredValues, ScoredValues]) -> float:
         """Return SSIM of the values that PSNR compares; if the protocol has a separate luma for SSIM, of SR and HR in
         that luma.
         """
@@ -182,5 +190,5 @@ class Scoring:
         )
 
 
-def _nyquist_weight(reference: Values, scale: int) -> NDArray[np.float32]:
+def _nyquist_weight(reference: ScoredValues, scale: int) -> NDArray[np.float32]:
     return aliasing_weight(reference, cutoff=1 / (2 * scale), lobes=ALIASING_LOBES, sigma=scale)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Point = dict[str, float]
 """A step of a training with what was measured there, such as `loss` or `psnr`."""
 
-Means = dict[str, float]
+MeansDocument = dict[str, float]
 """`psnr_y`, `ssim_y` and the number of `images` of a dataset."""
 
 
@@ -131,8 +131,8 @@ class HalfPrecisionDocument(TypedDict):
 class ScoresDocument(TypedDict):
     """The scores of published weights at one scale, by dataset."""
 
-    scores: dict[str, Means]
-    bicubic: dict[str, Means]
+    scores: dict[str, MeansDocument]
+    bicubic: dict[str, MeansDocument]
     half_precision: HalfPrecisionDocument
 
 

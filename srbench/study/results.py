@@ -41,7 +41,7 @@ Runs = dict[tuple[str, int, int], Run]
 ScoredTrainings = dict[tuple[PlannedTraining, int], Run]
 """The scored runs of all planned trainings by percentage of the steps."""
 
-Means = dict[str, dict[str, dict[str, list[float | None]]]]
+ArmMeans = dict[str, dict[str, dict[str, list[float | None]]]]
 """Arm, endpoint, percentage of the steps: one mean over images per seed, in dB; None where the training diverged."""
 
 
@@ -173,7 +173,7 @@ def _gains(study: StudyPlan, records: Mapping[PlannedTraining, TrainingRecord | 
 def _group(study: StudyPlan, group: ArmGroup, runs: Runs, *, asks: bool = True) -> dict[str, object]:
     """Return the results of a group; `asks` says whether the study's question may be one of its contrasts."""
     endpoints = [endpoint for endpoint in study.endpoints if _measured(endpoint, group, runs)]
-    means: Means = {
+    means: ArmMeans = {
         arm: {
             endpoint.name: {
                 str(percent): [_mean(runs.get((arm, seed, percent)), study, endpoint) for seed in group.seeds]
@@ -226,7 +226,7 @@ def _differences(
     study: StudyPlan,
     group: ArmGroup,
     endpoints: list[Endpoint],
-    means: Means,
+    means: ArmMeans,
     diverged: dict[str, list[int]],
     *,
     asks: bool,

@@ -22,7 +22,7 @@ from srbench.submissions.untrusted_files import MAX_ROWS
 MeanKey = tuple[int, str, str]
 """Scale, protocol and dataset of one mean."""
 
-Means = dict[str, float | None]
+RowMeans = dict[str, float | None]
 """The means of `psnr`, `ssim` and `psnr_lr`: None where an image lacks the score."""
 
 Value = TypeVar("Value")
@@ -160,7 +160,7 @@ def _require_complete_sets(run: SubmittedRun, number: int, pixels: dict[str, str
             raise SubmissionError(f"runs[{number}]: expected the pixels that {dataset} has in the other runs")
 
 
-def _means(lines: Iterable[_ScoreLine]) -> dict[MeanKey, Means]:
+def _means(lines: Iterable[_ScoreLine]) -> dict[MeanKey, RowMeans]:
     values: dict[MeanKey, dict[str, list[float | None]]] = {}
     for line in lines:
         scores = values.setdefault(line.key, {"psnr": [], "ssim": [], "psnr_lr": []})
@@ -190,7 +190,7 @@ def _require_means(lines: Iterable[_ScoreLine], record: SubmissionRecord) -> Non
                     )
 
 
-def _paired(found: Means, stated: MeanFacts) -> Iterator[tuple[str, float | None, float | None]]:
+def _paired(found: RowMeans, stated: MeanFacts) -> Iterator[tuple[str, float | None, float | None]]:
     yield "psnr", found["psnr"], stated.psnr
     yield "ssim", found["ssim"], stated.ssim
     yield "psnr_lr", found["psnr_lr"], stated.psnr_lr

@@ -29,16 +29,16 @@ CROPPED_IMAGES = 4
 CROP_SIDE = 48
 """The side of a crop in LR pixels, at most; crops are taken from the middle of an image."""
 
-Image = NDArray[np.uint8]
+RgbImage = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class HeldOutImage:
     """A held-out image with its SR, as RGB uint8 H×W×3; `scale` is HR size over LR size."""
 
-    lr: Image
-    sr: Image
-    hr: Image
+    lr: RgbImage
+    sr: RgbImage
+    hr: RgbImage
     scale: int
 
     def psnr(self) -> float:
@@ -59,7 +59,7 @@ class HeldOutImage:
             return None
         return get_protocol(PROTOCOL).score(self.sr, self.hr, scale=self.scale)["ssim_y"]
 
-    def crops(self) -> dict[str, Image]:
+    def crops(self) -> dict[str, RgbImage]:
         """Return the same place in LR, SR and HR."""
         top, left = (max(0, (size - CROP_SIDE) // 2) for size in self.lr.shape[:2])
         places = (("lr", self.lr, 1), ("sr", self.sr, self.scale), ("hr", self.hr, self.scale))
@@ -75,7 +75,7 @@ class HeldOutScores:
 
     psnr: float
     ssim: float | None
-    crops: dict[str, Image]
+    crops: dict[str, RgbImage]
 
 
 def held_out_scores(
@@ -87,7 +87,7 @@ def held_out_scores(
     """
     psnrs: list[float] = []
     ssims: list[float | None] = []
-    crops: dict[str, Image] = {}
+    crops: dict[str, RgbImage] = {}
     for data in pairs:
         if data.held_out is None:
             continue

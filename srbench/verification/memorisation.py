@@ -27,7 +27,7 @@ from srbench.protocols import MATLAB_LUMA, MATLAB_PREPARATION, to_8bit
 from srbench.upscalers.base import Options, Upscaler
 from srbench.upscalers.loading import open_upscaler
 
-Image = NDArray[np.uint8]
+RgbImage = NDArray[np.uint8]
 
 SMALL_SETS = ("Set5", "Set14")
 """Sets of which every image is probed."""
@@ -66,8 +66,8 @@ class Change:
 
     kind: str
     name: str
-    apply: Callable[[Image], Image]
-    restore: Callable[[Image], Image]
+    apply: Callable[[RgbImage], RgbImage]
+    restore: Callable[[RgbImage], RgbImage]
     top: int = 0
     left: int = 0
 
@@ -94,18 +94,18 @@ def changes(scale: int) -> Iterator[Change]:
 
 
 def _window(kind: str, name: str, top: int, left: int, scale: int) -> Change:
-    def apply(hr: Image) -> Image:
+    def apply(hr: RgbImage) -> RgbImage:
         height, width = (side // scale * scale for side in hr[top:, left:].shape[:2])
         return hr[top : top + height, left : left + width]
 
     return Change(kind, name, apply, lambda sr: sr, top, left)
 
 
-def _transposed(image: Image) -> Image:
+def _transposed(image: RgbImage) -> RgbImage:
     return image.transpose(1, 0, 2)
 
 
-def image_drops(upscaler: Upscaler, hr: Image, *, dataset: str, name: str) -> Iterator[Drop]:
+def image_drops(upscaler: Upscaler, hr: RgbImage, *, dataset: str, name: str) -> Iterator[Drop]:
     """Yield the drop of each change on one HR image; nothing for an image that is too small.
 
     Raises UpscalerError if the model fails on a copy.
@@ -210,7 +210,7 @@ def _groups(drops: Sequence[Drop]) -> dict[tuple[str, str, str], list[Drop]]:
     return found
 
 
-def _psnr(first: Image, second: Image) -> float:
+def _psnr(first: RgbImage, second: RgbImage) -> float:
     return psnr(MATLAB_LUMA(first), MATLAB_LUMA(second), data_range=255)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from srbench.errors import UpscalerError
 from srbench.zoo.gates import ESA, SAFM, ChannelGain, FixedGain, Gate, NoGate, SwiftAttention
-from srbench.zoo.keys import Row
+from srbench.zoo.keys import KeyRow
 
 AttentionFactory = Callable[[int], Gate]
 """Builds the attention part for a number of channels; the reduction is already set."""
@@ -237,24 +237,24 @@ def attention_factory(kind: str, *, reduction: int) -> AttentionFactory:
     return _PLAIN[kind] if kind in _PLAIN else partial(_REDUCED[kind], reduction=reduction)
 
 
-_CHANNEL: tuple[Row, ...] = (("fc1", "squeeze"), ("relu1", "slope"), ("fc2", "excite"))
-_SPATIAL: tuple[Row, ...] = (("conv1", "conv"),)
-_BOTH: tuple[Row, ...] = (
+_CHANNEL: tuple[KeyRow, ...] = (("fc1", "squeeze"), ("relu1", "slope"), ("fc2", "excite"))
+_SPATIAL: tuple[KeyRow, ...] = (("conv1", "conv"),)
+_BOTH: tuple[KeyRow, ...] = (
     ("ca.fc1", "channel.squeeze"),
     ("ca.relu1", "channel.slope"),
     ("ca.fc2", "channel.excite"),
     ("sa.conv1", "spatial.conv"),
 )
-_SAFM: tuple[Row, ...] = (("mfr.{j}", "mix.{j}"), ("aggr", "join"))
-_ESA: tuple[Row, ...] = (
+_SAFM: tuple[KeyRow, ...] = (("mfr.{j}", "mix.{j}"), ("aggr", "join"))
+_ESA: tuple[KeyRow, ...] = (
     ("conv1", "squeeze"),
     ("conv_f", "keep"),
     ("conv2", "halve"),
     ("conv4", "excite"),
 )
-_CONV_DU: tuple[Row, ...] = (("conv_du.0", "squeeze"), ("conv_du.2", "excite"))
+_CONV_DU: tuple[KeyRow, ...] = (("conv_du.0", "squeeze"), ("conv_du.2", "excite"))
 
-ATTENTION_KEYS: Mapping[str, tuple[Row, ...]] = {
+ATTENTION_KEYS: Mapping[str, tuple[KeyRow, ...]] = {
     "none": (),
     "fixed-025": (),
     "fixed-05": (),

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from srbench.zoo.attention import ATTENTION_KEYS, AttentionFactory
 from srbench.zoo.blocks import MeanShiftedNetwork, RectifiedBlock, Upsampler, conv
-from srbench.zoo.keys import KeyTable, Row, slot_rows
+from srbench.zoo.keys import KeyRow, KeyTable, slot_rows
 
 _STEPS = 3
 
@@ -74,7 +74,7 @@ class CARN(MeanShiftedNetwork):
 
 def key_tables(attention: str) -> tuple[KeyTable, ...]:
     """Rename tables between nmhkahn/CARN-pytorch (BAM form: dandingbudanding/BAM) and this module."""
-    fusion: Row = ("c{i+1}.body.0", "fuse.{i}") if attention == "none" else ("c{i+1}.0.body.0", "fuse.{i}")
+    fusion: KeyRow = ("c{i+1}.body.0", "fuse.{i}") if attention == "none" else ("c{i+1}.0.body.0", "fuse.{i}")
     return (
         KeyTable(
             (

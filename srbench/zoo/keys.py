@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-Row = tuple[str, str]
+KeyRow = tuple[str, str]
 """(module path in the published checkpoint, module path in our network).
 
 `{i}` and `{i+1}` stand for a number, `{end}` in our path for the number after the largest one of its list.
@@ -13,7 +13,7 @@ Row = tuple[str, str]
 
 _END = "{end}"
 
-UPSAMPLER_OF_BASICSR: tuple[Row, ...] = (
+UPSAMPLER_OF_BASICSR: tuple[KeyRow, ...] = (
     ("upsample.0", "up.stages.0"),
     ("upsample.2", "up.stages.1"),
     ("conv_last", "last"),
@@ -34,7 +34,7 @@ class KeyTable:
 
     def __init__(
         self,
-        rows: Iterable[Row],
+        rows: Iterable[KeyRow],
         *,
         in_code: Iterable[str] = (),
         needs: Mapping[str, float | bool] | None = None,
@@ -77,7 +77,7 @@ class KeyTable:
         return _rename(key, self._to_theirs)
 
 
-def slot_rows(theirs: str, ours: str, attention: Iterable[Row]) -> tuple[Row, ...]:
+def slot_rows(theirs: str, ours: str, attention: Iterable[KeyRow]) -> tuple[KeyRow, ...]:
     """Rows of an attention part that sits at the path `theirs` in the checkpoint and at `ours` in our network."""
     return tuple((f"{theirs}.{left}", f"{ours}.{right}") for left, right in attention)
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from srbench.zoo.attention import ATTENTION_KEYS, AttentionFactory
 from srbench.zoo.blocks import DIV2K_MEAN, SRNetwork, conv
-from srbench.zoo.keys import KeyTable, Row, slot_rows
+from srbench.zoo.keys import KeyRow, KeyTable, slot_rows
 from srbench.zoo.reparam import ExpandedConv
 
 _GAIN = 255.0
@@ -96,7 +96,7 @@ def key_tables(attention: str) -> tuple[KeyTable, ...]:
     A checkpoint of the training form also holds merged convolutions, which its authors' code computes again at every
     call: they may be out of date, and are left out.
     """
-    paths: tuple[Row, ...] = (
+    paths: tuple[KeyRow, ...] = (
         ("conv_1", "first"),
         *((f"block_{{i+1}}.c{number + 1}_r", f"blocks.{{i}}.layers.{number}") for number in range(3)),
         ("conv_2", "merge"),
@@ -109,7 +109,7 @@ def key_tables(attention: str) -> tuple[KeyTable, ...]:
     )
 
 
-def _table(attention: str, rows: Iterable[Row], left_out: Iterable[str] = ()) -> KeyTable:
+def _table(attention: str, rows: Iterable[KeyRow], left_out: Iterable[str] = ()) -> KeyTable:
     slot = slot_rows("block_{i+1}.attention", "blocks.{i}.attention", ATTENTION_KEYS[attention])
     rows = (*rows, *slot, ("conv_cat", "gather"), ("upsampler.0", "last"))
     return KeyTable(rows, needs={"gain": _GAIN}, left_out=left_out)
