@@ -66,8 +66,7 @@ def run_study(study: StudyPlan, output: Path, machine: Machine) -> None:
 
     Raises:
         StudyError: the folder belongs to another plan or recipe, the recipe is not the plan's, a needed benchmark set
-            is missing or incomplete, or torchrun has started several processes;
-            nothing is trained then.
+            is missing or incomplete, or torchrun has started several processes; nothing is trained then.
         DatasetError: training images that cannot be read; nothing is trained then.
         TrainingError: trainings that failed; the others are kept.
     """
