@@ -48,7 +48,7 @@ def answer(results: StudyResults) -> str:
 
 
 def _at_one_rate(results: StudyResults, asked: ContrastResult) -> tuple[float, ContrastResult] | None:
-    """Return the shared learning rate and the contrast of the question at it; None if the plan has none."""
+    """Return the shared learning rate and the result of the study's question at this rate, or None."""
     wanted = (asked.a, asked.b, asked.endpoint)
     return next(
         (
