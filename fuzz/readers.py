@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from fuzz.attacks import tables
 from leaderboard.study_pages import parse
 from srbench.archives import unpack_nested
@@ -19,6 +21,8 @@ from srbench.records.verification import VerificationRecord
 from srbench.scores import read_run
 from srbench.submissions.crops import check_sample
 from srbench.submissions.untrusted_files import parse_json, read_table
+from srbench.upscalers.base import Options
+from srbench.upscalers.onnx import open_onnx
 from srbench.zoo import load
 from srbench.zoo.checkpoints import detect
 from srbench.zoo.reading import read_checkpoint
@@ -79,6 +83,14 @@ def unpacking(data: bytes, folder: Path) -> None:
         raise AssertionError("a file was written outside of its folder")
 
 
+def onnx(data: bytes, folder: Path) -> None:
+    """Open a network as an ONNX file, and upscale a small image with it."""
+    path = folder / "network.onnx"
+    path.write_bytes(data)
+    upscaler = open_onnx(str(path), 2, Options(device="cpu"))
+    upscaler.upscale(np.zeros((8, 8, 3), np.float32), dataset="Set", name="image")
+
+
 READERS: dict[str, Callable[[bytes, Path], None]] = {
     **dict.fromkeys(("pickle", "tensors", "archive", "safetensors"), checkpoint),
     "table": table,
@@ -88,5 +100,6 @@ READERS: dict[str, Callable[[bytes, Path], None]] = {
     "entry": entry,
     "study": study,
     "unpacking": unpacking,
+    "onnx": onnx,
 }
 """The reader of each kind of attack."""

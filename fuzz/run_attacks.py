@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from fuzz import attacks
 from fuzz.attacks import ATTACKS, checkpoints, documents, pictures, tables
 from fuzz.readers import READERS
 from srbench.errors import SrbenchError
@@ -25,6 +26,7 @@ MUTATIONS = 6
 """Mutations of each attack; none is made of files over `LARGEST`."""
 GOOD_MUTATIONS = 20
 LARGEST = 200_000
+_ADDRESSES = 12 << 30
 OUTCOMES = ("refused with a message", "read harmlessly", "crashed", "hung", "over memory")
 _PAGE = Path(__file__).parents[1] / "SECURITY.md"
 _START, _END = "<!-- attacks -->", "<!-- end of attacks -->"
@@ -35,7 +37,9 @@ _UNIT = 1 if sys.platform == "darwin" else 1024
 def good_files() -> dict[str, list[bytes]]:
     """Return files that are accepted, by kind: mutations of them get further than those of refused ones."""
     one = checkpoints.state(checkpoints.tensor("I4\n\x85", "I1\n\x85"))
+    onnx = {"onnx": [networks.good_network()]} if (networks := getattr(attacks, "networks", None)) else {}
     return {
+        **onnx,
         "tensors": [checkpoints.torch_zip(one, {"0": bytes(16)})],
         "table": [tables.packed(tables.good_table(), compression=name) for name in ("none", "snappy")],
         "picture": [pictures.saved(kind) for kind in ("PNG", "JPEG", "BMP")],
@@ -71,6 +75,8 @@ def _mutation(data: bytes, luck: random.Random) -> bytes:
 
 
 def _work(kind: str, pipe: Connection) -> None:
+    if sys.platform == "linux":  # a mutation may ask for more than the machine has
+        resource.setrlimit(resource.RLIMIT_AS, (_ADDRESSES, _ADDRESSES))
     with tempfile.TemporaryDirectory() as folder:
         while True:
             data: bytes = pipe.recv_bytes()

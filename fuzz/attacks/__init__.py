@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator
 
 from fuzz.attacks import checkpoints, documents, pictures, tables
@@ -18,3 +19,8 @@ ATTACKS: dict[str, Callable[[], Iterator[tuple[str, bytes]]]] = {
     "unpacking": documents.containers,
 }
 """By kind: name and bytes of each attack."""
+
+if importlib.util.find_spec("onnx") and importlib.util.find_spec("onnxruntime"):
+    from fuzz.attacks import networks
+
+    ATTACKS["onnx"] = networks.networks

@@ -17,8 +17,8 @@ from srbench.errors import UpscalerError
 from srbench.spec_paths import recorded_path
 from srbench.upscalers.adapters import network_channels
 from srbench.upscalers.base import Identity, Options, Upscaler, require_not_optimised
-from srbench.upscalers.onnx_bounds import check_bounds, count_stored_values
-from srbench.upscalers.tensors import TensorUpscaler, Window, pick_device
+from srbench.upscalers.onnx_bounds import check_bounds, count_stored_values, printable
+from srbench.upscalers.tensors import TensorUpscaler, Window, is_want_of_memory, pick_device
 from srbench.upscalers.tiling import window_overlap
 
 if TYPE_CHECKING:
@@ -44,14 +44,28 @@ def open_onnx(file: str, scale: int, options: Options) -> Upscaler:
     device = pick_device(options.device)
     model = path.read_bytes()
     read = _parsed(model, path)
-    _require_one_file(read, path)
-    check_bounds(read, path)
-    session = _session(model, path, device)
-    source = _source(session.get_inputs(), path, options)
-    target = _target([output.name for output in session.get_outputs()], path, options.output_name)
+    try:
+        _require_one_file(read, path)
+        check_bounds(read, path)
+        session = _session(model, path, device)
+        source = _source(session.get_inputs(), path, options)
+        target = _target([output.name for output in session.get_outputs()], path, options.output_name)
+    except UnicodeDecodeError as error:
+        raise UpscalerError(
+            f"onnx:{path}: expected names in UTF-8, got others ({error.reason}); export it again"
+        ) from error
 
     def run(lr: Tensor) -> object:
-        (sr,) = session.run([target], {source.name: lr.cpu().to(source.dtype).numpy()})
+        try:
+            (sr,) = session.run([target], {source.name: lr.cpu().to(source.dtype).numpy()})
+        except Exception as error:
+            if is_want_of_memory(error):
+                raise
+            # onnxruntime raises many kinds of errors, each with a text of the file in it.
+            raise UpscalerError(
+                f"onnx:{path}: expected a network that onnxruntime can run, got {printable(str(error))}; "
+                "export it again"
+            ) from error
         return torch.from_numpy(sr) if isinstance(sr, np.ndarray) and sr.dtype.kind in "biufc" else sr
 
     details = {"runtime": session.get_providers()[0], "weights_file": path.name, **_window_details(source.window)}
@@ -97,7 +111,6 @@ def _session(model: bytes, path: Path, device: torch.device) -> InferenceSession
     try:
         # Inside the function: onnxruntime is an extra.
         import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as failures
     except ImportError as error:
         raise UpscalerError(
             f"onnx:{path}: onnxruntime is not installed ({error}); pip install 'sisr-bench[onnx]'"
@@ -108,17 +121,11 @@ def _session(model: bytes, path: Path, device: torch.device) -> InferenceSession
             f"onnx:{path}: this onnxruntime cannot use {device}; install onnxruntime-gpu, or --device cpu"
         )
     quiet = onnxruntime.SessionOptions()
-    quiet.log_severity_level = 3  # log only errors; those that stop the model are raised anyway
+    quiet.log_severity_level = 4  # errors are raised, and their texts may come from the file
     try:
         return onnxruntime.InferenceSession(model, quiet, providers=[provider])
-    except (
-        failures.Fail,
-        failures.InvalidArgument,
-        failures.InvalidProtobuf,
-        failures.InvalidGraph,
-        failures.NotImplemented,
-    ) as error:
-        reason = _newer(str(error), onnxruntime.__version__) or str(error).partition("\n")[0]
+    except Exception as error:  # onnxruntime raises many kinds of errors
+        reason = _newer(str(error), onnxruntime.__version__) or printable(str(error).partition("\n")[0])
         raise UpscalerError(f"onnx:{path}: expected an ONNX model that onnxruntime can run; {reason}") from error
 
 
@@ -178,20 +185,21 @@ def _parts(message: Message) -> Iterator[Message]:
 def _source(inputs: list[NodeArg], path: Path, options: Options) -> _Source:
     """Return the only input, after checking that its channels agree with the adapters."""
     if len(inputs) != 1:
-        names = ", ".join(str(each.name) for each in inputs)
+        names = printable(", ".join(str(each.name) for each in inputs))
         raise UpscalerError(f"onnx:{path}: expected one input, the image, got {names}; export the others as constants")
     shape, kind = list(inputs[0].shape), inputs[0].type
+    found = printable(str(shape))
     if kind not in _DTYPES or len(shape) != 4:
         raise UpscalerError(
-            f"onnx:{path}: expected a floating input N×C×H×W, got {kind} {shape}; export it with such an input"
+            f"onnx:{path}: expected a floating input N×C×H×W, got {kind} {found}; export it with such an input"
         )
     if isinstance(shape[0], int) and shape[0] != 1:
-        raise UpscalerError(f"onnx:{path}: expected a batch of 1 or of any size, got {shape}; export it with one")
+        raise UpscalerError(f"onnx:{path}: expected a batch of 1 or of any size, got {found}; export it with one")
     channels = network_channels(options)
     if isinstance(shape[1], int) and shape[1] != channels:
         advice = {1: "use --luma for a network of the Y channel", 3: "leave out --luma"}.get(shape[1])
         raise UpscalerError(
-            f"onnx:{path}: expected an input of {channels} channels, N×C×H×W, got {shape}; "
+            f"onnx:{path}: expected an input of {channels} channels, N×C×H×W, got {found}; "
             f"{advice or 'export it with such an input'}"
         )
     height, width = (side if isinstance(side, int) else None for side in shape[2:])
@@ -204,5 +212,6 @@ def _target(outputs: list[str], path: Path, wanted: str | None) -> str:
         return wanted or outputs[0]
     got = "no --output-name" if wanted is None else repr(wanted)
     raise UpscalerError(
-        f"onnx:{path}: expected an --output-name out of its outputs {', '.join(outputs)}, got {got}; choose one of them"
+        f"onnx:{path}: expected an --output-name out of its outputs {printable(', '.join(outputs))}, got {got}; "
+        "choose one of them"
     )

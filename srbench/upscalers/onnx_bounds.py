@@ -19,6 +19,8 @@ MOST_NODES = 200_000
 
 _LOOPS = frozenset({"Loop", "Scan", "SequenceMap"})
 _MOST_NESTED = 40
+_SMALL = 64
+_LONGEST_SHOWN = 200
 
 
 def check_bounds(model: onnx.ModelProto, path: Path) -> None:
@@ -29,11 +31,11 @@ def check_bounds(model: onnx.ModelProto, path: Path) -> None:
             f"onnx:{path}: expected at most {MOST_NODES:,} nodes, got {nodes:,} with its functions written out; "
             "export a smaller network"
         )
-    for name, elements in _fixed_sizes(model):
+    for name, elements in _fixed_sizes(model, path):
         if elements > MOST_ELEMENTS:
             raise UpscalerError(
                 f"onnx:{path}: expected values of at most {MOST_ELEMENTS:,} elements, got {elements:,} in "
-                f"{_printable(name)}; export the network without this constant"
+                f"{printable(name)}; export the network without this constant"
             )
 
 
@@ -94,20 +96,53 @@ def _constants(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
             yield from _constants(graph.node)
 
 
-def _fixed_sizes(model: onnx.ModelProto) -> Iterator[tuple[str, int]]:
+def _fixed_sizes(model: onnx.ModelProto, path: Path) -> Iterator[tuple[str, int]]:
     """Yield the name and number of elements of each value whose shape follows from the file alone."""
     # Inside the function: onnx is an extra.
-    from onnx import shape_inference
+    from onnx import inliner, shape_inference
 
     try:
-        inferred = shape_inference.infer_shapes(model, data_prop=True)
-    except (ValueError, RuntimeError, TypeError):  # onnxruntime refuses this model, too
-        return
-    for value in (*inferred.graph.value_info, *inferred.graph.output):
+        inlined = inliner.inline_local_functions(model)
+        del inlined.graph.value_info[:]  # the file may state other shapes than its nodes produce
+        for output in inlined.graph.output:
+            output.type.tensor_type.ClearField("shape")
+        _share_constants(inlined.graph, [])
+        inferred = shape_inference.infer_shapes(inlined, data_prop=True)
+    except Exception as error:
+        # onnx raises many kinds of errors, and a model without known sizes is not run.
+        raise UpscalerError(
+            f"onnx:{path}: expected a network whose sizes onnx can infer, got {printable(str(error))}; export it again"
+        ) from error
+    for value in _values(inferred.graph):
         dimensions = value.type.tensor_type.shape.dim
         if all(dimension.HasField("dim_value") for dimension in dimensions):
             yield value.name, math.prod(dimension.dim_value for dimension in dimensions)
 
 
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:80]
+def _values(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
+    """Yield the values of a graph and of the branches inside it."""
+    yield from graph.value_info
+    yield from graph.output
+    for node in graph.node:
+        for inner in _graphs(node):
+            yield from _values(inner)
+
+
+def _share_constants(graph: onnx.GraphProto, outer: list[onnx.TensorProto]) -> None:
+    """Give each branch the small constants around it, from which shapes follow: inference does not look outside."""
+    own = [tensor for tensor in graph.initializer if math.prod(tensor.dims) <= _SMALL]
+    for node in graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Constant" and attribute.HasField("t") and math.prod(attribute.t.dims) <= _SMALL:
+                own.append(type(attribute.t)())
+                own[-1].CopyFrom(attribute.t)
+                own[-1].name = node.output[0]
+    for node in graph.node:
+        for inner in _graphs(node):
+            _share_constants(inner, [*outer, *own])
+    graph.initializer.extend(outer)
+
+
+def printable(text: str) -> str:
+    """Return the start of a text from a file for a message, without control characters."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:_LONGEST_SHOWN])

@@ -109,7 +109,7 @@ class TensorUpscaler(Upscaler):
         except OutputError as error:
             raise UpscalerError(f"{self.identity.spec} on {dataset}/{name}: {error}") from error
         except Exception as error:
-            if not _is_want_of_memory(error):
+            if not is_want_of_memory(error):
                 raise
             height, width = lr.shape[:2]
             tile = "256" if self.options.tile is None else f"below {self.options.tile}"
@@ -227,7 +227,8 @@ def _optimised(network: SRNetwork, how: str) -> SRNetwork:
     return optimized(network, compiled=how == "compile", graphs=how == "graphs")
 
 
-def _is_want_of_memory(error: Exception) -> bool:
+def is_want_of_memory(error: Exception) -> bool:
+    """Return whether an error says that memory ran out."""
     # torch and onnxruntime report a lack of main memory only in the text of a general exception.
     said = ("DefaultCPUAllocator", "alloc_cpu", "bad_alloc", "Failed to allocate memory")
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in str(error) for words in said)
