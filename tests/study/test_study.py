@@ -194,34 +194,27 @@ def test_arms_are_compared_at_own_rates_and_at_one_rate(place: Path, tmp_path: P
     assert parse(json.dumps(found.plain()).encode(), "tiny").question.asked
 
 
-def test_search_trains_a_share_of_the_planned_steps(place: Path, tmp_path: Path) -> None:
+def test_short_searches_and_final_endpoints_save_trainings_and_scores(place: Path, tmp_path: Path) -> None:
     text = (place / "plan.toml").read_text().replace("search_seed = 9", "steps = 8")
-    text = text.replace("seeds = [1, 2, 3]", "seeds = [1, 2]").replace("[50, 100]", "[100]")
+    text = text.replace("seeds = [1, 2, 3]", "seeds = [1, 2]").replace("1e-4, 1e-2, 1e30", "1e-2")
     search = "[search]\nseeds = [8, 9]\nbroken_db = 100\nshared = false\npercent = 25\n"
-    (tmp_path / "plan.toml").write_text(text.replace("[[endpoints]]", search + "[[endpoints]]", 1))
-    study = load_study(tmp_path / "plan.toml")
-    run_study(study, tmp_path / "out", Machine(data_root=place / "data", device="cpu"))
-    steps = {
-        kind: {json.loads(path.read_text())["steps"] for path in (tmp_path / "out" / kind).rglob("training.json")}
-        for kind in ("search", "runs")
-    }
-    assert steps == {"search": {2}, "runs": {8}}
-    assert "8 steps of `tiny[steps=8]`" in report(collect(tmp_path / "out", study))
-
-
-def test_final_endpoints_are_scored_only_after_all_steps(place: Path, tmp_path: Path) -> None:
-    text = (place / "plan.toml").read_text().replace("seeds = [1, 2, 3]", "seeds = [1, 2]")
+    text = text.replace("[[endpoints]]", search + "[[endpoints]]", 1)
     final = '[[endpoints]]\ndataset = "Set14"\nneeded = false\nfinal = true\n'
     (tmp_path / "plan.toml").write_text(text.replace("[[groups]]", final + "[[groups]]", 1))
     shutil.copytree(place / "data", tmp_path / "data")
     images(tmp_path / "data" / "Set14" / "HR", 14, 3)
     study = load_study(tmp_path / "plan.toml")
     run_study(study, tmp_path / "out", Machine(data_root=tmp_path / "data", device="cpu"))
+    steps = {
+        kind: {json.loads(path.read_text())["steps"] for path in (tmp_path / "out" / kind).rglob("training.json")}
+        for kind in ("search", "runs")
+    }
+    assert steps == {"search": {2}, "runs": {8}}
     folder = tmp_path / "out/runs/pan/seed-1"
     sets = {percent: set(read_run(folder / f"scores-{percent}").record["datasets"]) for percent in (50, 100)}
     assert sets == {50: {"Set5"}, 100: {"Set5", "Set14"}}
-    told = report(collect(tmp_path / "out", study))
-    assert "| `pan-bam` - `pan` | Set14 psnr_y | - |" in told
+    written = report(collect(tmp_path / "out", study))
+    assert "8 steps of `tiny[steps=8]`" in written and "| `pan-bam` - `pan` | Set14 psnr_y | - |" in written
 
 
 @pytest.mark.parametrize(
