@@ -74,9 +74,8 @@ def test_file_that_stores_set5_is_refused(test_data: Path, tmp_path: Path, monke
     assert read_submission(tmp_path / "submissions" / "net").level == "claimed"
 
 
-@pytest.mark.parametrize(
-    ("share", "refused"), [(0.1, True), pytest.param(0.0, False, marks=pytest.mark.long)], ids=["cheat", "honest"]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("share", "refused"), [(0.1, True), (0.0, False)], ids=["cheat", "honest"])
 def test_small_share_of_stored_answers_is_refused(
     share: float, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

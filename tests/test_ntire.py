@@ -59,6 +59,7 @@ def test_no_score_without_the_baseline_itself(other: str) -> None:
     assert ntire_scores([_timing(other, 5.0)]) == []
 
 
+@pytest.mark.long
 def test_measured_form_is_deployed_and_runs_five_times() -> None:
     report = measure_ntire(("zoo:span-28", "bicubic"), Settings(scales=(), sizes=(), device="cpu", warmup=1))
     span, bicubic = report.speed.timings

@@ -153,6 +153,7 @@ def test_plugin_network_of_wrong_class_stops_no_listing() -> None:
     assert "warning: the network nonetwork of a plugin cannot be counted" in listed.stderr
 
 
+@pytest.mark.long
 def test_broken_plugin_warns_and_leaves_nothing_behind(site: Path) -> None:
     _install(site, "broken", "broken_plugin")
     (site / "broken_plugin.py").write_text(
@@ -169,6 +170,7 @@ def test_broken_plugin_warns_and_leaves_nothing_behind(site: Path) -> None:
     assert command.stderr == "warning: the plugin broken was not loaded: RuntimeError: no licence\n"
 
 
+@pytest.mark.long
 def test_two_plugins_of_one_name_load_once(site: Path) -> None:
     _install(site, "other", "json", plugin="example")
     done = _run("-c", "from srbench.plugins import loaded_plugins; print(loaded_plugins())", site=site)

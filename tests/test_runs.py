@@ -90,6 +90,7 @@ def test_torchrun_gives_the_rows_of_one_process(folder: Path) -> None:
     assert sorted(path.name for path in (folder / "shared").iterdir()) == ["run.json", "scores.parquet"]
 
 
+@pytest.mark.long
 def test_killed_process_loses_no_finished_row(folder: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "srbench", *command("run")],

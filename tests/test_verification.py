@@ -202,6 +202,7 @@ def of_spec(entry: Submission, spec: str, sha256: str = "0" * 64) -> Submission:
     return replace(entry, record=entry.record.model_copy(update={"model": model, "runs": runs}))
 
 
+@pytest.mark.long
 def test_a_rerun_has_a_time_limit_and_runs_no_foreign_code(root: Path, tmp_path: Path) -> None:
     entry = read_submission(root / "net")
     with pytest.raises(SubmissionError, match=r"expected the run to end within 0\.01 s"):
@@ -228,6 +229,7 @@ def test_two_runs_of_a_scale_are_probed_together(root: Path, monkeypatch: pytest
     assert found.rows == 14 and [one.images for one in found.memorisation] == [7]
 
 
+@pytest.mark.long
 def test_a_rerun_also_reproduces_the_crops(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rerun_in_process(monkeypatch)
     root, crops = tmp_path / "submissions", tmp_path / "crops"

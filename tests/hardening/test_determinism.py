@@ -27,7 +27,7 @@ from srbench.zoo import build
 
 SCORES = ["psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_lr"]
 PROTOCOLS = ["matlab-y", "matlab-rgb", "bam2021"]
-NETWORKS = ["imdn", "s-lwsr32", "carn-bam"]
+NETWORKS = ["s-lwsr32", *(pytest.param(name, marks=pytest.mark.long) for name in ("imdn", "carn-bam"))]
 
 # Largest |difference| of any PSNR in dB from the plain float32 run. Threads may make a convolution sum in another order
 # (here they do not: 0 was measured), folding does (5e-7), and half precision keeps 11 or 8 bits of a network's middle
@@ -83,7 +83,10 @@ def test_threads_move_scores_within_the_bound(name: str, images: ImageSet) -> No
     assert max(distance(results[0], other) for other in results[1:]) <= BOUND["threads"]
 
 
-@pytest.mark.parametrize(("name", "precision"), [("pan", "fp16"), ("pan", "bf16"), ("imdn", "bf16")])
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [pytest.param("pan", "fp16", marks=pytest.mark.long), ("pan", "bf16"), ("imdn", "bf16")],
+)
 def test_half_precision_moves_scores_within_the_bound(name: str, precision: str, images: ImageSet) -> None:
     exact, rough = scores_of(network(name), images), scores_of(network(name, precision=precision), images)
     assert 0 < distance(exact, rough) <= BOUND[precision]

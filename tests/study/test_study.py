@@ -157,6 +157,7 @@ broken_db = 100
 """
 
 
+@pytest.mark.long
 def test_arms_are_compared_at_own_rates_and_at_one_rate(place: Path, tmp_path: Path) -> None:
     text = (place / "plan.toml").read_text().replace("search_seed = 9", "").replace("[50, 100]", "[100]")
     text = text.replace("seeds = [1, 2, 3]", "seeds = [1, 2]").replace("1e-2, 1e30", "1e-2")
@@ -194,6 +195,7 @@ def test_arms_are_compared_at_own_rates_and_at_one_rate(place: Path, tmp_path: P
     assert parse(json.dumps(found.plain()).encode(), "tiny").question.asked
 
 
+@pytest.mark.long
 def test_short_searches_and_final_endpoints_save_trainings_and_scores(place: Path, tmp_path: Path) -> None:
     text = (place / "plan.toml").read_text().replace("search_seed = 9", "steps = 8")
     text = text.replace("seeds = [1, 2, 3]", "seeds = [1, 2]").replace("1e-4, 1e-2, 1e30", "1e-2")

@@ -148,6 +148,7 @@ def test_sweep_gives_arguments_to_own_networks_only(code: Path, tmp_path: Path) 
     assert pan.factory_args == ()
 
 
+@pytest.mark.long
 def test_export_and_speed_take_trained_own_weights(own_job: Callable[..., Job], tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     job = own_job()

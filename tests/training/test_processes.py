@@ -98,6 +98,7 @@ with join_processes("cpu") as world:
 """
 
 
+@pytest.mark.long
 def test_a_killed_training_resumes_to_identical_losses_and_weights(images: Path, tmp_path: Path) -> None:
     recipe = small_recipe(steps=24, validate_every=24)
     killed, whole = tmp_path / "killed", tmp_path / "whole"

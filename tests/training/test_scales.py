@@ -35,6 +35,7 @@ def test_one_file_serves_every_trained_scale(images: Path, tmp_path: Path) -> No
     assert [load("carn-m", scale=scale, file=tmp_path / "weights.safetensors").scale for scale in (2, 3)] == [2, 3]
 
 
+@pytest.mark.long
 def test_published_file_is_one_entry_for_several_scales(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
