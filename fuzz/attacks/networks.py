@@ -151,11 +151,17 @@ def _names_and_versions() -> Files:
 
 def _inputs_and_outputs() -> Files:
     same = [helper.make_node("Identity", ["x"], ["y"])]
-    shapes: Sequence[Sequence[int | str | None] | None] = (
-        *([1, 3], [1, 3, 8], [1, 3, 8, 8, 8], [], [2, 3, None, None], [1, 1, None, None], [1, 4, None, None]),
-        *([1, 3, 0, 0], [0, 3, 8, 8], [1, 0, 8, 8], [1, 3, -1, -1], [1, 3, 1 << 62, 4], [1, 3, _CONTROL, None], None),
-    )
-    for shape in shapes:
+    wrong_ranks: list[list[int | str | None] | None] = [[1, 3], [1, 3, 8], [1, 3, 8, 8, 8], [], None]
+    wrong_channels: list[list[int | str | None] | None] = [[2, 3, None, None], [1, 1, None, None], [1, 4, None, None]]
+    wrong_sizes: list[list[int | str | None] | None] = [
+        [1, 3, 0, 0],
+        [0, 3, 8, 8],
+        [1, 0, 8, 8],
+        [1, 3, -1, -1],
+        [1, 3, 1 << 62, 4],
+        [1, 3, _CONTROL, None],
+    ]
+    for shape in (*wrong_ranks, *wrong_channels, *wrong_sizes):
         yield f"an input of shape {str(shape)[:30]}", _file(same, inputs=[_value("x", shape=shape)])
     for kind in (TensorProto.STRING, TensorProto.INT64, TensorProto.BOOL, TensorProto.UINT8, TensorProto.BFLOAT16, 999):
         yield f"an input of type {kind}", _file(same, inputs=[_value("x", kind)])
@@ -253,7 +259,7 @@ def _file(
     imports = [helper.make_opsetid("", opset), helper.make_opsetid("own", 1)]
     model = helper.make_model(graph, opset_imports=imports, functions=functions)
     model.ir_version = ir_version
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def _value(
@@ -315,4 +321,4 @@ def _renamed(old: str, new: str) -> bytes:
         node.output[:] = [new if name == old else name for name in node.output]
     for value in (*model.graph.input, *model.graph.output):
         value.name = new if value.name == old else value.name
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
