@@ -20,7 +20,7 @@ _CONTROL = "\x1b[31m\u202e\0" + "n" * 100_000
 
 def good_network() -> bytes:
     """Return a network that the reader accepts: it repeats each pixel."""
-    return _file([helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest")], [_scales()])
+    return _file([_resize()], [_scales()])
 
 
 def networks() -> Files:
@@ -44,7 +44,7 @@ def _weights_elsewhere() -> Files:
         tensor = TensorProto(name="scales", dims=[4], data_type=TensorProto.FLOAT, data_location=TensorProto.EXTERNAL)
         tensor.external_data.add(key="location", value=location)
         tensor.external_data.add(key="length", value="9" * 30)
-        resize = helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest")
+        resize = _resize()
         yield f"weights in {location[:12]!r}", _file([resize], [tensor])
         constant = helper.make_node("Constant", [], ["scales"], value=tensor)
         yield f"a constant in {location[:12]!r}", _file([constant, resize])
@@ -73,7 +73,7 @@ def _huge_values() -> Files:
         ),
         "Range": (
             helper.make_node("Range", ["from", "to", "by"], ["big"]),
-            [_scalar("from", 0), _scalar("to", _HUGE**2), _scalar("by", 1)],
+            [_ints("from", 0), _ints("to", _HUGE**2), _ints("by", 1)],
         ),
     }
     for name, (node, stored) in makers.items():
@@ -190,7 +190,7 @@ def _inputs_and_outputs() -> Files:
 
 
 def _initializers() -> Files:
-    resize = helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest")
+    resize = _resize()
     for dims in ([5], [3], [0], [-4], [1 << 62, 4], [1 << 32, 1 << 32], [2] * 62, [1] * 10_000, [(1 << 63) - 1]):
         tensor = _scales()
         del tensor.dims[:]
@@ -230,9 +230,7 @@ def _failures_at_run_time() -> Files:
         yield name, _file([node], stored)
     yield (
         "an image larger than it should be",
-        _file(
-            [helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest")], [_floats("scales", [1, 1, 9, 9])]
-        ),
+        _file([_resize()], [_floats("scales", [1, 1, 9, 9])]),
     )
 
 
@@ -276,12 +274,12 @@ def _ints(name: str, values: object) -> TensorProto:
     return numpy_helper.from_array(np.asarray(values, np.int64), name)
 
 
-def _scalar(name: str, value: int) -> TensorProto:
-    return numpy_helper.from_array(np.asarray(value, np.int64), name)
-
-
 def _true(name: str) -> TensorProto:
     return numpy_helper.from_array(np.asarray(True), name)
+
+
+def _resize() -> NodeProto:
+    return helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest")
 
 
 def _scales() -> TensorProto:
