@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 
@@ -22,7 +23,9 @@ from srbench.tables import table_of_markdown
 def report(results: StudyResults) -> str:
     """Return the complete report of the results that `collect` returns."""
     parts = [_head(results), _plan(results)]
-    parts += [part for group in results.groups for part in _group(results, group)]
+    # At the shared learning rate, the groups of the plan come a second time.
+    for group, planned in zip(results.groups, cycle(results.study.groups), strict=False):
+        parts += _group(results, group, len(planned.seeds))
     parts += _gains(results)
     return "\n\n".join([*parts, _reach(results)]) + "\n"
 
@@ -154,9 +157,8 @@ def _at_the_edge(results: StudyResults) -> list[str]:
     ]
 
 
-def _group(results: StudyResults, group: GroupResult) -> Iterator[str]:
+def _group(results: StudyResults, group: GroupResult, planned: int) -> Iterator[str]:
     rate = "" if group.rate is None else f" ({group.rate:g})"
-    planned = max((len(one.seeds) for one in results.study.groups if set(one.arms) == set(group.arms)), default=0)
     of_all = f" of {planned}" if planned > len(group.seeds) else ""
     yield f"## {_upper(group.name)}{rate}: {len(group.seeds)}{of_all} seeds each"
     if of_all:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
@@ -63,11 +63,14 @@ def collect(output: Path, plan: StudyPlan | None = None, *, finished: bool = Fal
     if plan is not None and plan.sha256 != study.sha256:
         raise StudyError(f"{output} holds the runs of a different plan than the given one; name the folder of this one")
     frozen = read_frozen(study, output)
-    planned = study
-    if finished:
-        study = _with_finished_seeds(study, frozen, output)
-    else:
-        _require_finished(study, frozen, output)
+    planned, missing = study, _unfinished(study, frozen, output)
+    if missing and not finished:
+        raise StudyError(
+            f"{output}: expected every training of the plan, finished and scored, got {len(missing)} of "
+            f"{len(planned_trainings(study, frozen))} unfinished (first {missing[0].folder(output)}); go on with "
+            "srbench study run, or report the seeds that all arms have finished: srbench study report --finished-seeds"
+        )
+    study = _with_finished_seeds(study, missing, output)
     records = dict(_trainings(study, recipe, frozen, output))
     trained = [record for record in records.values() if record]
     if not trained:
@@ -100,11 +103,11 @@ def collect(output: Path, plan: StudyPlan | None = None, *, finished: bool = Fal
     return validate(StudyResults, document, f"results of {output}", error=StudyError)
 
 
-def _with_finished_seeds(study: StudyPlan, frozen: Frozen, output: Path) -> StudyPlan:
+def _with_finished_seeds(study: StudyPlan, missing: Iterable[PlannedTraining], output: Path) -> StudyPlan:
     """Return the plan with the seeds of each group that all its arms have finished. Raises StudyError for under two."""
-    missing = {(one.arm, one.seed) for one in _unfinished(study, frozen, output)}
+    lost = {(one.arm, one.seed) for one in missing}
     groups = [
-        (group, tuple(seed for seed in group.seeds if not missing & {(arm, seed) for arm in group.arms}))
+        (group, tuple(seed for seed in group.seeds if not lost & {(arm, seed) for arm in group.arms}))
         for group in study.groups
     ]
     if few := [f"{group.name} has {len(seeds)}" for group, seeds in groups if len(seeds) < 2]:
@@ -114,15 +117,6 @@ def _with_finished_seeds(study: StudyPlan, frozen: Frozen, output: Path) -> Stud
         )
     left = tuple(group.model_copy(update={"seeds": seeds}) for group, seeds in groups)
     return study.model_copy(update={"groups": left})
-
-
-def _require_finished(study: StudyPlan, frozen: Frozen, output: Path) -> None:
-    if missing := _unfinished(study, frozen, output):
-        raise StudyError(
-            f"{output}: expected every training of the plan, finished and scored, got {len(missing)} of "
-            f"{len(planned_trainings(study, frozen))} unfinished (first {missing[0].folder(output)}); go on with "
-            "srbench study run, or report the seeds that all arms have finished: srbench study report --finished-seeds"
-        )
 
 
 def _unfinished(study: StudyPlan, frozen: Frozen, output: Path) -> list[PlannedTraining]:

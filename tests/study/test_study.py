@@ -265,6 +265,10 @@ def test_unfinished_study_reports_the_seeds_of_all_arms(place: Path, done: str, 
     assert group.means["pan-bam"]["Set5 psnr_y"]["100"] == complete.means["pan-bam"]["Set5 psnr_y"]["100"][:2]
     told = report(collect(tmp_path / "out", study, finished=True))
     assert "## Primary: 2 of 3 seeds each" in told
+    document = results(place)
+    document["study"]["groups"].append({**document["study"]["groups"][0], "name": "brief", "seeds": [1, 2]})
+    document["groups"].append({**document["groups"][0], "name": "brief", "seeds": [1, 2]})
+    assert "## Brief: 2 seeds each" in report(validate(StudyResults, document, "results", error=StudyError))
     shutil.rmtree(tmp_path / "out/runs/pan-bam/seed-1/scores-100")
     with pytest.raises(StudyError, match=r"at least two seeds .* got fewer \(primary has 1\)"):
         collect(tmp_path / "out", study, finished=True)
