@@ -72,6 +72,8 @@ class _Server(ThreadingHTTPServer):
     """A server that answers a bounded number of requests at the same time."""
 
     daemon_threads = True
+    # Connections beyond this queue are dropped, and a client tries again only after one second, then two, then four.
+    request_queue_size = 4 * MAX_CONNECTIONS
 
     def __init__(self, address: tuple[str, int], handler: Callable[..., _Handler]) -> None:
         self._free = BoundedSemaphore(MAX_CONNECTIONS)
