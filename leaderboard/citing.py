@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 
 from leaderboard.entries import Entry
@@ -32,10 +33,13 @@ def _evaluations(entry: Entry) -> Iterator[str]:
         flags.append("--self-ensemble")
     if options.lr_source != "made":
         flags += ["--lr", options.lr_source]
+    runs = Counter(run.scale for run in entry.record.runs)
     for run in sorted(entry.record.runs, key=lambda one: one.scale):
         sets = [word for name in run.datasets for word in ("--dataset", name)]
         protocols = [word for name in run.protocols for word in ("--protocol", name)]
-        place = ["--output", f"runs/{entry.id}-x{run.scale}"]
+        # A folder holds one run, so the runs of one scale are named by their protocols.
+        folder = "-".join([f"runs/{entry.id}-x{run.scale}", *(run.protocols if runs[run.scale] > 1 else ())])
+        place = ["--output", folder]
         words = ["srbench", "evaluate", "--model", entry.record.model.spec, "--scale", str(run.scale)]
         yield shlex.join([*words, *sets, *protocols, *flags, *place])
 

@@ -42,6 +42,12 @@ def test_commands_of_all_entries_are_accepted_by_the_parser(entries: Collection)
             command.make_context("evaluate", line.split()[2:], resilient_parsing=False)
 
 
+def test_commands_of_an_entry_write_into_different_folders(entries: Collection) -> None:
+    for entry in entries:
+        folders = [line.rpartition("--output ")[2] for line in commands(entry)[:-1]]
+        assert len(folders) == len(set(folders))
+
+
 def test_bibtex_has_the_paper_and_the_entry(entries: Collection) -> None:
     text = bibtex(find(entries, "imdn-authors"))
     assert "@article{imdn2019," in text and "eprint = {1909.11856}" in text and "Zheng Hui and Xinbo Gao" in text
