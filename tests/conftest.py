@@ -92,11 +92,11 @@ def commands_read_in_their_own_process() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def two_threads() -> None:
-    """Workers of one test run share the machine."""
+def few_threads() -> None:
+    """Workers of one test run share the machine: with more threads than cores, small trainings take minutes."""
     import torch  # here, since the process that only hands out tests to workers reads this file too
 
-    torch.set_num_threads(min(2, torch.get_num_threads()))
+    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, torch.get_num_threads()))
     gc.freeze()
 
 
