@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from leaderboard.study_pages import Difference, Study
-from srbench.errors import counted
+from srbench.errors import counted, enumerated
 
 MIN_SEEDS = 5
 """Studies with fewer seeds take no part in the verdict."""
@@ -62,8 +62,7 @@ def bam_verdict(studies: Iterable[Study]) -> Verdict:
 
 def _counts(found: Sequence[str]) -> str:
     parts = [f"{found.count(outcome)} {words}" for outcome, words in _WORDS.items() if outcome in found]
-    listed = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-    return f"Of {counted(len(found), 'study', 'studies')} with at least {MIN_SEEDS} seeds, {listed}"
+    return f"Of {counted(len(found), 'study', 'studies')} with at least {MIN_SEEDS} seeds, {enumerated(parts)}"
 
 
 def _outcome(study: Study) -> StudyOutcome | None:

@@ -96,6 +96,11 @@ def counted(number: int, singular: str, plural: str = "") -> str:
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
+def enumerated(names: Sequence[str], last: str = "and") -> str:
+    """Return all names in words, the last after `and` or another word: `a`, `a and b`, `a, b and c`."""
+    return f" {last} ".join([", ".join(names[:-1]), *names[-1:]] if len(names) > 1 else names)
+
+
 def listed(names: Sequence[str], most: int = 1) -> str:
     """Return the first names of a list and the number of the others: `a and 2 more`."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from srbench.errors import ImageError
+from srbench.errors import ImageError, enumerated
 from srbench.files import write_atomic
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
@@ -155,13 +155,9 @@ def _opened(data: bytes, label: str, formats: tuple[str, ...] = _FORMATS) -> Ite
         # Pillow's message for unknown bytes names the Python object instead of the file.
         reason = "its bytes are of no such format" if isinstance(error, UnidentifiedImageError) else error
         raise ImageError(
-            f"{label}: expected a complete {_named(formats)} image, got one that does not decode "
+            f"{label}: expected a complete {enumerated(formats, 'or')} image, got one that does not decode "
             f"({reason}); fetch or copy it again"
         ) from error
-
-
-def _named(formats: tuple[str, ...]) -> str:
-    return f"{', '.join(formats[:-1])} or {formats[-1]}"
 
 
 def _refuse(image: Image.Image, data: bytes, label: str) -> None:

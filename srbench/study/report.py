@@ -7,6 +7,7 @@ from itertools import cycle
 
 import numpy as np
 
+from srbench.errors import enumerated
 from srbench.records.study import (
     ChosenRate,
     ContrastResult,
@@ -113,8 +114,8 @@ def _plan(results: StudyResults) -> str:
     parts = ["## Plan", text, table_of_markdown(["arm", "learning rate", "held-out PSNR by rate"], tried)]
     if edge := _at_the_edge(results):
         parts.append(
-            f"For {_and(edge)}, the best rate is the lowest or the highest one that was tried, so a wider search might "
-            "find a better one."
+            f"For {enumerated(edge)}, the best rate is the lowest or the highest one that was tried, so a wider search "
+            "might find a better one."
         )
     if len({found.chosen for found in results.learning_rates.values()}) > 1:
         parts.append(
@@ -310,11 +311,6 @@ def _correction(results: StudyResults) -> str:
     if results.study.correction is None:
         return "the other p-values are not corrected for their number."
     return 'the other p-values are corrected by Holm as "p (Holm)", all contrasts of a group on one endpoint together.'
-
-
-def _and(names: Sequence[str]) -> str:
-    """Return names in words: `a`, `a and b`, `a, b and c`."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _upper(text: str) -> str:

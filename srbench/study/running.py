@@ -75,7 +75,7 @@ def run_study(study: StudyPlan, output: Path, machine: Machine) -> None:
             f"expected a study in one process, got {together} that torchrun has started; leave torchrun "
             "out: --jobs N carries out N trainings at once"
         )
-    recipe = _planned_recipe(study)
+    recipe = planned_recipe(study)
     sets = _sets(study, machine.data_root) if machine.scores else []
     open_training_data(study.train_set, recipe, scale=study.scale, root=machine.data_root)
     claim(study, recipe, output)
@@ -167,7 +167,8 @@ def require_facts(folder: Path, record: Mapping[str, object], wanted: Mapping[st
         )
 
 
-def _planned_recipe(study: StudyPlan) -> Recipe:
+def planned_recipe(study: StudyPlan) -> Recipe:
+    """Return the recipe of a plan with the plan's steps. Raises StudyError if the recipe has changed since."""
     recipe = load_recipe(study.recipe)
     if study.recipe_sha256 not in (None, recipe.sha256):
         raise StudyError(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from srbench.errors import ImageError
+from srbench.errors import ImageError, enumerated
 from srbench.images import DECODER_ERRORS, IMAGE_SUFFIXES, MAX_PIXELS, OWN_SUFFIXES, require_held
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
@@ -89,7 +89,7 @@ def _upright(planes: Samples, turns: int, mirrored: bool) -> Samples:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return f"expected a {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} image, got something else; convert it to PNG"
+        return f"expected a {enumerated(_FORMATS, 'or')} image, got something else; convert it to PNG"
     if isinstance(error, OSError) and error.strerror:
         return f"expected a readable image file, got {error.strerror}; check the path and its permissions"
     return f"expected a complete image file, got one that does not decode ({error}); copy it again"
