@@ -20,8 +20,10 @@ from srbench.verification.model_facts import model_facts
 
 HIGHEST_PSNR = 60.0
 """A person must look at scores above this PSNR in dB."""
-HIGHEST_GAIN = 12.0
-"""A person must look at scores more than this many dB of PSNR above bicubic's on the same image."""
+HIGHEST_GAIN = 18.0
+"""A person must look at scores more than this many dB of PSNR above bicubic's on the same image. On regular facades
+bicubic is far behind: RLFN, with half a million parameters, gains 13.4 dB on img_040 of Urban100 at ×2.
+"""
 BELOW_LR_MEAN, BELOW_LR_IMAGE = 3.0, 10.0
 """By how many dB a set's mean of `psnr_lr`, and the value of one image, may be below bicubic's. The SR images of
 networks agree with their LR better than bicubic's: IMDN's by 7 to 20 dB on every image, those of s-LWSR32's unfinished
