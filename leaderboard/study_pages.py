@@ -48,8 +48,9 @@ _DIFFERENCE = Axis("A − B after the last step, dB, with its 95 % interval", fo
 class Difference:
     """One contrast on one endpoint, A minus B in dB.
 
-    `way` has mean and interval by percentage of the steps; `ends` has the lower end, the mean and the upper end after
-    the last step. Both are empty if diverged trainings leave fewer than two seeds.
+    `way` has mean and interval by percentage of the steps, where the endpoint was measured; `ends` has the lower end,
+    the mean and the upper end after the last step. Both are empty if diverged trainings leave fewer than two seeds.
+    `p_holm` is empty where the plan corrects nothing.
     """
 
     a: str
@@ -59,6 +60,7 @@ class Difference:
     asked: bool
     outcome: str
     verdict: str
+    p_holm: str
     detectable: str
     ends: tuple[float, float, float]
     way: tuple[tuple[str, str], ...]
@@ -243,6 +245,7 @@ def _difference(one: ContrastResult) -> Difference:
         asked=one.is_the_question,
         outcome=last.outcome if last else "undecided",
         verdict=_verdict(one),
+        p_holm="" if one.p_holm is None else f"{one.p_holm:.2g}",
         detectable=f"{last.detectable if last else math.nan:.3f}",
         ends=(last.interval[0], last.mean, last.interval[1]) if last else (math.nan, math.nan, math.nan),
         way=tuple((share, _interval(found[share])) for share in sorted(found, key=int)),

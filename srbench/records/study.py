@@ -309,3 +309,12 @@ class StudyResults(RecordModel):
     devices: Items[str]
     groups: Annotated[Items[GroupResult], Field(min_length=1)]
     gains: Items[SiteGain] | None = None
+
+    def planned_seeds(self, group: GroupResult) -> tuple[int, ...]:
+        """Return the seeds that the plan has for one of the groups; results of finished seeds may have fewer."""
+        # At the shared learning rate, the groups of the plan come a second time.
+        return self.study.groups[self.groups.index(group) % len(self.study.groups)].seeds
+
+    def is_repetition(self, group: GroupResult) -> bool:
+        """Return whether a group at one rate has the trainings of its arms at their own rates, since all are equal."""
+        return group.rate is not None and all(self.learning_rates[arm].chosen == group.rate for arm in group.arms)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import cycle
 
 import numpy as np
 
@@ -24,9 +23,8 @@ from srbench.tables import table_of_markdown
 def report(results: StudyResults) -> str:
     """Return the complete report of the results that `collect` returns."""
     parts = [_head(results), _plan(results)]
-    # At the shared learning rate, the groups of the plan come a second time.
-    for group, planned in zip(results.groups, cycle(results.study.groups), strict=False):
-        parts += _group(results, group, len(planned.seeds))
+    for group in results.groups:
+        parts += _group(results, group)
     parts += _gains(results)
     return "\n\n".join([*parts, _reach(results)]) + "\n"
 
@@ -158,8 +156,13 @@ def _at_the_edge(results: StudyResults) -> list[str]:
     ]
 
 
-def _group(results: StudyResults, group: GroupResult, planned: int) -> Iterator[str]:
+def _group(results: StudyResults, group: GroupResult) -> Iterator[str]:
     rate = "" if group.rate is None else f" ({group.rate:g})"
+    if results.is_repetition(group):
+        yield f"## {_upper(group.name)}{rate}"
+        yield "This rate is also the best one of each arm, so its trainings and results are those above."
+        return
+    planned = len(results.planned_seeds(group))
     of_all = f" of {planned}" if planned > len(group.seeds) else ""
     yield f"## {_upper(group.name)}{rate}: {len(group.seeds)}{of_all} seeds each"
     if of_all:

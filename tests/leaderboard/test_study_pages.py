@@ -111,6 +111,54 @@ def test_an_arm_of_which_some_trainings_broke_down_is_named(tmp_path: Path) -> N
     assert "far apart" not in page(tmp_path)
 
 
+def test_page_says_how_many_of_the_planned_seeds_are_trained(tmp_path: Path) -> None:
+    document = results(0.1)
+    document["study"]["groups"][0]["seeds"] = [1, 2, 3, 4, 5]
+    (tmp_path / "submissions").mkdir()
+    (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(document))
+    assert "Primary: 4 of 5 seeds for each arm" in page(tmp_path)
+
+
+def test_endpoint_measured_only_after_all_steps_is_in_the_last_column(tmp_path: Path) -> None:
+    document = results(0.1)
+    group = document["groups"][0]
+    late = json.loads(json.dumps(group["differences"][0])) | {
+        "endpoint": "Urban100 psnr_y",
+        "is_the_question": False,
+        "p_holm": 0.0123,
+    }
+    del late["by_percentage"]["50"]
+    group["differences"].append(late)
+    group["endpoints"].append({"name": "Urban100 psnr_y", "role": "target"})
+    for of_arm in group["means"].values():
+        of_arm["Urban100 psnr_y"] = of_arm["Set14 psnr_y"]
+    (tmp_path / "submissions").mkdir()
+    (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(document))
+    html = page(tmp_path)
+    row = html[html.index("Urban100 PSNR</td>\n") :].partition("</tr>")[0]
+    cells = [cell.partition("</td>")[0] for cell in row.split('<td class="num">')[1:]]
+    last = late["by_percentage"]["100"]
+    assert cells[0] == "–" and cells[1].startswith(f"{last['mean']:+.3f}") and cells[2:] == ["0.012", cells[-1]]
+
+
+def test_results_at_one_rate_are_shown_once_if_each_arm_has_that_rate(tmp_path: Path) -> None:
+    document = results(0.1)
+    document["learning_rates"]["imdn-bam"] = document["learning_rates"]["imdn"]
+    again = json.loads(json.dumps(document["groups"][0])) | {"name": "primary at one rate", "rate": 0.001}
+    again["differences"][0]["is_the_question"] = False
+    document["groups"].append(again)
+    document["gains"] = [{"arm": "imdn-bam", "site": "blocks.0.attention.channel", "start": 0.5, "end": 0.4567}]
+    (tmp_path / "submissions").mkdir()
+    (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(document))
+    html = page(tmp_path)
+    assert html.count("<figure") == 1 and "results at one rate are those above" in " ".join(html.split())
+    assert "blocks.0.attention.channel" in html and ">0.457</td>" in html
+    document["learning_rates"]["imdn-bam"] = {"chosen": 0.002, "tried": {"0.002": 27.5}}
+    (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(document))
+    html = page(tmp_path)
+    assert html.count("<figure") == 2 and "those above" not in html
+
+
 def test_without_studies_the_page_claims_nothing(tmp_path: Path) -> None:
     (tmp_path / "submissions").mkdir()
     assert "No study has been carried out yet" in page(tmp_path)
