@@ -72,8 +72,8 @@ def test_the_default_weights_of_rcan_bam_are_far_above_bicubic(test_data: Path) 
     result = srbench("--model", "zoo:rcan-bam", "--scale", 3, "--dataset", "Set5", "--data-root", test_data / "data")
     first, *_, row = result.stdout.partition("\n\nPSNR")[0].splitlines()
     assert re.match(
-        r"zoo:rcan-bam@srbench ×3, weights rcan-bam-x3.safetensors \(sha256 77d8ec2b3807…\), trained on "
-        r"BSDS400_train, 380 of 400 images, recipe budget-cpu-deep, then more-cpu-deep",
+        r"zoo:rcan-bam@srbench ×3, weights rcan-bam-x3.safetensors \(sha256 7d4cb4d85ee5…\), trained on "
+        r"BSDS400_train, 380 of 400 images, recipe cpu-deep\[precision=bf16, steps=4000, validate_every=2000\]",
         first,
     )
     name, images, psnr, *_ = row.split()
