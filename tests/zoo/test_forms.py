@@ -82,7 +82,7 @@ def test_published_weights_keep_their_form() -> None:
         entry.spec: NETWORKS[find_variant(entry.network).network.name].form_of(dict(entry.options))
         for entry in CATALOGUE
     }
-    unit = {"zoo:s-lwsr32@srbench": "unit", "zoo:s-lwsr32-bam@srbench": "unit"}
+    unit = {f"zoo:{name}@srbench": "unit" for name in ("s-lwsr32", "s-lwsr32-bam", "rcan", "rcan-bam")}
     other = {spec: form for spec, form in forms.items() if form != "authors" and "@super-image" not in spec}
     assert other == unit
     paper = ("edsr", "edsr-base", "msrn", "msrn-bam", "awsrn-bam")
