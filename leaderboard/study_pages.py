@@ -19,7 +19,7 @@ from srbench.charts import Axis, Interval, interval_chart
 from srbench.errors import ResultsError, SrbenchError, SubmissionError
 from srbench.records.record_model import validate
 from srbench.records.study import STUDY_VERSION, ContrastResult, GroupResult, MeasuredDifference, StudyResults
-from srbench.statistics import far_apart
+from srbench.statistics import far_apart, p_text
 from srbench.submissions import Problem
 from srbench.submissions.untrusted_files import MAX_JSON_BYTES, parse_json, printable_name, read_bytes
 
@@ -63,12 +63,12 @@ class Difference:
     p_holm: str
     detectable: str
     ends: tuple[float, float, float]
-    way: tuple[tuple[str, str], ...]
+    way: Mapping[str, str]
 
     @property
     def result(self) -> str:
         """Mean and 95 % interval after the last step."""
-        return self.way[-1][1]
+        return self.way["100"]
 
 
 @dataclass(frozen=True)
@@ -245,10 +245,10 @@ def _difference(one: ContrastResult) -> Difference:
         asked=one.is_the_question,
         outcome=last.outcome if last else "undecided",
         verdict=_verdict(one),
-        p_holm="" if one.p_holm is None else f"{one.p_holm:.2g}",
+        p_holm="" if one.p_holm is None else p_text(one.p_holm),
         detectable=f"{last.detectable if last else math.nan:.3f}",
         ends=(last.interval[0], last.mean, last.interval[1]) if last else (math.nan, math.nan, math.nan),
-        way=tuple((share, _interval(found[share])) for share in sorted(found, key=int)),
+        way={share: _interval(difference) for share, difference in found.items()},
     )
 
 

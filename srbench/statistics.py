@@ -277,3 +277,8 @@ def _outcome(interval: tuple[float, float], p_equivalent: float) -> Outcome:
     if interval[0] > 0:
         return "better"
     return "worse" if interval[1] < 0 else "undecided"
+
+
+def p_text(value: float) -> str:
+    """Return a p-value as reports and pages show it: two digits, or `< 0.0001`."""
+    return f"{value:.2g}" if value >= 1e-4 else "< 0.0001"

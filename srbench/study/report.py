@@ -16,7 +16,7 @@ from srbench.records.study import (
     StudyPlan,
     StudyResults,
 )
-from srbench.statistics import far_apart
+from srbench.statistics import far_apart, p_text
 from srbench.tables import table_of_markdown
 
 
@@ -245,9 +245,9 @@ def _row(one: ContrastResult, *, corrected: bool) -> list[str]:
         _pair(one),
         _label_of(one),
         _difference(found),
-        _p(found.p_value),
-        *(["-" if one.p_holm is None else _p(one.p_holm)] if corrected else []),
-        _p(found.p_equivalent),
+        p_text(found.p_value),
+        *(["-" if one.p_holm is None else p_text(one.p_holm)] if corrected else []),
+        p_text(found.p_equivalent),
         f"{found.detectable:.3f}",
         f"{mark}{found.outcome}{mark}",
     ]
@@ -289,10 +289,6 @@ def _lost(diverged: Mapping[str, Sequence[int]]) -> str:
 
 def _listed(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, seeds))
-
-
-def _p(value: float) -> str:
-    return f"{value:.2g}" if value >= 1e-4 else "< 0.0001"
 
 
 def _reach(results: StudyResults) -> str:

@@ -82,6 +82,12 @@ def page(root: Path) -> str:
     return "".join(path.read_text(encoding="utf-8") for path in found)
 
 
+def page_of(document: dict[str, Any], root: Path) -> str:
+    (root / "submissions").mkdir(exist_ok=True)
+    (root / "submissions" / "made-up.study.json").write_text(json.dumps(document))
+    return page(root)
+
+
 @pytest.mark.parametrize(
     ("gain", "verdict"),
     [
@@ -91,9 +97,7 @@ def page(root: Path) -> str:
     ],
 )
 def test_the_page_gives_the_outcome_whichever_way(gain: float, verdict: str, tmp_path: Path) -> None:
-    (tmp_path / "submissions").mkdir()
-    (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(results(gain)))
-    html = page(tmp_path)
+    html = page_of(results(gain), tmp_path)
     last = results(gain)["groups"][0]["differences"][0]["by_percentage"]["100"]
     assert f"<strong>{verdict}:</strong>" in html and "after 2,600 steps" in html
     shown = f"{last['mean']:+.3f} ({last['interval'][0]:+.3f} to {last['interval'][1]:+.3f})".replace("-", "−")
@@ -104,19 +108,14 @@ def test_the_page_gives_the_outcome_whichever_way(gain: float, verdict: str, tmp
 def test_an_arm_of_which_some_trainings_broke_down_is_named(tmp_path: Path) -> None:
     document = results(0.1)
     document["groups"][0]["means"]["imdn"]["Set14 psnr_y"]["100"][2] = 25.51
-    (tmp_path / "submissions").mkdir()
-    (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(document))
-    assert "The seeds of imdn are far apart" in page(tmp_path)
-    (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(results(0.1)))
-    assert "far apart" not in page(tmp_path)
+    assert "The seeds of imdn are far apart" in page_of(document, tmp_path)
+    assert "far apart" not in page_of(results(0.1), tmp_path)
 
 
 def test_page_says_how_many_of_the_planned_seeds_are_trained(tmp_path: Path) -> None:
     document = results(0.1)
     document["study"]["groups"][0]["seeds"] = [1, 2, 3, 4, 5]
-    (tmp_path / "submissions").mkdir()
-    (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(document))
-    assert "Primary: 4 of 5 seeds for each arm" in page(tmp_path)
+    assert "Primary: 4 of 5 seeds for each arm" in page_of(document, tmp_path)
 
 
 def test_endpoint_measured_only_after_all_steps_is_in_the_last_column(tmp_path: Path) -> None:
@@ -132,9 +131,7 @@ def test_endpoint_measured_only_after_all_steps_is_in_the_last_column(tmp_path: 
     group["endpoints"].append({"name": "Urban100 psnr_y", "role": "target"})
     for of_arm in group["means"].values():
         of_arm["Urban100 psnr_y"] = of_arm["Set14 psnr_y"]
-    (tmp_path / "submissions").mkdir()
-    (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(document))
-    html = page(tmp_path)
+    html = page_of(document, tmp_path)
     row = html[html.index("Urban100 PSNR</td>\n") :].partition("</tr>")[0]
     cells = [cell.partition("</td>")[0] for cell in row.split('<td class="num">')[1:]]
     last = late["by_percentage"]["100"]
@@ -148,14 +145,11 @@ def test_results_at_one_rate_are_shown_once_if_each_arm_has_that_rate(tmp_path: 
     again["differences"][0]["is_the_question"] = False
     document["groups"].append(again)
     document["gains"] = [{"arm": "imdn-bam", "site": "blocks.0.attention.channel", "start": 0.5, "end": 0.4567}]
-    (tmp_path / "submissions").mkdir()
-    (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(document))
-    html = page(tmp_path)
+    html = page_of(document, tmp_path)
     assert html.count("<figure") == 1 and "results at one rate are those above" in " ".join(html.split())
     assert "blocks.0.attention.channel" in html and ">0.457</td>" in html
     document["learning_rates"]["imdn-bam"] = {"chosen": 0.002, "tried": {"0.002": 27.5}}
-    (tmp_path / "submissions" / "made-up.study.json").write_text(json.dumps(document))
-    html = page(tmp_path)
+    html = page_of(document, tmp_path)
     assert html.count("<figure") == 2 and "those above" not in html
 
 
