@@ -23,6 +23,7 @@ from leaderboard.addresses import (
     web_address,
 )
 from srbench.errors import counted
+from srbench.statistics import p_text
 
 MISSING = "–"
 """What is shown where there is no number."""
@@ -115,6 +116,7 @@ def environment() -> Environment:
         db2=db2,
         short_data=short_data,
         signed=signed,
+        p_text=p_text,
         code=with_code,
         words=command_words,
         similarity=similarity,

@@ -280,5 +280,5 @@ def _outcome(interval: tuple[float, float], p_equivalent: float) -> Outcome:
 
 
 def p_text(value: float) -> str:
-    """Return a p-value as reports and pages show it: two digits, or `< 0.0001`."""
+    """Return a p-value as commands, reports and pages show it: two digits, or `< 0.0001`."""
     return f"{value:.2g}" if value >= 1e-4 else "< 0.0001"

@@ -14,7 +14,7 @@ from srbench.errors import ComparisonError, ResultsError
 from srbench.metrics.metric_entries import METRICS
 from srbench.run_comparison import STATEMENT, Comparison, compare_runs
 from srbench.run_folders import ModelRuns, NamedRun, group_runs, read_runs
-from srbench.statistics import MIN_IMAGES, PairedDifference
+from srbench.statistics import MIN_IMAGES, PairedDifference, p_text
 from srbench.tables import text_table
 
 _METHOD = (
@@ -132,8 +132,8 @@ def _cells(metric: str, found: PairedDifference) -> list[str]:
     return [
         "-" if found.mean is None else f"{found.mean:+z.{digits}f}{unit}",
         "-" if found.interval is None else " to ".join(f"{end:+z.{digits}f}" for end in found.interval),
-        "-" if found.p_value is None else f"{found.p_value:.2g}",
-        "-" if found.p_holm is None else f"{found.p_holm:.2g}",
+        "-" if found.p_value is None else p_text(found.p_value),
+        "-" if found.p_holm is None else p_text(found.p_holm),
         "-" if found.won is None else f"{found.won:.0%}",
         "-" if found.lost is None else f"{found.lost:.0%}",
     ]
