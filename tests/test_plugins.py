@@ -58,6 +58,7 @@ def site(tmp_path: Path) -> Path:
 _EVALUATE = ("-m", "srbench", "evaluate", "--model", "nearest:any", "--scale", "4", "--dataset", "Sample")
 
 
+@pytest.mark.long
 def test_plugin_entries_are_used_and_recorded(site: Path) -> None:
     options = ("--protocol", "example-rounded-rgb", "--metric", "mean_error", "--format", "json")
     done = _run(*_EVALUATE, *options, site=site)

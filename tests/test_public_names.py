@@ -109,6 +109,7 @@ def test_argument_of_another_kind_is_explained(call: Callable[[], object], messa
         call()
 
 
+@pytest.mark.long
 def test_repr_of_runs_and_answers_says_what_was_found(tmp_path: Path) -> None:
     execute(make_plan(), tmp_path)
     run = srbench.read_run(tmp_path)

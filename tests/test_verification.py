@@ -112,6 +112,7 @@ def test_rescored_images_raise_the_level_until_the_entry_changes(root: Path, sam
     )
 
 
+@pytest.mark.long
 def test_scores_of_different_images_are_refused(root: Path, sample: Path, tmp_path: Path) -> None:
     shutil.copytree(sample / "images", tmp_path / "images")
     path = tmp_path / "images" / "matlab-y" / "Sample" / "coffee.png"
@@ -144,7 +145,8 @@ def test_every_stated_score_is_compared_with_the_images(
     assert f"under matlab-y: {shown} stated" in outcome.failures[0]
 
 
-@pytest.mark.parametrize("stated", [pytest.param(60.0, marks=pytest.mark.long), 108.0])
+@pytest.mark.long
+@pytest.mark.parametrize("stated", [60.0, 108.0])
 def test_a_high_stated_score_does_not_widen_its_tolerance(root: Path, sample: Path, stated: float) -> None:
     """`bam2021` does not round, so images prove its scores within what rounding costs at the PSNR that they have."""
     rewrite(root / "net", lambda rows, _: [row.update(psnr_y=stated) for row in rows if row["protocol"] == "bam2021"])
@@ -221,6 +223,7 @@ def test_a_rerun_has_a_time_limit_and_runs_no_foreign_code(root: Path, tmp_path:
     assert not ran.exists()
 
 
+@pytest.mark.long
 def test_two_runs_of_a_scale_are_probed_together(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rerun_in_process(monkeypatch)
     entry = read_submission(root / "net")
@@ -308,6 +311,7 @@ def test_a_forged_verification_has_no_effect(root: Path, sample: Path) -> None:
     assert read_submission(root / "net").level == "claimed"
 
 
+@pytest.mark.long
 def test_only_maintainers_change_the_list(root: Path, sample: Path, tmp_path: Path) -> None:
     base = tmp_path / "base"
     shutil.copytree(root, base)

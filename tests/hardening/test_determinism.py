@@ -70,6 +70,7 @@ def test_the_same_evaluation_twice_gives_the_same_bits(name: str, images: ImageS
     assert first.equals(second)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NETWORKS)
 def test_threads_move_scores_within_the_bound(name: str, images: ImageSet) -> None:
     before = torch.get_num_threads()
@@ -85,7 +86,7 @@ def test_threads_move_scores_within_the_bound(name: str, images: ImageSet) -> No
 
 @pytest.mark.parametrize(
     ("name", "precision"),
-    [pytest.param("pan", "fp16", marks=pytest.mark.long), ("pan", "bf16"), ("imdn", "bf16")],
+    [("pan", "bf16"), *(pytest.param(*one, marks=pytest.mark.long) for one in (("pan", "fp16"), ("imdn", "bf16")))],
 )
 def test_half_precision_moves_scores_within_the_bound(name: str, precision: str, images: ImageSet) -> None:
     exact, rough = scores_of(network(name), images), scores_of(network(name, precision=precision), images)
@@ -98,6 +99,7 @@ def test_folding_moves_scores_within_the_bound(name: str, images: ImageSet) -> N
     assert distance(plain, folded) <= BOUND["fold"]
 
 
+@pytest.mark.long
 def test_processes_give_the_same_bits_in_the_same_order(images: ImageSet, tmp_path: Path) -> None:
     plan = Plan(network("imdn"), [images], [get_protocol(name) for name in PROTOCOLS])
     plain = execute(plan, tmp_path / "plain")

@@ -40,6 +40,7 @@ def test_comparison_has_metrics_of_both_runs_with_direction(monkeypatch: pytest.
     assert "niqe" not in found.datasets["Sample"]
 
 
+@pytest.mark.long
 def test_comparison_refuses_other_versions_of_a_metric(tmp_path: Path) -> None:
     first = _evaluated("Sample", tmp_path / "a", "--metric", "niqe")
     other = {**first.record, "metrics": {"niqe": {"version": 2, "direction": "lower"}}}

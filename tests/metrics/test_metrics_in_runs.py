@@ -103,6 +103,7 @@ def test_unknown_metric_offers_close_matches() -> None:
         as_metrics(["lpips_alx"])
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("fast_niqe")
 def test_csv_has_a_column_per_metric() -> None:
     line = ["evaluate", "--model", "bicubic", "--scale", "4", "--dataset", "Sample", "--metric", "niqe"]

@@ -142,6 +142,7 @@ def test_models_that_need_no_adapters_refuse_them(spec: str) -> None:
         open_upscaler(spec, scale=4, options=Options("cpu", pad=8, pre_upsample=True))
 
 
+@pytest.mark.long
 def test_an_identity_network_scores_like_bicubic_on_the_sample() -> None:
     scores = evaluate(nn.Identity(), "Sample", scale=4, device="cpu", pre_upsample=True, luma=True).scores
     means = [evaluate("bicubic", "Sample", scale=4).scores["psnr_y"].mean(), scores["psnr_y"].mean()]
@@ -172,6 +173,7 @@ def test_adapters_are_part_of_record_key_and_model_line(tmp_path: Path, monkeypa
     assert again.exit_code == 1 and "adapters: None there, {'bgr': True} now" in again.stderr
 
 
+@pytest.mark.long
 def test_a_sweep_takes_adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "adapted_model.py").write_text(FACTORY)
     monkeypatch.syspath_prepend(tmp_path)

@@ -33,9 +33,8 @@ _SMALL: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name == "span" else pytest.mark.long) for name in _SMALL]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", _SMALL)
 def test_an_exported_network_gives_its_own_output(name: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     torch.manual_seed(0)
