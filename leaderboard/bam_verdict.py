@@ -57,12 +57,20 @@ def bam_verdict(studies: Iterable[Study]) -> Verdict:
         return Verdict("Not known yet", f"No study of at least {MIN_SEEDS} seeds has asked it yet.", ())
     found = [one.outcome for one in outcomes]
     short = _ANSWERS.get(found[0], "Not settled") if len(set(found)) == 1 else "Not settled"
-    return Verdict(short, f"{_counts(found)}.", outcomes)
+    return Verdict(short, f"{_counts(found)}.{_longest(outcomes)}", outcomes)
 
 
 def _counts(found: Sequence[str]) -> str:
     parts = [f"{found.count(outcome)} {words}" for outcome, words in _WORDS.items() if outcome in found]
     return f"Of {counted(len(found), 'study', 'studies')} with at least {MIN_SEEDS} seeds, {enumerated(parts)}"
+
+
+def _longest(outcomes: Sequence[StudyOutcome]) -> str:
+    """Return what the study with more steps than all others found, as a sentence; empty if there is none."""
+    first, *others = sorted(outcomes, key=lambda one: -one.study.steps)
+    if not others or others[0].study.steps == first.study.steps:
+        return ""
+    return f" The one with the longest trainings ({first.study.training}) {_WORDS[first.outcome]}."
 
 
 def _outcome(study: Study) -> StudyOutcome | None:

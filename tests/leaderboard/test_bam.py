@@ -14,14 +14,15 @@ from leaderboard.bam_claims import bam_claims, measured
 from leaderboard.bam_page import pair_results, single_trainings
 from leaderboard.bam_verdict import DEPENDS, bam_verdict
 from leaderboard.collection import Collection, collect
-from leaderboard.study_pages import Study, parse
+from leaderboard.study_pages import Study, parse, study_files
 from tests.leaderboard.test_study_pages import results
 
 ROOT = Path(__file__).parents[2] / "submissions"
 
 
-def study(gain: float, *, seeds: int = 5, second: float | None = None) -> Study:
+def study(gain: float, *, seeds: int = 5, second: float | None = None, steps: int = 2600) -> Study:
     document: dict[str, Any] = results(gain)
+    document["recipe"]["steps"] = steps
     document["groups"][0]["seeds"] = list(range(seeds))
     if second is not None:
         document["groups"].append(copy.deepcopy(results(second)["groups"][0]) | {"name": "secondary"})
@@ -51,6 +52,14 @@ def test_the_verdict_is_what_all_studies_agree_on(gains: tuple[float, ...], shor
 def test_studies_of_few_seeds_do_not_count_in_the_verdict() -> None:
     assert bam_verdict([study(0.1, seeds=4)]).outcomes == ()
     assert bam_verdict([study(0.1, seeds=4), study(-0.1)]).sentence.startswith("Of 1 study with at least 5 seeds, 1 ")
+
+
+def test_the_longest_study_is_named_with_its_rates_and_steps() -> None:
+    published = [parse(path.read_bytes(), path.name) for path in study_files(ROOT)]
+    longest = "The one with the longest trainings (both arms at learning rate 0.002, after 10,000 steps)"
+    assert bam_verdict(published).sentence.endswith(f" {longest} found them equivalent.")
+    for alike in ([study(0.1)], [study(0.1), study(-0.1)]):
+        assert "longest" not in bam_verdict(alike).sentence
 
 
 def test_groups_that_disagree_make_a_study_depend_on_the_rate() -> None:
