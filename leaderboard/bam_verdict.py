@@ -66,7 +66,7 @@ def _counts(found: Sequence[str]) -> str:
 
 
 def _longest(outcomes: Sequence[StudyOutcome]) -> str:
-    """Return what the study with more steps than all others found, as a sentence; empty if there is none."""
+    """Return what the study with more steps than all others found, as a sentence; empty if no study has more."""
     first, *others = sorted(outcomes, key=lambda one: -one.study.steps)
     if not others or others[0].study.steps == first.study.steps:
         return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 
@@ -116,7 +116,7 @@ def environment() -> Environment:
         db2=db2,
         short_data=short_data,
         signed=signed,
-        p_text=p_text,
+        p_text=partial(p_text, missing=MISSING),
         code=with_code,
         words=command_words,
         similarity=similarity,

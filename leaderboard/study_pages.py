@@ -245,7 +245,7 @@ def _difference(one: ContrastResult) -> Difference:
         asked=one.is_the_question,
         outcome=last.outcome if last else "undecided",
         verdict=_verdict(one),
-        p_holm="" if one.p_holm is None else p_text(one.p_holm),
+        p_holm=p_text(one.p_holm, missing=""),
         detectable=f"{last.detectable if last else math.nan:.3f}",
         ends=(last.interval[0], last.mean, last.interval[1]) if last else (math.nan, math.nan, math.nan),
         way={share: _interval(difference) for share, difference in found.items()},

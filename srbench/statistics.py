@@ -192,7 +192,7 @@ class SeedDifference:
 FAR_APART = 0.25
 """If the largest and the smallest PSNR of one arm's seeds are further apart than this many dB, some of its trainings
 have failed. In the studies here, stable trainings of an arm differ by up to 0.12 dB; where the loss of one rose to many
-times its value and the training began anew, they differ by 0.39 dB or more.
+times its value and the training started over, they differ by 0.39 dB or more.
 """
 
 
@@ -280,6 +280,8 @@ def _outcome(interval: tuple[float, float], p_equivalent: float) -> Outcome:
     return "worse" if interval[1] < 0 else "undecided"
 
 
-def p_text(value: float) -> str:
-    """Return a p-value as commands, reports and pages show it: two digits, or `< 0.0001`."""
+def p_text(value: float | None, *, missing: str = "-") -> str:
+    """Return a p-value as commands, reports and pages show it: two digits, or `< 0.0001`; `missing` for None."""
+    if value is None:
+        return missing
     return f"{value:.2g}" if value >= 1e-4 else "< 0.0001"

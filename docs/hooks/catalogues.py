@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import runpy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 from leaderboard.bam_page import PairResult, pair_results, single_trainings
-from leaderboard.collection import collect
-from leaderboard.entries import Group, Mean
+from leaderboard.collection import Collection, collect
 from leaderboard.study_pages import study_files
 from srbench.datasets import CATALOGUE as DATASETS
 from srbench.records.training_documents import WeightsDocument
@@ -145,7 +145,6 @@ def weights() -> str:
 
 def trained() -> str:
     """What was trained here: how, and its PSNR next to bicubic's and that of the authors' own weights."""
-    published = {entry.record.model.spec: entry.means for entry in collect(ROOT / "submissions")}
     rows = (
         [
             f"`{record['network']}` ×{scale}",
@@ -154,7 +153,7 @@ def trained() -> str:
             f"{record['training']['steps']:,}",
             f"{record['training']['patches']:,}",
             f"{record['training']['psnr']:.3f}",
-            *(_beside(record, scale, name, published) for name in _SCORED),
+            *(_beside(record, scale, name) for name in _SCORED),
         ]
         for record in _trained_records()
         for scale in scales_of(record)
@@ -198,7 +197,7 @@ def studies() -> str:
 
 def pairs() -> str:
     """The pairs of a base and its network with BAM that were trained once each, and what they show."""
-    results = pair_results(collect(ROOT / "submissions"))
+    results = pair_results(_entries())
     rows = (
         (
             f"{one.label} ([base](../submissions/{one.pair.base.id}), [BAM](../submissions/{one.pair.variant.id}))",
@@ -258,29 +257,36 @@ def _trained_records() -> list[WeightsDocument]:
     return sorted(records(), key=lambda record: (record["scale"], record["network"]))
 
 
-def _beside(record: WeightsDocument, scale: int, dataset: str, published: Mapping[str, Mapping[Group, Mean]]) -> str:
+def _beside(record: WeightsDocument, scale: int, dataset: str) -> str:
     """The PSNR, and below it bicubic's and that of the authors' weights.
 
-    What the record and the catalogue do not have, Urban100 in most cases, comes from `published`, the means of the
-    leaderboard's entries by model spec.
+    What record and catalogue lack, Urban100 in most cases, comes from the entries of the leaderboard.
     """
     name, measured = record["network"], scores_at(record, scale)
-    authors = authors_scores(name, scale=scale).get(dataset)
-    known = (
-        ("", f"zoo:{name}@srbench", measured["scores"].get(dataset, {}).get("psnr_y")),
-        ("bicubic", "bicubic", measured["bicubic"].get(dataset, {}).get("psnr_y")),
-        ("authors", f"zoo:{name}@authors", authors and authors.psnr_y),
+    listed = authors_scores(name, scale=scale).get(dataset)
+    own, bicubic, authors = (
+        _entry_psnr(spec, scale, dataset) if known is None else known
+        for spec, known in (
+            (f"zoo:{name}@srbench", measured["scores"].get(dataset, {}).get("psnr_y")),
+            ("bicubic", measured["bicubic"].get(dataset, {}).get("psnr_y")),
+            (f"zoo:{name}@authors", listed.psnr_y if listed else None),
+        )
     )
-    found = {
-        label: psnr if psnr is not None else _published_psnr(published.get(spec, {}).get((scale, "matlab-y", dataset)))
-        for label, spec, psnr in known
-    }
-    lines = [f"{label} {psnr:.3f}".strip() for label, psnr in found.items() if psnr is not None]
-    return "-" if found[""] is None else "<br>".join([f"**{lines[0]}**", *lines[1:]])
+    if own is None:
+        return "-"
+    others = [f"{label} {psnr:.3f}" for label, psnr in (("bicubic", bicubic), ("authors", authors)) if psnr is not None]
+    return "<br>".join([f"**{own:.3f}**", *others])
 
 
-def _published_psnr(mean: Mean | None) -> float | None:
-    return mean.psnr if mean else None
+def _entry_psnr(spec: str, scale: int, dataset: str) -> float | None:
+    """The mean PSNR under `matlab-y` of the entry of a model; None if it has no such score."""
+    means = [entry.means.get((scale, "matlab-y", dataset)) for entry in _entries() if entry.record.model.spec == spec]
+    return next((mean.psnr for mean in means if mean), None)
+
+
+@cache
+def _entries() -> Collection:
+    return collect(ROOT / "submissions")
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

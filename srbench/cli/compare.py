@@ -132,8 +132,8 @@ def _cells(metric: str, found: PairedDifference) -> list[str]:
     return [
         "-" if found.mean is None else f"{found.mean:+z.{digits}f}{unit}",
         "-" if found.interval is None else " to ".join(f"{end:+z.{digits}f}" for end in found.interval),
-        "-" if found.p_value is None else p_text(found.p_value),
-        "-" if found.p_holm is None else p_text(found.p_holm),
+        p_text(found.p_value),
+        p_text(found.p_holm),
         "-" if found.won is None else f"{found.won:.0%}",
         "-" if found.lost is None else f"{found.lost:.0%}",
     ]

@@ -246,7 +246,7 @@ def _row(one: ContrastResult, *, corrected: bool) -> list[str]:
         _label_of(one),
         _difference(found),
         p_text(found.p_value),
-        *(["-" if one.p_holm is None else p_text(one.p_holm)] if corrected else []),
+        *([p_text(one.p_holm)] if corrected else []),
         p_text(found.p_equivalent),
         f"{found.detectable:.3f}",
         f"{mark}{found.outcome}{mark}",
