@@ -15,7 +15,14 @@ from srbench.images import pixel_sha256
 from srbench.protocols import MATLAB_PREPARATION
 from srbench.upscalers.base import Identity, Image, Options, Upscaler
 from srbench.upscalers.bicubic import MatlabBicubic
-from srbench.verification.memorisation import changes, exceeded, image_drops, not_applicable, probed_images
+from srbench.verification.memorisation import (
+    FROM_EACH,
+    changes,
+    exceeded,
+    image_drops,
+    not_applicable,
+    probed_images,
+)
 
 SCALE = 4
 NAMES = ("coffee", "chelsea")
@@ -120,3 +127,12 @@ def test_tiled_models_are_not_applicable() -> None:
 
 def test_small_sets_are_probed_completely(sample: ImageSet) -> None:
     assert [name for _, name in probed_images([sample])] == list(sample.names)
+
+
+def test_images_of_every_set_are_probed(sample: ImageSet) -> None:
+    """A file may store the answers of one set only, so no set is left out."""
+    sets = [ImageSet(name, sample.store) for name in ("Set5", "BSD100", "Urban100")]
+    probed = [(found.name, name) for found, name in probed_images(sets)]
+    assert probed[: len(sample)] == [("Set5", name) for name in sample.names]
+    for name in ("BSD100", "Urban100"):
+        assert len({image for found, image in probed if found == name}) == FROM_EACH

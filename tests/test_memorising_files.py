@@ -80,7 +80,8 @@ def test_small_share_of_stored_answers_is_refused(
     share: float, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rerun_in_process(monkeypatch)
-    monkeypatch.setattr(memorisation, "FROM_LARGEST", 1)
+    monkeypatch.setattr(memorisation, "FROM_OTHERS", 1)
+    monkeypatch.setattr(memorisation, "FROM_EACH", 1)
     names = open_dataset("Sample").names[:1]
     file = write_cheat(tmp_path / "net.onnx", "Sample", names, key=memorising.by_mean_colour, share=share)
     result = check_again(file, "Sample", tmp_path)

@@ -31,8 +31,10 @@ RgbImage = NDArray[np.uint8]
 
 SMALL_SETS = ("Set5", "Set14")
 """Sets of which every image is probed."""
-FROM_LARGEST = 10
-"""How many images of the largest other set are probed, spread evenly over its names."""
+FROM_OTHERS = 10
+"""How many images of all other sets are probed, spread evenly over the names of each set."""
+FROM_EACH = 5
+"""How many images of each other set are probed at least: as many as Set5 has, for which the bounds hold."""
 MARGIN = 8
 """LR pixels that the compared region keeps from every border."""
 
@@ -132,15 +134,14 @@ def image_drops(upscaler: Upscaler, hr: RgbImage, *, dataset: str, name: str) ->
 
 
 def probed_images(sets: Sequence[ImageSet]) -> Iterator[tuple[ImageSet, str]]:
-    """Yield every image of the small sets, and evenly spread ones of the largest other set."""
-    others = [found for found in sets if found.name not in SMALL_SETS]
+    """Yield every image of the small sets, and evenly spread ones of each other set: answers may be stored for one."""
+    others = sum(found.name not in SMALL_SETS for found in sets)
     for found in sets:
-        if found.name in SMALL_SETS:
-            yield from ((found, name) for name in found.names)
-    if others:
-        largest = max(others, key=lambda found: (len(found.names), found.name))
-        step = max(1, len(largest.names) // FROM_LARGEST)
-        yield from ((largest, name) for name in largest.names[::step][:FROM_LARGEST])
+        names = found.names
+        if found.name not in SMALL_SETS:
+            wanted = max(FROM_EACH, FROM_OTHERS // others)
+            names = names[:: max(1, len(names) // wanted)][:wanted]
+        yield from ((found, name) for name in names)
 
 
 def exceeded(drops: Sequence[Drop]) -> list[str]:
