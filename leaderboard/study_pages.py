@@ -162,10 +162,10 @@ def unmeasured(group: GroupResult) -> list[Difference]:
     return [_difference(one) for one in group.unmeasured]
 
 
-def lost_seeds(diverged: Mapping[str, Sequence[int]]) -> str:
-    """Return which trainings diverged, in words: `imdn-bam with seed 2; imdn with seeds 1, 3`."""
+def seeds_by_arm(trainings: Mapping[str, Sequence[int]]) -> str:
+    """Return trainings in words: `imdn-bam with seed 2; imdn with seeds 1, 3`."""
     return "; ".join(
-        f"{arm} with seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" for arm, seeds in diverged.items()
+        f"{arm} with seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" for arm, seeds in trainings.items()
     )
 
 
@@ -230,7 +230,7 @@ def _page(study: Study) -> str:
         index=INDEX,
         data=_data_path(study),
         unmeasured=unmeasured,
-        lost_seeds=lost_seeds,
+        seeds_by_arm=seeds_by_arm,
         endpoint_title=endpoint_title,
     )
 
@@ -256,7 +256,7 @@ def _verdict(one: ContrastResult) -> str:
     last = one.final
     if one.diverged or last is None:
         left = f"{last.n} seeds are left" if last else "fewer than two seeds are left to compare"
-        lost = lost_seeds(one.diverged or {})
+        lost = seeds_by_arm(one.diverged or {})
         return f"Undecided between {one.a} and {one.b}, since trainings diverged ({lost}) and {left}"
     return _OUTCOMES[last.outcome].format(a=one.a, b=one.b, margin=last.margin, n=last.n)
 

@@ -283,6 +283,7 @@ class GroupResult(RecordModel):
     """The results of one group. `means` are by arm, endpoint and percentage: one per seed, None where it diverged.
 
     `rate` is the learning rate of all its arms, where they share one that the plan's search has chosen for all.
+    `spiked` are the seeds by arm whose loss rose to many times its lowest value during the training.
     """
 
     name: str
@@ -290,6 +291,7 @@ class GroupResult(RecordModel):
     seeds: Items[int]
     endpoints: Items[MeasuredEndpoint]
     diverged: dict[str, Items[int]] | None = None
+    spiked: dict[str, Items[int]] | None = None
     means: dict[str, dict[str, dict[str, Items[float | None]]]]
     differences: Items[ContrastResult]
     unmeasured: Items[ContrastResult] = ()

@@ -113,6 +113,14 @@ class TimeLimitFacts(RecordModel):
     shortened_at: Natural | None = None
 
 
+class LossSpikeFacts(RecordModel):
+    """The highest spike of a loss curve: its step, the loss there, and the lowest loss before it."""
+
+    step: Natural
+    loss: float
+    lowest: float
+
+
 class TrainingRecord(RecordModel):
     """`training.json`. Fields with a default are missing in records of earlier versions of srbench.
 
@@ -149,6 +157,7 @@ class TrainingRecord(RecordModel):
     init: InitFacts | None = None
     saturation: SaturationFacts | None = None
     time_limit: TimeLimitFacts | None = None
+    loss_spike: LossSpikeFacts | None = None
     own_network: OwnNetworkFacts | None = None
     float32_sha256: str | None = None
     ssim: float | None = None

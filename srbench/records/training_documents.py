@@ -39,6 +39,14 @@ class InitDocument(TypedDict):
     unused: list[str]
 
 
+class LossSpikeDocument(TypedDict):
+    """The highest spike of a loss curve: its step, the loss there, and the lowest loss before it."""
+
+    step: int
+    loss: float
+    lowest: float
+
+
 class StageDocument(TypedDict, total=False):
     """An earlier training whose weights another one continued from."""
 
@@ -77,6 +85,7 @@ class TrainingDocument(StageDocument, total=False):
     environment: Environment
     saturation: Mapping[str, object]
     time_limit: Mapping[str, float]
+    loss_spike: LossSpikeDocument
     key: dict[str, object]
     ssim: float
     float32_sha256: str

@@ -195,6 +195,12 @@ def _means(group: GroupResult) -> Iterator[str]:
             for arm, values in seeds.items()
         ],
     )
+    if spiked := group.spiked:
+        named = "; ".join(f"`{arm}`: {_seeds(found)}" for arm, found in spiked.items())
+        yield (
+            f"The loss of some trainings rose to many times its lowest value and fell again: {named}. They are scored "
+            "like the others. Their scores say more about the learning rate than about the network."
+        )
     if apart := [f"`{arm}` ({np.ptp(_finished(values)):.2f} dB)" for arm, values in seeds.items() if far_apart(values)]:
         yield (
             f"The seeds of {', '.join(apart)} are far apart, as if some trainings had failed. A mean and Student's "
@@ -282,9 +288,11 @@ def _finished(values: Sequence[float | None]) -> list[float]:
 
 
 def _lost(diverged: Mapping[str, Sequence[int]]) -> str:
-    return " and ".join(
-        f"{arm} diverged with seed{'s' if len(seeds) > 1 else ''} {_listed(seeds)}" for arm, seeds in diverged.items()
-    )
+    return " and ".join(f"{arm} diverged with {_seeds(seeds)}" for arm, seeds in diverged.items())
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' * (len(seeds) > 1)} {_listed(seeds)}"
 
 
 def _listed(seeds: Sequence[int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
@@ -97,7 +97,7 @@ def collect(output: Path, plan: StudyPlan | None = None, *, finished: bool = Fal
         "learning_rates": {arm: rate.plain() for arm, rate in frozen.items()},
         "hours": round(sum(record.seconds for record in trained) / 3600, 2),
         "devices": sorted({str(record.environment.device) for record in trained}),
-        "groups": list(_groups(study, frozen, scored)),
+        "groups": list(_groups(study, frozen, scored, {one for one, record in records.items() if _spiked(record)})),
         **({"gains": gains} if (gains := _gains(study, records)) else {}),
     }
     return validate(StudyResults, document, f"results of {output}", error=StudyError)
@@ -133,19 +133,35 @@ def _named(train_set: TrainSetFacts) -> PlainRecord:
     return {**train_set.plain(), "name": Path(train_set.name.removeprefix("folder:")).name}
 
 
-def _groups(study: StudyPlan, frozen: Frozen, scored: ScoredTrainings) -> Iterator[dict[str, object]]:
-    """Yield each group with its arms at their own rates, then, if planned, each with its arms at the shared rate."""
+def _spiked(record: TrainingRecord | None) -> bool:
+    return record is not None and record.loss_spike is not None
+
+
+def _groups(
+    study: StudyPlan, frozen: Frozen, scored: ScoredTrainings, spiked: Set[PlannedTraining]
+) -> Iterator[dict[str, object]]:
+    """Yield each group with its arms at their own rates, then, if planned, each with its arms at the shared rate.
+
+    `spiked` are the trainings whose loss had a spike.
+    """
     own = {(one.arm, one.seed, percent): run for (one, percent), run in scored.items() if not one.shared}
-    yield from (_group(study, group, own) for group in study.groups)
+    for group in study.groups:
+        yield {**_group(study, group, own), **_spikes(group, {one for one in spiked if not one.shared})}
     if (rate := shared_rate(study, frozen)) is None:
         return
-    runs = {
-        (one.arm, one.seed, percent): run
-        for (one, percent), run in scored.items()
-        if one == at_rate(one.arm, one.seed, rate, frozen)
-    }
+    shared = {one for one, _ in scored if one == at_rate(one.arm, one.seed, rate, frozen)}
+    runs = {(one.arm, one.seed, percent): run for (one, percent), run in scored.items() if one in shared}
     for group in study.groups:
-        yield {**_group(study, group, runs, asks=False), "name": f"{group.name} at one rate", "rate": rate}
+        results = {**_group(study, group, runs, asks=False), **_spikes(group, spiked & shared)}
+        yield {**results, "name": f"{group.name} at one rate", "rate": rate}
+
+
+def _spikes(group: ArmGroup, spiked: Set[PlannedTraining]) -> dict[str, object]:
+    """Return the field `spiked` of a group's results; empty where no training of the group had a spike."""
+    places = {(one.arm, one.seed) for one in spiked}
+    seeds = {arm: [seed for seed in group.seeds if (arm, seed) in places] for arm in group.arms}
+    found = {arm: numbers for arm, numbers in seeds.items() if numbers}
+    return {"spiked": found} if found else {}
 
 
 def _gains(study: StudyPlan, records: Mapping[PlannedTraining, TrainingRecord | None]) -> list[dict[str, object]]:

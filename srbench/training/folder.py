@@ -26,8 +26,9 @@ from srbench.files import atomic_path, explain, sha256_of, write_atomic
 from srbench.images import encode_png
 from srbench.journal import differing
 from srbench.records.training_documents import TrainingDocument
-from srbench.training.curves import Line, curves
+from srbench.training.curves import Line, curves, thinned
 from srbench.training.feeds import FeedsState
+from srbench.training.loss_spikes import find_loss_spike
 from srbench.training.optimization import OptimizationState
 from srbench.training.records import LOG, RECORD, WEIGHTS, checked_record, require_own_files, with_checksum
 from srbench.zoo.checkpoints import with_record
@@ -200,13 +201,22 @@ class TrainingFolder:
         write_atomic(self.path / name, with_record(tensors, record), error=TrainingError)
 
     def finish(self, tensors: Mapping[str, Tensor], facts: Mapping[str, object], record: TrainingDocument) -> None:
-        """Write weights (with `facts` in them), curves and record, in this order; then delete the checkpoint."""
+        """Write weights (with `facts` in them), curves and record, in this order; then delete the checkpoint.
+
+        The record names a spike of the loss, if there was one.
+        """
         self.keep_weights(WEIGHTS, tensors, facts)
-        drawn = curves({str(self.key["network"]): read_lines(self.path)}, title=self.path.name)
+        lines = read_lines(self.path)
+        drawn = curves({str(self.key["network"]): lines}, title=self.path.name)
         write_atomic(self.path / CURVES, drawn, error=TrainingError)
-        hashes = {"weights_sha256": sha256_of(self.path / WEIGHTS), "log_sha256": sha256_of(self.path / LOG)}
+        spike = find_loss_spike(thinned(lines, "loss"))
+        found = {
+            **({"loss_spike": spike} if spike else {}),
+            "weights_sha256": sha256_of(self.path / WEIGHTS),
+            "log_sha256": sha256_of(self.path / LOG),
+        }
         # The checksum is for the record as JSON gives it back, with lists instead of tuples.
-        plain = json.loads(json.dumps({**record, **hashes, "key": self.key}))
+        plain = json.loads(json.dumps({**record, **found, "key": self.key}))
         text = json.dumps(with_checksum(plain), indent=1, ensure_ascii=False)
         write_atomic(self.path / RECORD, text + "\n", error=TrainingError)
         (self.path / CHECKPOINT).unlink(missing_ok=True)

@@ -5,26 +5,33 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from srbench.records.training_documents import LossSpikeDocument
 from srbench.training.curves import Line
 
 _SPIKE = 5
 """A loss of this many times the lowest earlier one is a spike. Stable trainings stay below 1.5 times."""
 
 
-def loss_spike_warning(loss: Sequence[Line]) -> str | None:
-    """Return a warning for a loss curve with a spike; None for any other curve.
+def find_loss_spike(loss: Sequence[Line]) -> LossSpikeDocument | None:
+    """Return the highest spike of a loss curve, with the lowest loss before it; None for a curve without one.
 
     If the learning rate is too high, a network may forget all that it has learned and start again. Its score then says
     more about the rate than about the network, and a comparison with another network is misleading.
     """
-    lowest, before, highest = math.inf, math.inf, None
+    lowest, found = math.inf, None
     for line in loss:
-        if line["loss"] > _SPIKE * lowest and (highest is None or line["loss"] > highest["loss"]):
-            before, highest = lowest, line
+        if line["loss"] > _SPIKE * lowest and (found is None or line["loss"] > found["loss"]):
+            found = LossSpikeDocument(step=int(line["step"]), loss=line["loss"], lowest=lowest)
         lowest = min(lowest, line["loss"])
-    if highest is None:
+    return found
+
+
+def loss_spike_warning(loss: Sequence[Line]) -> str | None:
+    """Return a warning for a loss curve with a spike; None for any other curve."""
+    spike = find_loss_spike(loss)
+    if spike is None:
         return None
     return (
-        f"the loss rose from {before:.2g} to {highest['loss']:.2g} by step {highest['step']}, and the training began "
-        "anew; use a lower learning rate"
+        f"the loss rose from {spike['lowest']:.2g} to {spike['loss']:.2g} by step {spike['step']}: the network lost "
+        "what it had learned; use a lower learning rate"
     )

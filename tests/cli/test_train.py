@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -42,7 +43,10 @@ def test_a_finite_loss_spike_gives_a_warning(images: Path, tmp_path: Path) -> No
     recipe = small_recipe(learning_rate=0.02)
     train(small_job(images, tmp_path / "run", recipe=recipe))
     warning = srbench(command_line(images, tmp_path / "run", recipe, tmp_path)).stdout.splitlines()[-1]
-    assert re.match(r"warning: the loss rose from 0\.\d+ to \S+ by step \d, and the training began anew", warning)
+    assert re.match(r"warning: the loss rose from 0\.\d+ to \S+ by step \d: the network lost what it had ", warning)
+    stored = json.loads((tmp_path / "run" / "training.json").read_text())["loss_spike"]
+    assert stored["loss"] > 5 * stored["lowest"]
+    assert f" to {stored['loss']:.2g} by step {stored['step']}:" in warning
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,13 @@ def test_an_arm_of_which_some_trainings_broke_down_is_named(tmp_path: Path) -> N
     assert "far apart" not in page_of(results(0.1), tmp_path)
 
 
+def test_seeds_whose_loss_spiked_are_named(tmp_path: Path) -> None:
+    document = results(0.1)
+    document["groups"][0]["spiked"] = {"imdn": [3, 4]}
+    assert "fell again: imdn with seeds 3, 4." in page_of(document, tmp_path)
+    assert "fell again" not in page_of(results(0.1), tmp_path)
+
+
 def test_page_says_how_many_of_the_planned_seeds_are_trained(tmp_path: Path) -> None:
     document = results(0.1)
     document["study"]["groups"][0]["seeds"] = [1, 2, 3, 4, 5]

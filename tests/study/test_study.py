@@ -322,6 +322,18 @@ def test_torchrun_is_refused_for_a_study(place: Path) -> None:
     assert not (place / "together").exists()
 
 
+def test_a_training_whose_loss_spiked_is_named(place: Path, done: str, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(place / "out", output)
+    path = output / "runs/pan/seed-2/training.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "loss_spike": {"step": 2, "loss": 9.0, "lowest": 0.1}}))
+    found, before = (collect(folder, load_study(place / "plan.toml")) for folder in (output, place / "out"))
+    assert found.groups[0].spiked == {"pan": (2,)} and before.groups[0].spiked is None
+    remark = "The loss of some trainings rose to many times its lowest value and fell again: `pan`: seed 2."
+    assert remark in report(found) and remark not in report(before)
+    assert found.groups[0].means == before.groups[0].means
+
+
 def test_a_diverged_training_leaves_its_contrast_undecided(
     place: Path, done: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
