@@ -1,4 +1,4 @@
-"""`python -m benchmarks.reproduce`: every table that srbench vouches for, made anew as one Markdown report.
+"""`python -m benchmarks.reproduce`: every published table, computed again, as one Markdown report.
 
 Needs `$SRBENCH_TEST_DATA`; exits 1 if a number is not what was published or measured before.
 """
@@ -250,7 +250,7 @@ def main() -> int:
     os.environ.setdefault("SRBENCH_MIRROR", str(data / "checkpoints"))
     os.environ.setdefault("SRBENCH_OFFLINE", "1")
     root, reference, report = data / "data", data / "reference", Report()
-    print("# srbench: the numbers, made anew")
+    print("# srbench: the numbers, computed again")
     sections: list[tuple[str, list[str], Callable[[], Iterator[tuple[list[str], bool]]]]] = [
         (
             "IMDN, authors' weights, PSNR / SSIM",

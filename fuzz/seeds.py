@@ -1,4 +1,4 @@
-"""`python -m fuzz.seeds`: write the seeds of the corpus anew, where the formats have changed."""
+"""`python -m fuzz.seeds`: write the seeds of the corpus again, after a change of the formats."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ class PatchSampler:
         if other:
             raise DatasetError(
                 f"expected the state of this patch stream, got one with {', '.join(other)}; "
-                "resume with the same recipe, or start anew"
+                "resume with the same recipe, or start from the first step"
             )
         self._go_to(int(state["epoch"]), int(state["position"]))
 

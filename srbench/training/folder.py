@@ -130,10 +130,13 @@ class TrainingFolder:
             state = read_pickled(path)
         except WeightsError as error:
             raise TrainingError(
-                f"{path}: expected a checkpoint, got a damaged or different file ({error}); delete it to start anew"
+                f"{path}: expected a checkpoint, got a damaged or different file ({error}); delete it to "
+                "start from the first step"
             ) from error
         if not isinstance(state, dict) or state.get("format") != FORMAT:
-            raise TrainingError(f"{path}: expected a checkpoint of format {FORMAT}; delete it to start anew")
+            raise TrainingError(
+                f"{path}: expected a checkpoint of format {FORMAT}; delete it to start from the first step"
+            )
         with readable_checkpoint(self.path):
             # Older checkpoints have only the hash of the recipe.
             self._require_same(state["key"], state.get("recipe", {}))
@@ -168,7 +171,7 @@ class TrainingFolder:
         if hashlib.sha256(data).hexdigest() != sha256:
             raise TrainingError(
                 f"{path}: expected the log that {CHECKPOINT} next to it describes, got different content; restore it, "
-                f"or delete {CHECKPOINT} to start anew"
+                f"or delete {CHECKPOINT} to start from the first step"
             )
         write_atomic(path, data, error=TrainingError)
 
@@ -244,7 +247,9 @@ def read_lines(folder: Path) -> list[Line]:
     try:
         texts = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     except (OSError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{path}: expected the log of a training, got {error}; restore it or train anew") from error
+        raise TrainingError(
+            f"{path}: expected the log of a training, got {error}; restore it or train again"
+        ) from error
     found = [_line(text) for text in texts]
     if found and found[-1] is None:
         found.pop()
@@ -253,7 +258,7 @@ def read_lines(folder: Path) -> list[Line]:
         number = found.index(None) + 1
         raise TrainingError(
             f"{path}, line {number}: expected a JSON object with a step, got {texts[number - 1][:60]!r}; restore the "
-            "log or train anew in another folder"
+            "log or train again in another folder"
         )
     return lines
 
@@ -275,5 +280,5 @@ def readable_checkpoint(folder: Path) -> Iterator[None]:
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise TrainingError(
             f"{folder / CHECKPOINT}: expected the complete state of a training, got one with missing or wrong parts "
-            f"({type(error).__name__}: {error}); delete it to start anew"
+            f"({type(error).__name__}: {error}); delete it to start from the first step"
         ) from error

@@ -154,7 +154,7 @@ def require_snapshots(job: Job, step: int) -> None:
             raise TrainingError(
                 f"{job.output}: expected weights at {percent} % of the steps to be there by now, for "
                 f"step {step_of(percent, job)} has passed, got none; leave out --snapshot {percent}, "
-                "or train anew in another output folder"
+                "or train again in another output folder"
             )
 
 

@@ -80,13 +80,13 @@ def _require_own_weights(folder: Path, record: TrainingDocument) -> None:
         )
     except (OSError, ValueError, WeightsError) as error:
         raise TrainingError(
-            f"{folder}: expected the weights of a finished training, got none ({error}); train it anew "
+            f"{folder}: expected the weights of a finished training, got none ({error}); train it again "
             "in another folder"
         ) from error
     if not own:
         raise TrainingError(
             f"{path}: expected the weights that {RECORD} next to it describes, got others; restore those, "
-            "or train anew in another folder"
+            "or train again in another folder"
         )
 
 

@@ -65,7 +65,7 @@ def read_stage(folder: Path, *, network: str, scale: int, form: Form | None) -> 
     except (OSError, WeightsError) as error:
         raise TrainingError(
             f"--start {folder}: expected the weights of a finished training, got none ({error}); train "
-            "it anew in another folder"
+            "it again in another folder"
         ) from error
     if (record["network"], record["scale"]) != (network, scale):
         raise TrainingError(

@@ -81,7 +81,7 @@ def conv(inputs: int, outputs: int, kernel: int = 3, *, groups: int = 1, bias: b
 def bias_of(layer: nn.Conv2d) -> Tensor:
     """Return the bias of a convolution; raise UpscalerError if it has none."""
     if layer.bias is None:
-        raise UpscalerError("expected a convolution with a bias, got one without; build the network anew")
+        raise UpscalerError("expected a convolution with a bias, got one without; build the network again")
     return layer.bias
 
 

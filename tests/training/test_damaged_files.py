@@ -78,7 +78,7 @@ def test_damaged_file_of_a_finished_training_is_named(
         (_cut(CHECKPOINT), "expected a checkpoint, got a damaged or different file"),
         *((_without(key), rf"missing or wrong parts \(KeyError: '{key}'\); delete it") for key in _PARTS),
         (_edited(LOG, "loss", "lost"), r"the log that checkpoint\.pt next to it describes, got different content"),
-        (_cut(LOG), "got different content; restore it, or delete checkpoint.pt to start anew"),
+        (_cut(LOG), "got different content; restore it, or delete checkpoint.pt to start from the first step"),
     ],
 )
 def test_damaged_file_of_an_unfinished_training_is_named(

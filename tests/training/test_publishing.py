@@ -116,7 +116,7 @@ def test_sets_that_were_trained_on_are_left_out(
     assert set(made.record["scores"]) == {"others"}
     unscored, broken = made.remarks
     assert unscored == f"not scored on {seen.name}, 6 of whose images are in the training set"
-    assert broken.startswith("the loss rose from 0.25 to 4e+02 by step 2, and the training began anew")
+    assert broken.startswith("the loss rose from 0.25 to 4e+02 by step 2: the network lost what it had learned")
     assert made.record["note"].endswith(f"{unscored}; {broken}")
 
 

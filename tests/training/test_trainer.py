@@ -372,7 +372,7 @@ def test_a_damaged_checkpoint_is_refused_and_code_in_one_is_not_run(images: Path
     job = small_job(images, tmp_path)
     for content in (b"", b"cos\nsystem\n(S'touch pwned'\ntR."):
         (tmp_path / "checkpoint.pt").write_bytes(content)
-        with pytest.raises(TrainingError, match="delete it to start anew"):
+        with pytest.raises(TrainingError, match="delete it to start from the first step"):
             train(replace(job))
 
 
