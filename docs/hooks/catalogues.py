@@ -214,10 +214,18 @@ _PAIR_SETS = ("Set5", "Set14", "BSD100", "Urban100")
 
 
 def _training_of(one: PairResult) -> tuple[str, ...]:
-    training = one.pair.variant.record.training
-    if training is None:
-        return "-", "-", "-"
-    facts = (training.recipe, training.steps, training.seed)
+    """Recipe, steps and seed at the pair's scale: of the weights trained here, else as the entry states them."""
+    model, stated = one.pair.variant.record.model, one.pair.variant.record.training
+    own = (
+        record["training"]
+        for record in _trained_records()
+        if model.spec == f"zoo:{record['network']}@srbench" and one.scale in scales_of(record)
+    )
+    facts: tuple[str | int | None, ...] = (None, None, None)
+    if (made := next(own, None)) is not None:
+        facts = made["recipe"], made["steps"], made["seed"]
+    elif stated is not None:
+        facts = stated.recipe, stated.steps, stated.seed
     return tuple("-" if fact is None else f"{fact:,}" if isinstance(fact, int) else fact for fact in facts)
 
 
