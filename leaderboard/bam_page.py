@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from markupsafe import Markup
 
@@ -20,7 +20,9 @@ from leaderboard.rendering import render, short_signed, signed
 from leaderboard.study_pages import read_studies, study_path
 from srbench.charts import Axis, Interval, PartsBar, interval_chart, parts_chart
 from srbench.errors import counted
+from srbench.records.training_documents import PublishedTrainingDocument
 from srbench.statistics import PairedDifference
+from srbench.zoo.trained import records
 
 PATH = "bam.html"
 PROTOCOL = "matlab-y"
@@ -52,6 +54,25 @@ class PairResult:
     def label(self) -> str:
         """`IMDN ×4`, as the forest plot names it."""
         return f"{short_title(self.pair.base.title)} ×{self.scale}"
+
+    @property
+    def training(self) -> tuple[str | None, int | None, int | None]:
+        """Recipe, steps and seed at this scale.
+
+        They come from the record of weights that were trained here. An entry states them for all its scales together.
+        """
+        entry = self.pair.variant.record
+        hashes = {run.weights_sha256 for run in entry.runs if run.scale == self.scale}
+        if made := next((_trained_here()[one] for one in hashes if one in _trained_here()), None):
+            return made["recipe"], made["steps"], made["seed"]
+        stated = entry.training
+        return (stated.recipe, stated.steps, stated.seed) if stated else (None, None, None)
+
+
+@cache
+def _trained_here() -> dict[str | None, PublishedTrainingDocument]:
+    """Return how each file of weights in the zoo was trained, by its sha256."""
+    return {record["file"]["sha256"]: record["training"] for record in records()}
 
 
 def pages(collection: Collection) -> Iterator[Page]:
@@ -118,7 +139,8 @@ def _page(collection: Collection) -> str:
 def _forest(verdict: Verdict, results: Sequence[PairResult]) -> Markup:
     """Studies as filled points with intervals over seeds, pairs as hollow points with intervals over images."""
     rows = [_of_study(one) for one in verdict.outcomes]
-    rows += [row for one in results if (row := _of_pair(one))]
+    by_set = sorted(results, key=lambda one: one.shown[0], reverse=True)  # one heading for each set
+    rows += [row for one in by_set if (row := _of_pair(one))]
     if not rows:
         return Markup()
     words = "; ".join(f"{row.group}, {row.label}: {signed(row.mean)}" for row in rows)

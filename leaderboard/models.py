@@ -11,7 +11,7 @@ from typing import cast
 from markupsafe import Markup
 
 from leaderboard.addresses import address_safe, model_path, scores_anchor
-from leaderboard.boards import Board, all_boards
+from leaderboard.boards import RANKING_SETS, Board, all_boards
 from leaderboard.citing import bibtex, commands
 from leaderboard.collection import Collection
 from leaderboard.data_files import scores_path
@@ -87,10 +87,14 @@ class GroupScores:
 
 @dataclass(frozen=True)
 class Place:
-    """The rank of an entry in one table of all entries."""
+    """The rank of an entry in one table of all entries, and its PSNR on `dataset`.
+
+    This is the set that the table ranks by, or another one if the entry was not scored on it.
+    """
 
     board: Board
     rank: int | None
+    dataset: str
     psnr: float | None
 
     @property
@@ -173,10 +177,14 @@ def _places(collection: Collection) -> dict[str, list[Place]]:
     boards = [one for one in all_boards(collection) if one.family is ALL]
     default = [one for one in boards if one.view.protocol.name == protocol_names()[0]]
     for board in sorted(default, key=lambda one: (one.view.scale != SCALE, one.view.scale)):
-        group = board.view.scale, board.view.protocol.name, board.ranked_on
         for line in board.lines:
-            mean = line.entry.means.get(group)
-            found.setdefault(line.entry.id, []).append(Place(board, line.rank, mean.psnr if mean else None))
+            means = {
+                name: mean.psnr
+                for name in dict.fromkeys((board.ranked_on, *RANKING_SETS))
+                if (mean := line.entry.means.get((board.view.scale, board.view.protocol.name, name)))
+            }
+            dataset, psnr = next(iter(means.items()), (board.ranked_on, None))
+            found.setdefault(line.entry.id, []).append(Place(board, line.rank, dataset, psnr))
     return found
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
-from leaderboard.bam_page import PairResult, pair_results, single_trainings
+from leaderboard.bam_page import pair_results, single_trainings
 from leaderboard.collection import Collection, collect
 from leaderboard.study_pages import study_files
 from srbench.datasets import CATALOGUE as DATASETS
@@ -201,7 +201,7 @@ def pairs() -> str:
     rows = (
         (
             f"{one.label} ([base](../submissions/{one.pair.base.id}), [BAM](../submissions/{one.pair.variant.id}))",
-            *_training_of(one),
+            *("-" if fact is None else f"{fact:,}" if isinstance(fact, int) else fact for fact in one.training),
             *(_pair_difference(dict(one.differences).get(name)) for name in _PAIR_SETS),
         )
         for one in results
@@ -211,22 +211,6 @@ def pairs() -> str:
 
 
 _PAIR_SETS = ("Set5", "Set14", "BSD100", "Urban100")
-
-
-def _training_of(one: PairResult) -> tuple[str, ...]:
-    """Recipe, steps and seed at the pair's scale: of the weights trained here, else as the entry states them."""
-    model, stated = one.pair.variant.record.model, one.pair.variant.record.training
-    own = (
-        record["training"]
-        for record in _trained_records()
-        if model.spec == f"zoo:{record['network']}@srbench" and one.scale in scales_of(record)
-    )
-    facts: tuple[str | int | None, ...] = (None, None, None)
-    if (made := next(own, None)) is not None:
-        facts = made["recipe"], made["steps"], made["seed"]
-    elif stated is not None:
-        facts = stated.recipe, stated.steps, stated.seed
-    return tuple("-" if fact is None else f"{fact:,}" if isinstance(fact, int) else fact for fact in facts)
 
 
 def _pair_difference(found: PairedDifference | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from leaderboard.bam_claims import bam_claims, measured
-from leaderboard.bam_page import pair_results, single_trainings
+from leaderboard.bam_page import pages, pair_results, single_trainings
 from leaderboard.bam_verdict import DEPENDS, bam_verdict
 from leaderboard.collection import Collection, collect
 from leaderboard.study_pages import Study, parse, study_files
@@ -88,3 +89,15 @@ def test_pairs_of_single_trainings_are_said_to_show_little(entries: Collection) 
     assert {one.label for one in found} >= {"IMDN ×2", "IMDN ×4", "RCAN ×3"}
     assert "does not show whether BAM helps" in single_trainings(found)
     assert single_trainings([]) == ""
+
+
+def test_recipe_and_steps_of_a_pair_are_those_of_its_own_scale(entries: Collection) -> None:
+    found = {one.label: one.training for one in pair_results(entries)}
+    assert found["AWSRN ×2"] == ("cpu[steps=5000, validate_every=1250]", 5000, 0)
+    assert found["AWSRN ×4"] == ("budget-cpu", 10400, 0)
+
+
+def test_the_chart_has_one_heading_for_each_set(entries: Collection) -> None:
+    [page] = pages(entries)
+    headings = re.findall(r"One training each: (\w+) PSNR, over images</text>", str(page.content()))
+    assert len(headings) == len(set(headings)) > 1

@@ -100,6 +100,15 @@ def test_the_panel_is_the_paired_difference_of_the_rows(collected: Collect) -> N
     assert f"{found[group].mean:+.3f}".replace("-", "−") in html
 
 
+def test_an_entry_without_the_ranking_set_shows_another_score(tmp_path: Path) -> None:
+    generate(tmp_path, 2, datasets=("Urban100", "BSD100"))
+    generate(tmp_path, 1, start=2, datasets=("BSD100",))
+    collection = collect(tmp_path)
+    psnr = {one.id: one.means[4, "matlab-y", "BSD100"].psnr for one in collection.entries}["net-00002"]
+    assert f"<strong>{psnr:.2f} dB</strong> on BSD100 ×4: no rank without Urban100" in page_of(collection, "net-00002")
+    assert "on Urban100 ×4: rank" in page_of(collection, "net-00000")
+
+
 def test_entries_from_images_state_no_unknown_facts(collected: Collect) -> None:
     def edit(document: dict[str, Any]) -> None:
         document["model"].update(spec="images:SR")
