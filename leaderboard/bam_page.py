@@ -89,14 +89,16 @@ def pair_results(collection: Collection) -> list[PairResult]:
 
 def single_trainings(results: Sequence[PairResult]) -> str:
     """Return in a sentence what the pairs of single trainings show; empty without any."""
-    if not results:
+    shown = [one.shown for one in results]
+    means = [found.mean for _, found in shown if found.mean is not None]
+    if not means:
         return ""
-    lower = sum(one.shown[1].mean is not None and one.shown[1].mean < 0 for one in results)
-    names = " or ".join(dict.fromkeys(one.shown[0] for one in results))
+    lower, names = sum(mean < 0 for mean in means), " or ".join(dict.fromkeys(name for name, _ in shown))
     return (
-        f"In {lower} of {counted(len(results), 'pair')} that were trained once each, the mean PSNR on {names} is lower "
-        "with BAM. Such a pair does not show whether BAM helps: it compares two single trainings, and a different seed "
-        "or learning rate may reverse the difference."
+        f"In {lower} of {counted(len(means), 'pair')} that were trained once each, the mean PSNR on {names} is lower "
+        f"with BAM; the differences are {signed(min(means))} to {signed(max(means))} dB. Such a pair does not show "
+        "whether BAM helps: it compares two single trainings, and a different seed or learning rate may reverse the "
+        "difference. Pairs of one network are not independent where ×2 and ×3 were trained from ×4."
     )
 
 
