@@ -141,7 +141,8 @@ def _page(collection: Collection) -> str:
 def _forest(verdict: Verdict, results: Sequence[PairResult]) -> Markup:
     """Studies as filled points with intervals over seeds, pairs as hollow points with intervals over images."""
     rows = [_of_study(one) for one in verdict.outcomes]
-    by_set = sorted(results, key=lambda one: one.shown[0], reverse=True)  # one heading for each set
+    sets = list(dict.fromkeys((*RANKING_SETS, *(one.shown[0] for one in results))))
+    by_set = sorted(results, key=lambda one: sets.index(one.shown[0]))  # one heading for each set
     rows += [row for one in by_set if (row := _of_pair(one))]
     if not rows:
         return Markup()
