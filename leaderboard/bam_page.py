@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 
 from markupsafe import Markup
 
@@ -20,9 +20,8 @@ from leaderboard.rendering import render, short_signed, signed
 from leaderboard.study_pages import read_studies, study_path
 from srbench.charts import Axis, Interval, PartsBar, interval_chart, parts_chart
 from srbench.errors import counted
-from srbench.records.training_documents import PublishedTrainingDocument
 from srbench.statistics import PairedDifference
-from srbench.zoo.trained import records
+from srbench.zoo.weights_catalogue import entry_of
 
 PATH = "bam.html"
 PROTOCOL = "matlab-y"
@@ -61,18 +60,11 @@ class PairResult:
 
         They come from the record of weights that were trained here. An entry states them for all its scales together.
         """
-        entry = self.pair.variant.record
-        hashes = {run.weights_sha256 for run in entry.runs if run.scale == self.scale}
-        if made := next((_trained_here()[one] for one in hashes if one in _trained_here()), None):
-            return made["recipe"], made["steps"], made["seed"]
-        stated = entry.training
-        return (stated.recipe, stated.steps, stated.seed) if stated else (None, None, None)
-
-
-@cache
-def _trained_here() -> dict[str | None, PublishedTrainingDocument]:
-    """Return how each file of weights in the zoo was trained, by its sha256."""
-    return {record["file"]["sha256"]: record["training"] for record in records()}
+        record = self.pair.variant.record
+        sha256 = next(run.weights_sha256 for run in record.runs if run.scale == self.scale)
+        weights = entry_of(sha256) if sha256 else None
+        made = (weights and weights.training) or record.training
+        return (made.recipe, made.steps, made.seed) if made else (None, None, None)
 
 
 def pages(collection: Collection) -> Iterator[Page]:

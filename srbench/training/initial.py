@@ -16,10 +16,10 @@ from srbench.records.training_documents import InitDocument
 from srbench.training.folder import CHECKPOINT
 from srbench.training.records import RECORD, WEIGHTS, as_one, read_training
 from srbench.upscalers.own_weights import PREFIX
-from srbench.zoo.checkpoints import Architecture, closest, detect, entry_of, fetch_weights, load
+from srbench.zoo.checkpoints import Architecture, closest, detect, fetch_weights, load
 from srbench.zoo.networks import TRAINED_FORM, Form, find_variant
 from srbench.zoo.reading import RECORD_KEY, Checkpoint, read_checkpoint
-from srbench.zoo.weights_catalogue import WeightsEntry, entries_of, find_weights, names_file, times
+from srbench.zoo.weights_catalogue import WeightsEntry, entries_of, entry_of, find_weights, names_file, times
 from srbench.zoo.wrapping import preferred
 
 State = Mapping[str, Tensor]

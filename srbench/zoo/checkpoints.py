@@ -28,6 +28,7 @@ from srbench.zoo.weights_catalogue import (
     Setting,
     WeightsEntry,
     entries_of,
+    entry_of,
     find_weights,
     names_file,
     times,
@@ -281,11 +282,6 @@ def with_record(state: Mapping[str, Tensor], record: Mapping[str, object]) -> by
     """Return a safetensors file of tensors and a record, for `recorded` and `load`; equal content gives equal bytes."""
     # Only one key, because safetensors writes several keys in a random order, which changes the file.
     return save(dict(state), metadata={RECORD_KEY: json.dumps(record, sort_keys=True)})
-
-
-def entry_of(sha256: str) -> WeightsEntry | None:
-    """The catalogue's entry for the file with this hash, if there is one."""
-    return next((entry for entry in CATALOGUE if entry.file.sha256 == sha256), None)
 
 
 def _load_file(name: str, scale: int, file: Path, form: Form | None) -> LoadedNetwork:

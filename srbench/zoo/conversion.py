@@ -8,11 +8,11 @@ from typing import Required, TypedDict
 
 from srbench.errors import WeightsError
 from srbench.files import sha256_of, write_atomic
-from srbench.zoo.checkpoints import Architecture, closest, detect, entry_of, fill, with_record
+from srbench.zoo.checkpoints import Architecture, closest, detect, fill, with_record
 from srbench.zoo.networks import TRAINING_FORM, find_variant
 from srbench.zoo.reading import Checkpoint, read_checkpoint
 from srbench.zoo.reparam import merge
-from srbench.zoo.weights_catalogue import Setting, WeightsEntry, times
+from srbench.zoo.weights_catalogue import Setting, WeightsEntry, entry_of, times
 
 
 class ConvertedFacts(TypedDict, total=False):

@@ -37,6 +37,11 @@ def entries_of(name: str) -> tuple[WeightsEntry, ...]:
     return tuple(entry for entry in CATALOGUE if entry.name == name)
 
 
+def entry_of(sha256: str) -> WeightsEntry | None:
+    """Return the entry for the file with this hash, if there is one."""
+    return next((entry for entry in CATALOGUE if entry.file.sha256 == sha256), None)
+
+
 def authors_scores(name: str, *, scale: int) -> dict[str, ExpectedScore]:
     """Return the scores of the authors' weights of a network at `scale`, by dataset; empty if none are listed."""
     return {
