@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from leaderboard.addresses import table_path
 from leaderboard.collection import Collection
-from leaderboard.entries import Entry, Group, Mean
+from leaderboard.entries import Entry, Mean
 from leaderboard.families import ALL, Family, existing, is_trained_here, members
 from leaderboard.ranking import (
     MARKS,
@@ -110,9 +110,9 @@ def front_board(collection: Collection) -> Board | None:
 def make_board(collection: Collection, view: View, family: Family = ALL) -> Board:
     """Rank the entries of a view that belong to a group."""
     entries = members(view.entries, family)
-    datasets = [name for name in view.datasets if any(_group(view, name) in entry.means for entry in entries)]
+    datasets = [name for name in view.datasets if any(view.group(name) in entry.means for entry in entries)]
     ranked_on = ranking_set(view, entries, datasets)
-    found = tiers(collection, entries, _group(view, ranked_on), 0)
+    found = tiers(collection, entries, view.group(ranked_on), 0)
     columns = tuple(_column(collection, view, entries, name, found if name == ranked_on else None) for name in datasets)
     lines = _lines(view, entries, columns, ranked_on, places(found))
     by_id = {entry.id: entry for entry in entries}
@@ -123,19 +123,15 @@ def make_board(collection: Collection, view: View, family: Family = ALL) -> Boar
 def ranking_set(view: View, entries: Sequence[Entry], datasets: Sequence[str]) -> str:
     """Return the dataset that decides a table's ranks: from `RANKING_SETS`, or else the one with the most entries."""
     ranked = ranked_entries(entries, view.protocol.name) or entries
-    scored = {name: sum(_group(view, name) in entry.means for entry in ranked) for name in datasets}
+    scored = {name: sum(view.group(name) in entry.means for entry in ranked) for name in datasets}
     named = [name for name in RANKING_SETS if 2 * scored.get(name, 0) >= len(ranked)]
     return named[0] if named else max(datasets, key=lambda name: scored[name])
-
-
-def _group(view: View, dataset: str) -> Group:
-    return view.scale, view.protocol.name, dataset
 
 
 def _column(
     collection: Collection, view: View, entries: Sequence[Entry], dataset: str, known: list[list[str]] | None
 ) -> Column:
-    group = _group(view, dataset)
+    group = view.group(dataset)
     found = [
         known if known is not None and metric == 0 else tiers(collection, entries, group, metric, most=2)
         for metric in range(len(METRICS))
@@ -165,7 +161,7 @@ def _lines(
 
 
 def _cell(view: View, column: Column, entry: Entry) -> Cell:
-    mean = entry.means.get(_group(view, column.dataset))
+    mean = entry.means.get(view.group(column.dataset))
     psnr_mark, ssim_mark = (marks.get(entry.id) for marks in column.marks)
     return Cell(
         column.dataset, mean, psnr_mark, ssim_mark, mean is not None and of_other_inputs(mean, column.reference)
@@ -173,13 +169,13 @@ def _cell(view: View, column: Column, entry: Entry) -> Cell:
 
 
 def _aliased(view: View, entry: Entry, dataset: str) -> float | None:
-    mean = entry.means.get(_group(view, dataset))
+    mean = entry.means.get(view.group(dataset))
     return mean.aliased if mean else None
 
 
 def _place(view: View, line: Line, ranked_on: str) -> tuple[object, ...]:
     """The sort key of a row: main group first; ranked before unranked; then by rank, mean, title and id."""
-    mean = line.entry.means.get(_group(view, ranked_on))
+    mean = line.entry.means.get(view.group(ranked_on))
     psnr = mean.psnr if mean and mean.psnr is not None else float("-inf")
     rank = float("inf") if line.rank is None else line.rank
     return line.apart, rank, -psnr, line.entry.title.casefold(), line.entry.id

@@ -39,11 +39,11 @@ def cards(collection: Collection, board: Board) -> tuple[Card, ...]:
 def _best(board: Board) -> Iterator[Card]:
     if not board.first_tier:
         return
-    scale, protocol, dataset = board.view.scale, board.view.protocol.name, board.ranked_on
+    scale, dataset = board.view.scale, board.ranked_on
     leader = board.first_tier[0]
     names = ", ".join(entry.title for entry in board.first_tier[:_MOST_LEADERS])
     others = len(board.first_tier) - _MOST_LEADERS
-    psnr = leader.means[scale, protocol, dataset].psnr
+    psnr = leader.means[board.view.group(dataset)].psnr
     size = leader.at("parameters", scale)
     yield Card(
         f"Best at ×{scale}",

@@ -142,7 +142,7 @@ def view_csv(view: View) -> str:
 
 
 def _view_means(view: View) -> list[tuple[Entry, Group]]:
-    cells = [(entry, (view.scale, view.protocol.name, name)) for entry in view.entries for name in view.datasets]
+    cells = [(entry, view.group(name)) for entry in view.entries for name in view.datasets]
     return [cell for cell in cells if cell[1] in cell[0].means]
 
 

@@ -83,10 +83,7 @@ def _markdown_number(number: Number) -> str:
 
 def _latex_rows(collection: Collection, view: View, datasets: Sequence[str], bases: Bases) -> Iterator[list[str]]:
     marks = {
-        dataset: [
-            rank(collection, view.entries, (view.scale, view.protocol.name, dataset), metric)
-            for metric in range(len(METRICS))
-        ]
+        dataset: [rank(collection, view.entries, view.group(dataset), metric) for metric in range(len(METRICS))]
         for dataset in view.datasets
     }
     names, references = _names(view), _references(view)
@@ -104,14 +101,12 @@ def _latex_rows(collection: Collection, view: View, datasets: Sequence[str], bas
 
 
 def _references(view: View) -> References:
-    return {
-        dataset: reference_inputs(view.entries, (view.scale, view.protocol.name, dataset)) for dataset in view.datasets
-    }
+    return {dataset: reference_inputs(view.entries, view.group(dataset)) for dataset in view.datasets}
 
 
 def _numbers(view: View, entry: Entry, dataset: str, bases: Bases, references: References) -> list[Number]:
     """PSNR and SSIM of a cell; one dash where there is no mean."""
-    group = view.scale, view.protocol.name, dataset
+    group = view.group(dataset)
     mean = entry.means.get(group)
     if mean is None or mean.psnr is None:
         return [("-", "")]

@@ -148,7 +148,7 @@ def _table(
 
 def _metrics(board: Board) -> MetricTable | None:
     """Return the further metrics of a table's entries on the set that it is ranked on."""
-    group = board.view.scale, board.view.protocol.name, board.ranked_on
+    group = board.view.group(board.ranked_on)
     return metric_table([line.entry for line in board.lines][:ROWS], group)
 
 

@@ -178,13 +178,11 @@ def _places(collection: Collection) -> dict[str, list[Place]]:
     default = [one for one in boards if one.view.protocol.name == protocol_names()[0]]
     for board in sorted(default, key=lambda one: (one.view.scale != SCALE, one.view.scale)):
         for line in board.lines:
-            means = {
-                name: mean.psnr
-                for name in dict.fromkeys((board.ranked_on, *RANKING_SETS))
-                if (mean := line.entry.means.get((board.view.scale, board.view.protocol.name, name)))
-            }
-            dataset, psnr = next(iter(means.items()), (board.ranked_on, None))
-            found.setdefault(line.entry.id, []).append(Place(board, line.rank, dataset, psnr))
+            means = line.entry.means
+            scored = (name for name in (board.ranked_on, *RANKING_SETS) if board.view.group(name) in means)
+            dataset = next(scored, board.ranked_on)
+            mean = means.get(board.view.group(dataset))
+            found.setdefault(line.entry.id, []).append(Place(board, line.rank, dataset, mean.psnr if mean else None))
     return found
 
 

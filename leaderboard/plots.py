@@ -235,7 +235,7 @@ def _thinned(points: list[Point], front: list[Point]) -> tuple[Point, ...]:
 
 def _shown(view: View, dataset: str) -> list[Entry]:
     """Return the entries of the main group that were scored on all images of the same pixels."""
-    group = view.scale, view.protocol.name, dataset
+    group = view.group(dataset)
     main = ranked_entries(view.entries, view.protocol.name)
     inputs = reference_inputs(main, group)
     alike = [e for e in main if group in e.means and e.means[group].inputs == inputs]
@@ -244,7 +244,7 @@ def _shown(view: View, dataset: str) -> list[Entry]:
 
 def _psnr(entry: Entry, view: View, dataset: str) -> float | None:
     """Return the mean of a complete set if it is finite."""
-    psnr = entry.means[view.scale, view.protocol.name, dataset].psnr
+    psnr = entry.means[view.group(dataset)].psnr
     return psnr if psnr is not None and math.isfinite(psnr) else None
 
 
@@ -295,7 +295,7 @@ def _fps_at(place: tuple[str, int, int], entry: Entry, scale: int) -> float | No
 
 def _run_speeds(view: View, dataset: str, entries: Sequence[Entry]) -> list[Measure]:
     """Return one measure per device that the dataset was scored on."""
-    group = view.scale, view.protocol.name, dataset
+    group = view.group(dataset)
     devices = sorted({device for entry in entries if (device := _device(entry, group))})
     return [
         Measure(

@@ -52,7 +52,7 @@ def social_card(board: Board) -> bytes:
 
 def _draw_row(draw: ImageDraw.ImageDraw, top: int, line: Line, board: Board) -> None:
     scale, entry, font = board.view.scale, line.entry, _font(32)
-    mean = entry.means.get((scale, board.view.protocol.name, board.ranked_on))
+    mean = entry.means.get(board.view.group(board.ranked_on))
     title = textwrap.shorten(_plain(entry.title), _TITLE_CHARACTERS, placeholder=" ...")
     right = _SIZE[0] - _EDGE
     draw.line((_EDGE, top - 8, right, top - 8), fill=_RULE, width=2)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from leaderboard.addresses import table_path
 from leaderboard.collection import Collection
-from leaderboard.entries import Entry
+from leaderboard.entries import Entry, Group
 from srbench.datasets import CATALOGUE
 from srbench.protocols import Protocol, get_protocol, protocol_names
 
@@ -34,6 +34,10 @@ class View:
     def stem(self) -> str:
         """The start of the names of its data files: `x4-matlab-y`."""
         return f"x{self.scale}-{self.protocol.name}"
+
+    def group(self, dataset: str) -> Group:
+        """Return the key of the scores on one of its datasets."""
+        return self.scale, self.protocol.name, dataset
 
 
 def views(collection: Collection) -> list[View]:
