@@ -16,7 +16,7 @@ from leaderboard.collection import Collection
 from leaderboard.pages import Page
 from leaderboard.rendering import render, short_signed
 from srbench.charts import Axis, Interval, interval_chart
-from srbench.errors import ResultsError, SrbenchError, SubmissionError
+from srbench.errors import ResultsError, SrbenchError, SubmissionError, numbered
 from srbench.records.record_model import validate
 from srbench.records.study import STUDY_VERSION, ContrastResult, GroupResult, MeasuredDifference, StudyResults
 from srbench.statistics import far_apart, p_text
@@ -164,9 +164,7 @@ def unmeasured(group: GroupResult) -> list[Difference]:
 
 def seeds_by_arm(trainings: Mapping[str, Sequence[int]]) -> str:
     """Return trainings in words: `imdn-bam with seed 2; imdn with seeds 1, 3`."""
-    return "; ".join(
-        f"{arm} with seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" for arm, seeds in trainings.items()
-    )
+    return "; ".join(f"{arm} with {numbered('seed', seeds)}" for arm, seeds in trainings.items())
 
 
 def pages(collection: Collection) -> Iterator[Page]:

@@ -96,6 +96,11 @@ def counted(number: int, singular: str, plural: str = "") -> str:
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
+def numbered(singular: str, numbers: Sequence[int]) -> str:
+    """Return a noun with its numbers: seed 2; seeds 1, 3."""
+    return f"{singular}{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+
+
 def enumerated(names: Sequence[str], last: str = "and") -> str:
     """Return all names in words, the last after `and` or another word: `a`, `a and b`, `a, b and c`."""
     return f" {last} ".join([", ".join(names[:-1]), *names[-1:]] if len(names) > 1 else names)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from srbench.errors import enumerated
+from srbench.errors import enumerated, numbered
 from srbench.records.study import (
     ChosenRate,
     ContrastResult,
@@ -196,7 +196,7 @@ def _means(group: GroupResult) -> Iterator[str]:
         ],
     )
     if spiked := group.spiked:
-        named = "; ".join(f"`{arm}`: {_seeds(found)}" for arm, found in spiked.items())
+        named = "; ".join(f"`{arm}`: {numbered('seed', found)}" for arm, found in spiked.items())
         yield (
             f"The loss of some trainings rose to many times its lowest value and fell again: {named}. They are scored "
             "like the others. Their scores say more about the learning rate than about the network."
@@ -288,11 +288,7 @@ def _finished(values: Sequence[float | None]) -> list[float]:
 
 
 def _lost(diverged: Mapping[str, Sequence[int]]) -> str:
-    return " and ".join(f"{arm} diverged with {_seeds(seeds)}" for arm, seeds in diverged.items())
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"seed{'s' * (len(seeds) > 1)} {_listed(seeds)}"
+    return " and ".join(f"{arm} diverged with {numbered('seed', seeds)}" for arm, seeds in diverged.items())
 
 
 def _listed(seeds: Sequence[int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
@@ -145,23 +145,14 @@ def _groups(
     `spiked` are the trainings whose loss had a spike.
     """
     own = {(one.arm, one.seed, percent): run for (one, percent), run in scored.items() if not one.shared}
-    for group in study.groups:
-        yield {**_group(study, group, own), **_spikes(group, {one for one in spiked if not one.shared})}
+    yield from (_group(study, group, own, {one for one in spiked if not one.shared}) for group in study.groups)
     if (rate := shared_rate(study, frozen)) is None:
         return
     shared = {one for one, _ in scored if one == at_rate(one.arm, one.seed, rate, frozen)}
     runs = {(one.arm, one.seed, percent): run for (one, percent), run in scored.items() if one in shared}
     for group in study.groups:
-        results = {**_group(study, group, runs, asks=False), **_spikes(group, spiked & shared)}
+        results = _group(study, group, runs, spiked & shared, asks=False)
         yield {**results, "name": f"{group.name} at one rate", "rate": rate}
-
-
-def _spikes(group: ArmGroup, spiked: Set[PlannedTraining]) -> dict[str, object]:
-    """Return the field `spiked` of a group's results; empty where no training of the group had a spike."""
-    places = {(one.arm, one.seed) for one in spiked}
-    seeds = {arm: [seed for seed in group.seeds if (arm, seed) in places] for arm in group.arms}
-    found = {arm: numbers for arm, numbers in seeds.items() if numbers}
-    return {"spiked": found} if found else {}
 
 
 def _gains(study: StudyPlan, records: Mapping[PlannedTraining, TrainingRecord | None]) -> list[dict[str, object]]:
@@ -180,7 +171,9 @@ def _gains(study: StudyPlan, records: Mapping[PlannedTraining, TrainingRecord | 
     ]
 
 
-def _group(study: StudyPlan, group: ArmGroup, runs: Runs, *, asks: bool = True) -> dict[str, object]:
+def _group(
+    study: StudyPlan, group: ArmGroup, runs: Runs, spiked: Set[PlannedTraining], *, asks: bool = True
+) -> dict[str, object]:
     """Return the results of a group; `asks` says whether the study's question may be one of its contrasts."""
     endpoints = [endpoint for endpoint in study.endpoints if _measured(endpoint, group, runs)]
     means: ArmMeans = {
@@ -194,8 +187,9 @@ def _group(study: StudyPlan, group: ArmGroup, runs: Runs, *, asks: bool = True) 
         }
         for arm in group.arms
     }
-    lost = {arm: [seed for seed in group.seeds if (arm, seed, 100) not in runs] for arm in group.arms}
-    diverged = {arm: seeds for arm, seeds in lost.items() if seeds}
+    diverged = _by_arm(group, lambda arm, seed: (arm, seed, 100) not in runs)
+    places = {(one.arm, one.seed) for one in spiked}
+    with_spike = _by_arm(group, lambda arm, seed: (arm, seed) in places)
     differences = _corrected(study, list(_differences(study, group, endpoints, means, diverged, asks=asks)))
     unmeasured = [
         {key: value for key, value in one.items() if key != "by_percentage"}
@@ -208,10 +202,17 @@ def _group(study: StudyPlan, group: ArmGroup, runs: Runs, *, asks: bool = True) 
         "seeds": list(group.seeds),
         "endpoints": [{"name": endpoint.name, "role": endpoint.role} for endpoint in endpoints],
         **({"diverged": diverged} if diverged else {}),
+        **({"spiked": with_spike} if with_spike else {}),
         "means": means,
         "differences": [one for one in differences if one["by_percentage"]],
         **({"unmeasured": unmeasured} if unmeasured else {}),
     }
+
+
+def _by_arm(group: ArmGroup, chosen: Callable[[str, int], bool]) -> dict[str, list[int]]:
+    """Return the chosen seeds of each arm that has any."""
+    seeds = {arm: [seed for seed in group.seeds if chosen(arm, seed)] for arm in group.arms}
+    return {arm: found for arm, found in seeds.items() if found}
 
 
 def _corrected(study: StudyPlan, differences: list[dict[str, object]]) -> list[dict[str, object]]:
