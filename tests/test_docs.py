@@ -102,6 +102,13 @@ def test_committed_tables_equal_the_catalogues(page: str, monkeypatch: pytest.Mo
     assert catalogues.committed(text) == text, f"{page} has an old table: run `make tables`"
 
 
+def test_every_table_is_on_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "hooks"))
+    catalogues = importlib.import_module("catalogues")
+    shown = {name for page in PAGES for name in re.findall(r"<!-- table: (\w+) -->", (ROOT / page).read_text())}
+    assert shown == set(catalogues.TABLES)
+
+
 def anchors(path: Path) -> set[str]:
     """The addresses of a page's headings, as forges and the builder of the documentation give them."""
     prose = _FENCE.sub("", path.read_text(encoding="utf-8"))
