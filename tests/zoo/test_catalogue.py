@@ -105,13 +105,13 @@ def test_duplicates_and_strange_scales_are_refused() -> None:
 
 
 def test_spec_without_tag_means_srbench_and_lists_the_tags_that_exist() -> None:
-    with pytest.raises(WeightsError, match=r"@srbench; tags that exist: super-image .*zoo:msrn@super-image"):
-        find_weights("msrn", tag=None, scale=4)
+    with pytest.raises(WeightsError, match=r"@srbench; tags that exist: authors .*zoo:rlfn@authors"):
+        find_weights("rlfn", tag=None, scale=4)
 
 
 @pytest.mark.parametrize("name", ["edsr", "edsr-bam"])
 def test_network_too_large_for_processors_names_existing_weights(name: str) -> None:
-    existing = "zoo:edsr@authors, zoo:edsr@super-image, zoo:edsr-base@super-image"
+    existing = "zoo:edsr@authors, zoo:edsr@super-image, zoo:edsr-base@srbench, zoo:edsr-base@super-image"
     with pytest.raises(WeightsError, match=f"EDSR at full size has to be trained on a GPU; what exists: {existing}"):
         find_weights(name, tag=None, scale=4)
 

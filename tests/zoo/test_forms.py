@@ -82,7 +82,7 @@ def test_published_weights_keep_their_form() -> None:
         entry.spec: NETWORKS[find_variant(entry.network).network.name].form_of(dict(entry.options))
         for entry in CATALOGUE
     }
-    bases = ("s-lwsr32", "rcan", "msrn")
+    bases = ("s-lwsr32", "rcan", "msrn", "edsr-base")
     unit = {f"zoo:{name}{end}@srbench": "unit" for name in bases for end in ("", "-bam")}
     other = {spec: form for spec, form in forms.items() if form != "authors" and "@super-image" not in spec}
     assert other == unit

@@ -26,7 +26,7 @@ from srbench.zoo.trained import (
     records,
     scores_at,
 )
-from srbench.zoo.weights_catalogue import CATALOGUE, DEFAULT_TAG, WeightsEntry, find_weights, trained_entry
+from srbench.zoo.weights_catalogue import CATALOGUE, DEFAULT_TAG, WeightsEntry, trained_entry
 
 _OURS = [entry for entry in CATALOGUE if entry.tag == "srbench"]
 _BY_FILE = pytest.mark.parametrize("entry", _OURS, ids=lambda entry: entry.file.name)
@@ -128,8 +128,3 @@ def test_a_damaged_record_or_one_of_another_version_is_refused(tmp_path: Path) -
     path.write_text(json.dumps({"schema_version": 9}))
     with pytest.raises(WeightsError, match="of version 1, got 9"):
         read_record(path)
-
-
-def test_a_network_without_trained_weights_lists_the_tags_that_exist() -> None:
-    with pytest.raises(WeightsError, match="tags that exist: super-image"):
-        find_weights("edsr-base", tag=None, scale=4)
