@@ -25,6 +25,8 @@ FAMILIES = ("without attention", "BAM", "other attention")
 """The clouds of a chart, in the order of their colours."""
 
 _MOST_POINTS = 500
+_MOST_NAMED = 40
+"""With more points, only those of the Pareto front are named; with fewer, all whose name has room."""
 _OWN_TRAINING = ", trained by srbench"
 _PSNR = Axis("mean PSNR, dB")
 
@@ -123,7 +125,7 @@ class Chart:
                     dashed=not on_front,
                     labels=tuple(_short_title(point.entry) for point in chosen),
                     links=tuple(link(model_path(point.entry.id), root=root) for point in chosen),
-                    named=on_front or len(self.points) <= 20,
+                    named=on_front or len(self.points) <= _MOST_NAMED,
                 )
 
 

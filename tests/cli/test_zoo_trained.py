@@ -47,8 +47,8 @@ def test_publishing_what_is_no_training_is_explained(tmp_path: Path) -> None:
 
 
 def test_a_card_needs_weights_of_our_own(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["zoo", "card", "edsr-base"])
-    assert result.exit_code == 1 and "weights tag of edsr-base 'srbench'; known: super-image" in result.stderr
+    result = CliRunner().invoke(main, ["zoo", "card", "rlfn"])
+    assert result.exit_code == 1 and "weights tag of rlfn 'srbench'; known: authors" in result.stderr
     result = CliRunner().invoke(main, ["zoo", "card", "imdn@authors", "--scale", "4"])
     assert (result.exit_code, result.stdout) == (1, "")
     assert "imdn@authors: expected weights that were trained here" in result.stderr

@@ -123,7 +123,7 @@ def test_info_shows_provenance() -> None:
         (("fetch", "imdn-acam"), "no published weights"),
         (("fetch", "imdn", "--scale", "8"), "it has ×2, ×3, ×4"),
         (("fetch", "carn@authors"), "unpinned"),
-        (("export", "msrn", "--scale", "4", "--format", "onnx"), "tags that exist: super-image"),
+        (("export", "rlfn", "--scale", "4", "--format", "onnx"), "tags that exist: authors"),
         (("export", "imdn@absent.pth", "--scale", "4"), "found none at absent.pth"),
         (("export", "imdn@w.PTH", "--scale", "4", "--format", "onnx"), "found none at w.PTH; check the path"),
     ],
