@@ -26,7 +26,7 @@ FAMILIES = ("without attention", "BAM", "other attention")
 
 _MOST_POINTS = 500
 _MOST_NAMED = 40
-"""With more points, only those of the Pareto front are named; with fewer, all whose name has room."""
+"""A chart with more points than this names only those of the Pareto front."""
 _OWN_TRAINING = ", trained by srbench"
 _PSNR = Axis("mean PSNR, dB")
 

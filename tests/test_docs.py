@@ -91,21 +91,25 @@ def test_links_lead_to_files_and_headings_of_the_repository(page: str) -> None:
         assert not anchor or anchor in anchors(target), f"{page}: {link}{anchor}"
 
 
+@pytest.fixture
+def catalogues(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The hook that makes the tables of the pages."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "hooks"))
+    return importlib.import_module("catalogues")
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if "<!-- end of table -->" in (ROOT / page).read_text("utf-8")]
 )
-def test_committed_tables_equal_the_catalogues(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "docs" / "hooks"))
-    catalogues = importlib.import_module("catalogues")
+def test_committed_tables_equal_the_catalogues(page: str, catalogues: ModuleType) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     assert page in catalogues.PAGES
     assert catalogues.committed(text) == text, f"{page} has an old table: run `make tables`"
 
 
-def test_every_table_is_on_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "docs" / "hooks"))
-    catalogues = importlib.import_module("catalogues")
-    shown = {name for page in PAGES for name in re.findall(r"<!-- table: (\w+) -->", (ROOT / page).read_text())}
+def test_every_table_is_on_a_page(catalogues: ModuleType) -> None:
+    texts = [(ROOT / page).read_text(encoding="utf-8") for page in PAGES]
+    shown = {name for text in texts for name in re.findall(r"<!-- table: (\w+) -->", text)}
     assert shown == set(catalogues.TABLES)
 
 
