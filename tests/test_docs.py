@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import doctest
 import importlib
-import importlib.util
 import operator
 import posixpath
 import re
@@ -92,9 +91,14 @@ def test_links_lead_to_files_and_headings_of_the_repository(page: str) -> None:
 
 
 @pytest.fixture
-def catalogues(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The hook that makes the tables of the pages."""
+def hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the hooks of the documentation importable."""
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "hooks"))
+
+
+@pytest.fixture
+def catalogues(hooks: None) -> ModuleType:
+    """The hook that makes the tables of the pages."""
     return importlib.import_module("catalogues")
 
 
@@ -219,15 +223,10 @@ def test_python_pages_have_every_public_name() -> None:
     assert not missing
 
 
-@pytest.fixture(scope="module")
-def reference() -> ModuleType:
-    path = ROOT / "docs" / "hooks" / "cli_reference.py"
-    spec = importlib.util.spec_from_file_location("cli_reference", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def reference(hooks: None) -> ModuleType:
+    """The hook that makes the pages of the commands."""
+    return importlib.import_module("cli_reference")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

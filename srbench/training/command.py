@@ -19,7 +19,6 @@ from srbench.training.recipe import load_recipe
 from srbench.training.recipe_help import recipe_help
 from srbench.training.records import WEIGHTS
 from srbench.training.result_packs import Packer, parse_size, unpack
-from srbench.training.resume_from import loss_curve
 from srbench.training.time_limit import run_within, seconds_of
 from srbench.training.trainer import train
 from srbench.training.training_sweep import Outcome, read_sweep, require_all, run_jobs, sweep_report
@@ -97,7 +96,6 @@ def run_command(values: TrainValues) -> str:
     record = _trained(job, values)
     if not leads():
         return ""
-    broken = loss_spike_warning(loss_curve(job.output))
     images = counted(len(record["held_out"]), "held-out image")
     held_out = f"{record['psnr']:.3f} dB on {images}" if record["held_out"] else "-"
     scales = times(record.get("scales") or [record["scale"]])
@@ -110,7 +108,7 @@ def run_command(values: TrainValues) -> str:
         f"PSNR under {record['protocol']}: {held_out}\n{before}"
         + (f"{describe(record['init'])}\n" if "init" in record else "")
         + f"score it: {evaluation_command(job)}"
-        + (f"\nwarning: {broken}" if broken else "")
+        + (f"\nwarning: {loss_spike_warning(record['loss_spike'])}" if "loss_spike" in record else "")
     )
 
 

@@ -26,11 +26,8 @@ def find_loss_spike(loss: Sequence[Line]) -> LossSpikeDocument | None:
     return found
 
 
-def loss_spike_warning(loss: Sequence[Line]) -> str | None:
-    """Return a warning for a loss curve with a spike; None for any other curve."""
-    spike = find_loss_spike(loss)
-    if spike is None:
-        return None
+def loss_spike_warning(spike: LossSpikeDocument) -> str:
+    """Return a warning about a spike of the loss: what happened, and what to do."""
     return (
         f"the loss rose from {spike['lowest']:.2g} to {spike['loss']:.2g} by step {spike['step']}: the network lost "
         "what it had learned; use a lower learning rate"

@@ -22,7 +22,7 @@ from srbench.records.training_documents import (
     WeightsDocument,
 )
 from srbench.result import evaluate
-from srbench.training.loss_spikes import loss_spike_warning
+from srbench.training.loss_spikes import find_loss_spike, loss_spike_warning
 from srbench.training.records import WEIGHTS, as_one, read_training
 from srbench.training.resume_from import end_to_end, form_of, loss_curve
 from srbench.training.training_data import find_training_images
@@ -95,7 +95,8 @@ def publish(
     fit = Architecture(trained["network"], trained["scale"], tuple(options.items()))
     sets, remarks = _unseen(benchmark_sets(data_root), trained, data_root)
     training = _training(trained, folder)
-    remarks += filter(None, [loss_spike_warning(training["loss"])])
+    if spike := find_loss_spike(training["loss"]):
+        remarks.append(loss_spike_warning(spike))
     full = fill(fit, read_checkpoint(folder / WEIGHTS))
     state = halved(full.state_dict())
     half = fit.build()

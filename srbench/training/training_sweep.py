@@ -24,7 +24,6 @@ from srbench.training.loss_spikes import loss_spike_warning
 from srbench.training.own_networks import folder_name, is_own, recorded_name
 from srbench.training.processes import started_together
 from srbench.training.recipe import load_recipe
-from srbench.training.resume_from import loss_curve
 from srbench.training.trainer import train
 from srbench.training.training_data import open_training_data
 from srbench.upscalers.factory_args import parse_factory_args
@@ -139,12 +138,11 @@ def sweep_report(outcomes: Iterable[Outcome]) -> str:
     Raises TrainingError with the table in its message if a training failed.
     """
     outcomes = list(outcomes)
-    broken = (
-        (outcome.job.output, loss_spike_warning(loss_curve(outcome.job.output)))
+    warnings = (
+        f"warning: {outcome.job.output.name}: {loss_spike_warning(outcome.record['loss_spike'])}"
         for outcome in outcomes
-        if outcome.record
+        if outcome.record and "loss_spike" in outcome.record
     )
-    warnings = (f"warning: {folder.name}: {spike}" for folder, spike in broken if spike)
     table = "\n".join([text_table(_HEAD, map(_row, outcomes)), *warnings])
     if failed := [outcome for outcome in outcomes if outcome.record is None]:
         problems = "\n".join(f"{outcome.job.output.name}: {outcome.problem}" for outcome in failed)

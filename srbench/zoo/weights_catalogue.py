@@ -82,12 +82,17 @@ def gpu_note(network: Network) -> str:
     """Return a sentence that this network must be trained on a GPU, with the weights that exist; otherwise an empty
     text.
 
-    Those that exist are the published ones of the plain network, and a smaller network of the same architecture.
+    Those that exist are the weights of this network and of a smaller one of the same architecture, with and without an
+    attention.
     """
     if not network.needs_gpu:
         return ""
-    names = [network.name, *([network.smaller] if network.smaller else [])]
-    existing = dict.fromkeys(entry.spec for name in names for entry in entries_of(name))
+    existing = dict.fromkeys(
+        entry.spec
+        for name in (network.name, network.smaller)
+        for entry in CATALOGUE
+        if find_variant(entry.name).network.name == name
+    )
     return f"{network.title} at full size has to be trained on a GPU; what exists: {', '.join(existing)}"
 
 

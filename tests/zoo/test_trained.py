@@ -12,7 +12,7 @@ import pytest
 from srbench.errors import FetchError, WeightsError
 from srbench.fetch import RemoteFile
 from srbench.files import sha256_of
-from srbench.training.loss_spikes import loss_spike_warning
+from srbench.training.loss_spikes import find_loss_spike
 from srbench.zoo import trained
 from srbench.zoo.checkpoints import fetch_weights, load
 from srbench.zoo.reading import read_checkpoint
@@ -80,7 +80,7 @@ def test_the_default_weights_are_the_file_of_the_record(entry: WeightsEntry) -> 
     for scale in entry.scales:
         changes = scores_at(record, scale)["half_precision"]["psnr_y_change"]
         assert max(abs(change) for change in changes.values()) < 0.002
-    assert loss_spike_warning(record["training"]["loss"]) is None, (
+    assert find_loss_spike(record["training"]["loss"]) is None, (
         "it would say more of a learning rate than of the network"
     )
 
