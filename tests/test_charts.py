@@ -1,4 +1,4 @@
-"""Plots: values land where the axes say, text is escaped, names do not lie on each other."""
+"""Plots: values land where the axes say, text is escaped, names do not overlap."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def test_a_stepped_line_never_promises_more_than_a_point_gives() -> None:
     assert path == f"M{INLINE.left:.1f} 250.0H404.0V14.0"
 
 
-def test_names_stand_around_points_and_are_dropped_where_none_fits() -> None:
-    spots = (*((3e5 + step, 31.0) for step in range(5)), (1e6, 32.0))
-    crowded = Series("all", spots, labels=("a<b", "2", "3", "4", "lost", "apart"), named=True)
+def test_where_names_do_not_fit_the_highest_points_have_theirs() -> None:
+    spots = (*((3e5 + step, 31.0 + step / 1e4) for step in range(5)), (1e6, 32.0))
+    crowded = Series("all", spots, labels=("lost", "4", "3", "2", "a<b", "apart"), named=True)
     root = ElementTree.fromstring(scatter_chart([crowded], title="t", x=_X, y=_Y, description="d", layout=INLINE))
     names = [text for text in root.iter(f"{_SVG}text") if text.get("class") == "name"]
-    assert [name.text for name in names] == ["a<b", "2", "3", "apart"]
+    assert [name.text for name in names] == ["apart", "a<b", "2", "3"]
     assert len({(name.get("x"), name.get("y")) for name in names}) == len(names)
     assert root.findtext(f"{_SVG}desc") == "d"
     assert not list(root.iter(f"{_SVG}style"))

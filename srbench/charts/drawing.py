@@ -245,10 +245,17 @@ def _path(one: Series, placed: Sequence[tuple[float, float]]) -> str:
 def _names(
     series: Sequence[Series], spots: Mapping[tuple[float, float], tuple[float, float]], places: LabelPlaces
 ) -> Iterable[str]:
-    """Draw the labels of the points, in order; a point gets no label if there is no free place for it."""
-    for one in series:
-        for point, label in zip(one.points, one.labels if one.named else (), strict=False):
-            yield places.label(spots[point], label)
+    """Draw the labels of the points, of filled ones first, then from the highest point to the lowest.
+
+    A point gets no label if there is no free place for it.
+    """
+    wanted = [
+        (one.dashed, -point[1], point, label)
+        for one in series
+        for point, label in zip(one.points, one.labels if one.named else (), strict=False)
+    ]
+    for *_, point, label in sorted(wanted):
+        yield places.label(spots[point], label)
 
 
 def _legend(one: Series, index: int, layout: Layout, *, lines: bool) -> Iterable[str]:
