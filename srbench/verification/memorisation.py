@@ -55,7 +55,7 @@ BOUNDS: Mapping[str, Bound] = {
     "flip": Bound(0.15, 0.45),
     "shift": Bound(0.15, 0.60),
 }
-"""By kind of change: 1.5 to 2 times the largest drop over the networks of the zoo, which docs/memorisation.md lists."""
+"""By kind of change: 1.5 to 2 times the largest drop over the networks in the table of docs/memorisation.md."""
 
 
 @dataclass(frozen=True)
