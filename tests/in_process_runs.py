@@ -9,10 +9,15 @@ from srbench.cli import main
 from srbench.verification import memorisation
 
 
-def rerun_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace the processes of `srbench.verification.rerun` by calls of the same commands here."""
+def rerun_in_process(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Replace the processes of `srbench.verification.rerun` by calls of the same commands here, and return their list.
+
+    Commands are added to the list when they run.
+    """
+    commands: list[list[str]] = []
 
     def call(command: list[str], *_: object) -> None:
+        commands.append(command)
         if "srbench" in command:
             result = CliRunner().invoke(main, command[command.index("srbench") + 1 :])
             assert result.exit_code == 0, result.output
@@ -22,3 +27,4 @@ def rerun_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
             memorisation.main()
 
     monkeypatch.setattr("srbench.verification.rerun.run_limited", call)
+    return commands

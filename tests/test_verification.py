@@ -8,6 +8,7 @@ import pickle
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,35 @@ def test_two_runs_of_a_scale_are_probed_together(root: Path, monkeypatch: pytest
     assert [run.scale for run in entry.record.runs] == [4, 4]
     found = rerun(entry, device="cpu")
     assert found.rows == 14 and [one.images for one in found.memorisation] == [7]
+
+
+@pytest.mark.long
+def test_scores_that_were_reproduced_before_are_not_run_again(
+    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = rerun_in_process(monkeypatch)
+    before, root = tmp_path / "before", tmp_path / "after"
+    check = ("leaderboard", "check", "net", "--rerun", "--device", "cpu", "--submissions")
+    assert srbench("submit", sample / "run-matlab-y", "--id", "net", "--submissions", before).exit_code == 0
+    both = ("submit", sample / "run-matlab-y", sample / "run-bam2021", "--id", "net", "--submissions", root)
+    assert srbench(*both).exit_code == 0
+    assert "that was run again, got one that is only claimed" in srbench(*check, root, "--earlier", before).stderr
+    assert srbench(*check, before).exit_code == 0
+    commands.clear()
+    result = srbench(*check, root, "--earlier", before)
+    today = datetime.now(UTC).date().isoformat()
+    assert f"net: 14 scores reproduced, 7 of them on {today}, at most 0 dB" in result.stderr
+    assert [part for command in commands for part in command if part in ("matlab-y", "bam2021")] == ["bam2021"]
+    verification, earlier = (read_submission(folder / "net").verification for folder in (root, before))
+    assert verification and earlier and verification.earlier and verification.memorisation == earlier.memorisation
+    assert (verification.earlier.rows, verification.earlier.checked_sha256) == (7, earlier.checked_sha256)
+    assert not list(check_submissions(root).findings)
+
+    assert srbench(*both, "--replace").exit_code == 0
+    rewrite(root / "net", lambda rows, _: rows[3].update(psnr_y=rows[3]["psnr_y"] + 0.01))
+    commands.clear()
+    result = srbench(*check, root, "--earlier", before, "--accept", "lists it", "--by", "A. Maintainer")
+    assert "expected a run that" in result.stderr and not commands, "a changed score is not taken over"
 
 
 @pytest.mark.long

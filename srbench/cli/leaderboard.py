@@ -105,6 +105,12 @@ def build_command(submissions: Path, output: Path, repository: str, docs: str, s
     metavar="DIR",
     help="With --rerun: also score a folder of HR images that nobody has published, and compare with bicubic.",
 )
+@click.option(
+    "--earlier",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="With --rerun: a submissions folder with an earlier, re-run entry of this ID; only new runs are made again.",
+)
 @click.option("--strict", is_flag=True, help="Also fail if a person should review an entry.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Also write DIR/check.json.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -122,6 +128,7 @@ def check_command(
     accept: tuple[str, ...],
     by: str | None,
     thorough: Path | None,
+    earlier: Path | None,
     strict: bool,
     output: Path | None,
     form: str,
@@ -154,6 +161,7 @@ def check_command(
             device=device,
             timeout=timeout,
             thorough=thorough,
+            earlier=earlier,
             accepted=accepted_reviews(checked, accept, by),
         )
         checked = check_submissions(submissions, ids, base=base)
@@ -177,7 +185,7 @@ def _require_passing(severities: Sequence[str], strict: bool) -> None:
 def _require_their_use(context: click.Context, *, rescore: bool, rerun: bool, crops: bool) -> None:
     """Refuse options that the requested check does not use."""
     unused = {} if rerun or crops else dict.fromkeys(("weights", "device", "timeout"), "--rerun or --rerun-crops")
-    unused |= {} if rerun else {"thorough": "--rerun"}
+    unused |= {} if rerun else dict.fromkeys(("thorough", "earlier"), "--rerun")
     unused |= {} if rescore or rerun else dict.fromkeys(("data_root", "accept", "by"), "--rescore or --rerun")
     for name, needed in unused.items():
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:

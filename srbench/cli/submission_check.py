@@ -49,6 +49,7 @@ def verify(
     device: str,
     timeout: float,
     thorough: Path | None = None,
+    earlier: Path | None = None,
     accepted: Sequence[AcceptedReview] = (),
 ) -> None:
     """Re-score and re-run an entry as asked, and report on stderr how much the scores differ."""
@@ -60,7 +61,13 @@ def verify(
         _announce(record_verification(entry, outcome, "images-rescored", accepted=accepted), outcome)
     if rerun:
         outcome = run_again(
-            entry, weights=weights, data_root=data_root, device=device, timeout=timeout, thorough=thorough
+            entry,
+            weights=weights,
+            data_root=data_root,
+            device=device,
+            timeout=timeout,
+            thorough=thorough,
+            earlier=earlier,
         )
         _announce(record_verification(entry, outcome, "model-rerun", device=device, accepted=accepted), outcome)
 
@@ -109,8 +116,9 @@ def _announce(entry: Submission, outcome: Reproduction) -> None:
             f"{counted(gains.images, 'unpublished image')}, {gains.benchmark_gain:+.2f} dB on {gains.benchmark}",
             err=True,
         )
+    before = f", {outcome.earlier.rows:,} of them on {outcome.earlier.date}" if outcome.earlier else ""
     click.echo(
-        f"{entry.id}: {counted(outcome.rows, 'score')}{crops} reproduced, at most {outcome.psnr:.2g} dB and "
+        f"{entry.id}: {counted(outcome.rows, 'score')}{crops} reproduced{before}, at most {outcome.psnr:.2g} dB and "
         f"{outcome.ssim:.2g} SSIM away ({outcome.tolerance}); level {entry.level}",
         err=True,
     )

@@ -68,10 +68,20 @@ class AcceptedReview(RecordModel):
     by: Annotated[str, Text(100)]
 
 
+class EarlierFacts(RecordModel):
+    """Scores that this verification took from an earlier one of the same weights: its date, their number, its hash."""
+
+    date: Day
+    rows: Annotated[int, Whole(1, 10**6)]
+    checked_sha256: Sha256
+
+
 class VerificationRecord(RecordModel):
     """`verification.json`: the result of a verification, and the hashes of the entry that was verified.
 
-    `samples_sha256` is null where the samples were not made again, and missing in version 1.
+    `samples_sha256` is null where the samples were not made again, and missing in version 1. `rows` and
+    `largest_deviation` include the scores of `earlier`, which were not computed again; its hash is the
+    `checked_sha256` of the earlier verification.
     """
 
     schema_version: Annotated[int, OneOf((1, VERIFICATION_VERSION))]
@@ -87,6 +97,7 @@ class VerificationRecord(RecordModel):
     memorisation: Items[MemorisationFacts] | None = None
     accepted: Items[AcceptedReview] = ()
     unpublished: Items[UnpublishedFacts] = ()
+    earlier: EarlierFacts | None = None
 
 
 class ListedVerification(RecordModel):

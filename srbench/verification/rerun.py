@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from srbench.submissions import LEVELS, Submission
 from srbench.submissions.catalogue_checks import BASELINES
 from srbench.submissions.crops import sample_scales
 from srbench.verification.crop_checks import LARGEST_CHANGE, compare_crops
+from srbench.verification.earlier import EarlierRuns, earlier_runs, rows_except
 from srbench.verification.limited_run import run_limited
 from srbench.verification.memorisation import SMALL_SETS
 from srbench.verification.rescoring import open_same_datasets
@@ -52,6 +53,7 @@ def rerun(
     device: str = "auto",
     timeout: float = TIMEOUT,
     thorough: Path | None = None,
+    earlier: Path | None = None,
 ) -> Reproduction:
     """Evaluate the entry's model again at each scale and compare every score; then reproduce its crops and probe it.
 
@@ -59,42 +61,69 @@ def rerun(
         thorough: a folder of HR images that nobody has published; the model is scored on them, too.
         weights: the file or a folder of files of weights that the catalogue does not have; they are found by hash.
         timeout: the time in seconds after which a run is stopped.
+        earlier: a submissions folder with an earlier, re-run version of the entry. Only runs that it lacks are made
+            again, and only their scales are probed; crops are made again if they changed.
 
     Raises:
         SubmissionError: a model that cannot be run without its author's code, weights or HR images that differ from
-            the entry's, or a run that fails or takes too long.
+            the entry's, a run that fails or takes too long, or no usable earlier version.
     """
-    frames: list[pd.DataFrame] = []
     record = entry.record
-    specs: dict[int, str] = {}
-    for facts in record.runs:
-        open_same_datasets(facts.datasets, data_root)
-        spec = specs[facts.scale] = _runnable(record.model.spec, facts.weights_sha256, weights)
-        with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
-            command = _command(spec, facts, record.options, device, data_root)
-            run_limited([*command, "--output", f"{folder}/run"], Path(folder), timeout)
-            run = _require_weights(read_run(Path(folder) / "run"), facts)
-            _require_parameters(run, (record.model.parameters or {}).get(str(facts.scale)))
-            frames.append(run.scores)
-    precision = record.options.precision
-    psnr, ssim = rerun_bounds(precision)
-    outcome = compare_scores(
-        entry.scores,
-        pd.concat(frames),
-        lambda protocol, found: (psnr, ssim),
-        tolerance=_tolerance(psnr, ssim, precision),
-    )
+    kept = earlier_runs(entry, earlier) if earlier else None
+    runs = [facts for facts in record.runs if kept is None or facts not in kept.unchanged]
+    by_scale = _by_scale(record.runs)
+    specs = {facts.scale: _runnable(record.model.spec, facts.weights_sha256, weights) for facts in by_scale}
+    fresh = [_run_again(entry, facts, specs[facts.scale], device, data_root, timeout) for facts in runs]
+    psnr, ssim = rerun_bounds(record.options.precision)
+    tolerance = _tolerance(psnr, ssim, record.options.precision)
+    outcome = Reproduction(0, 0.0, 0.0, tolerance, ())
+    if fresh:
+        stated = rows_except(entry.scores, kept.unchanged) if kept else entry.scores
+        outcome = compare_scores(stated, pd.concat(fresh), lambda protocol, found: (psnr, ssim), tolerance=tolerance)
     if not outcome.failures:
-        outcome = _with_probe(outcome, entry, specs, device, data_root, timeout)
+        scales = {facts.scale for facts in runs}
+        outcome = _with_probe(outcome, entry, scales, specs, device, data_root, timeout)
     if not outcome.failures and thorough is not None:
         found = [
-            _unpublished(facts, specs, entry.record.options, device, data_root, thorough, timeout)
-            for facts in _by_scale(record.runs)
+            _unpublished(facts, specs, entry.record.options, device, data_root, thorough, timeout) for facts in by_scale
         ]
         outcome = replace(outcome, unpublished=tuple(found))
+    if kept:
+        outcome = _with_earlier(outcome, kept)
     if outcome.failures or not entry.samples:
         return outcome
+    if kept and kept.samples_verified:
+        return _with_crop_count(outcome, entry)
     return _with_crops(outcome, entry, specs, device, timeout)
+
+
+def _run_again(
+    entry: Submission, facts: SubmittedRun, spec: str, device: str, data_root: Path | None, timeout: float
+) -> pd.DataFrame:
+    """Return the scores of one run of the entry, made again."""
+    open_same_datasets(facts.datasets, data_root)
+    with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
+        command = _command(spec, facts, entry.record.options, device, data_root)
+        run_limited([*command, "--output", f"{folder}/run"], Path(folder), timeout)
+        run = _require_weights(read_run(Path(folder) / "run"), facts)
+        _require_parameters(run, (entry.record.model.parameters or {}).get(str(facts.scale)))
+        return run.scores
+
+
+def _with_earlier(outcome: Reproduction, kept: EarlierRuns) -> Reproduction:
+    """Add what an earlier verification found for the unchanged runs."""
+    before = kept.verification
+    new = {facts.scale: facts for facts in outcome.memorisation}
+    old = {facts.scale: facts for facts in before.memorisation or ()}
+    return replace(
+        outcome,
+        rows=outcome.rows + kept.facts.rows,
+        psnr=max(outcome.psnr, before.largest_deviation.psnr or 0.0),
+        ssim=max(outcome.ssim, before.largest_deviation.ssim or 0.0),
+        memorisation=tuple(facts for _, facts in sorted({**old, **new}.items())),
+        unpublished=outcome.unpublished or before.unpublished,
+        earlier=kept.facts,
+    )
 
 
 def rerun_crops(
@@ -142,18 +171,19 @@ def _by_scale(runs: Iterable[SubmittedRun]) -> list[SubmittedRun]:
 def _with_probe(
     outcome: Reproduction,
     entry: Submission,
+    scales: Container[int],
     specs: Mapping[int, str],
     device: str,
     data_root: Path | None,
     timeout: float,
 ) -> Reproduction:
-    """Add the results of the memorisation probe at every scale to the outcome.
+    """Add the results of the memorisation probe at these scales to the outcome.
 
     Raises:
         SubmissionError: the model scores lower on changed copies of the images.
     """
     found: list[MemorisationFacts] = []
-    for facts in _by_scale(entry.record.runs):
+    for facts in (facts for facts in _by_scale(entry.record.runs) if facts.scale in scales):
         with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
             request, report = Path(folder) / "request.json", Path(folder) / "report.json"
             asked = _probe_request(entry.record.options, facts, specs[facts.scale], device, data_root)
@@ -241,12 +271,12 @@ def _with_crops(
             command += ["--self-ensemble"] if entry.record.options.self_ensemble else []
             run_limited([*command, "--output", f"{folder}/crops"], Path(folder), timeout)
         wrong = compare_crops(entry, Path(folder) / "crops")
-    return replace(
-        outcome,
-        failures=tuple(wrong),
-        crops=len(entry.samples),
-        tolerance=f"{outcome.tolerance}, and crops within {LARGEST_CHANGE} of 255 levels",
-    )
+    return _with_crop_count(replace(outcome, failures=tuple(wrong)), entry)
+
+
+def _with_crop_count(outcome: Reproduction, entry: Submission) -> Reproduction:
+    tolerance = f"{outcome.tolerance}, and crops within {LARGEST_CHANGE} of 255 levels"
+    return replace(outcome, crops=len(entry.samples), tolerance=tolerance)
 
 
 def _runnable(spec: str, sha256: str | None, weights: Path | None) -> str:

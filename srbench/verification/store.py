@@ -104,6 +104,8 @@ def _verification(
         document["memorisation"] = [facts.plain() for facts in outcome.memorisation]
     if outcome.unpublished:
         document["unpublished"] = [facts.plain() for facts in outcome.unpublished]
+    if outcome.earlier:
+        document["earlier"] = outcome.earlier.plain()
     if accepted:
         document["accepted"] = [review.plain() for review in accepted]
     return validate(VerificationRecord, document, VERIFICATION_NAME, error=SubmissionError).plain()

@@ -11,7 +11,7 @@ import pandas as pd
 
 from srbench.errors import SubmissionError
 from srbench.protocols import Protocol, get_protocol
-from srbench.records.verification import MemorisationFacts, UnpublishedFacts
+from srbench.records.verification import EarlierFacts, MemorisationFacts, UnpublishedFacts
 from srbench.verification.checks import ROW, with_psnr
 
 EXACT = 1e-6
@@ -37,7 +37,8 @@ class Reproduction:
     """The result of reproducing scores: the largest differences (dB, SSIM), and the failures beyond the tolerance.
 
     `crops` is the number of sample crops that were reproduced, too. `memorisation` has the outcome of the memorisation
-    probe by scale, for a re-run, and `unpublished` the gains on unpublished images.
+    probe by scale, for a re-run, and `unpublished` the gains on unpublished images. `earlier` says which of the scores
+    are those of an earlier verification.
     """
 
     rows: int
@@ -48,6 +49,7 @@ class Reproduction:
     crops: int = 0
     memorisation: tuple[MemorisationFacts, ...] = ()
     unpublished: tuple[UnpublishedFacts, ...] = ()
+    earlier: EarlierFacts | None = None
 
 
 def images_bound(protocol: Protocol, psnr: float) -> tuple[float, float]:

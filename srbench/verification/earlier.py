@@ -1,0 +1,97 @@
+"""The runs of an entry that were reproduced when an earlier version of it was verified, and need not run again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from srbench.errors import SubmissionError
+from srbench.records.submission import SubmittedRun
+from srbench.records.verification import LEVELS, EarlierFacts, VerificationRecord
+from srbench.submissions import Submission, read_submission
+from srbench.verification.checks import ROW
+
+
+@dataclass(frozen=True)
+class EarlierRuns:
+    """What an earlier verification says about the unchanged runs of an entry.
+
+    Attributes:
+        unchanged: the entry's runs whose facts and scores are those of the earlier version.
+        facts: what the new verification records about the earlier one.
+        verification: the earlier verification.
+        samples_verified: whether it reproduced the sample crops that the entry still has.
+    """
+
+    unchanged: tuple[SubmittedRun, ...]
+    facts: EarlierFacts
+    verification: VerificationRecord
+    samples_verified: bool
+
+
+def earlier_runs(entry: Submission, folder: Path) -> EarlierRuns:
+    """Return the runs of an entry that its version in another submissions folder has, too, re-run and verified there.
+
+    Args:
+        folder: the submissions folder with the earlier version, such as that of the target branch.
+
+    Raises:
+        SubmissionError: no earlier version there that was run again, another model or other options, or no unchanged
+            run.
+    """
+    earlier = read_submission(folder / entry.id)
+    verification = earlier.verification
+    if verification is None or earlier.level != LEVELS[-1]:
+        raise SubmissionError(
+            f"{earlier.folder}: expected an earlier version of the entry that was run again, got one that is only "
+            f"{earlier.level}; leave out --earlier to run everything"
+        )
+    for name, value, other in (
+        ("model", entry.record.model.spec, earlier.record.model.spec),
+        ("options", entry.record.options.plain(), earlier.record.options.plain()),
+    ):
+        if value != other:
+            raise SubmissionError(
+                f"{entry.id}: expected the {name} of the earlier version, {other}, got {value}; leave out --earlier"
+            )
+    scores, scores_before = entry.scores, earlier.scores
+    unchanged = tuple(
+        run
+        for run in entry.record.runs
+        if run in earlier.record.runs
+        and _parameters(entry, run) == _parameters(earlier, run)
+        and _rows_of(scores, [run]).equals(_rows_of(scores_before, [run]))
+    )
+    if not unchanged:
+        raise SubmissionError(
+            f"{entry.id}: expected a run that {earlier.folder} has, too, got none; leave out --earlier"
+        )
+    facts = EarlierFacts(
+        date=verification.date,
+        rows=len(_rows_of(scores, unchanged)),
+        checked_sha256=verification.checked_sha256,
+    )
+    same_samples = earlier.samples_verified and earlier.samples_sha256 == entry.samples_sha256
+    return EarlierRuns(unchanged, facts, verification, same_samples)
+
+
+def rows_except(scores: pd.DataFrame, runs: Collection[SubmittedRun]) -> pd.DataFrame:
+    """Return the rows of a score table that belong to none of these runs."""
+    return scores[~_belongs(scores, runs)]
+
+
+def _rows_of(scores: pd.DataFrame, runs: Collection[SubmittedRun]) -> pd.DataFrame:
+    return scores[_belongs(scores, runs)].sort_values(ROW).reset_index(drop=True)
+
+
+def _belongs(scores: pd.DataFrame, runs: Collection[SubmittedRun]) -> pd.Series[bool]:
+    groups = {(run.scale, dataset, protocol) for run in runs for dataset in run.datasets for protocol in run.protocols}
+    of_row = pd.MultiIndex.from_frame(scores[["scale", "dataset", "protocol"]])
+    return pd.Series(of_row.isin(groups), index=scores.index)
+
+
+def _parameters(entry: Submission, run: SubmittedRun) -> int | None:
+    return (entry.record.model.parameters or {}).get(str(run.scale))
