@@ -135,11 +135,11 @@ def audit_claim(claim: Claim, evaluator: ClaimEvaluator, *, thorough: bool = Fal
     """Compare a claim with what its model scores.
 
     The simplest explanations are tried first: every protocol on the dataset's own pixels; if none fits, the known
-    variants; if none fits, self-ensemble under the protocols that score less than 0.5 dB below the claim. The first
-    round with a fit decides: by the nearest configuration if all that fit are of one protocol, otherwise the claim is
-    undecided. If the claim is about exactly these weights, or the model has no weights, a printed SSIM has to fit as
-    well: this distinguishes a rounded luma from a pixel variant, and both from a misprint. For other weights PSNR alone
-    decides. `thorough` measures all rounds and decides in the same way.
+    variants; if none fits, self-ensemble under the protocols that score below the claim by more than its margin and at
+    most 0.5 dB. The first round with a fit decides: by the nearest configuration if all that fit are of one protocol,
+    otherwise the claim is undecided. If the claim is about exactly these weights, or the model has no weights, a
+    printed SSIM has to fit as well: this distinguishes a rounded luma from a pixel variant, and both from a misprint.
+    For other weights PSNR alone decides. `thorough` measures all rounds and decides in the same way.
 
     Raises:
         SrbenchError: the dataset or the model is not available, or images of the dataset are missing.
@@ -188,7 +188,7 @@ def _rounds(
             finding.measured.config.protocol
             for finding in so_far
             if not finding.measured.config.variant
-            and (thorough or 0 < float(claim.printed.psnr) - finding.measured.psnr <= _REACH)
+            and (thorough or claim.margin < float(claim.printed.psnr) - finding.measured.psnr <= _REACH)
         ]
         return evaluator.ensembles(subject, below)
 
