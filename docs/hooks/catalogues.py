@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import runpy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from leaderboard.collection import Collection, collect
 from leaderboard.study_pages import study_files
 from srbench.datasets import CATALOGUE as DATASETS
 from srbench.records.training_documents import WeightsDocument
+from srbench.records.verification import DropFacts
 from srbench.statistics import PairedDifference
 from srbench.study.report import report
 from srbench.study.results import read_results
@@ -24,6 +25,7 @@ from srbench.tables import table_of_markdown
 from srbench.training.curves import Line, curves
 from srbench.training.recipe import load_recipe, recipe_names
 from srbench.training.recipe_help import HEAD, recipe_rows
+from srbench.verification.memorisation import BOUNDS
 from srbench.zoo.costs import COSTS
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, find_variant
 from srbench.zoo.trained import records, scales_of, scores_at
@@ -35,6 +37,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = (
     "ARCHITECTURE.md",
     "docs/datasets.md",
+    "docs/memorisation.md",
     "docs/trained.md",
     "docs/training.md",
     "docs/zoo.md",
@@ -270,6 +273,29 @@ def _beside(record: WeightsDocument, scale: int, dataset: str) -> str:
     return "<br>".join([f"**{own:.3f}**", *others])
 
 
+def probes() -> str:
+    """The largest drops that the memorisation probe found for each entry, over its scales, next to the bounds."""
+    found = {
+        entry.id: [facts.drops for facts in entry.submission.verification.memorisation or ()]
+        for entry in _entries()
+        if entry.submission.verification
+    }
+    rows = [
+        (f"`{name}`", *(_largest_drops([drops[kind] for drops in scales]) for kind in BOUNDS))
+        for name, scales in sorted(found.items())
+        if scales
+    ]
+    every = [drops for scales in found.values() for drops in scales]
+    largest = ("**largest**", *(_largest_drops([drops[kind] for drops in every]) for kind in BOUNDS))
+    bounds = ("**bound**", *(f"{bound.mean:.2f}, {bound.image:.2f}" for bound in BOUNDS.values()))
+    head = ("entry", *(f"{kind}: mean, image" for kind in BOUNDS))
+    return _table(head, [*rows, largest, bounds])
+
+
+def _largest_drops(drops: Sequence[DropFacts]) -> str:
+    return f"{max(one.mean for one in drops):.3f}, {max(one.image for one in drops):.3f}"
+
+
 def _entry_psnr(spec: str, scale: int, dataset: str) -> float | None:
     """The mean PSNR under `matlab-y` of the entry of a model; None if it has no such score."""
     means = [entry.means.get((scale, "matlab-y", dataset)) for entry in _entries() if entry.record.model.spec == spec]
@@ -303,6 +329,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "layers": layers,
     "networks": networks,
     "pairs": pairs,
+    "probes": probes,
     "recipes": recipes,
     "recipe_keys": recipe_keys,
     "studies": studies,
