@@ -25,6 +25,14 @@ PATIENCE = 120
 Visit = Callable[..., Any]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder as long; the hook of the folder above then decides about it."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.long)
+
+
 def find_browser() -> str | None:
     named = os.environ.get("CHROME")
     return named or next((path for name in NAMES if (path := shutil.which(name))), None)
