@@ -254,6 +254,7 @@ def test_scores_that_were_reproduced_before_are_not_run_again(
     assert verification and earlier and verification.earlier and verification.memorisation == earlier.memorisation
     assert (verification.earlier.rows, verification.earlier.checked_sha256) == (7, earlier.checked_sha256)
     assert not list(check_submissions(root).findings)
+    assert "earlier version of the entry, got the same one" in srbench(*check, root, "--earlier", root).stderr
 
     assert srbench(*both, "--replace").exit_code == 0
     rewrite(root / "net", lambda rows, _: rows[3].update(psnr_y=rows[3]["psnr_y"] + 0.01))

@@ -39,8 +39,8 @@ def earlier_runs(entry: Submission, folder: Path) -> EarlierRuns:
         folder: the submissions folder with the earlier version, such as that of the target branch.
 
     Raises:
-        SubmissionError: no earlier version there that was run again, another model or other options, or no unchanged
-            run.
+        SubmissionError: no earlier version there that was run again, the same version, another model or other options,
+            or no unchanged run.
     """
     earlier = read_submission(folder / entry.id)
     verification = earlier.verification
@@ -48,6 +48,10 @@ def earlier_runs(entry: Submission, folder: Path) -> EarlierRuns:
         raise SubmissionError(
             f"{earlier.folder}: expected an earlier version of the entry that was run again, got one that is only "
             f"{earlier.level}; leave out --earlier to run everything"
+        )
+    if earlier.checked_sha256 == entry.checked_sha256:
+        raise SubmissionError(
+            f"{earlier.folder}: expected an earlier version of the entry, got the same one; leave out --earlier"
         )
     for name, value, other in (
         ("model", entry.record.model.spec, earlier.record.model.spec),

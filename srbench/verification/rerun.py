@@ -62,7 +62,7 @@ def rerun(
         weights: the file or a folder of files of weights that the catalogue does not have; they are found by hash.
         timeout: the time in seconds after which a run is stopped.
         earlier: a submissions folder with an earlier, re-run version of the entry. Only runs that it lacks are made
-            again, and only their scales are probed; crops are made again if they changed.
+            again, and only their scales are probed, and those that never were; crops are made again if they changed.
 
     Raises:
         SubmissionError: a model that cannot be run without its author's code, weights or HR images that differ from
@@ -81,7 +81,8 @@ def rerun(
         stated = rows_except(entry.scores, kept.unchanged) if kept else entry.scores
         outcome = compare_scores(stated, pd.concat(fresh), lambda protocol, found: (psnr, ssim), tolerance=tolerance)
     if not outcome.failures:
-        scales = {facts.scale for facts in runs}
+        probed = {facts.scale for facts in kept.verification.memorisation or ()} if kept else set[int]()
+        scales = specs.keys() - probed | {facts.scale for facts in runs}
         outcome = _with_probe(outcome, entry, scales, specs, device, data_root, timeout)
     if not outcome.failures and thorough is not None:
         found = [
