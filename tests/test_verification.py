@@ -28,7 +28,7 @@ from srbench.verification import rescoring
 from srbench.verification.check_all import CheckedFolder, _check_outliers, check_submissions
 from srbench.verification.checks import bicubic_scores, check_entry
 from srbench.verification.crop_checks import compare_crops
-from srbench.verification.rerun import rerun
+from srbench.verification.rerun import RerunSettings, rerun
 from srbench.verification.rescoring import rescore
 from srbench.verification.tolerances import images_bound
 from tests.in_process_runs import rerun_in_process
@@ -209,7 +209,7 @@ def of_spec(entry: Submission, spec: str, sha256: str = "0" * 64) -> Submission:
 def test_a_rerun_has_a_time_limit_and_runs_no_foreign_code(root: Path, tmp_path: Path) -> None:
     entry = read_submission(root / "net")
     with pytest.raises(SubmissionError, match=r"expected the run to end within 0\.01 s"):
-        rerun(entry, device="cpu", timeout=0.01)
+        rerun(entry, RerunSettings(device="cpu", timeout=0.01))
     for spec in (SPEC, "images:SR"):
         with pytest.raises(SubmissionError, match="runs without its author's code"):
             rerun(of_spec(entry, spec))
@@ -217,10 +217,10 @@ def test_a_rerun_has_a_time_limit_and_runs_no_foreign_code(root: Path, tmp_path:
     evil.write_bytes(pickle.dumps(_Evil(str(ran))))
     entry = of_spec(entry, "zoo:imdn@evil.pth")
     with pytest.raises(SubmissionError, match="expected a file with the sha256 0000"):
-        rerun(entry, weights=tmp_path)
+        rerun(entry, RerunSettings(weights=tmp_path))
     entry = of_spec(entry, "zoo:imdn@evil.pth", sha256_of(evil))
     with pytest.raises(SubmissionError, match=r"got exit code 1: .*evil\.pth"):
-        rerun(entry, weights=evil, device="cpu")
+        rerun(entry, RerunSettings(weights=evil, device="cpu"))
     assert not ran.exists()
 
 
@@ -229,7 +229,7 @@ def test_two_runs_of_a_scale_are_probed_together(root: Path, monkeypatch: pytest
     rerun_in_process(monkeypatch)
     entry = read_submission(root / "net")
     assert [run.scale for run in entry.record.runs] == [4, 4]
-    found = rerun(entry, device="cpu")
+    found = rerun(entry, RerunSettings(device="cpu"))
     assert found.rows == 14 and [one.images for one in found.memorisation] == [7]
 
 

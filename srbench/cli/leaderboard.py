@@ -144,6 +144,7 @@ def check_command(
     from srbench.cli.submission_check import accepted_reviews, check_in_worker, report, verify, verify_crops
     from srbench.verification.check_all import check_submissions
     from srbench.verification.findings import CheckFinding
+    from srbench.verification.rerun import RerunSettings
 
     _require_their_use(click.get_current_context(), rescore=images is not None, rerun=rerun, crops=rerun_crops)
     if (images or rerun or rerun_crops) and len(ids) != 1:
@@ -151,22 +152,14 @@ def check_command(
     if bool(accept) != bool(by):
         raise click.UsageError("--accept and --by belong together: who accepts which review?")
     checked = check_in_worker(submissions, ids, base)
+    settings = RerunSettings(weights, data_root, device, timeout, thorough, earlier)
     if (images or rerun) and checked.passed:
-        verify(
-            checked.entries[0],
-            images=images,
-            rerun=rerun,
-            weights=weights,
-            data_root=data_root,
-            device=device,
-            timeout=timeout,
-            thorough=thorough,
-            earlier=earlier,
-            accepted=accepted_reviews(checked, accept, by),
-        )
+        reviews = accepted_reviews(checked, accept, by)
+        again = settings if rerun else None
+        verify(checked.entries[0], images=images, data_root=data_root, again=again, accepted=reviews)
         checked = check_submissions(submissions, ids, base=base)
     elif rerun_crops and checked.passed:
-        verify_crops(checked.entries[0], weights=weights, device=device, timeout=timeout)
+        verify_crops(checked.entries[0], settings)
         checked = check_submissions(submissions, ids, base=base)
     if not ids:
         _, damaged = read_studies(submissions)

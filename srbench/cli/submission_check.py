@@ -18,8 +18,7 @@ from srbench.submissions import Submission
 from srbench.submissions.read import require_readable
 from srbench.tables import text_table
 from srbench.verification.check_all import CheckedFolder, check_submissions
-from srbench.verification.rerun import rerun as run_again
-from srbench.verification.rerun import rerun_crops
+from srbench.verification.rerun import RerunSettings, rerun, rerun_crops
 from srbench.verification.rescoring import rescore
 from srbench.verification.store import record_crops, record_verification
 from srbench.verification.tolerances import Reproduction
@@ -43,38 +42,28 @@ def verify(
     entry: Submission,
     *,
     images: Path | None,
-    rerun: bool,
-    weights: Path | None,
     data_root: Path | None,
-    device: str,
-    timeout: float,
-    thorough: Path | None = None,
-    earlier: Path | None = None,
+    again: RerunSettings | None,
     accepted: Sequence[AcceptedReview] = (),
 ) -> None:
-    """Re-score and re-run an entry as asked, and report on stderr how much the scores differ."""
+    """Re-score an entry from its SR images, re-run it with the settings in `again`, or both.
+
+    Report on stderr how much the scores differ.
+    """
     if images is not None:
         with bounded_process.BoundedWorker(
             rescore, error=SubmissionError, memory=RESCORE_MEMORY, seconds=RESCORE_SECONDS
         ) as worker:
             outcome = worker.call(entry, images, data_root=data_root)
         _announce(record_verification(entry, outcome, "images-rescored", accepted=accepted), outcome)
-    if rerun:
-        outcome = run_again(
-            entry,
-            weights=weights,
-            data_root=data_root,
-            device=device,
-            timeout=timeout,
-            thorough=thorough,
-            earlier=earlier,
-        )
-        _announce(record_verification(entry, outcome, "model-rerun", device=device, accepted=accepted), outcome)
+    if again is not None:
+        outcome = rerun(entry, again)
+        _announce(record_verification(entry, outcome, "model-rerun", device=again.device, accepted=accepted), outcome)
 
 
-def verify_crops(entry: Submission, *, weights: Path | None, device: str, timeout: float) -> None:
+def verify_crops(entry: Submission, settings: RerunSettings) -> None:
     """Make the sample crops of a re-run entry again, record that they are reproduced, and report it on stderr."""
-    outcome = rerun_crops(entry, weights=weights, device=device, timeout=timeout)
+    outcome = rerun_crops(entry, settings)
     stored = record_crops(entry, outcome)
     click.echo(f"{stored.id}: {counted(outcome.crops, 'sample crop')} reproduced; level {stored.level}", err=True)
 

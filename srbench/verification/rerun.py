@@ -6,7 +6,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -45,35 +45,41 @@ _PROBE = (sys.executable, "-P", "-m", "srbench.verification.memorisation")
 _FILE_KINDS = ("onnx", "spandrel")
 
 
-def rerun(
-    entry: Submission,
-    *,
-    weights: Path | None = None,
-    data_root: Path | None = None,
-    device: str = "auto",
-    timeout: float = TIMEOUT,
-    thorough: Path | None = None,
-    earlier: Path | None = None,
-) -> Reproduction:
-    """Evaluate the entry's model again at each scale and compare every score; then reproduce its crops and probe it.
+@dataclass(frozen=True)
+class RerunSettings:
+    """How weights are run again.
 
-    Args:
-        thorough: a folder of HR images that nobody has published; the model is scored on them, too.
+    Attributes:
         weights: the file or a folder of files of weights that the catalogue does not have; they are found by hash.
+        data_root: where datasets are stored, if not at `$SRBENCH_DATA` or the user's data folder.
+        device: of the network, as in `srbench.upscalers.base.Options`.
         timeout: the time in seconds after which a run is stopped.
+        thorough: a folder of HR images that nobody has published; the model is scored on them, too.
         earlier: a submissions folder with an earlier, re-run version of the entry. Only runs that it lacks are made
             again, and only their scales are probed, and those that never were; crops are made again if they changed.
+    """
+
+    weights: Path | None = None
+    data_root: Path | None = None
+    device: str = "auto"
+    timeout: float = TIMEOUT
+    thorough: Path | None = None
+    earlier: Path | None = None
+
+
+def rerun(entry: Submission, settings: RerunSettings = RerunSettings()) -> Reproduction:
+    """Evaluate the entry's model again at each scale and compare every score; then reproduce its crops and probe it.
 
     Raises:
         SubmissionError: a model that cannot be run without its author's code, weights or HR images that differ from
             the entry's, a run that fails or takes too long, or no usable earlier version.
     """
     record = entry.record
-    kept = earlier_runs(entry, earlier) if earlier else None
+    kept = earlier_runs(entry, settings.earlier) if settings.earlier else None
     runs = [facts for facts in record.runs if kept is None or facts not in kept.unchanged]
     by_scale = _by_scale(record.runs)
-    specs = {facts.scale: _runnable(record.model.spec, facts.weights_sha256, weights) for facts in by_scale}
-    fresh = [_run_again(entry, facts, specs[facts.scale], device, data_root, timeout) for facts in runs]
+    specs = {facts.scale: _runnable(record.model.spec, facts.weights_sha256, settings.weights) for facts in by_scale}
+    fresh = [_run_again(entry, facts, specs[facts.scale], settings) for facts in runs]
     psnr, ssim = rerun_bounds(record.options.precision)
     tolerance = _tolerance(psnr, ssim, record.options.precision)
     outcome = Reproduction(0, 0.0, 0.0, tolerance, ())
@@ -83,10 +89,10 @@ def rerun(
     if not outcome.failures:
         probed = {facts.scale for facts in kept.verification.memorisation or ()} if kept else set[int]()
         scales = specs.keys() - probed | {facts.scale for facts in runs}
-        outcome = _with_probe(outcome, entry, scales, specs, device, data_root, timeout)
-    if not outcome.failures and thorough is not None:
+        outcome = _with_probe(outcome, entry, scales, specs, settings)
+    if not outcome.failures and settings.thorough is not None:
         found = [
-            _unpublished(facts, specs, entry.record.options, device, data_root, thorough, timeout) for facts in by_scale
+            _unpublished(facts, specs[facts.scale], record.options, settings.thorough, settings) for facts in by_scale
         ]
         outcome = replace(outcome, unpublished=tuple(found))
     if kept:
@@ -95,17 +101,15 @@ def rerun(
         return outcome
     if kept and kept.samples_verified:
         return _with_crop_count(outcome, entry)
-    return _with_crops(outcome, entry, specs, device, timeout)
+    return _with_crops(outcome, entry, specs, settings)
 
 
-def _run_again(
-    entry: Submission, facts: SubmittedRun, spec: str, device: str, data_root: Path | None, timeout: float
-) -> pd.DataFrame:
+def _run_again(entry: Submission, facts: SubmittedRun, spec: str, settings: RerunSettings) -> pd.DataFrame:
     """Return the scores of one run of the entry, made again."""
-    open_same_datasets(facts.datasets, data_root)
+    open_same_datasets(facts.datasets, settings.data_root)
     with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
-        command = _command(spec, facts, entry.record.options, device, data_root)
-        run_limited([*command, "--output", f"{folder}/run"], Path(folder), timeout)
+        command = _command(spec, facts, entry.record.options, settings)
+        run_limited([*command, "--output", f"{folder}/run"], Path(folder), settings.timeout)
         run = _require_weights(read_run(Path(folder) / "run"), facts)
         _require_parameters(run, (entry.record.model.parameters or {}).get(str(facts.scale)))
         return run.scores
@@ -127,10 +131,8 @@ def _with_earlier(outcome: Reproduction, kept: EarlierRuns) -> Reproduction:
     )
 
 
-def rerun_crops(
-    entry: Submission, *, weights: Path | None = None, device: str = "auto", timeout: float = TIMEOUT
-) -> Reproduction:
-    """Reproduce only the sample crops of an entry whose scores were reproduced before. Arguments as for `rerun`.
+def rerun_crops(entry: Submission, settings: RerunSettings = RerunSettings()) -> Reproduction:
+    """Reproduce only the sample crops of an entry whose scores were reproduced before.
 
     Raises:
         SubmissionError: an entry without crops or whose weights were not run again, or a run that fails.
@@ -141,7 +143,9 @@ def rerun_crops(
             f"{entry.id}: expected a re-run entry with sample crops, got level {entry.level} and "
             f"{counted(len(entry.samples), 'crop')}; verify it with --rerun"
         )
-    specs = {run.scale: _runnable(entry.record.model.spec, run.weights_sha256, weights) for run in entry.record.runs}
+    specs = {
+        run.scale: _runnable(entry.record.model.spec, run.weights_sha256, settings.weights) for run in entry.record.runs
+    }
     psnr, ssim = rerun_bounds(entry.record.options.precision)
     before = Reproduction(
         verified.rows,
@@ -150,7 +154,7 @@ def rerun_crops(
         _tolerance(psnr, ssim, entry.record.options.precision),
         (),
     )
-    return _with_crops(before, entry, specs, device, timeout)
+    return _with_crops(before, entry, specs, settings)
 
 
 def _tolerance(psnr: float, ssim: float, precision: str) -> str:
@@ -174,9 +178,7 @@ def _with_probe(
     entry: Submission,
     scales: Container[int],
     specs: Mapping[int, str],
-    device: str,
-    data_root: Path | None,
-    timeout: float,
+    settings: RerunSettings,
 ) -> Reproduction:
     """Add the results of the memorisation probe at these scales to the outcome.
 
@@ -187,9 +189,9 @@ def _with_probe(
     for facts in (facts for facts in _by_scale(entry.record.runs) if facts.scale in scales):
         with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
             request, report = Path(folder) / "request.json", Path(folder) / "report.json"
-            asked = _probe_request(entry.record.options, facts, specs[facts.scale], device, data_root)
+            asked = _probe_request(entry.record.options, facts, specs[facts.scale], settings)
             request.write_text(json.dumps(asked), encoding="utf-8")
-            run_limited([*_PROBE, str(request), str(report)], Path(folder), timeout)
+            run_limited([*_PROBE, str(request), str(report)], Path(folder), settings.timeout)
             result = json.loads(report.read_text(encoding="utf-8"))
         exceeded = result.pop("exceeded")
         if exceeded:
@@ -203,13 +205,7 @@ def _with_probe(
 
 
 def _unpublished(
-    facts: SubmittedRun,
-    specs: Mapping[int, str],
-    options: SubmittedOptions,
-    device: str,
-    data_root: Path | None,
-    images: Path,
-    timeout: float,
+    facts: SubmittedRun, spec: str, options: SubmittedOptions, images: Path, settings: RerunSettings
 ) -> UnpublishedFacts:
     """Return how much better than bicubic the model is on unpublished images, and on the smallest set of its entry.
 
@@ -223,10 +219,10 @@ def _unpublished(
         }
     )
     means: list[pd.DataFrame] = []
-    for spec, settings in ((specs[facts.scale], options.model_copy(update={"lr_source": "made"})), ("bicubic", _PLAIN)):
+    for model, how in ((spec, options.model_copy(update={"lr_source": "made"})), ("bicubic", _PLAIN)):
         with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
-            command = _command(spec, asked, settings, device, data_root)
-            run_limited([*command, "--output", f"{folder}/run"], Path(folder), timeout)
+            command = _command(model, asked, how, settings)
+            run_limited([*command, "--output", f"{folder}/run"], Path(folder), settings.timeout)
             scores = read_run(Path(folder) / "run").scores
             means.append(scores.groupby(scores["dataset"] == benchmark)["psnr_y"].agg(["mean", "size"]))
     gain = means[0]["mean"] - means[1]["mean"]
@@ -240,7 +236,7 @@ def _unpublished(
 
 
 def _probe_request(
-    options: SubmittedOptions, facts: SubmittedRun, spec: str, device: str, data_root: Path | None
+    options: SubmittedOptions, facts: SubmittedRun, spec: str, settings: RerunSettings
 ) -> dict[str, JsonValue]:
     """Return the input of `srbench.verification.memorisation`: the model, its options and the datasets."""
     adapters: dict[str, JsonValue] = options.adapters.plain() if options.adapters else {}
@@ -250,9 +246,9 @@ def _probe_request(
         "model": spec,
         "scale": facts.scale,
         "datasets": list(facts.datasets),
-        "data_root": str(data_root.resolve()) if data_root else None,
+        "data_root": str(settings.data_root.resolve()) if settings.data_root else None,
         "options": {
-            "device": device,
+            "device": settings.device,
             "precision": options.precision,
             "tile": options.tile,
             "self_ensemble": options.self_ensemble,
@@ -263,14 +259,23 @@ def _probe_request(
 
 
 def _with_crops(
-    outcome: Reproduction, entry: Submission, specs: Mapping[int, str], device: str, timeout: float
+    outcome: Reproduction, entry: Submission, specs: Mapping[int, str], settings: RerunSettings
 ) -> Reproduction:
     """Reproduce the entry's sample crops scale by scale, and add the results to the outcome."""
     with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
         for scale in sample_scales(entry.samples):
-            command = [*_SRBENCH, "samples", "--model", specs[scale], "--scale", str(scale), "--device", device]
+            command = [
+                *_SRBENCH,
+                "samples",
+                "--model",
+                specs[scale],
+                "--scale",
+                str(scale),
+                "--device",
+                settings.device,
+            ]
             command += ["--self-ensemble"] if entry.record.options.self_ensemble else []
-            run_limited([*command, "--output", f"{folder}/crops"], Path(folder), timeout)
+            run_limited([*command, "--output", f"{folder}/crops"], Path(folder), settings.timeout)
         wrong = compare_crops(entry, Path(folder) / "crops")
     return _with_crop_count(replace(outcome, failures=tuple(wrong)), entry)
 
@@ -305,9 +310,7 @@ def _find_weights(spec: str, sha256: str | None, weights: Path | None) -> Path:
     raise SubmissionError(f"{weights}: expected a file with the sha256 {sha256} that the entry states, got none")
 
 
-def _command(
-    spec: str, facts: SubmittedRun, options: SubmittedOptions, device: str, data_root: Path | None
-) -> list[str]:
+def _command(spec: str, facts: SubmittedRun, options: SubmittedOptions, settings: RerunSettings) -> list[str]:
     command = [
         *_SRBENCH,
         "evaluate",
@@ -322,14 +325,14 @@ def _command(
         "--optimise",
         options.optimise,
         "--device",
-        device,
+        settings.device,
     ]
     command += [part for name in facts.datasets for part in ("--dataset", name)]
     command += [part for name in facts.protocols for part in ("--protocol", name)]
     command += ["--tile", str(options.tile)] if options.tile else []
     command += ["--self-ensemble"] if options.self_ensemble else []
     command += _adapter_options(options.adapters) if options.adapters else []
-    return command + (["--data-root", str(data_root.resolve())] if data_root else [])
+    return command + (["--data-root", str(settings.data_root.resolve())] if settings.data_root else [])
 
 
 def _adapter_options(adapters: AdapterFacts) -> list[str]:
