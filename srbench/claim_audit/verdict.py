@@ -135,11 +135,11 @@ def audit_claim(claim: Claim, evaluator: ClaimEvaluator, *, thorough: bool = Fal
     """Compare a claim with what its model scores.
 
     The simplest explanations are tried first: every protocol on the dataset's own pixels; if none fits, the known
-    variants; if none fits, self-ensemble under the protocols that score below the claim by more than its margin and at
-    most 0.5 dB. The first round with a fit decides: by the nearest configuration if all that fit are of one protocol,
-    otherwise the claim is undecided. If the claim is about exactly these weights, or the model has no weights, a
-    printed SSIM has to fit as well: this distinguishes a rounded luma from a pixel variant, and both from a misprint.
-    For other weights PSNR alone decides. `thorough` measures all rounds and decides in the same way.
+    variants; if none meets the PSNR, self-ensemble under the protocols that score less than 0.5 dB below the claim. The
+    first round with a fit decides: by the nearest configuration if all that fit are of one protocol, otherwise the
+    claim is undecided. If the claim is about exactly these weights, or the model has no weights, a printed SSIM has to
+    fit as well: this distinguishes a rounded luma from a pixel variant, and both from a misprint. For other weights
+    PSNR alone decides. `thorough` measures all rounds and decides in the same way.
 
     Raises:
         SrbenchError: the dataset or the model is not available, or images of the dataset are missing.
@@ -184,11 +184,12 @@ def _rounds(
         return evaluator.variants(subject) if near or thorough else []
 
     def ensembles(so_far: list[Finding]) -> list[ConfigScore]:
+        met = any(finding.distance_db <= claim.margin for finding in so_far)  # then only its SSIM is not explained
         below = [
             finding.measured.config.protocol
             for finding in so_far
             if not finding.measured.config.variant
-            and (thorough or claim.margin < float(claim.printed.psnr) - finding.measured.psnr <= _REACH)
+            and (thorough or (not met and 0 < float(claim.printed.psnr) - finding.measured.psnr <= _REACH))
         ]
         return evaluator.ensembles(subject, below)
 
