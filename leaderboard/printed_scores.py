@@ -87,15 +87,14 @@ class Reported:
 
     @property
     def findings(self) -> list[AuditedForm]:
-        """Every form of scoring that the row was compared with, the nearest first."""
+        """Every form of scoring that the row was compared with: those that fit first, then the nearest."""
         found = self.audit["protocols"] if self.audit else []
-        return sorted(found, key=lambda one: float(one["distance_db"]))
+        return sorted(found, key=lambda one: (not one["fits"], float(one["distance_db"])))
 
     @property
     def differs(self) -> str:
         """What differs between the form that fits and `matlab-y`."""
-        fitting = [one for one in self.findings if one["fits"]]
-        return "; ".join(fitting[0]["differs_from_matlab_y"]) if self.kind == "fits" and fitting else ""
+        return "; ".join(self.findings[0]["differs_from_matlab_y"]) if self.kind == "fits" else ""
 
 
 def reported_rows(folder: Path = FOLDER) -> list[Reported]:

@@ -41,7 +41,7 @@ class ReportedMean:
 
     @property
     def measured(self) -> AuditedForm | None:
-        """The form that comes nearest to the printed mean; None where no weights could be scored."""
+        """The form that explains the printed mean, or else the nearest; None where no weights could be scored."""
         return next(iter(self.reported.findings), None)
 
     @property

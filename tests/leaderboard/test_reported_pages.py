@@ -89,6 +89,15 @@ def test_every_row_and_misprint_is_on_the_page_of_its_paper() -> None:
     assert 'id="table1-imdn-bam-bsd100-x2"' in made["papers/2104.07566.html"]
 
 
+def test_the_measured_score_is_the_one_that_explains_the_row() -> None:
+    explained = [one for one in reported_rows() if one.kind == "fits"]
+    assert explained and all(one.findings[0]["fits"] for one in explained)
+    assert all(one.findings[0]["protocol"] == one.verdict for one in explained)
+    log = {(one.row["dataset"], one.row["scale"]): one for one in explained if "test log" in one.row["source"]}
+    # PAN's authors tested on the pixels of EDSR's archive; another form is nearer in PSNR, but not in SSIM.
+    assert [log["Urban100", scale].findings[0]["variant"] for scale in ("2", "3")] == ["edsr", "edsr"]
+
+
 def test_the_csv_has_every_row_as_printed() -> None:
     rows, lines = reported_rows(), list(csv.reader(io.StringIO(made_pages()["data/reported.csv"])))
     assert len(lines) == len(rows) + 1
