@@ -276,7 +276,7 @@ def _beside(record: WeightsDocument, scale: int, dataset: str) -> str:
 def probes() -> str:
     """The largest drops that the memorisation probe found for each entry, over its scales, next to the bounds."""
     found = {
-        entry.id: [facts.drops for facts in entry.submission.verification.memorisation or ()]
+        entry.id: [facts.drops for facts in entry.submission.verification.memorisation or () if facts.drops]
         for entry in _entries()
         if entry.submission.verification
     }

@@ -150,10 +150,10 @@ def spec_of(records: Sequence[RunRecord]) -> str:
     anyway. Everything else of a spec must be equal. Raises SubmissionError where it is not.
     """
     specs = [record.model.spec for record in sorted(records, key=lambda record: record.scale)]
-    if len({_without_files(spec) for spec in specs}) != 1:
+    if len({spec_without_files(spec) for spec in specs}) != 1:
         _only(records, "model spec", lambda record: record.model.spec)
     first, *others = dict.fromkeys(map(public_spec, specs))
-    start = _without_files(first)
+    start = spec_without_files(first)
     joined = " + ".join([first, *(other.removeprefix(start) for other in others)])
     return joined if len(joined) <= MODEL_SPEC else first
 
@@ -172,7 +172,7 @@ def public_spec(spec: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.:@+ -]", "-", spec)
 
 
-def _without_files(spec: str) -> str:
+def spec_without_files(spec: str) -> str:
     """Return a spec without file names: `onnx:net.onnx` gives `onnx:`; `zoo:imdn@authors` has none and is unchanged."""
     kind, _, rest = spec.partition(":")
     name, at, tag = rest.partition("@")

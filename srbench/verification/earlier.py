@@ -12,6 +12,7 @@ from srbench.errors import SubmissionError
 from srbench.records.submission import SubmittedRun
 from srbench.records.verification import LEVELS, EarlierFacts, VerificationRecord
 from srbench.submissions import Submission, read_submission
+from srbench.submissions.create import spec_without_files
 from srbench.verification.checks import ROW
 
 
@@ -53,10 +54,9 @@ def earlier_runs(entry: Submission, folder: Path) -> EarlierRuns:
         raise SubmissionError(
             f"{earlier.folder}: expected an earlier version of the entry, got the same one; leave out --earlier"
         )
-    for name, value, other in (
-        ("model", entry.record.model.spec, earlier.record.model.spec),
-        ("options", entry.record.options.plain(), earlier.record.options.plain()),
-    ):
+    specs = [spec_without_files(version.record.model.spec) for version in (entry, earlier)]
+    options = [version.record.options.plain() for version in (entry, earlier)]
+    for name, (value, other) in (("model", specs), ("options", options)):
         if value != other:
             raise SubmissionError(
                 f"{entry.id}: expected the {name} of the earlier version, {other}, got {value}; leave out --earlier"
