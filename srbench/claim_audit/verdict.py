@@ -184,7 +184,7 @@ def _rounds(
         return evaluator.variants(subject) if near or thorough else []
 
     def ensembles(so_far: list[Finding]) -> list[ConfigScore]:
-        met = any(finding.distance_db <= claim.margin for finding in so_far)  # then only its SSIM is not explained
+        met = any(_meets_psnr(claim, finding.distance_db) for finding in so_far)  # only its SSIM is not explained
         below = [
             finding.measured.config.protocol
             for finding in so_far
@@ -202,8 +202,12 @@ def _against(claim: Claim, measured: ConfigScore) -> Finding:
     distance = abs(measured.psnr - float(claim.printed.psnr))
     both = measured.ssim is not None and claim.printed.ssim
     ssim = abs(measured.ssim - float(claim.printed.ssim)) if both and measured.ssim is not None else None
-    fits = distance <= claim.margin + _SLACK and (ssim is None or ssim <= claim.ssim_margin + _SLACK)
+    fits = _meets_psnr(claim, distance) and (ssim is None or ssim <= claim.ssim_margin + _SLACK)
     return Finding(measured, distance, ssim, fits)
+
+
+def _meets_psnr(claim: Claim, distance: float) -> bool:
+    return distance <= claim.margin + _SLACK
 
 
 def _decide(found: list[Finding]) -> Finding | str | None:

@@ -75,7 +75,7 @@ def earlier_runs(entry: Submission, folder: Path) -> EarlierRuns:
         )
     facts = EarlierFacts(
         date=verification.date,
-        rows=len(_rows_of(scores, unchanged)),
+        rows=int(_belongs(scores, unchanged).sum()),
         checked_sha256=verification.checked_sha256,
     )
     same_samples = earlier.samples_verified and earlier.samples_sha256 == entry.samples_sha256

@@ -77,8 +77,7 @@ def rerun(entry: Submission, settings: RerunSettings = RerunSettings()) -> Repro
     record = entry.record
     kept = earlier_runs(entry, settings.earlier) if settings.earlier else None
     runs = [facts for facts in record.runs if kept is None or facts not in kept.unchanged]
-    by_scale = _by_scale(record.runs)
-    specs = {facts.scale: _runnable(record.model.spec, facts.weights_sha256, settings.weights) for facts in by_scale}
+    specs = _specs(entry, settings.weights)
     fresh = [_run_again(entry, facts, specs[facts.scale], settings) for facts in runs]
     psnr, ssim = rerun_bounds(record.options.precision)
     tolerance = _tolerance(psnr, ssim, record.options.precision)
@@ -92,7 +91,8 @@ def rerun(entry: Submission, settings: RerunSettings = RerunSettings()) -> Repro
         outcome = _with_probe(outcome, entry, scales, specs, settings)
     if not outcome.failures and settings.thorough is not None:
         found = [
-            _unpublished(facts, specs[facts.scale], record.options, settings.thorough, settings) for facts in by_scale
+            _unpublished(facts, specs[facts.scale], record.options, settings.thorough, settings)
+            for facts in _by_scale(record.runs)
         ]
         outcome = replace(outcome, unpublished=tuple(found))
     if kept:
@@ -283,6 +283,12 @@ def _with_crops(
 def _with_crop_count(outcome: Reproduction, entry: Submission) -> Reproduction:
     tolerance = f"{outcome.tolerance}, and crops within {LARGEST_CHANGE} of 255 levels"
     return replace(outcome, crops=len(entry.samples), tolerance=tolerance)
+
+
+def _specs(entry: Submission, weights: Path | None) -> dict[int, str]:
+    """Return the spec to evaluate at each scale of an entry."""
+    model = entry.record.model.spec
+    return {facts.scale: _runnable(model, facts.weights_sha256, weights) for facts in _by_scale(entry.record.runs)}
 
 
 def _runnable(spec: str, sha256: str | None, weights: Path | None) -> str:
