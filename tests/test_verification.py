@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from srbench.verification import rescoring
 from srbench.verification.check_all import CheckedFolder, _check_outliers, check_submissions
 from srbench.verification.checks import bicubic_scores, check_entry
 from srbench.verification.crop_checks import compare_crops
+from srbench.verification.earlier import earlier_runs
 from srbench.verification.rerun import RerunSettings, rerun
 from srbench.verification.rescoring import rescore
 from srbench.verification.tolerances import images_bound
@@ -261,6 +263,32 @@ def test_scores_that_were_reproduced_before_are_not_run_again(
     commands.clear()
     result = srbench(*check, root, "--earlier", before, "--accept", "lists it", "--by", "A. Maintainer")
     assert "expected a run that" in result.stderr and not commands, "a changed score is not taken over"
+
+
+def lower_a_score(scale: int, rows: list[dict[str, Any]], _: dict[str, Any]) -> None:
+    next(row for row in rows if row["scale"] == scale)["psnr_y"] = 20.0
+
+
+@pytest.mark.long
+def test_crops_of_a_changed_scale_are_not_taken_over(
+    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rerun_in_process(monkeypatch)
+    before, after, twice, crops = (tmp_path / name for name in ("before", "after", "x2", "crops"))
+    assert (
+        srbench("evaluate", "--model", "bicubic", "--scale", 2, "--dataset", "Sample", "--output", twice).exit_code == 0
+    )
+    assert srbench("samples", "--model", "bicubic", "--output", crops).exit_code == 0  # at ×4
+    made = ("submit", sample / "run-matlab-y", twice, "--id", "net", "--samples", crops, "--submissions", before)
+    assert srbench(*made).exit_code == 0
+    check = ("leaderboard", "check", "net", "--rerun", "--device", "cpu", "--submissions", before)
+    assert srbench(*check).exit_code == 0
+    for changed, kept, crops_kept in ((4, 2, False), (2, 4, True)):
+        shutil.rmtree(after, ignore_errors=True)
+        shutil.copytree(before, after)
+        rewrite(after / "net", partial(lower_a_score, changed))
+        found = earlier_runs(read_submission(after / "net"), before)
+        assert (found.scales, found.samples_verified) == ({kept}, crops_kept)
 
 
 @pytest.mark.long

@@ -13,6 +13,7 @@ from srbench.records.submission import SubmittedRun
 from srbench.records.verification import LEVELS, EarlierFacts, VerificationRecord
 from srbench.submissions import Submission, read_submission
 from srbench.submissions.create import spec_without_files
+from srbench.submissions.crops import sample_scales
 from srbench.verification.checks import ROW
 
 
@@ -24,13 +25,19 @@ class EarlierRuns:
         unchanged: the entry's runs whose facts and scores are those of the earlier version.
         facts: what the new verification records about the earlier one.
         verification: the earlier verification.
-        samples_verified: whether it reproduced the sample crops that the entry still has.
+        samples_verified: whether it reproduced the sample crops that the entry still has, with weights that it still
+            has.
     """
 
     unchanged: tuple[SubmittedRun, ...]
     facts: EarlierFacts
     verification: VerificationRecord
     samples_verified: bool
+
+    @property
+    def scales(self) -> set[int]:
+        """The scales at which the weights are those of the earlier version."""
+        return {run.scale for run in self.unchanged}
 
 
 def earlier_runs(entry: Submission, folder: Path) -> EarlierRuns:
@@ -79,7 +86,8 @@ def earlier_runs(entry: Submission, folder: Path) -> EarlierRuns:
         checked_sha256=verification.checked_sha256,
     )
     same_samples = earlier.samples_verified and earlier.samples_sha256 == entry.samples_sha256
-    return EarlierRuns(unchanged, facts, verification, same_samples)
+    same_weights = set(sample_scales(entry.samples)) <= {run.scale for run in unchanged}
+    return EarlierRuns(unchanged, facts, verification, same_samples and same_weights)
 
 
 def rows_except(scores: pd.DataFrame, runs: Collection[SubmittedRun]) -> pd.DataFrame:

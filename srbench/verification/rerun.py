@@ -119,14 +119,14 @@ def _with_earlier(outcome: Reproduction, kept: EarlierRuns) -> Reproduction:
     """Add what an earlier verification found for the unchanged runs."""
     before = kept.verification
     new = {facts.scale: facts for facts in outcome.memorisation}
-    old = {facts.scale: facts for facts in before.memorisation or ()}
+    old = {facts.scale: facts for facts in before.memorisation or () if facts.scale in kept.scales}
     return replace(
         outcome,
         rows=outcome.rows + kept.facts.rows,
         psnr=max(outcome.psnr, before.largest_deviation.psnr or 0.0),
         ssim=max(outcome.ssim, before.largest_deviation.ssim or 0.0),
         memorisation=tuple(facts for _, facts in sorted({**old, **new}.items())),
-        unpublished=outcome.unpublished or before.unpublished,
+        unpublished=outcome.unpublished or tuple(one for one in before.unpublished if one.scale in kept.scales),
         earlier=kept.facts,
     )
 
