@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from srbench.cli.common_options import submissions_option
 from srbench.errors import SubmissionError
-from srbench.scores import read_run
-from srbench.submissions import draft_submission, json_schema, write_submission
+from srbench.scores import Run, read_run
+from srbench.submissions import (
+    Draft,
+    draft_submission,
+    extend_submission,
+    json_schema,
+    read_submission,
+    write_submission,
+)
 from srbench.submissions.create import spec_of
 from srbench.submissions.crops import SAMPLES_NAME
 from srbench.submissions.metadata import complete_field, complete_metadata
@@ -49,6 +57,11 @@ def _print_schema(context: click.Context, _: click.Parameter, asked: bool) -> No
     "--replace", is_flag=True, help="Replace an existing entry of this id, its samples and its verification included."
 )
 @click.option(
+    "--extend",
+    is_flag=True,
+    help="Add the runs to the existing entry of this id, which keeps its other scores, its facts and its samples.",
+)
+@click.option(
     "--schema",
     is_flag=True,
     is_eager=True,
@@ -67,11 +80,14 @@ def command(
     samples: Path | None,
     submissions: Path,
     replace: bool,
+    extend: bool,
 ) -> None:
     """Make a submission to the leaderboard from runs of one model.
 
     RUN is a folder that `srbench evaluate --output` wrote. All need the same model and options, and complete datasets.
     """
+    if replace and extend:
+        raise click.UsageError("--replace and --extend exclude each other")
     loaded = [read_run(run) for run in runs]
     said = complete_metadata(_read_about(about), str(about)) if about else {}
     flags = {
@@ -81,11 +97,14 @@ def command(
         "license": ("--license", licence),
     }
     said |= {name: complete_field(name, value, flag) for name, (flag, value) in flags.items() if value is not None}
-    facts = model_facts(spec_of([run.facts for run in loaded]), sorted({run.facts.scale for run in loaded}))
-    draft = draft_submission(loaded, id=name, about=said, model=facts)
-    dropped = samples is None and (submissions / name / SAMPLES_NAME).exists()
-    was_verified = (submissions / name / VERIFICATION_NAME).exists()
-    folder = write_submission(submissions, draft, samples=samples, replace=replace)
+    folder = submissions / name
+    draft = _draft(loaded, folder, said, extend=extend)
+    own_samples = folder / SAMPLES_NAME
+    if extend and samples is None and own_samples.exists():
+        samples = own_samples
+    dropped = samples is None and own_samples.exists()
+    was_verified = (folder / VERIFICATION_NAME).exists()
+    write_submission(submissions, draft, samples=samples, replace=replace or extend)
     if dropped:
         click.echo("removed the entry's samples, which may show another model; give new ones with --samples", err=True)
     if was_verified:
@@ -93,6 +112,15 @@ def command(
             f"removed {VERIFICATION_NAME}, which holds only for the replaced files; maintainers verify", err=True
         )
     click.echo(f"wrote {folder}; see it with `srbench leaderboard check {name} --submissions {submissions}`")
+
+
+def _draft(runs: Sequence[Run], folder: Path, about: Mapping[str, object], *, extend: bool) -> Draft:
+    facts = model_facts(spec_of([run.facts for run in runs]), sorted({run.facts.scale for run in runs}))
+    if not extend:
+        return draft_submission(runs, id=folder.name, about=about, model=facts)
+    if not folder.is_dir():
+        raise SubmissionError(f"{folder}: expected an existing entry to extend, got none; leave out --extend")
+    return extend_submission(read_submission(folder), runs, about=about, model=facts)
 
 
 def _read_about(path: Path) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from srbench.records.submission import json_schema
 from srbench.records.verification import LEVELS
 from srbench.submissions.create import Draft, draft_submission, write_submission
+from srbench.submissions.extend import extend_submission
 from srbench.submissions.read import FoundSubmissions, Problem, Submission, read_submission, read_submissions
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Problem",
     "Submission",
     "draft_submission",
+    "extend_submission",
     "json_schema",
     "read_submission",
     "read_submissions",

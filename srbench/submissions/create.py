@@ -47,6 +47,7 @@ from srbench.submissions.read import (
 from srbench.submissions.score_rows import check_rows, dataset_means
 from srbench.zoo.weights_catalogue import TAGS, times
 
+_BETWEEN_FILES = " + "
 _PATH_KINDS = ("images", "onnx", "spandrel")
 _COMMON_OPTIONS: Mapping[str, Callable[[RunRecord], JsonValue]] = {
     "precision": lambda record: record.precision,
@@ -152,10 +153,18 @@ def spec_of(records: Sequence[RunRecord]) -> str:
     specs = [record.model.spec for record in sorted(records, key=lambda record: record.scale)]
     if len({spec_without_files(spec) for spec in specs}) != 1:
         _only(records, "model spec", lambda record: record.model.spec)
-    first, *others = dict.fromkeys(map(public_spec, specs))
-    start = spec_without_files(first)
-    joined = " + ".join([first, *(other.removeprefix(start) for other in others)])
-    return joined if len(joined) <= MODEL_SPEC else first
+    return joined_spec([*map(public_spec, specs)])
+
+
+def joined_spec(specs: Sequence[str]) -> str:
+    """Return public specs that differ only in names of files as one: `onnx:net_x2.onnx + net_x4.onnx`.
+
+    Only the first is returned if all names together are too long for a record.
+    """
+    start = spec_without_files(specs[0])
+    names = dict.fromkeys(name for spec in specs for name in spec.removeprefix(start).split(_BETWEEN_FILES))
+    joined = start + _BETWEEN_FILES.join(names)
+    return joined if len(joined) <= MODEL_SPEC else specs[0]
 
 
 def public_spec(spec: str) -> str:
@@ -196,7 +205,9 @@ def _require_replaceable(folder: Path, *, replace: bool) -> None:
     except SubmissionError as error:
         raise SubmissionError(f"{folder}: {error}; remove the folder, or choose another --id") from error
     if not replace and any(folder.iterdir()):
-        raise SubmissionError(f"{folder}: expected a new entry, got an existing one; give --replace or another --id")
+        raise SubmissionError(
+            f"{folder}: expected a new entry, got an existing one; give --replace, --extend or another --id"
+        )
 
 
 def _write(folder: Path, draft: Draft, pictures: Mapping[str, bytes]) -> None:

@@ -231,13 +231,31 @@ def test_samples_that_are_dropped_are_said(run: Path, tmp_path: Path) -> None:
     assert len(read_submission(tmp_path / "submissions" / "net").samples) == 10
     result = srbench(*arguments)
     assert result.exit_code == 1
-    assert "expected a new entry, got an existing one; give --replace or another --id" in result.stderr
+    assert "expected a new entry, got an existing one; give --replace, --extend or another --id" in result.stderr
     result = srbench(*arguments, "--replace")
     assert result.stderr == (
         "removed the entry's samples, which may show another model; give new ones with --samples\n"
     )
     assert read_submission(tmp_path / "submissions" / "net").samples == ()
     assert srbench(*arguments, "--replace").stderr == ""
+
+
+def test_an_extended_entry_keeps_its_facts_and_samples(run: Path, tmp_path: Path) -> None:
+    arguments = ["--id", "net", "--submissions", tmp_path / "submissions"]
+    more = write_run(tmp_path / "more", dataset="Set14")
+    result = srbench("submit", more, *arguments, "--extend")
+    assert (result.exit_code, "expected an existing entry to extend, got none" in result.stderr) == (1, True)
+    assert srbench("samples", "--model", "bicubic", "--output", tmp_path / "samples").exit_code == 0
+    samples = ["--samples", tmp_path / "samples"]
+    assert srbench("submit", run, *arguments, "--title", "My net", "--author", "A", *samples).exit_code == 0
+    assert srbench("submit", more, *arguments, "--extend", "--replace").exit_code == 2
+    result = srbench("submit", more, *arguments, "--extend", "--author", "B")
+    assert (result.exit_code, result.stderr) == (0, "")
+    entry = read_submission(tmp_path / "submissions" / "net")
+    assert (entry.title, entry.record.authors, len(entry.samples)) == ("My net", ("B",), 10)
+    assert entry.scores["dataset"].value_counts().to_dict() == {"Set14": 14, "Set5": 5}
+    result = srbench("submit", more, *arguments, "--extend")
+    assert (result.exit_code, "got Set14 ×4 under matlab-y, which it has" in result.stderr) == (1, True)
 
 
 def test_the_schema_is_published() -> None:

@@ -18,6 +18,7 @@ from srbench.scores import read_run
 from srbench.submissions import (
     create,
     draft_submission,
+    extend_submission,
     json_schema,
     read_submission,
     read_submissions,
@@ -110,6 +111,53 @@ def test_images_of_a_folder_need_a_title(tmp_path: Path) -> None:
     document = plain_document(read_submission(submit(tmp_path, run, title=title)))
     assert (document["title"], document["model"]["spec"]) == (title, "images:matlab-y")
     assert document["model"]["name"] == title[:100].rstrip()
+
+
+@pytest.mark.parametrize(
+    ("second", "spec"),
+    [
+        ({"protocol": "bam2021"}, "onnx:net.onnx"),
+        ({"dataset": "Set14"}, "onnx:net.onnx"),
+        ({"dataset": "Set14", "spec": "onnx:moved/renamed.onnx"}, "onnx:net.onnx"),
+        ({"scale": 2, "weights": "b" * 64, "spec": "onnx:net_x2.onnx"}, "onnx:net.onnx + net_x2.onnx"),
+        ({"scale": 8, "weights": "b" * 64, "spec": "onnx:x8/net.onnx"}, "onnx:net.onnx"),
+    ],
+)
+def test_an_extended_entry_is_the_entry_of_all_runs(tmp_path: Path, second: dict[str, Any], spec: str) -> None:
+    first: dict[str, Any] = {"spec": "onnx:net.onnx", "recipe": "long"}
+    about: dict[str, Any] = {"title": "Net", "footnotes": ["Three seeds."], "date": "2026-01-02"}
+    runs = write_run(tmp_path / "a", **first), write_run(tmp_path / "b", **{**first, **second})
+    entry = read_submission(submit(tmp_path, runs[0], **about))
+    extended = extend_submission(entry, [read_run(runs[1])], about={"date": "2026-01-02"})
+    by_scale = sorted(map(read_run, runs), key=lambda run: run.facts.scale)
+    expected = draft_submission(by_scale, id="net", about=about)
+    names = {"spec": spec, "name": entry.record.model.name}
+    assert plain_document(extended) == {
+        **plain_document(expected),
+        "model": {**plain_document(expected)["model"], **names},
+    }
+    assert extended.table.drop(["model"]).equals(expected.table.drop(["model"]))
+    assert (
+        read_submission(write_submission(tmp_path / "submissions", extended, replace=True)).record.date == "2026-01-02"
+    )
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [
+        ({}, "net: expected scores that the entry lacks, got Set5 ×4 under matlab-y, which it has"),
+        ({"dataset": "Set14", "spec": "python:other:network"}, "expected runs of the entry's model, python:example"),
+        ({"dataset": "Set14", "tile": 64}, "net, tile: expected the entry's, None, got 64"),
+        ({"dataset": "Set14", "weights": "b" * 64}, "expected the weights of the other runs at ×4, got others"),
+        ({"scale": 2, "recipe": "short"}, "net: expected weights at ×2 with the entry's training, got another"),
+        ({"dataset": "Set14", "missing": 1}, "expected all 14 images of Set14, got 13"),
+    ],
+)
+def test_an_entry_is_extended_only_by_runs_of_its_model(tmp_path: Path, second: dict[str, Any], reason: str) -> None:
+    entry = read_submission(submit(tmp_path, write_run(tmp_path / "a", recipe="long")))
+    run = write_run(tmp_path / "b", **{"recipe": "long", **second})
+    with pytest.raises(SubmissionError, match=reason):
+        extend_submission(entry, [read_run(run)])
 
 
 @pytest.mark.parametrize(
