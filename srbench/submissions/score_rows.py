@@ -77,11 +77,10 @@ def expected_rows(record: SubmissionRecord) -> dict[MeanKey, ExpectedRows]:
         SubmissionError: incomplete sets, one mean in two runs, one scale with two weights, or one set with two pixels.
     """
     expected: dict[MeanKey, ExpectedRows] = {}
-    weights: dict[int, tuple[str | None, str | None]] = {}
+    weights: dict[int, str | None] = {}
     pixels: dict[str, str] = {}
     for number, run in enumerate(record.runs):
-        found = (run.weights_sha256, run.images_sha256)
-        if weights.setdefault(run.scale, found) != found:
+        if weights.setdefault(run.scale, run.weights_sha256) != run.weights_sha256:
             raise SubmissionError(
                 f"runs[{number}]: expected the weights of the other runs at ×{run.scale}, got "
                 "others; one submission is one model"

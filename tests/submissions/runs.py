@@ -32,12 +32,13 @@ def write_run(
     dataset: str = "Set5",
     protocol: str = "matlab-y",
     missing: int = 0,
-    weights: str = "a" * 64,
+    weights: str | None = "a" * 64,
+    images: str | None = None,
     recipe: str | None = None,
     **options: Any,
 ) -> Path:
     """A finished run of made-up scores; `missing` images are left out."""
-    images = known_images(dataset)
+    known = known_images(dataset)
     settings = {
         "precision": "fp32",
         "tile": None,
@@ -56,6 +57,7 @@ def write_run(
             "model": {
                 "spec": spec,
                 "weights_sha256": weights,
+                "images_sha256": images,
                 "parameters": 1000,
                 "training_data": "DIV2K",
                 "recipe": recipe,
@@ -65,10 +67,10 @@ def write_run(
             "protocols": {protocol: {"version": found.version, "summary": found.summary, "lr_source": "made"}},
             "datasets": {
                 dataset: {
-                    "fingerprint": fingerprint(image.sha256 for image in images),
+                    "fingerprint": fingerprint(image.sha256 for image in known),
                     "variant": "canonical",
-                    "n": len(images) - missing,
-                    "n_expected": len(images),
+                    "n": len(known) - missing,
+                    "n_expected": len(known),
                 }
             },
             **settings,

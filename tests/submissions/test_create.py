@@ -103,6 +103,16 @@ def test_fields_that_authors_do_not_write_are_refused(tmp_path: Path) -> None:
         submit(tmp_path, run, id="../net")
 
 
+def test_images_of_several_sets_and_protocols_are_one_entry(tmp_path: Path) -> None:
+    kinds: list[dict[str, Any]] = [{}, {"dataset": "Set14"}, {"protocol": "bam2021"}]
+    runs = [
+        write_run(tmp_path / str(number), spec="images:sr", weights=None, images=str(number) * 64, **kind)
+        for number, kind in enumerate(kinds)
+    ]
+    entry = read_submission(submit(tmp_path, *runs, title="Net"))
+    assert [run.images_sha256 for run in entry.record.runs] == [str(number) * 64 for number in range(3)]
+
+
 def test_images_of_a_folder_need_a_title(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", spec="images:/home/me/matlab-y")
     with pytest.raises(SubmissionError, match=r"^title: expected one, since .*; give --title, or title in the file"):
