@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 from srbench.datasets.imageset import ImageSet, open_dataset
 from srbench.images import pixel_sha256
 from srbench.protocols import MATLAB_PREPARATION
+from srbench.submissions import read_submissions
 from srbench.upscalers.base import Identity, Image, Options, Upscaler
 from srbench.upscalers.bicubic import MatlabBicubic
 from srbench.verification.memorisation import (
+    BOUNDS,
     FROM_EACH,
     changes,
     exceeded,
@@ -27,6 +30,9 @@ from srbench.verification.memorisation import (
 SCALE = 4
 NAMES = ("coffee", "chelsea")
 Key = Callable[[Image], Hashable]
+
+
+ENTRIES = Path(__file__).parents[1] / "submissions"
 
 
 def corner(lr: Image) -> Hashable:
@@ -136,3 +142,12 @@ def test_images_of_every_set_are_probed(sample: ImageSet) -> None:
     assert probed[: len(sample)] == [("Set5", name) for name in sample.names]
     for name in ("BSD100", "Urban100"):
         assert len({image for found, image in probed if found == name}) == FROM_EACH
+
+
+def test_no_entry_that_was_run_again_comes_near_a_bound() -> None:
+    verifications = [entry.verification for entry in read_submissions(ENTRIES).entries if entry.verification]
+    drops = [facts.drops for one in verifications for facts in one.memorisation or () if facts.drops]
+    assert drops
+    for kind, bound in BOUNDS.items():
+        assert 1.5 * max(found[kind].mean for found in drops) <= bound.mean, kind
+        assert 1.5 * max(found[kind].image for found in drops) <= bound.image, kind

@@ -273,6 +273,12 @@ def _beside(record: WeightsDocument, scale: int, dataset: str) -> str:
     return "<br>".join([f"**{own:.3f}**", *others])
 
 
+def bounds() -> str:
+    """The largest drops in dB that the memorisation probe accepts."""
+    head = ("kind", "mean of a set, at most", "one image, at most")
+    return _table(head, ((kind, f"{bound.mean:.2f} dB", f"{bound.image:.2f} dB") for kind, bound in BOUNDS.items()))
+
+
 def probes() -> str:
     """The largest drops that the memorisation probe found for each entry, over its scales, next to the bounds."""
     found = {
@@ -287,9 +293,9 @@ def probes() -> str:
     ]
     every = [drops for scales in found.values() for drops in scales]
     largest = ("**largest**", *(_largest_drops([drops[kind] for drops in every]) for kind in BOUNDS))
-    bounds = ("**bound**", *(f"{bound.mean:.2f}, {bound.image:.2f}" for bound in BOUNDS.values()))
+    limit = ("**bound**", *(f"{bound.mean:.2f}, {bound.image:.2f}" for bound in BOUNDS.values()))
     head = ("entry", *(f"{kind}: mean, image" for kind in BOUNDS))
-    return _table(head, [*rows, largest, bounds])
+    return _table(head, [*rows, largest, limit])
 
 
 def _largest_drops(drops: Sequence[DropFacts]) -> str:
@@ -323,6 +329,7 @@ def layers() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "attentions": attentions,
+    "bounds": bounds,
     "citations": citations,
     "curves": curve_images,
     "datasets": datasets,
