@@ -78,7 +78,7 @@ def _require_same(entry: Submission, added: SubmissionRecord) -> None:
             "submit them under an id of their own"
         )
     options, others = entry.record.options.plain(), added.options.plain()
-    for name in options.keys() | others.keys():
+    for name in sorted(options.keys() | others.keys()):
         if options.get(name) != others.get(name):
             raise SubmissionError(
                 f"{entry.id}, {name}: expected the entry's, {options.get(name)}, got {others.get(name)}; "
