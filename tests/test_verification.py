@@ -265,6 +265,32 @@ def test_scores_that_were_reproduced_before_are_not_run_again(
     assert "expected a run that" in result.stderr and not commands, "a changed score is not taken over"
 
 
+@pytest.mark.long
+def test_only_new_sets_are_probed_after_an_earlier_verification(
+    test_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SRBENCH_DATA", str(test_data / "data"))
+    commands = rerun_in_process(monkeypatch)
+    before, after = tmp_path / "before", tmp_path / "after"
+    for name in ("Set5", "Set14"):
+        run = ("evaluate", "--model", "bicubic", "--scale", 2, "--dataset", name, "--output", tmp_path / name)
+        assert srbench(*run).exit_code == 0
+    assert srbench("submit", tmp_path / "Set5", "--id", "net", "--submissions", before).exit_code == 0
+    check = ("leaderboard", "check", "net", "--rerun", "--device", "cpu", "--submissions")
+    assert srbench(*check, before).exit_code == 0
+    shutil.copytree(before, after)
+    extended = srbench("submit", tmp_path / "Set14", "--id", "net", "--submissions", after, "--extend")
+    assert "removed verification.json" in extended.stderr
+    commands.clear()
+    accepted = ("--accept", "lists it", "--by", "A. Maintainer")
+    assert srbench(*check, after, "--earlier", before, *accepted).exit_code == 0
+    assert [part for command in commands for part in command if part in ("Set5", "Set14")] == ["Set14"]
+    verification = read_submission(after / "net").verification
+    whole = rerun(read_submission(after / "net"), RerunSettings(device="cpu"))
+    assert verification and verification.memorisation == whole.memorisation
+    assert [facts.images for facts in whole.memorisation] == [19]
+
+
 def lower_a_score(scale: int, rows: list[dict[str, Any]], _: dict[str, Any]) -> None:
     next(row for row in rows if row["scale"] == scale)["psnr_y"] = 20.0
 

@@ -10,11 +10,12 @@ import pandas as pd
 
 from srbench.errors import SubmissionError
 from srbench.records.submission import SubmittedRun
-from srbench.records.verification import LEVELS, EarlierFacts, VerificationRecord
+from srbench.records.verification import LEVELS, EarlierFacts, MemorisationFacts, VerificationRecord
 from srbench.submissions import Submission, read_submission
 from srbench.submissions.create import spec_without_files
 from srbench.submissions.crops import sample_scales
 from srbench.verification.checks import ROW
+from srbench.verification.memorisation import PASSED
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,16 @@ class EarlierRuns:
     def scales(self) -> set[int]:
         """The scales at which the weights are those of the earlier version."""
         return {run.scale for run in self.unchanged}
+
+    @property
+    def probes(self) -> dict[int, MemorisationFacts]:
+        """By scale, what the memorisation probe found for weights that the entry still has and that passed it."""
+        facts = self.verification.memorisation or ()
+        return {found.scale: found for found in facts if found.scale in self.scales and found.status == PASSED}
+
+    def probed_sets(self, scale: int) -> set[str]:
+        """Return the datasets whose images the probe of that scale changed."""
+        return {name for run in self.unchanged if run.scale == scale for name in run.datasets if scale in self.probes}
 
 
 def earlier_runs(entry: Submission, folder: Path) -> EarlierRuns:

@@ -38,6 +38,9 @@ FROM_EACH = 5
 MARGIN = 8
 """LR pixels that the compared region keeps from every border."""
 
+PASSED = "passed"
+"""The status of a model whose drops are within the bounds."""
+
 _CROPS = ((1, 2), (3, 0))
 _SMALLEST_SIDE = 16
 
@@ -194,7 +197,7 @@ def run_probe(upscaler: Upscaler, sets: Sequence[ImageSet]) -> dict[str, object]
         drops += image_drops(upscaler, found.hr(name), dataset=found.name, name=name)
     wrong = exceeded(drops)
     return {
-        "status": "failed" if wrong else "passed",
+        "status": "failed" if wrong else PASSED,
         "images": len({(drop.dataset, drop.image) for drop in drops}),
         "drops": {
             kind: {which: round(value, 4) for which, value in worst.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from srbench.files import sha256_of
 from srbench.records.record_model import validate
 from srbench.records.shared import AdapterFacts
 from srbench.records.submission import SubmittedOptions, SubmittedRun
-from srbench.records.verification import MemorisationFacts, UnpublishedFacts
+from srbench.records.verification import DropFacts, MemorisationFacts, UnpublishedFacts
 from srbench.scores import Run, read_run
 from srbench.submissions import LEVELS, Submission
 from srbench.submissions.catalogue_checks import BASELINES
@@ -25,7 +25,7 @@ from srbench.submissions.crops import sample_scales
 from srbench.verification.crop_checks import LARGEST_CHANGE, compare_crops
 from srbench.verification.earlier import EarlierRuns, earlier_runs, rows_except
 from srbench.verification.limited_run import run_limited
-from srbench.verification.memorisation import SMALL_SETS
+from srbench.verification.memorisation import PASSED, SMALL_SETS
 from srbench.verification.rescoring import open_same_datasets
 from srbench.verification.tolerances import Reproduction, compare_scores, rerun_bounds
 from srbench.zoo.weights_catalogue import TAGS
@@ -56,7 +56,7 @@ class RerunSettings:
         timeout: the time in seconds after which a run is stopped.
         thorough: a folder of HR images that nobody has published; the model is scored on them, too.
         earlier: a submissions folder with an earlier, re-run version of the entry. Only runs that it lacks are made
-            again, and only their scales are probed, and those that never were; crops are made again if they changed.
+            again, and only sets probed that it lacks at a scale; crops are made again if they changed.
     """
 
     weights: Path | None = None
@@ -86,9 +86,7 @@ def rerun(entry: Submission, settings: RerunSettings = RerunSettings()) -> Repro
         stated = rows_except(entry.scores, kept.unchanged) if kept else entry.scores
         outcome = compare_scores(stated, pd.concat(fresh), lambda protocol, found: (psnr, ssim), tolerance=tolerance)
     if not outcome.failures:
-        probed = {facts.scale for facts in kept.verification.memorisation or ()} if kept else set[int]()
-        scales = specs.keys() - probed | {facts.scale for facts in runs}
-        outcome = _with_probe(outcome, entry, scales, specs, settings)
+        outcome = _with_probe(outcome, entry, _unprobed(entry, kept), specs, settings)
     if not outcome.failures and settings.thorough is not None:
         found = [
             _unpublished(facts, specs[facts.scale], record.options, settings.thorough, settings)
@@ -118,17 +116,32 @@ def _run_again(entry: Submission, facts: SubmittedRun, spec: str, settings: Reru
 def _with_earlier(outcome: Reproduction, kept: EarlierRuns) -> Reproduction:
     """Add what an earlier verification found for the unchanged runs."""
     before = kept.verification
-    new = {facts.scale: facts for facts in outcome.memorisation}
-    old = {facts.scale: facts for facts in before.memorisation or () if facts.scale in kept.scales}
+    probes = dict(kept.probes)
+    for facts in outcome.memorisation:
+        probes[facts.scale] = _combined(probes[facts.scale], facts) if facts.scale in probes else facts
     return replace(
         outcome,
         rows=outcome.rows + kept.facts.rows,
         psnr=max(outcome.psnr, before.largest_deviation.psnr or 0.0),
         ssim=max(outcome.ssim, before.largest_deviation.ssim or 0.0),
-        memorisation=tuple(facts for _, facts in sorted({**old, **new}.items())),
+        memorisation=tuple(facts for _, facts in sorted(probes.items())),
         unpublished=outcome.unpublished or tuple(one for one in before.unpublished if one.scale in kept.scales),
         earlier=kept.facts,
     )
+
+
+def _combined(earlier: MemorisationFacts, new: MemorisationFacts) -> MemorisationFacts:
+    """Return the outcome of a probe over the sets of two probes of the same weights."""
+    if new.status != PASSED:
+        return new
+    drops = {
+        kind: DropFacts(
+            mean=max(found.drops[kind].mean for found in (earlier, new) if kind in found.drops),
+            image=max(found.drops[kind].image for found in (earlier, new) if kind in found.drops),
+        )
+        for kind in {**earlier.drops, **new.drops}
+    }
+    return new.model_copy(update={"images": earlier.images + new.images, "drops": drops})
 
 
 def rerun_crops(entry: Submission, settings: RerunSettings = RerunSettings()) -> Reproduction:
@@ -173,20 +186,30 @@ def _by_scale(runs: Iterable[SubmittedRun]) -> list[SubmittedRun]:
     return list(found.values())
 
 
+def _unprobed(entry: Submission, kept: EarlierRuns | None) -> list[SubmittedRun]:
+    """Return one run per scale with the datasets that no earlier probe of the same weights changed."""
+    found: list[SubmittedRun] = []
+    for facts in _by_scale(entry.record.runs):
+        probed = kept.probed_sets(facts.scale) if kept else set[str]()
+        if left := {name: dataset for name, dataset in facts.datasets.items() if name not in probed}:
+            found.append(facts.model_copy(update={"datasets": left}))
+    return found
+
+
 def _with_probe(
     outcome: Reproduction,
     entry: Submission,
-    scales: Container[int],
+    runs: Iterable[SubmittedRun],
     specs: Mapping[int, str],
     settings: RerunSettings,
 ) -> Reproduction:
-    """Add the results of the memorisation probe at these scales to the outcome.
+    """Add the results of the memorisation probe on the datasets of these runs, one per scale, to the outcome.
 
     Raises:
         SubmissionError: the model scores lower on changed copies of the images.
     """
     found: list[MemorisationFacts] = []
-    for facts in (facts for facts in _by_scale(entry.record.runs) if facts.scale in scales):
+    for facts in runs:
         with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
             request, report = Path(folder) / "request.json", Path(folder) / "report.json"
             asked = _probe_request(entry.record.options, facts, specs[facts.scale], settings)
