@@ -142,6 +142,8 @@ def test_images_of_every_set_are_probed(sample: ImageSet) -> None:
     assert probed[: len(sample)] == [("Set5", name) for name in sample.names]
     for name in ("BSD100", "Urban100"):
         assert len({image for found, image in probed if found == name}) == FROM_EACH
+    left = [(found.name, name) for found, name in probed_images(sets[2:], probed_before=["Set5", "BSD100"])]
+    assert left == [one for one in probed if one[0] == "Urban100"], "in two parts the same images are probed"
 
 
 def test_no_entry_that_was_run_again_comes_near_a_bound() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,9 +136,12 @@ def image_drops(upscaler: Upscaler, hr: RgbImage, *, dataset: str, name: str) ->
         yield Drop(dataset, name, change.kind, change.name, min(before, 100.0) - min(after, 100.0))
 
 
-def probed_images(sets: Sequence[ImageSet]) -> Iterator[tuple[ImageSet, str]]:
-    """Yield every image of the small sets, and evenly spread ones of each other set: answers may be stored for one."""
-    others = sum(found.name not in SMALL_SETS for found in sets)
+def probed_images(sets: Sequence[ImageSet], *, probed_before: Collection[str] = ()) -> Iterator[tuple[ImageSet, str]]:
+    """Yield every image of the small sets, and evenly spread ones of each other set: answers may be stored for one.
+
+    The number of images of a set depends on the number of all sets, which includes those that were `probed_before`.
+    """
+    others = sum(name not in SMALL_SETS for name in (*probed_before, *(found.name for found in sets)))
     for found in sets:
         names = found.names
         if found.name not in SMALL_SETS:
@@ -187,13 +190,18 @@ def not_applicable(upscaler: Upscaler) -> str | None:
     return None
 
 
-def run_probe(upscaler: Upscaler, sets: Sequence[ImageSet]) -> dict[str, object]:
-    """Probe a model and return a JSON-ready report: `status`, `images`, `drops` by kind, and what was `exceeded`."""
+def run_probe(
+    upscaler: Upscaler, sets: Sequence[ImageSet], *, probed_before: Collection[str] = ()
+) -> dict[str, object]:
+    """Probe a model and return a JSON-ready report: `status`, `images`, `drops` by kind, and what was `exceeded`.
+
+    `probed_before` names further sets of the entry, on which the same weights were probed before.
+    """
     reason = not_applicable(upscaler)
     if reason is not None:
         return {"status": f"not applicable: {reason}", "images": 0, "drops": {}, "exceeded": []}
     drops: list[Drop] = []
-    for found, name in probed_images(sets):
+    for found, name in probed_images(sets, probed_before=probed_before):
         drops += image_drops(upscaler, found.hr(name), dataset=found.name, name=name)
     wrong = exceeded(drops)
     return {
@@ -224,7 +232,8 @@ def main() -> None:
     asked = json.loads(request.read_text(encoding="utf-8"))
     upscaler = open_upscaler(asked["model"], scale=asked["scale"], options=Options(**asked["options"]))
     root = Path(asked["data_root"]) if asked["data_root"] else None
-    report = run_probe(upscaler, [open_dataset(name, data_root=root) for name in asked["datasets"]])
+    sets = [open_dataset(name, data_root=root) for name in asked["datasets"]]
+    report = run_probe(upscaler, sets, probed_before=asked["probed_before"])
     target.write_text(json.dumps(report), encoding="utf-8")
 
 

@@ -212,7 +212,7 @@ def _with_probe(
     for facts in runs:
         with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
             request, report = Path(folder) / "request.json", Path(folder) / "report.json"
-            asked = _probe_request(entry.record.options, facts, specs[facts.scale], settings)
+            asked = _probe_request(entry, facts, specs[facts.scale], settings)
             request.write_text(json.dumps(asked), encoding="utf-8")
             run_limited([*_PROBE, str(request), str(report)], Path(folder), settings.timeout)
             result = json.loads(report.read_text(encoding="utf-8"))
@@ -258,10 +258,10 @@ def _unpublished(
     )
 
 
-def _probe_request(
-    options: SubmittedOptions, facts: SubmittedRun, spec: str, settings: RerunSettings
-) -> dict[str, JsonValue]:
+def _probe_request(entry: Submission, facts: SubmittedRun, spec: str, settings: RerunSettings) -> dict[str, JsonValue]:
     """Return the input of `srbench.verification.memorisation`: the model, its options and the datasets."""
+    options = entry.record.options
+    of_scale = dict.fromkeys(name for run in entry.record.runs if run.scale == facts.scale for name in run.datasets)
     adapters: dict[str, JsonValue] = options.adapters.plain() if options.adapters else {}
     if "factory_args" in adapters:
         adapters["factory_arg"] = adapters.pop("factory_args")
@@ -269,6 +269,7 @@ def _probe_request(
         "model": spec,
         "scale": facts.scale,
         "datasets": list(facts.datasets),
+        "probed_before": [name for name in of_scale if name not in facts.datasets],
         "data_root": str(settings.data_root.resolve()) if settings.data_root else None,
         "options": {
             "device": settings.device,
