@@ -33,13 +33,13 @@ def _evaluations(entry: Entry) -> Iterator[str]:
         flags.append("--self-ensemble")
     if options.lr_source != "made":
         flags += ["--lr", options.lr_source]
-    runs = Counter(run.scale for run in entry.record.runs)
+    runs: Counter[int] = Counter()
     for run in sorted(entry.record.runs, key=lambda one: one.scale):
         sets = [word for name in run.datasets for word in ("--dataset", name)]
         protocols = [word for name in run.protocols for word in ("--protocol", name)]
-        # A folder holds one run, so the runs of one scale are named by their protocols.
-        folder = "-".join([f"runs/{entry.id}-x{run.scale}", *(run.protocols if runs[run.scale] > 1 else ())])
-        place = ["--output", folder]
+        runs[run.scale] += 1
+        number = f"-{runs[run.scale]}" if runs[run.scale] > 1 else ""  # a folder holds one run
+        place = ["--output", f"runs/{entry.id}-x{run.scale}{number}"]
         words = ["srbench", "evaluate", "--model", entry.record.model.spec, "--scale", str(run.scale)]
         yield shlex.join([*words, *sets, *protocols, *flags, *place])
 

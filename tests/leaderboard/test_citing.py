@@ -26,10 +26,14 @@ def find(entries: Collection, name: str) -> Entry:
 
 
 def test_commands_name_every_set_and_protocol_of_a_run(entries: Collection) -> None:
-    (first, *_, last) = commands(find(entries, "imdn-authors"))
+    (first, second, *_, last) = commands(find(entries, "imdn-authors"))
     assert first == (
         "srbench evaluate --model zoo:imdn@authors --scale 2 --dataset Set5 --dataset Set14 --dataset BSD100 "
         "--protocol matlab-y --protocol bam2021 --output runs/imdn-authors-x2"
+    )
+    assert second == (
+        "srbench evaluate --model zoo:imdn@authors --scale 2 --dataset Urban100 --protocol matlab-y "
+        "--output runs/imdn-authors-x2-2"
     )
     assert last == "srbench leaderboard check imdn-authors --rerun"
 
@@ -38,8 +42,10 @@ def test_commands_of_all_entries_are_accepted_by_the_parser(entries: Collection)
     command = main.get_command(click.Context(main), "evaluate")
     assert command is not None
     for entry in entries:
-        for line in commands(entry)[:-1]:
+        evaluations = commands(entry)[:-1]
+        for line in evaluations:
             command.make_context("evaluate", line.split()[2:], resilient_parsing=False)
+        assert len({line.split("--output ")[1] for line in evaluations}) == len(evaluations), "a folder holds one run"
 
 
 def test_commands_of_an_entry_write_into_different_folders(entries: Collection) -> None:
