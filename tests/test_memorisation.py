@@ -29,10 +29,8 @@ from srbench.verification.memorisation import (
 
 SCALE = 4
 NAMES = ("coffee", "chelsea")
-Key = Callable[[Image], Hashable]
-
-
 ENTRIES = Path(__file__).parents[1] / "submissions"
+Key = Callable[[Image], Hashable]
 
 
 def corner(lr: Image) -> Hashable:

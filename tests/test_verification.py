@@ -286,9 +286,9 @@ def test_only_new_sets_are_probed_after_an_earlier_verification(
     assert srbench(*check, after, "--earlier", before, *accepted).exit_code == 0
     assert [part for command in commands for part in command if part in ("Set5", "Set14")] == ["Set14"]
     verification = read_submission(after / "net").verification
-    whole = rerun(read_submission(after / "net"), RerunSettings(device="cpu"))
-    assert verification and verification.memorisation == whole.memorisation
-    assert [facts.images for facts in whole.memorisation] == [19]
+    complete = rerun(read_submission(after / "net"), RerunSettings(device="cpu"))
+    assert verification and verification.memorisation == complete.memorisation
+    assert [facts.images for facts in complete.memorisation] == [19]
 
 
 def lower_a_score(scale: int, rows: list[dict[str, Any]], _: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ from srbench.tables import table_of_markdown
 from srbench.training.curves import Line, curves
 from srbench.training.recipe import load_recipe, recipe_names
 from srbench.training.recipe_help import HEAD, recipe_rows
-from srbench.verification.memorisation import BOUNDS
+from srbench.verification.memorisation import BOUNDS, largest_drop
 from srbench.zoo.costs import COSTS
 from srbench.zoo.networks import ATTENTIONS, NETWORKS, find_variant
 from srbench.zoo.trained import records, scales_of, scores_at
@@ -299,7 +299,8 @@ def probes() -> str:
 
 
 def _largest_drops(drops: Sequence[DropFacts]) -> str:
-    return f"{max(one.mean for one in drops):.3f}, {max(one.image for one in drops):.3f}"
+    found = largest_drop(drops)
+    return f"{found.mean:.3f}, {found.image:.3f}"
 
 
 def _entry_psnr(spec: str, scale: int, dataset: str) -> float | None:

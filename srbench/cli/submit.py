@@ -99,10 +99,10 @@ def command(
     said |= {name: complete_field(name, value, flag) for name, (flag, value) in flags.items() if value is not None}
     folder = submissions / name
     draft = _draft(loaded, folder, said, extend=extend)
-    own_samples = folder / SAMPLES_NAME
-    if extend and samples is None and own_samples.exists():
-        samples = own_samples
-    dropped = samples is None and own_samples.exists()
+    own_samples = folder / SAMPLES_NAME if (folder / SAMPLES_NAME).exists() else None
+    if extend:
+        samples = samples or own_samples
+    dropped = own_samples and not samples
     was_verified = (folder / VERIFICATION_NAME).exists()
     write_submission(submissions, draft, samples=samples, replace=replace or extend)
     if dropped:

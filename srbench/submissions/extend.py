@@ -53,8 +53,8 @@ def extend_submission(
     spec = joined_spec([before.spec, now.spec]) if new_scales else before.spec
     facts: PlainRecord = {
         "spec": spec,
-        "parameters": _by_scale(before.parameters, now.parameters),
-        "macs": _by_scale(before.macs, now.macs),
+        "parameters": _merged(before.parameters, now.parameters),
+        "macs": _merged(before.macs, now.macs),
     }
     document: PlainRecord = {
         **added.document,
@@ -111,5 +111,5 @@ def _scales(record: SubmissionRecord) -> set[int]:
     return {run.scale for run in record.runs}
 
 
-def _by_scale(before: Mapping[str, int] | None, now: Mapping[str, int] | None) -> JsonValue:
+def _merged(before: Mapping[str, int] | None, now: Mapping[str, int] | None) -> JsonValue:
     return dict(sorted({**(now or {}), **(before or {})}.items())) or None

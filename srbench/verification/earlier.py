@@ -48,7 +48,9 @@ class EarlierRuns:
 
     def probed_sets(self, scale: int) -> set[str]:
         """Return the datasets whose images the probe of that scale changed."""
-        return {name for run in self.unchanged if run.scale == scale for name in run.datasets if scale in self.probes}
+        if scale not in self.probes:
+            return set()
+        return {name for run in self.unchanged if run.scale == scale for name in run.datasets}
 
 
 def earlier_runs(entry: Submission, folder: Path) -> EarlierRuns:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from srbench.errors import SubmissionError
 from srbench.evaluation.probe import take_probe
 from srbench.metrics import psnr
 from srbench.protocols import MATLAB_LUMA, MATLAB_PREPARATION, to_8bit
+from srbench.records.verification import DropFacts
 from srbench.upscalers.base import Options, Upscaler
 from srbench.upscalers.loading import open_upscaler
 
@@ -173,6 +174,12 @@ def largest_drops(drops: Sequence[Drop]) -> dict[str, dict[str, float]]:
         known = found.setdefault(kind, {"mean": mean, "image": worst})
         known["mean"], known["image"] = max(known["mean"], mean), max(known["image"], worst)
     return found
+
+
+def largest_drop(found: Iterable[DropFacts]) -> DropFacts:
+    """Return the largest of several drops, of a mean and of an image separately; there has to be at least one."""
+    drops = list(found)
+    return DropFacts(mean=max(drop.mean for drop in drops), image=max(drop.image for drop in drops))
 
 
 def not_applicable(upscaler: Upscaler) -> str | None:

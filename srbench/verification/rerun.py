@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from srbench.files import sha256_of
 from srbench.records.record_model import validate
 from srbench.records.shared import AdapterFacts
 from srbench.records.submission import SubmittedOptions, SubmittedRun
-from srbench.records.verification import DropFacts, MemorisationFacts, UnpublishedFacts
+from srbench.records.verification import MemorisationFacts, UnpublishedFacts
 from srbench.scores import Run, read_run
 from srbench.submissions import LEVELS, Submission
 from srbench.submissions.catalogue_checks import BASELINES
@@ -25,7 +25,7 @@ from srbench.submissions.crops import sample_scales
 from srbench.verification.crop_checks import LARGEST_CHANGE, compare_crops
 from srbench.verification.earlier import EarlierRuns, earlier_runs, rows_except
 from srbench.verification.limited_run import run_limited
-from srbench.verification.memorisation import PASSED, SMALL_SETS
+from srbench.verification.memorisation import PASSED, SMALL_SETS, largest_drop
 from srbench.verification.rescoring import open_same_datasets
 from srbench.verification.tolerances import Reproduction, compare_scores, rerun_bounds
 from srbench.zoo.weights_catalogue import TAGS
@@ -86,7 +86,7 @@ def rerun(entry: Submission, settings: RerunSettings = RerunSettings()) -> Repro
         stated = rows_except(entry.scores, kept.unchanged) if kept else entry.scores
         outcome = compare_scores(stated, pd.concat(fresh), lambda protocol, found: (psnr, ssim), tolerance=tolerance)
     if not outcome.failures:
-        outcome = _with_probe(outcome, entry, _unprobed(entry, kept), specs, settings)
+        outcome = _with_probe(outcome, entry, kept, specs, settings)
     if not outcome.failures and settings.thorough is not None:
         found = [
             _unpublished(facts, specs[facts.scale], record.options, settings.thorough, settings)
@@ -135,10 +135,7 @@ def _combined(earlier: MemorisationFacts, new: MemorisationFacts) -> Memorisatio
     if new.status != PASSED:
         return new
     drops = {
-        kind: DropFacts(
-            mean=max(found.drops[kind].mean for found in (earlier, new) if kind in found.drops),
-            image=max(found.drops[kind].image for found in (earlier, new) if kind in found.drops),
-        )
+        kind: largest_drop(found.drops[kind] for found in (earlier, new) if kind in found.drops)
         for kind in {**earlier.drops, **new.drops}
     }
     return new.model_copy(update={"images": earlier.images + new.images, "drops": drops})
@@ -186,33 +183,26 @@ def _by_scale(runs: Iterable[SubmittedRun]) -> list[SubmittedRun]:
     return list(found.values())
 
 
-def _unprobed(entry: Submission, kept: EarlierRuns | None) -> list[SubmittedRun]:
-    """Return one run per scale with the datasets that no earlier probe of the same weights changed."""
-    found: list[SubmittedRun] = []
-    for facts in _by_scale(entry.record.runs):
-        probed = kept.probed_sets(facts.scale) if kept else set[str]()
-        if left := {name: dataset for name, dataset in facts.datasets.items() if name not in probed}:
-            found.append(facts.model_copy(update={"datasets": left}))
-    return found
-
-
 def _with_probe(
     outcome: Reproduction,
     entry: Submission,
-    runs: Iterable[SubmittedRun],
+    kept: EarlierRuns | None,
     specs: Mapping[int, str],
     settings: RerunSettings,
 ) -> Reproduction:
-    """Add the results of the memorisation probe on the datasets of these runs, one per scale, to the outcome.
+    """Add the results of the memorisation probe to the outcome; sets that were probed earlier are left out.
 
     Raises:
         SubmissionError: the model scores lower on changed copies of the images.
     """
     found: list[MemorisationFacts] = []
-    for facts in runs:
+    for facts in _by_scale(entry.record.runs):
+        probed = kept.probed_sets(facts.scale) if kept else set[str]()
+        if facts.datasets.keys() <= probed:
+            continue
         with tempfile.TemporaryDirectory(prefix="srbench-rerun-") as folder:
             request, report = Path(folder) / "request.json", Path(folder) / "report.json"
-            asked = _probe_request(entry, facts, specs[facts.scale], settings)
+            asked = _probe_request(entry.record.options, facts, probed, specs[facts.scale], settings)
             request.write_text(json.dumps(asked), encoding="utf-8")
             run_limited([*_PROBE, str(request), str(report)], Path(folder), settings.timeout)
             result = json.loads(report.read_text(encoding="utf-8"))
@@ -258,18 +248,18 @@ def _unpublished(
     )
 
 
-def _probe_request(entry: Submission, facts: SubmittedRun, spec: str, settings: RerunSettings) -> dict[str, JsonValue]:
+def _probe_request(
+    options: SubmittedOptions, facts: SubmittedRun, probed: Container[str], spec: str, settings: RerunSettings
+) -> dict[str, JsonValue]:
     """Return the input of `srbench.verification.memorisation`: the model, its options and the datasets."""
-    options = entry.record.options
-    of_scale = dict.fromkeys(name for run in entry.record.runs if run.scale == facts.scale for name in run.datasets)
     adapters: dict[str, JsonValue] = options.adapters.plain() if options.adapters else {}
     if "factory_args" in adapters:
         adapters["factory_arg"] = adapters.pop("factory_args")
     return {
         "model": spec,
         "scale": facts.scale,
-        "datasets": list(facts.datasets),
-        "probed_before": [name for name in of_scale if name not in facts.datasets],
+        "datasets": [name for name in facts.datasets if name not in probed],
+        "probed_before": [name for name in facts.datasets if name in probed],
         "data_root": str(settings.data_root.resolve()) if settings.data_root else None,
         "options": {
             "device": settings.device,

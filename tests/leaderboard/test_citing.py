@@ -42,10 +42,8 @@ def test_commands_of_all_entries_are_accepted_by_the_parser(entries: Collection)
     command = main.get_command(click.Context(main), "evaluate")
     assert command is not None
     for entry in entries:
-        evaluations = commands(entry)[:-1]
-        for line in evaluations:
+        for line in commands(entry)[:-1]:
             command.make_context("evaluate", line.split()[2:], resilient_parsing=False)
-        assert len({line.split("--output ")[1] for line in evaluations}) == len(evaluations), "a folder holds one run"
 
 
 def test_commands_of_an_entry_write_into_different_folders(entries: Collection) -> None:
