@@ -11,8 +11,11 @@ from typing import TypedDict
 
 import torch
 
-_BF16_FEATURES = ("avx512_bf16", "amx_bf16", "bf16")
-_FEATURES = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "asimd", "sve", "sve2", *_BF16_FEATURES)
+_PRECISION_FEATURES = {"bf16": ("avx512_bf16", "amx_bf16", "bf16"), "fp16": ("avx512_fp16", "amx_fp16", "asimdhp")}
+_FEATURES = (
+    *("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "asimd", "sve", "sve2"),
+    *(name for names in _PRECISION_FEATURES.values() for name in names),
+)
 _LIBRARIES = ("torch", "numpy", "opencv-python-headless", "pillow", "scipy", "pandas", "pyarrow")
 
 
@@ -66,9 +69,11 @@ def processor_features() -> tuple[str, ...]:
     return tuple(name for name in _FEATURES if name in flags)
 
 
-def has_native_bf16() -> bool:
-    """Return whether the processor multiplies bfloat16 numbers itself; otherwise bf16 is slower than float32."""
-    return any(name in _BF16_FEATURES for name in processor_features())
+def has_native(precision: str) -> bool:
+    """Return whether the processor multiplies numbers of a precision itself; otherwise they are slower than float32."""
+    return precision not in _PRECISION_FEATURES or any(
+        name in processor_features() for name in _PRECISION_FEATURES[precision]
+    )
 
 
 def _processor() -> str:

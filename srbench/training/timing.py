@@ -6,7 +6,7 @@ from statistics import median
 
 import torch
 
-from srbench.environment import has_native_bf16
+from srbench.environment import has_native
 from srbench.training import clock
 from srbench.training.job import Job, share_of
 from srbench.training.optimization import Optimization
@@ -41,7 +41,7 @@ def seconds_per_step(job: Job, world: DistContext, *, form: Form, precision: str
 
 def bf16_warning(job: Job, world: DistContext, *, form: Form) -> str | None:
     """Return a warning about a bfloat16 recipe on a processor without bfloat16; None if there is nothing to warn of."""
-    if job.recipe.precision != "bf16" or world.device.type != "cpu" or has_native_bf16():
+    if job.recipe.precision != "bf16" or world.device.type != "cpu" or has_native("bf16"):
         return None
     low, full = (seconds_per_step(job, world, form=form, precision=precision) for precision in ("bf16", "fp32"))
     name = job.recipe.name.partition("[")[0]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from srbench.environment import has_native
 from srbench.errors import UpscalerError
 from srbench.upscalers.adapters import adapted, network_channels, network_scale, require_adapters
 from srbench.upscalers.base import Identity, Image, Options, Upscaler, require_not_optimised
@@ -70,7 +71,7 @@ class TensorUpscaler(Upscaler):
         if self.fills_all_cores and shareable:
             self.images_at_once = min(torch.get_num_threads(), _MOST_IMAGES_AT_ONCE)
         self.module = model if isinstance(model, nn.Module) else None
-        self.remarks = tuple(_remarks(window))
+        self.remarks = tuple(_remarks(window, self.device, options.precision))
         self._window, self._model = window, self._checked_model(model)
         self._forward = _composed(self._model, options, scale, window)
 
@@ -166,7 +167,12 @@ def _require_options(spec: str, options: Options, window: Window) -> None:
     require_adapters(options)
 
 
-def _remarks(window: Window) -> Iterator[str]:
+def _remarks(window: Window, device: torch.device, precision: str) -> Iterator[str]:
+    if device.type == "cpu" and not has_native(precision):
+        yield (
+            f"{precision} takes many times as long as fp32 on a processor without instructions for it, like this one; "
+            f"leave out --precision {precision} unless you want its scores"
+        )
     for side, size in zip(("high", "wide"), window, strict=True):
         if size is not None and window_overlap(size) < TILE_OVERLAP:
             yield (

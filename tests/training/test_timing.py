@@ -20,7 +20,7 @@ _CPU = DistContext(0, 1, torch.device("cpu"))
 def test_slow_bf16_processors_give_a_warning(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(timing, "has_native_bf16", lambda: False)
+    monkeypatch.setattr(timing, "has_native", lambda _: False)
     times = {"bf16": 0.8, "fp32": 0.1}
     monkeypatch.setattr(timing, "seconds_per_step", lambda *_, precision, **__: times[precision])
     recipe = small_recipe(name="budget-cpu", precision="bf16", steps=1, batch=1)
@@ -29,7 +29,7 @@ def test_slow_bf16_processors_give_a_warning(
     assert told in capsys.readouterr().err
     own = small_job(images, tmp_path, recipe=small_recipe(precision="bf16"))
     assert (bf16_warning(own, _CPU, form="unit") or "").endswith("use --set precision=fp32")
-    monkeypatch.setattr(timing, "has_native_bf16", lambda: True)
+    monkeypatch.setattr(timing, "has_native", lambda _: True)
     assert bf16_warning(own, _CPU, form="unit") is None
 
 
@@ -46,5 +46,5 @@ def test_processor_features_are_those_that_linux_lists(monkeypatch: pytest.Monke
     lines = ["model name\t: A", "flags\t\t: fpu avx2 avx512f avx512_bf16 fma"]
     monkeypatch.setattr(environment, "_processor_lines", lambda: lines)
     assert environment.processor_features() == ("avx2", "fma", "avx512f", "avx512_bf16")
-    assert environment.has_native_bf16()
+    assert [environment.has_native(name) for name in ("fp32", "bf16", "fp16")] == [True, True, False]
     environment.processor_features.cache_clear()

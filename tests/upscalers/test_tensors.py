@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from srbench import environment
 from srbench.errors import UpscalerError
 from srbench.images import save_png
 from srbench.result import evaluate
@@ -149,6 +150,19 @@ def test_low_precision_stays_close_and_is_really_used(precision: str, limit: flo
     ]
     difference = np.abs(results[0] - results[1]).max()
     assert 0 < difference < limit
+
+
+@pytest.mark.parametrize(("flags", "slow"), [("avx512f avx512_bf16", ["fp16"]), ("avx2", ["bf16", "fp16"])])
+def test_precisions_that_the_processor_lacks_are_told(
+    flags: str, slow: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "processor_features", lambda: tuple(flags.split()))
+    told = {
+        name: TensorUpscaler(convolutions(), Identity("own"), scale=2, options=Options("cpu", name)).remarks
+        for name in ("fp32", "bf16", "fp16")
+    }
+    assert [name for name, remarks in told.items() if remarks] == slow
+    assert told["fp16"][0].endswith("leave out --precision fp16 unless you want its scores")
 
 
 @pytest.mark.parametrize(
