@@ -261,8 +261,29 @@ def test_scores_that_were_reproduced_before_are_not_run_again(
     assert srbench(*both, "--replace").exit_code == 0
     rewrite(root / "net", lambda rows, _: rows[3].update(psnr_y=rows[3]["psnr_y"] + 0.01))
     commands.clear()
-    result = srbench(*check, root, "--earlier", before, "--accept", "lists it", "--by", "A. Maintainer")
+    result = srbench(*check, root, "--earlier", before)
     assert "expected a run that" in result.stderr and not commands, "a changed score is not taken over"
+
+
+def test_reviews_wait_for_a_maintainer_once(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rerun_in_process(monkeypatch)
+    before, after = tmp_path / "before", tmp_path / "after"
+    runs = sample / "run-matlab-y", sample / "run-bam2021"
+    for root, submitted in ((before, runs[:1]), (after, runs)):
+        assert srbench("submit", *runs, "--id", "a", "--title", "A", "--submissions", root).exit_code == 0
+        assert srbench("submit", *submitted, "--id", "net", "--submissions", root).exit_code == 0
+    check = ("leaderboard", "check", "net", "--rerun", "--device", "cpu", "--submissions")
+    accept = ("--by", "A. Maintainer", "--accept")
+    assert "open reviews, got 1 review: has the means of 'a' to the last digit" in srbench(*check, before).stderr
+    assert "a part of a review's message, got 'typo'" in srbench(*check, before, *accept, "typo").stderr
+    assert srbench(*check, before, *accept, "to the last digit").exit_code == 0
+    first = read_submission(before / "net").verification
+    assert first and [(one.finding[-17:], one.by) for one in first.accepted] == [("to the last digit", "A. Maintainer")]
+
+    assert "open reviews, got 1 review" in srbench(*check, after).stderr
+    assert srbench(*check, after, "--earlier", before).exit_code == 0
+    second = read_submission(after / "net").verification
+    assert second and second.earlier and second.accepted == first.accepted
 
 
 @pytest.mark.long
@@ -282,8 +303,7 @@ def test_only_new_sets_are_probed_after_an_earlier_verification(
     extended = srbench("submit", tmp_path / "Set14", "--id", "net", "--submissions", after, "--extend")
     assert "removed verification.json" in extended.stderr
     commands.clear()
-    accepted = ("--accept", "lists it", "--by", "A. Maintainer")
-    assert srbench(*check, after, "--earlier", before, *accepted).exit_code == 0
+    assert srbench(*check, after, "--earlier", before).exit_code == 0
     assert [part for command in commands for part in command if part in ("Set5", "Set14")] == ["Set14"]
     verification = read_submission(after / "net").verification
     complete = rerun(read_submission(after / "net"), RerunSettings(device="cpu"))

@@ -143,6 +143,7 @@ def check_command(
     from leaderboard.study_pages import read_studies
     from srbench.cli.submission_check import accepted_reviews, check_in_worker, report, verify, verify_crops
     from srbench.verification.check_all import check_submissions
+    from srbench.verification.earlier import earlier_acceptances
     from srbench.verification.findings import CheckFinding
     from srbench.verification.rerun import RerunSettings
 
@@ -154,7 +155,8 @@ def check_command(
     checked = check_in_worker(submissions, ids, base)
     settings = RerunSettings(weights, data_root, device, timeout, thorough, earlier)
     if (images or rerun) and checked.passed:
-        reviews = accepted_reviews(checked, accept, by)
+        before = earlier_acceptances(checked.entries[0].id, earlier) if earlier else ()
+        reviews = accepted_reviews(checked, accept, by, earlier=before)
         again = settings if rerun else None
         verify(checked.entries[0], images=images, data_root=data_root, again=again, accepted=reviews)
         checked = check_submissions(submissions, ids, base=base)

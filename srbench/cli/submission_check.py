@@ -13,7 +13,7 @@ from srbench import bounded_process
 from srbench.errors import SubmissionError, counted
 from srbench.files import write_atomic
 from srbench.records.record_model import PlainRecord
-from srbench.records.verification import AcceptedReview
+from srbench.records.verification import FINDING, AcceptedReview
 from srbench.submissions import Submission
 from srbench.submissions.read import require_readable
 from srbench.tables import text_table
@@ -68,23 +68,34 @@ def verify_crops(entry: Submission, settings: RerunSettings) -> None:
     click.echo(f"{stored.id}: {counted(outcome.crops, 'sample crop')} reproduced; level {stored.level}", err=True)
 
 
-def accepted_reviews(checked: CheckedFolder, findings: Sequence[str], by: str | None) -> list[AcceptedReview]:
+def accepted_reviews(
+    checked: CheckedFolder, findings: Sequence[str], by: str | None, *, earlier: Sequence[AcceptedReview] = ()
+) -> list[AcceptedReview]:
     """Return the reviews of a check that a maintainer accepts, each named by a part of its message.
+
+    Those that were accepted for an `earlier` version of the entry stay accepted. Reviews that only ask for a
+    verification need nobody's consent.
 
     Raises:
         SubmissionError: a review that is not accepted, or a name that fits none.
     """
-    reviews = [finding.message for finding in checked.findings if finding.severity == "review"]
-    unknown = [part for part in findings if not any(part in message for message in reviews)]
+    reviews = [finding for finding in checked.findings if finding.severity == "review"]
+    unknown = [part for part in findings if not any(part in review.message for review in reviews)]
     if unknown:
         raise SubmissionError(f"--accept: expected a part of a review's message, got {unknown[0]!r}")
-    waiting = [message for message in reviews if not any(part in message for part in findings)]
-    if waiting:
+    messages = [review.message for review in reviews if not review.needs_verification]
+    before = {review.finding: review for review in earlier}
+    accepted = {
+        message: before.get(message[:FINDING]) or AcceptedReview(finding=message[:FINDING], by=by or "")
+        for message in messages
+        if message[:FINDING] in before or any(part in message for part in findings)
+    }
+    if waiting := [message for message in messages if message not in accepted]:
         raise SubmissionError(
             f"expected an entry without open reviews, got {counted(len(waiting), 'review')}: {waiting[0]}; look at it, "
             'then accept it with --accept "PART OF ITS MESSAGE" --by NAME'
         )
-    return [AcceptedReview(finding=message[:400], by=by or "") for message in reviews]
+    return [*accepted.values()]
 
 
 def report(checked: CheckedFolder, form: str, output: Path | None) -> str:

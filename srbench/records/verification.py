@@ -61,10 +61,14 @@ class UnpublishedFacts(RecordModel):
     benchmark_gain: Annotated[float, Number(-1e3, 1e3)]
 
 
+FINDING = 400
+"""The longest message of an accepted review; longer ones are cut."""
+
+
 class AcceptedReview(RecordModel):
     """A review that a maintainer looked at and accepted."""
 
-    finding: Annotated[str, Text(400)]
+    finding: Annotated[str, Text(FINDING)]
     by: Annotated[str, Text(100)]
 
 

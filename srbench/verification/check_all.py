@@ -27,7 +27,7 @@ from srbench.submissions.read import (
 from srbench.submissions.untrusted_files import printable_name
 from srbench.verification.checks import bicubic_scores, check_entry
 from srbench.verification.crop_checks import check_crops
-from srbench.verification.findings import CheckFinding, EntryFindings
+from srbench.verification.findings import CheckFinding
 
 FAR_ABOVE = 1.0
 """The PSNR in dB by which a set's mean may exceed that of every network that was run again.
@@ -81,30 +81,36 @@ def check_submissions(
         if not entry.samples_verified:
             pictures = read_samples(entry.folder / SAMPLES_NAME)
             findings += [CheckFinding(entry.id, *said) for said in check_crops(pictures)]
-        findings += [CheckFinding(entry.id, *said) for said in _check_verification(entry, verified)]
+        findings += _check_verification(entry, verified)
     findings += [*_check_against_each_other(collection.entries), *_check_outliers(collection.entries)]
     kept = [finding for finding in findings if not only or finding.id in (*only, VERIFIED_NAME)]
     return CheckedFolder(chosen, kept + (list(dict.fromkeys(_check_base(root, base))) if base else []))
 
 
-def _check_verification(entry: Submission, verified: VerifiedList) -> EntryFindings:
+def _check_verification(entry: Submission, verified: VerifiedList) -> Iterator[CheckFinding]:
     if entry.level != "claimed":
-        if entry.level == LEVELS[-1] and entry.samples and not entry.samples_verified:
-            yield "note", "a re-run did not reproduce its samples; pages show them as submitted"
-        if entry.level == LEVELS[-1] and entry.verification and entry.verification.memorisation is None:
-            yield "note", "re-run, memorisation probe not run; run it with srbench leaderboard check ID --rerun"
+        for message in _gaps(entry) if entry.level == LEVELS[-1] else ():
+            yield CheckFinding(entry.id, "note", message)
         return
-    if not os.path.lexists(entry.folder / VERIFICATION_NAME):
-        if entry.id in verified.entries:
-            yield (
-                "review",
-                f"{VERIFIED_NAME} lists it, but its {VERIFICATION_NAME} is gone, so it shows as claimed; "
-                "verify it again",
-            )
-    elif entry.id in verified.entries:
-        yield "review", "changed since it was verified, so it shows as claimed; verify it again"
-    else:
-        yield "error", f"has a {VERIFICATION_NAME} that no maintainer wrote; remove the file"
+    listed, lacks_record = entry.id in verified.entries, not os.path.lexists(entry.folder / VERIFICATION_NAME)
+    if listed:
+        change = f"{VERIFIED_NAME} lists it, but its {VERIFICATION_NAME} is gone" if lacks_record else _CHANGED
+        message = f"{change}, so it shows as claimed; verify it again"
+        yield CheckFinding(entry.id, "review", message, needs_verification=True)
+    elif not lacks_record:
+        message = f"has a {VERIFICATION_NAME} that no maintainer wrote; remove the file"
+        yield CheckFinding(entry.id, "error", message)
+
+
+_CHANGED = "changed since it was verified"
+
+
+def _gaps(entry: Submission) -> Iterator[str]:
+    """Yield what the re-run of an entry did not do."""
+    if entry.samples and not entry.samples_verified:
+        yield "a re-run did not reproduce its samples; pages show them as submitted"
+    if entry.verification and entry.verification.memorisation is None:
+        yield "re-run, memorisation probe not run; run it with srbench leaderboard check ID --rerun"
 
 
 def _check_against_each_other(entries: Sequence[Submission]) -> Iterator[CheckFinding]:

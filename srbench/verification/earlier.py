@@ -10,7 +10,7 @@ import pandas as pd
 
 from srbench.errors import SubmissionError
 from srbench.records.submission import SubmittedRun
-from srbench.records.verification import LEVELS, EarlierFacts, MemorisationFacts, VerificationRecord
+from srbench.records.verification import LEVELS, AcceptedReview, EarlierFacts, MemorisationFacts, VerificationRecord
 from srbench.submissions import Submission, read_submission
 from srbench.submissions.create import spec_without_files
 from srbench.submissions.crops import sample_scales
@@ -101,6 +101,16 @@ def earlier_runs(entry: Submission, folder: Path) -> EarlierRuns:
     same_samples = earlier.samples_verified and earlier.samples_sha256 == entry.samples_sha256
     same_weights = set(sample_scales(entry.samples)) <= {run.scale for run in unchanged}
     return EarlierRuns(unchanged, facts, verification, same_samples and same_weights)
+
+
+def earlier_acceptances(id: str, folder: Path) -> tuple[AcceptedReview, ...]:
+    """Return the reviews that a maintainer accepted when the earlier version of an entry was verified.
+
+    Raises:
+        SubmissionError: no readable entry of that name in the submissions folder.
+    """
+    verification = read_submission(folder / id).verification
+    return verification.accepted if verification else ()
 
 
 def rows_except(scores: pd.DataFrame, runs: Collection[SubmittedRun]) -> pd.DataFrame:

@@ -15,8 +15,16 @@ EntryFindings = Iterator[tuple[Severity, str]]
 
 @dataclass(frozen=True)
 class CheckFinding:
-    """One finding of a check: the entry's id, the severity, and what was found and what to do."""
+    """One finding of a check.
+
+    Attributes:
+        id: the entry's name.
+        severity: see `Severity`.
+        message: what was found and what to do.
+        needs_verification: whether all that is left to do is to verify the entry again.
+    """
 
     id: str
     severity: Severity
     message: str
+    needs_verification: bool = False
