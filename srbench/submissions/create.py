@@ -192,6 +192,20 @@ def spec_without_files(spec: str) -> str:
     return f"zoo:{name}@" if kind == "zoo" and at and tag not in TAGS else spec
 
 
+def different_fact(one: SubmissionRecord, other: SubmissionRecord) -> tuple[str, JsonValue, JsonValue] | None:
+    """Return name and values of the first fact by which two submissions are not of one model with one set of options.
+
+    None if they are. Names of files may differ, as in `spec_of`.
+    """
+    if spec_without_files(one.model.spec) != spec_without_files(other.model.spec):
+        return "model", one.model.spec, other.model.spec
+    options, others = one.options.plain(), other.options.plain()
+    for name in sorted(options.keys() | others.keys()):
+        if options.get(name) != others.get(name):
+            return name, options.get(name), others.get(name)
+    return None
+
+
 def _require_replaceable(folder: Path, *, replace: bool) -> None:
     """Raise SubmissionError for an existing entry without `replace`, and for content that `srbench submit` did not
     write.

@@ -11,7 +11,7 @@ from srbench.errors import SubmissionError
 from srbench.records.record_model import PlainRecord, validate
 from srbench.records.submission import AUTHOR_FIELDS, SubmissionRecord
 from srbench.scores import Run, table_of
-from srbench.submissions.create import Draft, draft_submission, joined_spec, spec_without_files
+from srbench.submissions.create import Draft, different_fact, draft_submission, joined_spec
 from srbench.submissions.metadata import complete_metadata
 from srbench.submissions.read import DOCUMENT_NAME, Submission
 from srbench.submissions.score_rows import check_rows, expected_rows
@@ -71,19 +71,11 @@ def extend_submission(
 
 def _require_same(entry: Submission, added: SubmissionRecord) -> None:
     """Raise SubmissionError unless the runs are of the entry's model with its options, and give scores it lacks."""
-    specs = entry.record.model.spec, added.model.spec
-    if spec_without_files(specs[0]) != spec_without_files(specs[1]):
+    if difference := different_fact(entry.record, added):
+        name, value, other = difference
         raise SubmissionError(
-            f"{entry.id}: expected runs of the entry's model, {specs[0]}, got runs of {specs[1]}; "
-            "submit them under an id of their own"
+            f"{entry.id}, {name}: expected the entry's, {value}, got {other}; submit the runs under an id of their own"
         )
-    options, others = entry.record.options.plain(), added.options.plain()
-    for name in sorted(options.keys() | others.keys()):
-        if options.get(name) != others.get(name):
-            raise SubmissionError(
-                f"{entry.id}, {name}: expected the entry's, {options.get(name)}, got {others.get(name)}; "
-                "submit the runs under an id of their own"
-            )
     known = expected_rows(entry.record)
     for scale, protocol, dataset in expected_rows(added):
         if (scale, protocol, dataset) in known:

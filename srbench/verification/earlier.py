@@ -12,7 +12,7 @@ from srbench.errors import SubmissionError
 from srbench.records.submission import SubmittedRun
 from srbench.records.verification import LEVELS, AcceptedReview, EarlierFacts, MemorisationFacts, VerificationRecord
 from srbench.submissions import Submission, read_submission
-from srbench.submissions.create import spec_without_files
+from srbench.submissions.create import different_fact
 from srbench.submissions.crops import sample_scales
 from srbench.verification.checks import ROW
 from srbench.verification.memorisation import PASSED
@@ -74,13 +74,11 @@ def earlier_runs(entry: Submission, folder: Path) -> EarlierRuns:
         raise SubmissionError(
             f"{earlier.folder}: expected an earlier version of the entry, got the same one; leave out --earlier"
         )
-    specs = [spec_without_files(version.record.model.spec) for version in (entry, earlier)]
-    options = [version.record.options.plain() for version in (entry, earlier)]
-    for name, (value, other) in (("model", specs), ("options", options)):
-        if value != other:
-            raise SubmissionError(
-                f"{entry.id}: expected the {name} of the earlier version, {other}, got {value}; leave out --earlier"
-            )
+    if difference := different_fact(earlier.record, entry.record):
+        name, value, other = difference
+        raise SubmissionError(
+            f"{entry.id}, {name}: expected the earlier version's, {value}, got {other}; leave out --earlier"
+        )
     scores, scores_before = entry.scores, earlier.scores
     unchanged = tuple(
         run

@@ -155,7 +155,7 @@ def test_an_extended_entry_is_the_entry_of_all_runs(tmp_path: Path, second: dict
     ("second", "reason"),
     [
         ({}, "net: expected scores that the entry lacks, got Set5 ×4 under matlab-y, which it has"),
-        ({"dataset": "Set14", "spec": "python:other:network"}, "expected runs of the entry's model, python:example"),
+        ({"dataset": "Set14", "spec": "python:other:network"}, "net, model: expected the entry's, python:example"),
         ({"dataset": "Set14", "tile": 64}, "net, tile: expected the entry's, None, got 64"),
         ({"dataset": "Set14", "weights": "b" * 64}, "expected the weights of the other runs at ×4, got others"),
         ({"scale": 2, "recipe": "short"}, "net: expected weights at ×2 with the entry's training, got another"),
