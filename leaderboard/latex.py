@@ -47,7 +47,8 @@ def latex_table(collection: Collection, tables: Sequence[View], bases: Bases) ->
     comments = [
         f"{protocol.name} v{protocol.version}: {protocol.summary}. PSNR in dB / SSIM.",
         r"Needs \usepackage{booktabs}.",
-        "Bold: the highest mean and all that are not significantly below it (Wilcoxon, Holm); underlined: the next.",
+        "Bold: the highest mean, all that are not significantly below it (Wilcoxon, Holm), and means between these; "
+        "underlined: the next.",
         f"Means within {TIE[0]:g} dB or {TIE[1]:g} SSIM are equal; only that counts below {MIN_IMAGES} images.",
         _LEGEND,
     ]

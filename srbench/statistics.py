@@ -121,7 +121,8 @@ def top_tier(
 
     The leader has the highest mean. Its tier is every model whose mean is within `tie` of the leader's, or that is not
     significantly below it: Wilcoxon's signed-rank test over the images, corrected by Holm's method over the models that
-    are compared with the leader, at 5 %. With fewer than `MIN_IMAGES` images only `tie` counts.
+    are compared with the leader, at 5 %. With fewer than `MIN_IMAGES` images only `tie` counts. Models with means
+    between these belong to the tier, too: the test alone could put a model below another one with a lower mean.
 
     Args:
         means: k mean scores, at least one.
@@ -143,7 +144,8 @@ def top_tier(
         scores = images([leader, *others])
         for index, below in zip(others, significantly_below(scores[0], scores[1:]), strict=True):
             found[index] = found[index] or not below
-    return found
+    lowest = min(mean for mean, shares in zip(means, found, strict=True) if shares)
+    return [mean >= lowest for mean in means]
 
 
 def significantly_below(highest: NDArray[np.float64], scores: NDArray[np.float64]) -> list[bool]:

@@ -13,6 +13,7 @@ from srbench.statistics import (
     seed_difference,
     signed_rank_p,
     signed_rank_ps,
+    significantly_below,
     smallest_detectable,
     student_interval,
     student_intervals,
@@ -143,6 +144,14 @@ def test_models_share_a_tier_unless_significantly_below(images: int, tier: list[
     rows = np.stack([best, best - 0.02 + noise - noise.mean(), best - 0.5, best - 0.01])
     assert signed_rank_p(best - rows[1]) > 0.05
     assert top_tier(list(rows.mean(1)), lambda chosen: rows[chosen], n=images, tie=0.01) == tier
+
+
+def test_no_model_is_below_a_tier_and_above_its_mean() -> None:
+    best, noise = np.full(100, 30.0), np.random.default_rng(3).normal(0, 1, 100)
+    steady, noisy, low = best - 0.02, best - 0.03 + noise - noise.mean(), best - 0.5
+    rows = np.stack([best, steady, noisy, low])
+    assert significantly_below(best, rows[1:]) == [True, False, True]
+    assert top_tier(list(rows.mean(1)), lambda chosen: rows[chosen], n=100, tie=0.01) == [True, True, True, False]
 
 
 def test_scores_are_not_read_if_all_models_tie() -> None:

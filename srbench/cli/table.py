@@ -37,8 +37,8 @@ _RENDERERS = {"text": text_scores, "markdown": markdown_scores, "latex": latex_s
     type=click.Choice(["max", "tied", "none"]),
     default="max",
     show_default=True,
-    help="Mark the best printed number, all that do not differ from the best significantly, or nothing; the second "
-    "best are marked in the same way.",
+    help="Mark the best printed number, the highest tier by the rule of the leaderboard, or nothing; the second best "
+    "are marked in the same way.",
 )
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="May be repeated.  [default: PSNR and SSIM]")
 @click.option("--protocol", "protocols", multiple=True, metavar="NAME", help="May be repeated.  [default: all]")

@@ -16,8 +16,8 @@ from srbench.tables import table_of_markdown, text_table
 
 _RULES = {
     "max": "the best printed value; ties are marked together",
-    "tied": "the best and all that are not significantly below it (Wilcoxon over the images, Holm) or within one unit "
-    f"of the last digit; below {MIN_IMAGES} images only that counts",
+    "tied": "the best, all that are not significantly below it (Wilcoxon over the images, Holm) or within one unit of "
+    f"the last digit, and those with means between; below {MIN_IMAGES} images only the digit counts",
 }
 
 _REPORTED = {"psnr_y": "psnr", "psnr_rgb": "psnr", "ssim_y": "ssim", "ssim_rgb": "ssim"}
