@@ -246,6 +246,7 @@ def test_scores_that_were_reproduced_before_are_not_run_again(
     both = ("submit", sample / "run-matlab-y", sample / "run-bam2021", "--id", "net", "--submissions", root)
     assert srbench(*both).exit_code == 0
     assert "that was run again, got one that is only claimed" in srbench(*check, root, "--earlier", before).stderr
+    assert "net: expected the earlier version" in srbench(*check, root, "--earlier", tmp_path).stderr
     assert srbench(*check, before).exit_code == 0
     commands.clear()
     result = srbench(*check, root, "--earlier", before)

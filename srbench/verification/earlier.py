@@ -63,7 +63,7 @@ def earlier_runs(entry: Submission, folder: Path) -> EarlierRuns:
         SubmissionError: no earlier version there that was run again, the same version, another model or other options,
             or no unchanged run.
     """
-    earlier = read_submission(folder / entry.id)
+    earlier = _earlier_version(entry.id, folder)
     verification = earlier.verification
     if verification is None or earlier.level != LEVELS[-1]:
         raise SubmissionError(
@@ -107,8 +107,17 @@ def earlier_acceptances(id: str, folder: Path) -> tuple[AcceptedReview, ...]:
     Raises:
         SubmissionError: no readable entry of that name in the submissions folder.
     """
-    verification = read_submission(folder / id).verification
+    verification = _earlier_version(id, folder).verification
     return verification.accepted if verification else ()
+
+
+def _earlier_version(id: str, folder: Path) -> Submission:
+    if not (folder / id).is_dir():
+        raise SubmissionError(
+            f"{folder / id}: expected the earlier version of the entry, got no folder; check --earlier, or leave it "
+            "out to run everything"
+        )
+    return read_submission(folder / id)
 
 
 def rows_except(scores: pd.DataFrame, runs: Collection[SubmittedRun]) -> pd.DataFrame:
