@@ -92,17 +92,15 @@ def _check_verification(entry: Submission, verified: VerifiedList) -> Iterator[C
         for message in _gaps(entry) if entry.level == LEVELS[-1] else ():
             yield CheckFinding(entry.id, "note", message)
         return
-    listed, lacks_record = entry.id in verified.entries, not os.path.lexists(entry.folder / VERIFICATION_NAME)
-    if listed:
-        change = f"{VERIFIED_NAME} lists it, but its {VERIFICATION_NAME} is gone" if lacks_record else _CHANGED
+    has_record = os.path.lexists(entry.folder / VERIFICATION_NAME)
+    if entry.id in verified.entries:
+        gone = f"{VERIFIED_NAME} lists it, but its {VERIFICATION_NAME} is gone"
+        change = "changed since it was verified" if has_record else gone
         message = f"{change}, so it shows as claimed; verify it again"
         yield CheckFinding(entry.id, "review", message, needs_verification=True)
-    elif not lacks_record:
+    elif has_record:
         message = f"has a {VERIFICATION_NAME} that no maintainer wrote; remove the file"
         yield CheckFinding(entry.id, "error", message)
-
-
-_CHANGED = "changed since it was verified"
 
 
 def _gaps(entry: Submission) -> Iterator[str]:
