@@ -27,7 +27,7 @@ PATH = "bam.html"
 PROTOCOL = "matlab-y"
 """The protocol under which pairs are shown."""
 
-_REACH = 0.3
+_REACH = 0.4
 _MARGIN = 0.02
 _DIFFERENCE = Axis("BAM minus base, dB", form=short_signed)
 _GAIN = Axis("printed gain of BAM, dB", form=short_signed)
