@@ -88,9 +88,9 @@ def check_submissions(
 
 
 def _check_verification(entry: Submission, verified: VerifiedList) -> Iterator[CheckFinding]:
-    if entry.level != "claimed":
-        for message in _gaps(entry) if entry.level == LEVELS[-1] else ():
-            yield CheckFinding(entry.id, "note", message)
+    if entry.level == LEVELS[-1]:
+        yield from (CheckFinding(entry.id, "note", message) for message in _gaps(entry))
+    if entry.level != LEVELS[0]:
         return
     has_record = os.path.lexists(entry.folder / VERIFICATION_NAME)
     if entry.id in verified.entries:

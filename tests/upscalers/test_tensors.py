@@ -153,16 +153,16 @@ def test_low_precision_stays_close_and_is_really_used(precision: str, limit: flo
 
 
 @pytest.mark.parametrize(("flags", "slow"), [("avx512f avx512_bf16", ["fp16"]), ("avx2", ["bf16", "fp16"])])
-def test_precisions_that_the_processor_lacks_are_told(
+def test_a_precision_that_the_processor_lacks_gets_a_remark(
     flags: str, slow: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(environment, "processor_features", lambda: tuple(flags.split()))
-    told = {
+    remarks = {
         name: TensorUpscaler(convolutions(), Identity("own"), scale=2, options=Options("cpu", name)).remarks
         for name in ("fp32", "bf16", "fp16")
     }
-    assert [name for name, remarks in told.items() if remarks] == slow
-    assert told["fp16"][0].endswith("leave out --precision fp16 unless you want its scores")
+    assert [name for name, found in remarks.items() if found] == slow
+    assert remarks["fp16"][0].endswith("leave out --precision fp16 unless you want its scores")
 
 
 @pytest.mark.parametrize(
